@@ -1,0 +1,206 @@
+import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
+import type { EventBatch } from './event-batch.ts';
+
+/**
+ * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
+ * `testing/event-store-contract.ts`.
+ *
+ * Errors, from every method: `store_unreachable` (may work later), `store_refused` (rights, a lock, a full
+ * disk), `not_an_event_store` (the tables of the layout are not there).
+ */
+export interface EventStore {
+  /** The address to show to people, without a password. */
+  readonly address: string;
+
+  /** What is there, without reading events. Creates nothing, not even an empty database file. */
+  inspect(): Promise<StoreDescription>;
+
+  /** Creates the layout's tables, indexes and triggers where they are missing. Safe to repeat. */
+  initialise(): Promise<void>;
+
+  /** Stream heads in the byte order of their UTF-8 names, after `after` (exclusive). */
+  listStreams(options?: { after?: string; limit?: number }): AsyncIterable<StreamHead>;
+
+  /** Events of one stream in version order; empty when the stream does not exist. `limit` defaults to 1000. */
+  readStream(streamId: string, options?: { fromVersion?: bigint; limit?: number }): Promise<StoredEvent[]>;
+
+  /**
+   * Events recorded at or after `since` (RFC 3339), ordered by time, then id. For looking, never for
+   * incremental backups: an event may commit later than its time says.
+   */
+  readSince(since: string, options?: { limit?: number }): AsyncIterable<StoredEvent>;
+
+  /** Up to `size` events, each as likely as any other. */
+  sampleEvents(size: number): Promise<StoredEvent[]>;
+
+  count(): Promise<{ events: number; streams: number }>;
+
+  /**
+   * Appends to several streams in one transaction: all or none. Events keep the order given. Throws
+   * `version_conflict` when a stream is not where `expectedVersion` says, `event_invalid` for an empty
+   * stream id or type, or data that is no JSON; nothing is written then.
+   */
+  append(appends: readonly StreamAppend[]): Promise<AppendResult>;
+
+  /** Removes every event and what belongs to them (checkpoints, snapshots); the schema stays. */
+  clear(): Promise<void>;
+
+  /** One consistent view of all committed events, which stays the same until it is closed. */
+  openSnapshot(): Promise<StoreSnapshot>;
+
+  /**
+   * Joins a view that another connection holds open, by its `token`. Only where `StoreSnapshot.token` is not
+   * null.
+   */
+  joinSnapshot(token: string): Promise<BatchReader>;
+
+  /**
+   * Starts a restore into this store. Throws `target_not_empty` when events or what belongs to them are
+   * there and `replace` is false. Nothing that readers see changes before `publish`.
+   */
+  openRestore(options: RestoreOptions): Promise<RestoreSession>;
+
+  /** Joins a restore from another thread by its `token`. Only where `RestoreSession.token` is not null. */
+  joinRestore(token: string): Promise<BatchWriter>;
+
+  /** Ends all connections. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export type StoreKind = 'memory' | 'sqlite' | 'postgres';
+
+export interface StoreDescription {
+  readonly kind: StoreKind;
+  /** Name of the layout, for example `eventcore`. */
+  readonly layout: string;
+  /** The version of a stream's first event: 0 or 1. */
+  readonly versionBase: 0 | 1;
+  /** Of the server or library, for example `15.18`. */
+  readonly serverVersion: string;
+  /** `missing`: no such database or tables. `empty`: tables without events. */
+  readonly state: 'missing' | 'empty' | 'filled';
+}
+
+export interface StreamHead {
+  readonly streamId: string;
+  /** Version of the stream's last event. */
+  readonly version: bigint;
+}
+
+/** Reads event batches out of one view of a store. */
+export interface BatchReader {
+  /**
+   * The events of a range, in batches of about `batchBytes` of event bytes (one event may be larger). Each
+   * batch is valid until the next one is asked for. A store that holds a version outside ±(2^53 − 1) throws
+   * `store_unsupported`. Ending the iteration early frees what it held.
+   */
+  readRange(
+    range: StoreRange,
+    options: { batchBytes: number; signal?: AbortSignal },
+  ): AsyncIterable<EventBatch>;
+
+  close(): Promise<void>;
+}
+
+export interface StoreSnapshot extends BatchReader {
+  /** What another thread needs to join this view; null when only this connection can read it. */
+  readonly token: string | null;
+
+  /** Where the next incremental backup starts, read inside this view. */
+  readonly cursor: StoreCursor;
+
+  /** Rough sizes for progress, from the store's own statistics; null where it has none. */
+  estimate(): Promise<{ events: number | null; bytes: number | null }>;
+
+  /** Cuts the store into at most `parallel` ranges that together hold each event exactly once. */
+  planRanges(parallel: number): Promise<StoreRange[]>;
+
+  /** Rows of the tables that belong to the events: consumer checkpoints, snapshots, schema ledgers. */
+  readCompanions(): AsyncIterable<CompanionRow>;
+}
+
+/** A part of a store that one reader reads. `spec` belongs to the adapter; it survives structured cloning. */
+export interface StoreRange {
+  readonly index: number;
+  readonly spec: string;
+}
+
+/**
+ * Identifies the state that a snapshot saw. Fields are the adapter's; PostgreSQL: systemIdentifier, timeline,
+ * database, relation, snapshot. `headsDigest` is added by the backup.
+ */
+export interface StoreCursor {
+  readonly kind: StoreKind;
+  readonly [field: string]: string | number | null;
+}
+
+/** One row of a table that belongs to the events. */
+export interface CompanionRow {
+  readonly table: string;
+  readonly role: CompanionRole;
+  /** Column values in the store's text form; null for SQL NULL. */
+  readonly values: Readonly<Record<string, string | null>>;
+}
+
+export type CompanionRole = 'checkpoints' | 'snapshots' | 'ledger';
+
+export interface RestoreOptions {
+  /** Names the attempt, so that what a killed one left can be found and thrown away. */
+  readonly attemptId: string;
+  /** The target may hold events; publishing replaces them. */
+  readonly replace: boolean;
+}
+
+/** Takes event batches into a place that no reader sees. */
+export interface BatchWriter {
+  /**
+   * Every id, version and time is kept. Throws `value_not_storable` for what the target cannot hold
+   * (a text id in a UUID column, `\u0000` in jsonb), naming the event.
+   */
+  write(batch: EventBatch): Promise<void>;
+
+  /** Flushes; what was written counts only after this resolved. */
+  end(): Promise<void>;
+
+  /** Gives up what this writer wrote and frees its connection. Safe after `end`. */
+  abort(): Promise<void>;
+}
+
+/** A restore under way. The order of calls is: writers, finishLoad, readSummaries, publish; or discard at any point. */
+export interface RestoreSession {
+  /** What another thread needs to write too; null when only this connection can. */
+  readonly token: string | null;
+
+  /** What a killed attempt had left here and this one threw away, in words; empty when nothing. */
+  readonly discarded: readonly string[];
+
+  openWriter(): Promise<BatchWriter>;
+
+  /**
+   * Stages a companion row to be published with the events. Returns false when this store has no place for it
+   * (another layout or kind): the restore then reports the table as left out.
+   */
+  writeCompanion(row: CompanionRow): Promise<boolean>;
+
+  /** After all writers ended: indexes, constraints. `onStep` names what is being done, for people. */
+  finishLoad(onStep?: (step: string) => void): Promise<void>;
+
+  /** What was loaded, stream by stream in byte order of their names, read back from the store. */
+  readSummaries(): AsyncIterable<StreamSummary>;
+
+  /** Makes all of it visible in one step, triggers on. After it, `discard` does nothing. */
+  publish(): Promise<void>;
+
+  /** Throws away what was loaded; the target is as it was. Safe to repeat. */
+  discard(): Promise<void>;
+}
+
+/** What a store or a backup holds of one stream. */
+export interface StreamSummary {
+  readonly streamId: string;
+  readonly events: number;
+  readonly firstVersion: number;
+  readonly lastVersion: number;
+  /** Id of the event at `lastVersion`, in the text form of the store. */
+  readonly lastEventId: string;
+}

@@ -1,0 +1,84 @@
+import type { StoreCursor, StoreKind } from './event-store.ts';
+
+export const FORMAT_VERSION = 1;
+
+export const CHUNK_FORMATS = ['columns', 'jsonl', 'msgpack'] as const;
+export type ChunkFormat = (typeof CHUNK_FORMATS)[number];
+
+export const COMPRESSIONS = ['none', 'gzip', 'zstd'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
+export type BackupKind = 'full' | 'incremental';
+
+/** What a backup is. Written last and once; without it there is no backup. FORMAT.md §3 is normative. */
+export interface Manifest {
+  readonly formatVersion: typeof FORMAT_VERSION;
+  readonly backupId: string;
+  readonly kind: BackupKind;
+  readonly parentId: string | null;
+  /** RFC 3339, when the snapshot of the store was taken. */
+  readonly createdAt: string;
+  readonly finishedAt: string;
+  readonly durationMs: number;
+  readonly software: string;
+  readonly format: ChunkFormat;
+  readonly compression: Compression;
+  readonly level: number | null;
+  readonly sealed: boolean;
+  readonly store: ManifestStore;
+  readonly totalEvents: number;
+  readonly totalStreams: number;
+  /** Bytes in the vault of all files but the manifest; and of their content before compression. */
+  readonly sizeBytes: number;
+  readonly plainBytes: number;
+  /** Null when the backup holds no event. */
+  readonly eventRange: EventRange | null;
+  readonly cursor: StoreCursor;
+  /** SHA-256 (hex) of the plain bytes of the heads file. */
+  readonly headsDigest: string;
+  /** What the store itself had that a check would call damage; counted at backup time. */
+  readonly oddities: Oddities;
+  readonly files: readonly ManifestFile[];
+  /** SHA-256 (hex) over the files' names, sizes and digests (FORMAT.md §3.3). */
+  readonly checksum: string;
+}
+
+export interface ManifestStore {
+  readonly kind: StoreKind;
+  readonly layout: string;
+  readonly versionBase: 0 | 1;
+  readonly serverVersion: string;
+}
+
+export interface EventRange {
+  /** Earliest and latest `recordedAt`. */
+  readonly earliestEvent: string;
+  readonly latestEvent: string;
+  readonly earliestVersion: string;
+  readonly latestVersion: string;
+}
+
+export interface Oddities {
+  /** Versions missing inside streams. */
+  readonly missingVersions: number;
+  /** Events that share stream and version with another. */
+  readonly duplicateVersions: number;
+  /** Streams whose first version is not the layout's base. */
+  readonly oddFirstVersions: number;
+  /** Events recorded more than a day after the backup was taken. */
+  readonly futureTimes: number;
+}
+
+export type FileRole = 'events' | 'heads' | 'companions';
+
+export interface ManifestFile {
+  readonly name: string;
+  readonly role: FileRole;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly plainBytes: number;
+  readonly chunks: number;
+  /** Events, heads or companion rows. */
+  readonly records: number;
+  readonly index: { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
+}

@@ -1,0 +1,57 @@
+/** One thing that is wrong with a backup, placed as exactly as it can be. */
+export interface Problem {
+  /** Stable, for programs: `file_missing`, `file_size`, `file_checksum`, `chunk_checksum`, `stream_gap`, … */
+  readonly code: ProblemCode;
+  readonly file: string | null;
+  /** Place in the file, from 0. */
+  readonly chunk: number | null;
+  readonly streamId: string | null;
+  readonly version: string | null;
+  readonly message: string;
+}
+
+export type ProblemCode =
+  | 'manifest_missing'
+  | 'manifest_damaged'
+  | 'format_unknown'
+  | 'file_missing'
+  | 'file_size'
+  | 'file_checksum'
+  | 'index_damaged'
+  | 'chunk_checksum'
+  | 'chunk_undecodable'
+  | 'chunk_mismatch'
+  | 'event_invalid'
+  | 'version_gap'
+  | 'version_duplicate'
+  | 'counts_differ'
+  | 'heads_differ'
+  | 'bundle_checksum'
+  | 'store_differs';
+
+/** The outcome for one backup; the field names are the command line's contract. */
+export interface BackupVerification {
+  readonly backupId: string;
+  readonly checksumValid: boolean;
+  readonly metadataConsistent: boolean;
+  /** Null when the events were not decoded (`--quick`). */
+  readonly eventsValid: boolean | null;
+  /** True only after a comparison with the live store. */
+  readonly completenessVerified: boolean;
+  readonly missingEvents: number;
+  readonly overallValid: boolean;
+  readonly eventsChecked: number;
+  readonly problems: readonly Problem[];
+  /** More problems were found than are listed. */
+  readonly problemsOmitted: number;
+  readonly verificationTime: string;
+  readonly durationMs: number;
+}
+
+/** What a long job has done so far; totals are estimates and may be null. */
+export interface Progress {
+  readonly events: number;
+  readonly bytes: number;
+  readonly totalEvents: number | null;
+  readonly totalBytes: number | null;
+}

@@ -1,0 +1,378 @@
+import { BackupError } from './errors.ts';
+import { type EventBatch, NULL_LENGTH } from './event-batch.ts';
+
+/**
+ * What a set of events holds of each stream: how many events, which versions, the last event's id. Built from
+ * batches in any order and by several threads, then merged; versions are kept as runs, so that gaps and
+ * duplicates are found exactly, in memory that follows the number of streams and not of events.
+ *
+ * Plain data: a table survives structured cloning. An open-addressed hash table (FNV-1a over the name's bytes)
+ * over columns of typed arrays.
+ */
+export interface StreamTable {
+  count: number;
+  slots: Int32Array;
+  hashes: Uint32Array;
+  names: Uint8Array;
+  namesUsed: number;
+  nameStarts: Uint32Array;
+  nameLengths: Uint32Array;
+  events: Float64Array;
+  /** The first run of consecutive versions; further runs are in `moreRuns`. */
+  runFirst: Float64Array;
+  runLast: Float64Array;
+  /** By stream, flat pairs [first, last, first, last, …]. */
+  moreRuns: Map<number, number[]>;
+  duplicates: Map<number, number>;
+  headVersion: Float64Array;
+  headIds: Uint8Array;
+  /** Head ids that are no UUIDs in the canonical form; the stream's 16 bytes are then unused. */
+  headTextIds: Map<number, string>;
+}
+
+const EMPTY = -1;
+const UUID_BYTES = 16;
+/** Runs of one stream are joined when the list passes this, so that disorder costs time, not memory. */
+const COMPACT_AT = 256;
+
+export function makeStreamTable(): StreamTable {
+  const capacity = 256;
+  return {
+    count: 0,
+    slots: new Int32Array(capacity * 2).fill(EMPTY),
+    hashes: new Uint32Array(capacity),
+    names: new Uint8Array(capacity * 24),
+    namesUsed: 0,
+    nameStarts: new Uint32Array(capacity),
+    nameLengths: new Uint32Array(capacity),
+    events: new Float64Array(capacity),
+    runFirst: new Float64Array(capacity),
+    runLast: new Float64Array(capacity),
+    moreRuns: new Map(),
+    duplicates: new Map(),
+    headVersion: new Float64Array(capacity),
+    headIds: new Uint8Array(capacity * UUID_BYTES),
+    headTextIds: new Map(),
+  };
+}
+
+/** Adds every event of a batch. */
+export function addBatch(table: StreamTable, batch: EventBatch): void {
+  const { bytes, versions, stream, id } = batch;
+  for (let row = 0; row < batch.count; row += 1) {
+    const index = findOrAdd(table, bytes, stream.starts[row]!, stream.lengths[row]!);
+    const version = versions[row]!;
+    addVersion(table, index, version);
+    if (table.events[index] === 1 || version >= table.headVersion[index]!) {
+      table.headVersion[index] = version;
+      setHeadId(table, index, batch, id.starts[row]!, id.lengths[row]!);
+    }
+  }
+}
+
+/** The stream's place in the table; added when it is new. */
+export function findOrAdd(table: StreamTable, bytes: Uint8Array, start: number, length: number): number {
+  const hash = fnv1a(bytes, start, length);
+  const mask = table.slots.length - 1;
+  let slot = hash & mask;
+  for (;;) {
+    const index = table.slots[slot]!;
+    if (index === EMPTY) return addStream(table, slot, hash, bytes, start, length);
+    if (table.hashes[index] === hash && sameName(table, index, bytes, start, length)) return index;
+    slot = (slot + 1) & mask;
+  }
+}
+
+/** Adds all that `other` holds to `table`. */
+export function mergeTable(table: StreamTable, other: StreamTable): void {
+  for (let from = 0; from < other.count; from += 1) {
+    const index = findOrAdd(table, other.names, other.nameStarts[from]!, other.nameLengths[from]!);
+    const isNew = table.events[index] === 0;
+    table.events[index] = table.events[index]! + other.events[from]!;
+    if (isNew) {
+      table.runFirst[index] = other.runFirst[from]!;
+      table.runLast[index] = other.runLast[from]!;
+    } else {
+      addRun(table, index, other.runFirst[from]!, other.runLast[from]!);
+    }
+    const more = other.moreRuns.get(from) ?? [];
+    for (let i = 0; i < more.length; i += 2) addRun(table, index, more[i]!, more[i + 1]!);
+    const duplicates = other.duplicates.get(from);
+    if (duplicates !== undefined) addDuplicates(table, index, duplicates);
+    if (isNew || other.headVersion[from]! >= table.headVersion[index]!) copyHead(table, index, other, from);
+  }
+}
+
+/** What the table holds of one stream. */
+export interface StreamFacts {
+  readonly events: number;
+  readonly firstVersion: number;
+  readonly lastVersion: number;
+  /** Missing versions between first and last, as inclusive pairs. */
+  readonly gaps: readonly (readonly [number, number])[];
+  /** Events whose version another event of the stream has too. */
+  readonly duplicates: number;
+}
+
+export function streamFacts(table: StreamTable, index: number): StreamFacts {
+  compactRuns(table, index);
+  const runs = [table.runFirst[index]!, table.runLast[index]!, ...(table.moreRuns.get(index) ?? [])];
+  const gaps: [number, number][] = [];
+  for (let i = 2; i < runs.length; i += 2) gaps.push([runs[i - 1]! + 1, runs[i]! - 1]);
+  return {
+    events: table.events[index]!,
+    firstVersion: runs[0]!,
+    lastVersion: runs[runs.length - 1]!,
+    gaps,
+    duplicates: table.duplicates.get(index) ?? 0,
+  };
+}
+
+/** The stream's name as bytes, without copying. */
+export function streamName(table: StreamTable, index: number): Uint8Array {
+  const start = table.nameStarts[index]!;
+  return table.names.subarray(start, start + table.nameLengths[index]!);
+}
+
+/** The id of the stream's last event: canonical UUID text, or the text that the store has. */
+export function headId(table: StreamTable, index: number): string {
+  return table.headTextIds.get(index) ?? formatUuid(table.headIds, index * UUID_BYTES);
+}
+
+/** Stream indexes in the byte order of their names. */
+export function sortedStreams(table: StreamTable): Uint32Array {
+  const order = new Uint32Array(table.count);
+  for (let i = 0; i < table.count; i += 1) order[i] = i;
+  return order.sort((a, b) => compareNames(table, a, b));
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** 16 bytes as lower-case UUID text. */
+export function formatUuid(bytes: Uint8Array, start: number): string {
+  let text = '';
+  for (let i = 0; i < UUID_BYTES; i += 1) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-';
+    text += HEX[bytes[start + i]!]!;
+  }
+  return text;
+}
+
+function addVersion(table: StreamTable, index: number, version: number): void {
+  const events = table.events[index]! + 1;
+  table.events[index] = events;
+  if (events === 1) {
+    table.runFirst[index] = version;
+    table.runLast[index] = version;
+  } else if (version === table.runLast[index]! + 1 && !table.moreRuns.has(index)) {
+    table.runLast[index] = version;
+  } else {
+    addRun(table, index, version, version);
+  }
+}
+
+function addRun(table: StreamTable, index: number, first: number, last: number): void {
+  const runs = table.moreRuns.get(index);
+  if (runs === undefined) {
+    table.moreRuns.set(index, [first, last]);
+    return;
+  }
+  const end = runs.length - 1;
+  if (runs[end]! + 1 === first) {
+    runs[end] = last;
+    return;
+  }
+  runs.push(first, last);
+  if (runs.length > COMPACT_AT) compactRuns(table, index);
+}
+
+/** Sorts and joins the runs of a stream; overlaps become duplicates. */
+function compactRuns(table: StreamTable, index: number): void {
+  const more = table.moreRuns.get(index);
+  if (more === undefined) return;
+  const runs: [number, number][] = [[table.runFirst[index]!, table.runLast[index]!]];
+  for (let i = 0; i < more.length; i += 2) runs.push([more[i]!, more[i + 1]!]);
+  runs.sort((a, b) => a[0] - b[0]);
+  const joined: [number, number][] = [];
+  let duplicates = 0;
+  for (const [first, last] of runs) {
+    const previous = joined.at(-1);
+    if (previous === undefined || first > previous[1] + 1) {
+      joined.push([first, last]);
+      continue;
+    }
+    duplicates += Math.max(0, Math.min(previous[1], last) - first + 1);
+    previous[1] = Math.max(previous[1], last);
+  }
+  if (duplicates > 0) addDuplicates(table, index, duplicates);
+  [table.runFirst[index], table.runLast[index]] = joined[0]!;
+  if (joined.length === 1) table.moreRuns.delete(index);
+  else table.moreRuns.set(index, joined.slice(1).flat());
+}
+
+function addDuplicates(table: StreamTable, index: number, count: number): void {
+  table.duplicates.set(index, (table.duplicates.get(index) ?? 0) + count);
+}
+
+const decoder = new TextDecoder();
+
+function setHeadId(
+  table: StreamTable,
+  index: number,
+  batch: EventBatch,
+  start: number,
+  length: number,
+): void {
+  const { bytes } = batch;
+  if (batch.idKind === 'uuid') {
+    const to = index * UUID_BYTES;
+    for (let i = 0; i < UUID_BYTES; i += 1) table.headIds[to + i] = bytes[start + i]!;
+    if (table.headTextIds.size > 0) table.headTextIds.delete(index);
+    return;
+  }
+  if (length !== NULL_LENGTH && parseUuid(bytes, start, length, table.headIds, index * UUID_BYTES)) {
+    table.headTextIds.delete(index);
+    return;
+  }
+  table.headTextIds.set(
+    index,
+    length === NULL_LENGTH ? '' : decoder.decode(bytes.subarray(start, start + length)),
+  );
+}
+
+function copyHead(table: StreamTable, index: number, other: StreamTable, from: number): void {
+  table.headVersion[index] = other.headVersion[from]!;
+  const text = other.headTextIds.get(from);
+  if (text !== undefined) {
+    table.headTextIds.set(index, text);
+    return;
+  }
+  table.headTextIds.delete(index);
+  table.headIds.set(other.headIds.subarray(from * UUID_BYTES, (from + 1) * UUID_BYTES), index * UUID_BYTES);
+}
+
+/**
+ * Reads UUID text in its canonical lower-case form (the one that `formatUuid` gives back byte for byte) into 16
+ * bytes at `to`. False, with `out` partly written, when it is anything else.
+ */
+export function parseUuid(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  out: Uint8Array,
+  to: number,
+): boolean {
+  if (length !== 36) return false;
+  let at = start;
+  for (let i = 0; i < UUID_BYTES; i += 1) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) {
+      if (bytes[at] !== 0x2d) return false;
+      at += 1;
+    }
+    const high = HEX_VALUES[bytes[at]!]!;
+    const low = HEX_VALUES[bytes[at + 1]!]!;
+    if (high > 15 || low > 15) return false;
+    out[to + i] = (high << 4) | low;
+    at += 2;
+  }
+  return true;
+}
+
+/** Value of a lower-case hex digit by its byte; 255 for any other byte. */
+const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const value = '0123456789abcdef'.indexOf(String.fromCharCode(byte));
+  return value === -1 ? 255 : value;
+});
+
+function fnv1a(bytes: Uint8Array, start: number, length: number): number {
+  let hash = 0x811c9dc5;
+  const end = start + length;
+  for (let i = start; i < end; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return hash >>> 0;
+}
+
+function sameName(
+  table: StreamTable,
+  index: number,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+): boolean {
+  if (table.nameLengths[index] !== length) return false;
+  const at = table.nameStarts[index]!;
+  for (let i = 0; i < length; i += 1) if (table.names[at + i] !== bytes[start + i]) return false;
+  return true;
+}
+
+function compareNames(table: StreamTable, a: number, b: number): number {
+  const { names } = table;
+  const startA = table.nameStarts[a]!;
+  const startB = table.nameStarts[b]!;
+  const lengthA = table.nameLengths[a]!;
+  const lengthB = table.nameLengths[b]!;
+  const shared = Math.min(lengthA, lengthB);
+  for (let i = 0; i < shared; i += 1) {
+    const difference = names[startA + i]! - names[startB + i]!;
+    if (difference !== 0) return difference;
+  }
+  return lengthA - lengthB;
+}
+
+function addStream(
+  table: StreamTable,
+  slot: number,
+  hash: number,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  if (table.count === table.hashes.length) {
+    growColumns(table);
+    growSlots(table);
+    return findOrAdd(table, bytes, start, length);
+  }
+  if (table.namesUsed + length > table.names.length) growNames(table, length);
+  const index = table.count;
+  table.count += 1;
+  table.slots[slot] = index;
+  table.hashes[index] = hash;
+  table.nameStarts[index] = table.namesUsed;
+  table.nameLengths[index] = length;
+  table.names.set(bytes.subarray(start, start + length), table.namesUsed);
+  table.namesUsed += length;
+  return index;
+}
+
+function growColumns(table: StreamTable): void {
+  const capacity = table.hashes.length * 2;
+  table.hashes = grow(table.hashes, new Uint32Array(capacity));
+  table.nameStarts = grow(table.nameStarts, new Uint32Array(capacity));
+  table.nameLengths = grow(table.nameLengths, new Uint32Array(capacity));
+  table.events = grow(table.events, new Float64Array(capacity));
+  table.runFirst = grow(table.runFirst, new Float64Array(capacity));
+  table.runLast = grow(table.runLast, new Float64Array(capacity));
+  table.headVersion = grow(table.headVersion, new Float64Array(capacity));
+  table.headIds = grow(table.headIds, new Uint8Array(capacity * UUID_BYTES));
+}
+
+function growSlots(table: StreamTable): void {
+  const slots = new Int32Array(table.slots.length * 2).fill(EMPTY);
+  const mask = slots.length - 1;
+  for (let index = 0; index < table.count; index += 1) {
+    let slot = table.hashes[index]! & mask;
+    while (slots[slot] !== EMPTY) slot = (slot + 1) & mask;
+    slots[slot] = index;
+  }
+  table.slots = slots;
+}
+
+function growNames(table: StreamTable, more: number): void {
+  const size = Math.max(table.names.length * 2, table.namesUsed + more);
+  if (size > 0xffffffff) throw new BackupError('store_unsupported', 'stream names pass 4 GiB in all');
+  table.names = grow(table.names, new Uint8Array(size));
+}
+
+function grow<T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

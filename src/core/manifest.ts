@@ -65,6 +65,10 @@ export interface Oddities {
   readonly duplicateVersions: number;
   /** Streams whose first version is not the layout's base. */
   readonly oddFirstVersions: number;
+  /** Events with an empty or nil id, an empty stream id or an empty type. */
+  readonly emptyFields: number;
+  /** Events whose version lies below the layout's base. */
+  readonly belowBase: number;
   /** Events recorded more than a day after the backup was taken. */
   readonly futureTimes: number;
 }

@@ -26,6 +26,9 @@ export interface StreamTable {
   duplicates: Map<number, number>;
   headVersion: Float64Array;
   headIds: Uint8Array;
+  /** The batch that last held the stream, counted in `batches`. */
+  seenIn: Uint32Array;
+  batches: number;
   /** Head ids that are no UUIDs in the canonical form; the stream's 16 bytes are then unused. */
   headTextIds: Map<number, string>;
 }
@@ -52,15 +55,23 @@ export function makeStreamTable(): StreamTable {
     duplicates: new Map(),
     headVersion: new Float64Array(capacity),
     headIds: new Uint8Array(capacity * UUID_BYTES),
+    seenIn: new Uint32Array(capacity),
+    batches: 0,
     headTextIds: new Map(),
   };
 }
 
-/** Adds every event of a batch. */
-export function addBatch(table: StreamTable, batch: EventBatch): void {
+/** Adds every event of a batch. Returns the streams that the batch holds, each once. */
+export function addBatch(table: StreamTable, batch: EventBatch): number[] {
   const { bytes, versions, stream, id } = batch;
+  const streams: number[] = [];
+  table.batches += 1;
   for (let row = 0; row < batch.count; row += 1) {
     const index = findOrAdd(table, bytes, stream.starts[row]!, stream.lengths[row]!);
+    if (table.seenIn[index] !== table.batches) {
+      table.seenIn[index] = table.batches;
+      streams.push(index);
+    }
     const version = versions[row]!;
     addVersion(table, index, version);
     if (table.events[index] === 1 || version >= table.headVersion[index]!) {
@@ -68,6 +79,7 @@ export function addBatch(table: StreamTable, batch: EventBatch): void {
       setHeadId(table, index, batch, id.starts[row]!, id.lengths[row]!);
     }
   }
+  return streams;
 }
 
 /** The stream's place in the table; added when it is new. */
@@ -352,6 +364,7 @@ function growColumns(table: StreamTable): void {
   table.runFirst = grow(table.runFirst, new Float64Array(capacity));
   table.runLast = grow(table.runLast, new Float64Array(capacity));
   table.headVersion = grow(table.headVersion, new Float64Array(capacity));
+  table.seenIn = grow(table.seenIn, new Uint32Array(capacity));
   table.headIds = grow(table.headIds, new Uint8Array(capacity * UUID_BYTES));
 }
 

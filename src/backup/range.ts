@@ -1,0 +1,91 @@
+import { type EventFacts, type FactLimits, factsOf, makeFacts, mergeFacts } from '../core/event-facts.ts';
+import type { BatchReader, StoreRange } from '../core/event-store.ts';
+import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
+import { addBatch, makeStreamTable, type StreamTable, streamName } from '../core/stream-table.ts';
+import type { Vault } from '../core/vault.ts';
+import { eventFileName } from '../format/bundle.ts';
+import { chunkCodec } from '../format/chunk-codec.ts';
+import { chunkEvents } from '../format/chunk-index.ts';
+import { makeCompress } from '../format/compression.ts';
+import { openDataFile } from '../format/data-file-writer.ts';
+import { makeFilter } from '../format/stream-filter.ts';
+
+/** What one reader is to do: one range of the store into one event file. Survives structured cloning. */
+export interface RangeJob {
+  readonly range: StoreRange;
+  readonly folder: string;
+  readonly format: ChunkFormat;
+  readonly compression: Compression;
+  readonly level: number | null;
+  readonly limits: FactLimits;
+  /** About the plain bytes of a chunk. */
+  readonly chunkBytes: number;
+}
+
+export interface RangeResult {
+  /** Null when the range holds no event; there is no file then. */
+  readonly file: ManifestFile | null;
+  readonly facts: EventFacts;
+  readonly table: StreamTable;
+}
+
+export interface RangeHooks {
+  /** Events and event bytes since the last call. */
+  readonly onProgress?: (events: number, bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RangePorts {
+  readonly reader: BatchReader;
+  readonly vault: Vault;
+  /**
+   * `inline`: this thread compresses too, which is the quickest way in a thread of its own. `pool`: the thread
+   * pool does, and this thread goes on reading.
+   */
+  readonly compressIn: 'inline' | 'pool';
+}
+
+/** Chunks that wait for the thread pool: enough to keep two cores busy, little enough for flat memory. */
+const POOL_PENDING = 3;
+
+/** Reads one range of the store and writes its event file. */
+export async function backUpRange(
+  ports: RangePorts,
+  job: RangeJob,
+  hooks: RangeHooks = {},
+): Promise<RangeResult> {
+  const codec = chunkCodec(job.format);
+  const table = makeStreamTable();
+  const facts = makeFacts();
+  const { signal } = hooks;
+  const options = { batchBytes: job.chunkBytes, ...(signal === undefined ? {} : { signal }) };
+  let file: Awaited<ReturnType<typeof openDataFile>> | null = null;
+  try {
+    for await (const batch of ports.reader.readRange(job.range, options)) {
+      if (batch.count === 0) continue;
+      file ??= await openEventFile(ports, job);
+      const streams = addBatch(table, batch);
+      const batchFacts = factsOf(batch, job.limits);
+      mergeFacts(facts, batchFacts);
+      const filter = makeFilter(streams.map((index) => streamName(table, index)));
+      const plain = codec.encode(batch);
+      await file.add(plain, batch.count, chunkEvents(batchFacts, streams.length, filter));
+      hooks.onProgress?.(batch.count, plain.length);
+    }
+    return { file: file === null ? null : await file.finish(), facts, table };
+  } catch (error) {
+    await file?.abort();
+    throw error;
+  }
+}
+
+function openEventFile(ports: RangePorts, job: RangeJob): ReturnType<typeof openDataFile> {
+  const inline = ports.compressIn === 'inline';
+  return openDataFile(ports.vault, {
+    folder: job.folder,
+    name: eventFileName(job.range.index + 1, job.format, job.compression),
+    role: 'events',
+    compress: makeCompress(job.compression, job.level, inline),
+    pending: inline || job.compression === 'none' ? 0 : POOL_PENDING,
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * Runs `work` for every item, at most `limit` at a time, and gives the results in the items' order. After the
+ * first failure no further item is begun; the ones under way are awaited, then that failure is thrown.
+ */
+export async function runLimited<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item, index: number) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Array<Result>(items.length);
+  const failures: unknown[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length && failures.length === 0) {
+      const index = next;
+      next += 1;
+      try {
+        results[index] = await work(items[index]!, index);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  if (failures.length > 0) throw failures[0];
+  return results;
+}
+
+/**
+ * Marks a promise as one that will be awaited later, in its turn: until then its failure must not end the process
+ * as unhandled.
+ */
+export function awaitedLater<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
+}

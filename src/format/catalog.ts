@@ -1,0 +1,138 @@
+import { BackupError, isBackupError } from '../core/errors.ts';
+import type { BackupKind, Manifest } from '../core/manifest.ts';
+import type { Vault } from '../core/vault.ts';
+import { BACKUPS_PREFIX, MANIFEST_NAME, parseBundleName } from './bundle.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES } from './manifest-codec.ts';
+
+/** What a vault holds, derived from its listing alone. */
+export interface Catalog {
+  /** Oldest first. */
+  readonly backups: readonly CatalogEntry[];
+  /** Backups whose manifest cannot be trusted. */
+  readonly damaged: readonly DamagedEntry[];
+  /** Folders without a manifest: attempts that never finished, or are under way. */
+  readonly unfinished: readonly UnfinishedEntry[];
+}
+
+export interface CatalogEntry {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly manifestBytes: number;
+}
+
+export interface DamagedEntry {
+  readonly folder: string;
+  readonly backupId: string;
+  readonly kind: BackupKind;
+  readonly message: string;
+}
+
+export interface UnfinishedEntry {
+  readonly folder: string;
+  readonly backupId: string;
+  readonly kind: BackupKind;
+  readonly objects: number;
+  readonly sizeBytes: number;
+  readonly modifiedAtMs: number;
+}
+
+interface Folder {
+  readonly folder: string;
+  readonly kind: BackupKind;
+  readonly backupId: string;
+  objects: number;
+  sizeBytes: number;
+  modifiedAtMs: number;
+  manifestBytes: number | null;
+}
+
+export async function readCatalog(vault: Vault): Promise<Catalog> {
+  const backups: CatalogEntry[] = [];
+  const damaged: DamagedEntry[] = [];
+  const unfinished: UnfinishedEntry[] = [];
+  for (const found of (await listFolders(vault)).values()) {
+    const { folder, kind, backupId, objects, sizeBytes, modifiedAtMs } = found;
+    if (found.manifestBytes === null) {
+      unfinished.push({ folder, kind, backupId, objects, sizeBytes, modifiedAtMs });
+      continue;
+    }
+    try {
+      const manifest = await readManifest(vault, found, found.manifestBytes);
+      backups.push({ folder, manifest, manifestBytes: found.manifestBytes });
+    } catch (error) {
+      if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
+      damaged.push({ folder, kind, backupId, message: error.message });
+    }
+  }
+  backups.sort((a, b) => compare(a.manifest.createdAt, b.manifest.createdAt) || compare(a.folder, b.folder));
+  return { backups, damaged, unfinished };
+}
+
+/**
+ * The backup that `wanted` names: a backup id or the start of one, at least four characters. Throws
+ * `backup_not_found`, also when several fit, and `damaged` when its manifest is.
+ */
+export function findBackup(catalog: Catalog, wanted: string): CatalogEntry {
+  const fits = (id: string): boolean => id === wanted || (wanted.length >= 4 && id.startsWith(wanted));
+  const found = catalog.backups.filter((entry) => fits(entry.manifest.backupId));
+  if (found.length === 1) return found[0]!;
+  if (found.length > 1) {
+    throw new BackupError('backup_not_found', `${found.length} backups start with ${wanted}`, {
+      hint: 'give more of the id; `eventcore list` shows them whole',
+    });
+  }
+  const broken = catalog.damaged.find((entry) => fits(entry.backupId));
+  if (broken !== undefined) {
+    throw new BackupError('damaged', `backup ${broken.backupId} cannot be used: ${broken.message}`, {
+      hint: 'take it from another copy of the vault, or use another backup',
+      facts: { file: MANIFEST_NAME },
+    });
+  }
+  const unfinished = catalog.unfinished.some((entry) => fits(entry.backupId));
+  throw new BackupError(
+    'backup_not_found',
+    `no backup ${wanted}${unfinished ? ': that attempt never finished' : ''}`,
+    {
+      hint: '`eventcore list` shows the backups of this vault',
+    },
+  );
+}
+
+/** The newest backup. Throws `no_backups`. */
+export function newestBackup(catalog: Catalog, vaultAddress: string): CatalogEntry {
+  const newest = catalog.backups.at(-1);
+  if (newest !== undefined) return newest;
+  throw new BackupError('no_backups', `no backup in ${vaultAddress}`, {
+    hint: 'make one with `eventcore backup full`, or check the vault address',
+  });
+}
+
+async function listFolders(vault: Vault): Promise<Map<string, Folder>> {
+  const folders = new Map<string, Folder>();
+  for await (const object of vault.list(BACKUPS_PREFIX)) {
+    const parsed = parseBundleName(object.name);
+    if (parsed === null) continue;
+    const folder = folders.get(parsed.folder) ?? { ...parsed, ...EMPTY_FOLDER };
+    folder.objects += 1;
+    folder.sizeBytes += object.sizeBytes;
+    folder.modifiedAtMs = Math.max(folder.modifiedAtMs, object.modifiedAtMs);
+    if (object.name === parsed.folder + MANIFEST_NAME) folder.manifestBytes = object.sizeBytes;
+    folders.set(parsed.folder, folder);
+  }
+  return folders;
+}
+
+const EMPTY_FOLDER = { objects: 0, sizeBytes: 0, modifiedAtMs: 0, manifestBytes: null };
+
+async function readManifest(vault: Vault, found: Folder, sizeBytes: number): Promise<Manifest> {
+  if (sizeBytes > MAX_MANIFEST_BYTES) throw new BackupError('damaged', `the manifest has ${sizeBytes} bytes`);
+  const manifest = decodeManifest(await vault.readRange(found.folder + MANIFEST_NAME, 0, sizeBytes));
+  if (manifest.backupId !== found.backupId || manifest.kind !== found.kind) {
+    throw new BackupError('damaged', `the manifest belongs to ${manifest.kind} backup ${manifest.backupId}`);
+  }
+  return manifest;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

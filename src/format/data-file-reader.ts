@@ -1,0 +1,106 @@
+import crypto from 'node:crypto';
+import { awaitedLater } from '../core/concurrency.ts';
+import { BackupError, throwIfAborted } from '../core/errors.ts';
+import type { Compression, ManifestFile } from '../core/manifest.ts';
+import type { Vault } from '../core/vault.ts';
+import { type ChunkEntry, decodeIndex } from './chunk-index.ts';
+import { decompress } from './compression.ts';
+
+/** Chunks that lie together are fetched together, up to this many stored bytes at once. */
+const WINDOW_BYTES = 4 << 20;
+
+/** A chunk that was fetched. `stored` has been checked against `entry.sha256` when `intact`. */
+export interface FetchedChunk {
+  readonly entry: ChunkEntry;
+  /** Place in the file, from 0. */
+  readonly number: number;
+  readonly stored: Uint8Array;
+  readonly intact: boolean;
+}
+
+/** The chunk table of a data file. Throws `damaged` when it is not the one that the manifest names. */
+export async function readIndex(vault: Vault, folder: string, file: ManifestFile): Promise<ChunkEntry[]> {
+  const bytes = await vault.readRange(folder + file.index.name, 0, file.index.sizeBytes);
+  if (crypto.hash('sha256', bytes, 'hex') !== file.index.sha256) {
+    throw new BackupError(
+      'damaged',
+      `chunk table ${file.index.name} does not have the checksum in the manifest`,
+    );
+  }
+  const entries = decodeIndex(bytes, file.name, file.sizeBytes);
+  if (entries.length !== file.chunks) {
+    throw new BackupError(
+      'damaged',
+      `chunk table ${file.index.name} has ${entries.length} chunks, not ${file.chunks}`,
+    );
+  }
+  return entries;
+}
+
+export interface FetchOptions {
+  /** Numbers of the chunks to fetch, ascending; all when left out. */
+  readonly chunks?: readonly number[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Fetches chunks in order, one window ahead of the consumer, and checks their hashes. */
+export async function* fetchChunks(
+  vault: Vault,
+  name: string,
+  entries: readonly ChunkEntry[],
+  options: FetchOptions = {},
+): AsyncGenerator<FetchedChunk> {
+  const windows = planWindows(entries, options.chunks ?? entries.map((_, number) => number));
+  const fetchWindow = (window: number[]): Promise<Uint8Array> => {
+    const first = entries[window[0]!]!;
+    const last = entries[window[window.length - 1]!]!;
+    return awaitedLater(vault.readRange(name, first.offset, last.offset + last.storedBytes - first.offset));
+  };
+  let ahead = windows.length > 0 ? fetchWindow(windows[0]!) : null;
+  for (let i = 0; i < windows.length; i += 1) {
+    throwIfAborted(options.signal);
+    const bytes = await ahead!;
+    ahead = i + 1 < windows.length ? fetchWindow(windows[i + 1]!) : null;
+    const start = entries[windows[i]![0]!]!.offset;
+    for (const number of windows[i]!) {
+      const entry = entries[number]!;
+      const stored = bytes.subarray(entry.offset - start, entry.offset - start + entry.storedBytes);
+      yield { entry, number, stored, intact: crypto.hash('sha256', stored, 'hex') === entry.sha256 };
+    }
+  }
+}
+
+/** The plain bytes of a fetched chunk. Throws `damaged`, naming file and chunk. */
+export function openChunk(chunk: FetchedChunk, fileName: string, compression: Compression): Uint8Array {
+  const facts = { file: fileName, chunk: chunk.number };
+  if (!chunk.intact) {
+    throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName} does not have its checksum`, {
+      hint: 'run `eventcore verify` to see all that is damaged; restore from another copy or backup',
+      facts,
+    });
+  }
+  try {
+    return decompress(compression, chunk.stored, chunk.entry.plainBytes);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName}: ${reason}`, { cause, facts });
+  }
+}
+
+/** Groups neighbouring chunks; a chunk larger than a window is one of its own. */
+function planWindows(entries: readonly ChunkEntry[], chunks: readonly number[]): number[][] {
+  const windows: number[][] = [];
+  let bytes = 0;
+  for (const number of chunks) {
+    const current = windows.at(-1);
+    const { storedBytes } = entries[number]!;
+    if (current !== undefined && current.at(-1) === number - 1 && bytes + storedBytes <= WINDOW_BYTES) {
+      current.push(number);
+      bytes += storedBytes;
+    } else {
+      windows.push([number]);
+      bytes = storedBytes;
+    }
+  }
+  return windows;
+}

@@ -1,0 +1,107 @@
+import crypto from 'node:crypto';
+import { awaitedLater } from '../core/concurrency.ts';
+import type { FileRole, ManifestFile } from '../core/manifest.ts';
+import type { ObjectWriter, Vault } from '../core/vault.ts';
+import { indexFileName } from './bundle.ts';
+import { type ChunkEntry, type ChunkEvents, encodeIndex } from './chunk-index.ts';
+import type { Compress } from './compression.ts';
+
+/** Writes a data file chunk by chunk, then its chunk table. */
+export interface DataFileWriter {
+  /** Takes one chunk. `plain` may be reused once this resolved. */
+  add(plain: Uint8Array, records: number, events?: ChunkEvents): Promise<void>;
+  /** Makes the file, then its table, durable. */
+  finish(): Promise<ManifestFile>;
+  /** Leaves no unfinished object; a finished file stays for the caller to remove. */
+  abort(): Promise<void>;
+}
+
+export interface DataFileOptions {
+  readonly folder: string;
+  readonly name: string;
+  readonly role: FileRole;
+  readonly compress: Compress;
+  /** Chunks that may wait for the thread pool; 0 when `compress` works in this thread. */
+  readonly pending: number;
+}
+
+interface PendingChunk {
+  readonly stored: Uint8Array | Promise<Uint8Array>;
+  readonly plainBytes: number;
+  readonly records: number;
+  readonly events: ChunkEvents | undefined;
+}
+
+export async function openDataFile(vault: Vault, options: DataFileOptions): Promise<DataFileWriter> {
+  const object = await vault.createObject(options.folder + options.name);
+  const state = {
+    entries: [] as ChunkEntry[],
+    offset: 0,
+    plainBytes: 0,
+    records: 0,
+    hash: crypto.createHash('sha256'),
+  };
+  const queue: PendingChunk[] = [];
+
+  const writeNext = async (): Promise<void> => {
+    const chunk = queue.shift()!;
+    const stored = await chunk.stored;
+    state.hash.update(stored);
+    state.entries.push({
+      offset: state.offset,
+      storedBytes: stored.length,
+      plainBytes: chunk.plainBytes,
+      sha256: crypto.hash('sha256', stored, 'hex'),
+      records: chunk.records,
+      ...(chunk.events === undefined ? {} : { events: chunk.events }),
+    });
+    state.offset += stored.length;
+    state.plainBytes += chunk.plainBytes;
+    state.records += chunk.records;
+    await object.write(stored);
+  };
+
+  return {
+    async add(plain, records, events) {
+      // The thread pool reads the bytes after this call returned, so it gets a copy of its own.
+      const stored = options.compress(options.pending > 0 ? Buffer.from(plain) : plain);
+      queue.push({
+        stored: stored instanceof Promise ? awaitedLater(stored) : stored,
+        plainBytes: plain.length,
+        records,
+        events,
+      });
+      while (queue.length > options.pending) await writeNext();
+    },
+    async finish() {
+      while (queue.length > 0) await writeNext();
+      await object.commit();
+      const index = encodeIndex(options.name, state.entries);
+      const indexName = indexFileName(options.name);
+      await writeObject(vault, options.folder + indexName, index);
+      return {
+        name: options.name,
+        role: options.role,
+        sizeBytes: state.offset,
+        sha256: state.hash.digest('hex'),
+        plainBytes: state.plainBytes,
+        chunks: state.entries.length,
+        records: state.records,
+        index: { name: indexName, sizeBytes: index.length, sha256: crypto.hash('sha256', index, 'hex') },
+      };
+    },
+    abort: () => object.abort(),
+  };
+}
+
+/** Writes a whole object. */
+export async function writeObject(vault: Vault, name: string, bytes: Uint8Array): Promise<void> {
+  const object: ObjectWriter = await vault.createObject(name);
+  try {
+    await object.write(bytes);
+    await object.commit();
+  } catch (error) {
+    await object.abort();
+    throw error;
+  }
+}

@@ -1,0 +1,10 @@
+import crypto from 'node:crypto';
+
+/** SHA-256 over a file as it is read. */
+export function makeFileDigest(): { update(bytes: Uint8Array): void; hex(): string } {
+  const hash = crypto.createHash('sha256');
+  return {
+    update: (bytes) => void hash.update(bytes),
+    hex: () => hash.digest('hex'),
+  };
+}

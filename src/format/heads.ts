@@ -1,0 +1,78 @@
+import { BackupError } from '../core/errors.ts';
+import { headId, type StreamTable, sortedStreams, streamFacts, streamName } from '../core/stream-table.ts';
+
+/** One line of the heads file (FORMAT.md §6): what the backup holds of one stream. */
+export interface HeadLine {
+  readonly streamId: string;
+  readonly events: number;
+  readonly firstVersion: number;
+  readonly lastVersion: number;
+  readonly lastEventId: string;
+  /** Missing versions in between, inclusive; only when the store itself lacked them. */
+  readonly gaps?: readonly (readonly [number, number])[];
+  readonly duplicates?: number;
+}
+
+const HEADS_CHUNK_BYTES = 1 << 20;
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 1 MiB. */
+export function* encodeHeads(table: StreamTable): Generator<{ plain: Buffer; records: number }> {
+  let lines: string[] = [];
+  let bytes = 0;
+  for (const index of sortedStreams(table)) {
+    const line = `${JSON.stringify(headLine(table, index))}\n`;
+    lines.push(line);
+    bytes += line.length;
+    if (bytes < HEADS_CHUNK_BYTES) continue;
+    yield { plain: Buffer.from(lines.join('')), records: lines.length };
+    lines = [];
+    bytes = 0;
+  }
+  if (lines.length > 0) yield { plain: Buffer.from(lines.join('')), records: lines.length };
+}
+
+/** Reads one plain chunk of a heads file. Throws `damaged`. */
+export function decodeHeads(plain: Uint8Array): HeadLine[] {
+  return decodeLines(plain, 'heads').map((value) => {
+    const line = value as HeadLine;
+    if (typeof line?.streamId === 'string' && Number.isSafeInteger(line.lastVersion)) return line;
+    throw new BackupError('damaged', 'a line of the heads names no stream');
+  });
+}
+
+/** The values of a chunk of JSON Lines. Throws `damaged`. */
+export function decodeLines(plain: Uint8Array, file: string): unknown[] {
+  const text = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString('utf8');
+  const lines = text.split('\n');
+  if (lines.pop() !== '') throw new BackupError('damaged', `the last line of the ${file} has no end`);
+  return lines.map((line) => {
+    try {
+      return JSON.parse(line) as unknown;
+    } catch (cause) {
+      throw new BackupError('damaged', `a line of the ${file} is no JSON`, { cause });
+    }
+  });
+}
+
+function headLine(table: StreamTable, index: number): HeadLine {
+  const facts = streamFacts(table, index);
+  return {
+    streamId: nameText(streamName(table, index)),
+    events: facts.events,
+    firstVersion: facts.firstVersion,
+    lastVersion: facts.lastVersion,
+    lastEventId: headId(table, index),
+    ...(facts.gaps.length > 0 ? { gaps: facts.gaps } : {}),
+    ...(facts.duplicates > 0 ? { duplicates: facts.duplicates } : {}),
+  };
+}
+
+/** A name as text; bytes that are no UTF-8 (SQLite can hold them) come as `base64:` and their Base64. */
+export function nameText(name: Uint8Array): string {
+  try {
+    return strictUtf8.decode(name);
+  } catch {
+    return `base64:${Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('base64')}`;
+  }
+}

@@ -1,0 +1,138 @@
+import crypto from 'node:crypto';
+import { BackupError } from '../core/errors.ts';
+import type { CompanionRow } from '../core/event-store.ts';
+import type { Compression, FileRole, Manifest, ManifestFile } from '../core/manifest.ts';
+import type { StreamTable } from '../core/stream-table.ts';
+import type { Vault } from '../core/vault.ts';
+import { linesFileName } from './bundle.ts';
+import { makeCompress } from './compression.ts';
+import { fetchChunks, openChunk, readIndex } from './data-file-reader.ts';
+import { type DataFileWriter, openDataFile } from './data-file-writer.ts';
+import { decodeHeads, decodeLines, encodeHeads, type HeadLine } from './heads.ts';
+
+interface LineFileOptions {
+  readonly compression: Compression;
+  readonly level: number | null;
+}
+
+const COMPANIONS_CHUNK_BYTES = 1 << 20;
+
+/**
+ * Writes the heads file: one line a stream, in the byte order of their names. The digest is the SHA-256 (hex) of
+ * the plain lines: equal for equal stores, however they are cut into chunks.
+ */
+export async function writeHeadsFile(
+  vault: Vault,
+  folder: string,
+  options: LineFileOptions,
+  table: StreamTable,
+): Promise<{ file: ManifestFile; digest: string }> {
+  const hash = crypto.createHash('sha256');
+  const file = await openLinesFile(vault, folder, 'heads', options);
+  try {
+    for (const chunk of encodeHeads(table)) {
+      hash.update(chunk.plain);
+      await file.add(chunk.plain, chunk.records);
+    }
+    return { file: await file.finish(), digest: hash.digest('hex') };
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
+
+/** Writes what belongs to the events; null, and no file, when there is nothing. */
+export async function writeCompanionsFile(
+  vault: Vault,
+  folder: string,
+  options: LineFileOptions,
+  rows: AsyncIterable<CompanionRow>,
+): Promise<ManifestFile | null> {
+  let file: DataFileWriter | null = null;
+  try {
+    for await (const chunk of companionChunks(rows)) {
+      file ??= await openLinesFile(vault, folder, 'companions', options);
+      await file.add(chunk.plain, chunk.records);
+    }
+    return file === null ? null : await file.finish();
+  } catch (error) {
+    await file?.abort();
+    throw error;
+  }
+}
+
+async function* companionChunks(rows: AsyncIterable<CompanionRow>): AsyncGenerator<LinesChunk> {
+  let lines: string[] = [];
+  let length = 0;
+  for await (const { table, role, values } of rows) {
+    const line = `${JSON.stringify({ table, role, values })}\n`;
+    lines.push(line);
+    length += line.length;
+    if (length < COMPANIONS_CHUNK_BYTES) continue;
+    yield { plain: Buffer.from(lines.join('')), records: lines.length };
+    lines = [];
+    length = 0;
+  }
+  if (lines.length > 0) yield { plain: Buffer.from(lines.join('')), records: lines.length };
+}
+
+interface LinesChunk {
+  readonly plain: Uint8Array;
+  readonly records: number;
+}
+
+function openLinesFile(
+  vault: Vault,
+  folder: string,
+  role: 'heads' | 'companions',
+  options: LineFileOptions,
+): Promise<DataFileWriter> {
+  const compress = makeCompress(options.compression, options.level, true);
+  return openDataFile(vault, {
+    folder,
+    name: linesFileName(role, options.compression),
+    role,
+    compress,
+    pending: 0,
+  });
+}
+
+/** The heads of a backup, stream by stream. Throws `damaged` at the first chunk that is. */
+export async function* readHeads(vault: Vault, folder: string, manifest: Manifest): AsyncGenerator<HeadLine> {
+  for await (const plain of readLinesFile(vault, folder, manifest, 'heads')) yield* decodeHeads(plain);
+}
+
+/** The companion rows of a backup, in the order of the store. Throws `damaged` at the first chunk that is. */
+export async function* readCompanions(
+  vault: Vault,
+  folder: string,
+  manifest: Manifest,
+): AsyncGenerator<CompanionRow> {
+  for await (const plain of readLinesFile(vault, folder, manifest, 'companions'))
+    yield* decodeCompanions(plain);
+}
+
+async function* readLinesFile(
+  vault: Vault,
+  folder: string,
+  manifest: Manifest,
+  role: FileRole,
+): AsyncGenerator<Uint8Array> {
+  for (const file of manifest.files) {
+    if (file.role !== role) continue;
+    const entries = await readIndex(vault, folder, file);
+    for await (const chunk of fetchChunks(vault, folder + file.name, entries)) {
+      yield openChunk(chunk, file.name, manifest.compression);
+    }
+  }
+}
+
+/** Reads one plain chunk of a companions file. Throws `damaged`. */
+export function decodeCompanions(plain: Uint8Array): CompanionRow[] {
+  return decodeLines(plain, 'companions').map((value) => {
+    const row = value as CompanionRow;
+    if (typeof row?.table === 'string' && typeof row.role === 'string' && typeof row.values === 'object')
+      return row;
+    throw new BackupError('damaged', 'a line of the companions is no row');
+  });
+}

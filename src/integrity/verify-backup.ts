@@ -1,0 +1,155 @@
+import type { Clock } from '../core/clock.ts';
+import { runLimited } from '../core/concurrency.ts';
+import { makeFacts, mergeFacts } from '../core/event-facts.ts';
+import type { EventStore } from '../core/event-store.ts';
+import type { Manifest } from '../core/manifest.ts';
+import type { BackupVerification, Problem, ProblemCode, Progress } from '../core/report.ts';
+import { makeStreamTable, mergeTable } from '../core/stream-table.ts';
+import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
+import type { Vault } from '../core/vault.ts';
+import { compareWithStore } from './completeness.ts';
+import { compareHeads, describeSelf } from './consistency.ts';
+import {
+  type VerifyFileHooks,
+  type VerifyFileJob,
+  type VerifyFileResult,
+  verifyFile,
+} from './verify-file.ts';
+
+export interface VerifyPorts {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** Checks a file in another thread. */
+  readonly runFile?: (job: VerifyFileJob, hooks: VerifyFileHooks) => Promise<VerifyFileResult>;
+}
+
+export interface VerifyOptions {
+  readonly quick: boolean;
+  /** Files checked at the same time, 1–64. */
+  readonly parallel: number;
+  /** Compares with this live store too. */
+  readonly againstStore?: EventStore;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DAY_US = 86_400_000_000n;
+/** More problems than this are counted, not listed. */
+const MAX_PROBLEMS = 1000;
+
+/**
+ * Checks one backup: existence and sizes, chunk tables, SHA-256 of chunks, files and bundle, decoding, the structure
+ * of events, counts, versions and heads. Damage is reported, not thrown; only a vault that fails throws.
+ */
+export async function verifyBackup(
+  ports: VerifyPorts,
+  backup: { readonly manifest: Manifest; readonly folder: string },
+  options: VerifyOptions,
+): Promise<BackupVerification> {
+  const { manifest, folder } = backup;
+  const startedAtMs = ports.clock.now();
+  const results = await verifyFiles(ports, manifest, folder, options);
+  const fileProblems = results.flatMap((result) => result.problems);
+  const metadataProblems = describeSelf(manifest);
+  const eventProblems: Problem[] = [];
+  let eventsChecked = 0;
+  if (!options.quick) {
+    const table = makeStreamTable();
+    const facts = makeFacts();
+    for (const result of results) {
+      mergeTable(table, result.table);
+      mergeFacts(facts, result.facts);
+    }
+    eventsChecked = facts.events;
+    // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
+    if (fileProblems.length === 0) {
+      eventProblems.push(...(await compareHeads(ports.vault, folder, manifest, table, facts)));
+    }
+  }
+  const completeness =
+    options.againstStore === undefined
+      ? null
+      : await compareWithStore(ports.vault, folder, manifest, options.againstStore);
+  const problems = [
+    ...fileProblems,
+    ...metadataProblems,
+    ...eventProblems,
+    ...(completeness?.problems ?? []),
+  ];
+  const decoded = !fileProblems.some((problem) => DECODING.has(problem.code));
+  return {
+    backupId: manifest.backupId,
+    checksumValid: !fileProblems.some((problem) => !DECODING.has(problem.code)),
+    metadataConsistent:
+      metadataProblems.length === 0 && !eventProblems.some((problem) => METADATA.has(problem.code)),
+    eventsValid: options.quick ? null : decoded && fileProblems.length === 0 && eventProblems.length === 0,
+    completenessVerified: completeness !== null,
+    missingEvents: completeness?.missingEvents ?? 0,
+    overallValid: problems.length === 0 && (completeness?.missingEvents ?? 0) === 0,
+    eventsChecked,
+    problems: problems.slice(0, MAX_PROBLEMS),
+    problemsOmitted: Math.max(0, problems.length - MAX_PROBLEMS),
+    verificationTime: formatTime(timeFromUnixMs(ports.clock.now()), 3),
+    durationMs: Math.max(0, ports.clock.now() - startedAtMs),
+  };
+}
+
+const DECODING: ReadonlySet<ProblemCode> = new Set(['chunk_undecodable', 'chunk_mismatch']);
+const METADATA: ReadonlySet<ProblemCode> = new Set(['counts_differ']);
+
+/** The verdict on a backup whose manifest itself is damaged or missing: nothing else can be trusted. */
+export function manifestProblem(
+  clock: Clock,
+  backupId: string,
+  code: 'manifest_damaged' | 'manifest_missing' | 'format_unknown',
+  message: string,
+): BackupVerification {
+  const problem: Problem = {
+    code,
+    file: 'manifest.json',
+    chunk: null,
+    streamId: null,
+    version: null,
+    message,
+  };
+  return {
+    backupId,
+    checksumValid: false,
+    metadataConsistent: false,
+    eventsValid: null,
+    completenessVerified: false,
+    missingEvents: 0,
+    overallValid: false,
+    eventsChecked: 0,
+    problems: [problem],
+    problemsOmitted: 0,
+    verificationTime: formatTime(timeFromUnixMs(clock.now()), 3),
+    durationMs: 0,
+  };
+}
+
+function verifyFiles(
+  ports: VerifyPorts,
+  manifest: Manifest,
+  folder: string,
+  options: VerifyOptions,
+): Promise<VerifyFileResult[]> {
+  const done = { events: 0, bytes: 0 };
+  const hooks: VerifyFileHooks = {
+    onProgress: (events, bytes) => {
+      done.events += events;
+      done.bytes += bytes;
+      options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
+    },
+    signal: options.signal,
+  };
+  const limits = {
+    versionBase: manifest.store.versionBase,
+    futureAfter: (parseTime(manifest.createdAt) ?? 0n) + DAY_US,
+  };
+  const { format, compression } = manifest;
+  return runLimited(manifest.files, options.parallel, (file) => {
+    const job: VerifyFileJob = { folder, file, format, compression, limits, quick: options.quick };
+    return ports.runFile === undefined ? verifyFile(ports.vault, job, hooks) : ports.runFile(job, hooks);
+  });
+}

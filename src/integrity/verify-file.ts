@@ -1,0 +1,164 @@
+import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
+import { type EventFacts, type FactLimits, factsOf, makeFacts, mergeFacts } from '../core/event-facts.ts';
+import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
+import type { Problem, ProblemCode } from '../core/report.ts';
+import { addBatch, makeStreamTable, type StreamTable } from '../core/stream-table.ts';
+import type { Vault } from '../core/vault.ts';
+import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
+import type { ChunkEntry } from '../format/chunk-index.ts';
+import { type FetchedChunk, fetchChunks, openChunk, readIndex } from '../format/data-file-reader.ts';
+import { makeFileDigest } from '../format/file-digest.ts';
+import { decodeHeads } from '../format/heads.ts';
+import { decodeCompanions } from '../format/line-files.ts';
+
+/** What one checker is to do: one data file and its chunk table. Survives structured cloning. */
+export interface VerifyFileJob {
+  readonly folder: string;
+  readonly file: ManifestFile;
+  readonly format: ChunkFormat;
+  readonly compression: Compression;
+  readonly limits: FactLimits;
+  /** Only existence, sizes and the chunk table; no data is read. */
+  readonly quick: boolean;
+}
+
+export interface VerifyFileResult {
+  readonly problems: Problem[];
+  /** Events: what the file holds. Other files: empty. */
+  readonly facts: EventFacts;
+  readonly table: StreamTable;
+}
+
+export interface VerifyFileHooks {
+  readonly onProgress?: (events: number, bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A file with more problems than this is broken altogether; the rest is not listed. */
+const MAX_PROBLEMS_PER_FILE = 1000;
+
+/** Checks one data file, from its existence up to the structure of each event. Never stops at the first problem. */
+export async function verifyFile(
+  vault: Vault,
+  job: VerifyFileJob,
+  hooks: VerifyFileHooks = {},
+): Promise<VerifyFileResult> {
+  const result: VerifyFileResult = { problems: [], facts: makeFacts(), table: makeStreamTable() };
+  const report = reporter(result.problems, job.file.name);
+  const present = await checkPresence(vault, job, report);
+  if (!present) return result;
+  const entries = await loadIndex(vault, job, report);
+  if (entries === null || job.quick) return result;
+  const check = chunkChecker(job, result);
+  const digest = makeFileDigest();
+  try {
+    for await (const chunk of fetchChunks(vault, job.folder + job.file.name, entries, {
+      signal: hooks.signal,
+    })) {
+      digest.update(chunk.stored);
+      const events = checkChunk(chunk, check, job, report);
+      hooks.onProgress?.(events, chunk.entry.plainBytes);
+      // Checking is synchronous work: let timers, signals and messages in.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (digest.hex() !== job.file.sha256)
+      report('file_checksum', null, 'does not have the checksum in the manifest');
+  } catch (error) {
+    throwIfAborted(hooks.signal);
+    if (!isBackupError(error, 'damaged', 'vault_object_missing')) throw error;
+    report('file_size', null, error.message);
+  }
+  return result;
+}
+
+type Report = (code: ProblemCode, chunk: number | null, message: string, file?: string) => void;
+
+function reporter(problems: Problem[], name: string): Report {
+  return (code, chunk, message, file = name) => {
+    if (problems.length >= MAX_PROBLEMS_PER_FILE) return;
+    const place = chunk === null ? file : `chunk ${chunk} of ${file}`;
+    problems.push({ code, file, chunk, streamId: null, version: null, message: `${place} ${message}` });
+  };
+}
+
+/** False when the data file cannot be read as the manifest describes it. */
+async function checkPresence(vault: Vault, job: VerifyFileJob, report: Report): Promise<boolean> {
+  const sizes: [string, number][] = [
+    [job.file.index.name, job.file.index.sizeBytes],
+    [job.file.name, job.file.sizeBytes],
+  ];
+  for (const [name, expected] of sizes) {
+    const info = await vault.stat(job.folder + name);
+    if (info === null) {
+      report('file_missing', null, 'is missing', name);
+      return false;
+    }
+    if (info.sizeBytes === expected) continue;
+    report('file_size', null, `has ${info.sizeBytes} bytes instead of ${expected}`, name);
+    // A file that is too short or too long still has chunks that can be checked; a broken table has none.
+    if (name === job.file.index.name) return false;
+  }
+  return true;
+}
+
+async function loadIndex(vault: Vault, job: VerifyFileJob, report: Report): Promise<ChunkEntry[] | null> {
+  try {
+    return await readIndex(vault, job.folder, job.file);
+  } catch (error) {
+    if (!isBackupError(error, 'damaged', 'vault_object_missing')) throw error;
+    report('index_damaged', null, `is damaged: ${error.message}`, job.file.index.name);
+    return null;
+  }
+}
+
+/** Reads the plain bytes of a chunk and says how many records it found; throws `damaged`. */
+type CheckPlain = (plain: Uint8Array, entry: ChunkEntry) => number;
+
+function chunkChecker(job: VerifyFileJob, result: VerifyFileResult): CheckPlain {
+  if (job.file.role === 'heads') return (plain) => decodeHeads(plain).length;
+  if (job.file.role === 'companions') return (plain) => decodeCompanions(plain).length;
+  const codec = chunkCodec(job.format);
+  return (plain, entry) => checkEvents(codec, plain, entry, job, result);
+}
+
+function checkEvents(
+  codec: ChunkCodec,
+  plain: Uint8Array,
+  entry: ChunkEntry,
+  job: VerifyFileJob,
+  result: VerifyFileResult,
+): number {
+  const batch = codec.decode(plain);
+  const facts = factsOf(batch, job.limits);
+  mergeFacts(result.facts, facts);
+  const streams = addBatch(result.table, batch).length;
+  if (entry.events === undefined || entry.events.streams !== streams) {
+    throw new BackupError(
+      'damaged',
+      `holds ${streams} streams, its table says ${entry.events?.streams ?? 'none'}`,
+    );
+  }
+  return batch.count;
+}
+
+function checkChunk(chunk: FetchedChunk, check: CheckPlain, job: VerifyFileJob, report: Report): number {
+  if (!chunk.intact) {
+    report('chunk_checksum', chunk.number, 'does not have its checksum');
+    return 0;
+  }
+  try {
+    const records = check(openChunk(chunk, job.file.name, job.compression), chunk.entry);
+    if (records !== chunk.entry.records) {
+      report(
+        'chunk_mismatch',
+        chunk.number,
+        `holds ${records} records, its table says ${chunk.entry.records}`,
+      );
+    }
+    return job.file.role === 'events' ? records : 0;
+  } catch (error) {
+    if (!isBackupError(error, 'damaged')) throw error;
+    report('chunk_undecodable', chunk.number, `cannot be read: ${error.message}`);
+    return 0;
+  }
+}

@@ -1,0 +1,94 @@
+import { BackupError } from '../core/errors.ts';
+import type { EventBatch } from '../core/event-batch.ts';
+import type { BatchWriter } from '../core/event-store.ts';
+import type { ChunkFormat, Compression } from '../core/manifest.ts';
+import { formatUuid } from '../core/stream-table.ts';
+import type { Vault } from '../core/vault.ts';
+import { chunkCodec } from '../format/chunk-codec.ts';
+import { fetchChunks, openChunk, readIndex } from '../format/data-file-reader.ts';
+import type { ChunkRun } from './plan.ts';
+
+/** What one loader is to do. Survives structured cloning. */
+export interface LoadJob {
+  readonly folder: string;
+  readonly runs: readonly ChunkRun[];
+  readonly format: ChunkFormat;
+  readonly compression: Compression;
+}
+
+export interface LoadResult {
+  readonly events: number;
+  /** The greatest event id, as UUID text; null when there was none or ids are no UUIDs. */
+  readonly greatestId: string | null;
+}
+
+export interface LoadHooks {
+  readonly onProgress?: (events: number, bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Fetches, checks, decodes and writes chunks. The writer is ended, or aborted when anything fails. */
+export async function loadChunks(
+  ports: { readonly vault: Vault; readonly writer: BatchWriter },
+  job: LoadJob,
+  hooks: LoadHooks = {},
+): Promise<LoadResult> {
+  const { vault, writer } = ports;
+  const codec = chunkCodec(job.format);
+  const greatest = { id: null as Uint8Array | null };
+  let events = 0;
+  try {
+    for (const { file, chunks } of job.runs) {
+      const entries = await readIndex(vault, job.folder, file);
+      const fetched = fetchChunks(vault, job.folder + file.name, entries, { chunks, signal: hooks.signal });
+      for await (const chunk of fetched) {
+        const plain = openChunk(chunk, file.name, job.compression);
+        const batch = codec.decode(plain);
+        if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
+        await writer.write(batch);
+        noteGreatestId(greatest, batch);
+        events += batch.count;
+        hooks.onProgress?.(batch.count, plain.length);
+      }
+    }
+    await writer.end();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  return { events, greatestId: greatest.id === null ? null : formatUuid(greatest.id, 0) };
+}
+
+/** Keeps the greatest id of a batch; ids that are no UUIDs have no order that a checkpoint could use. */
+function noteGreatestId(greatest: { id: Uint8Array | null }, batch: EventBatch): void {
+  if (batch.idKind !== 'uuid') return;
+  const { bytes } = batch;
+  let best = greatest.id ?? new Uint8Array(16);
+  let at = 0;
+  for (let row = 0; row < batch.count; row += 1) {
+    const start = batch.id.starts[row]!;
+    if (!isGreater(bytes, start, best, at)) continue;
+    best = bytes;
+    at = start;
+  }
+  greatest.id = best.slice(at, at + 16);
+}
+
+function isGreater(a: Uint8Array, startA: number, b: Uint8Array, startB: number): boolean {
+  for (let i = 0; i < 16; i += 1) {
+    const difference = a[startA + i]! - b[startB + i]!;
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+function wrongCount(file: string, chunk: number, count: number): BackupError {
+  return new BackupError(
+    'damaged',
+    `chunk ${chunk} of ${file} holds ${count} events, its table says otherwise`,
+    {
+      hint: 'run `eventcore verify` to see all that is damaged',
+      facts: { file, chunk },
+    },
+  );
+}

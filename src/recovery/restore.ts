@@ -1,0 +1,178 @@
+import type { Clock } from '../core/clock.ts';
+import { runLimited } from '../core/concurrency.ts';
+import { BackupError, throwIfAborted } from '../core/errors.ts';
+import type { EventStore, RestoreSession } from '../core/event-store.ts';
+import type { Manifest } from '../core/manifest.ts';
+import type { Progress } from '../core/report.ts';
+import { formatTime, timeFromUnixMs } from '../core/time.ts';
+import type { Vault } from '../core/vault.ts';
+import { readIndex } from '../format/data-file-reader.ts';
+import { readCompanions, readHeads } from '../format/line-files.ts';
+import { type CheckpointOutcome, type CheckpointPolicy, decideCheckpoint } from './checkpoints.ts';
+import { compareSummaries } from './compare-summaries.ts';
+import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
+import { type ChunkRun, dealChunks, planRestore, type RestorePlan } from './plan.ts';
+
+export interface RestorePorts {
+  readonly target: EventStore;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** Loads in another thread, which joins the restore by its token. */
+  readonly runLoad?: (restoreToken: string, job: LoadJob, hooks: LoadHooks) => Promise<LoadResult>;
+}
+
+export interface RestoreOptions {
+  readonly replace: boolean;
+  readonly checkpoints: CheckpointPolicy;
+  /** Loaders at the same time, 1–64. */
+  readonly parallel: number;
+  readonly onProgress?: (progress: Progress) => void;
+  /** What is being done, in words. */
+  readonly onStep?: (step: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RestoreReport {
+  readonly plan: RestorePlan;
+  readonly epoch: string;
+  readonly eventsRestored: number;
+  readonly streamsRestored: number;
+  /** RFC 3339, when the store became visible. */
+  readonly recoveryTime: string;
+  readonly durationMs: number;
+  readonly dataIntegrityVerified: true;
+  readonly checkpoints: readonly CheckpointOutcome[];
+  /** Tables of the backup that the target has no place for. */
+  readonly leftOut: readonly string[];
+  /** What killed attempts had left in the target and that is gone now. */
+  readonly discarded: readonly string[];
+}
+
+/**
+ * Restores a backup into a target: everything is loaded where no reader sees it, compared with the backup's heads, and
+ * only then published in one step. Any failure before that leaves the target as it was.
+ */
+export async function restoreBackup(
+  ports: RestorePorts,
+  backup: { readonly manifest: Manifest; readonly folder: string },
+  options: RestoreOptions,
+): Promise<RestoreReport> {
+  const { target, clock } = ports;
+  const startedAtMs = clock.now();
+  const { manifest } = backup;
+  const plan = planRestore(manifest, await target.inspect(), options.replace);
+  const runs = await planLoads(ports.vault, backup, options.parallel);
+  const epoch = clock.uuid();
+  const session = await target.openRestore({ attemptId: epoch, replace: options.replace });
+  try {
+    options.onStep?.('loading events');
+    const loaded = await loadAll(ports, session, backup, runs, options);
+    const greatestId = loaded.reduce<string | null>((best, { greatestId: id }) => later(best, id), null);
+    const companions = await loadCompanions(ports, session, backup, options.checkpoints, greatestId);
+    await session.finishLoad(options.onStep);
+    options.onStep?.('verifying what was loaded');
+    const counted = await compareSummaries(
+      session.readSummaries(),
+      readHeads(ports.vault, backup.folder, manifest),
+    );
+    checkCounts(counted, manifest);
+    throwIfAborted(options.signal);
+    options.onStep?.('publishing');
+    await session.publish();
+    const finishedAtMs = clock.now();
+    return {
+      plan,
+      epoch,
+      eventsRestored: counted.events,
+      streamsRestored: counted.streams,
+      recoveryTime: formatTime(timeFromUnixMs(finishedAtMs), 3),
+      durationMs: Math.max(0, finishedAtMs - startedAtMs),
+      dataIntegrityVerified: true,
+      ...companions,
+      discarded: session.discarded,
+    };
+  } catch (error) {
+    await session.discard();
+    throw error;
+  }
+}
+
+interface Backup {
+  readonly manifest: Manifest;
+  readonly folder: string;
+}
+
+async function planLoads(vault: Vault, { manifest, folder }: Backup, loaders: number): Promise<ChunkRun[][]> {
+  const files = manifest.files.filter((file) => file.role === 'events');
+  const sizes = await runLimited(files, loaders, async (file) => {
+    const entries = await readIndex(vault, folder, file);
+    return { file, plainBytes: entries.map((entry) => entry.plainBytes) };
+  });
+  return dealChunks(sizes, loaders);
+}
+
+function loadAll(
+  ports: RestorePorts,
+  session: RestoreSession,
+  { manifest, folder }: Backup,
+  runs: readonly ChunkRun[][],
+  options: RestoreOptions,
+): Promise<LoadResult[]> {
+  const done = { events: 0, bytes: 0 };
+  const hooks: LoadHooks = {
+    onProgress: (events, bytes) => {
+      done.events += events;
+      done.bytes += bytes;
+      options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
+    },
+    signal: options.signal,
+  };
+  const { token } = session;
+  const { runLoad } = ports;
+  const common = { folder, format: manifest.format, compression: manifest.compression };
+  if (token === null) {
+    return runLimited([runs.flat()], 1, async (all) => {
+      const writer = await session.openWriter();
+      return loadChunks({ vault: ports.vault, writer }, { ...common, runs: all }, hooks);
+    });
+  }
+  return runLimited(runs, options.parallel, async (part) => {
+    const job: LoadJob = { ...common, runs: part };
+    if (runLoad !== undefined) return runLoad(token, job, hooks);
+    return loadChunks({ vault: ports.vault, writer: await session.openWriter() }, job, hooks);
+  });
+}
+
+async function loadCompanions(
+  ports: RestorePorts,
+  session: RestoreSession,
+  { manifest, folder }: Backup,
+  policy: CheckpointPolicy,
+  greatestId: string | null,
+): Promise<Pick<RestoreReport, 'checkpoints' | 'leftOut'>> {
+  const checkpoints: CheckpointOutcome[] = [];
+  const leftOut = new Set<string>();
+  for await (const row of readCompanions(ports.vault, folder, manifest)) {
+    const decided =
+      row.role === 'checkpoints' ? decideCheckpoint(row, policy, greatestId) : { row, outcome: null };
+    if (decided.outcome !== null) checkpoints.push(decided.outcome);
+    if (decided.row !== null && !(await session.writeCompanion(decided.row))) leftOut.add(row.table);
+  }
+  return { checkpoints, leftOut: [...leftOut] };
+}
+
+function checkCounts(counted: { events: number; streams: number }, manifest: Manifest): void {
+  if (counted.events === manifest.totalEvents && counted.streams === manifest.totalStreams) return;
+  const { events, streams } = counted;
+  throw new BackupError(
+    'verification_failed',
+    `loaded ${events} events in ${streams} streams, the backup has ${manifest.totalEvents} in ${manifest.totalStreams}`,
+    { hint: 'nothing was published and the target is as it was; run `eventcore verify` on the backup' },
+  );
+}
+
+/** The greater of two ids as text; UUIDs in lower case sort as their bytes do. */
+function later(a: string | null, b: string | null): string | null {
+  if (a === null || b === null) return a ?? b;
+  return a > b ? a : b;
+}

@@ -23,6 +23,8 @@ export interface StreamTable {
   runLast: Float64Array;
   /** By stream, flat pairs [first, last, first, last, …]. */
   moreRuns: Map<number, number[]>;
+  /** By stream, the length of its `moreRuns` at which they are joined next. */
+  compactAt: Map<number, number>;
   duplicates: Map<number, number>;
   headVersion: Float64Array;
   headIds: Uint8Array;
@@ -35,8 +37,8 @@ export interface StreamTable {
 
 const EMPTY = -1;
 const UUID_BYTES = 16;
-/** Runs of one stream are joined when the list passes this, so that disorder costs time, not memory. */
-const COMPACT_AT = 256;
+/** The runs of a stream are joined when their list has doubled since the last time, from this length on. */
+const COMPACT_FROM = 256;
 
 export function makeStreamTable(): StreamTable {
   const capacity = 256;
@@ -52,6 +54,7 @@ export function makeStreamTable(): StreamTable {
     runFirst: new Float64Array(capacity),
     runLast: new Float64Array(capacity),
     moreRuns: new Map(),
+    compactAt: new Map(),
     duplicates: new Map(),
     headVersion: new Float64Array(capacity),
     headIds: new Uint8Array(capacity * UUID_BYTES),
@@ -195,7 +198,9 @@ function addRun(table: StreamTable, index: number, first: number, last: number):
     return;
   }
   runs.push(first, last);
-  if (runs.length > COMPACT_AT) compactRuns(table, index);
+  if (runs.length < (table.compactAt.get(index) ?? COMPACT_FROM)) return;
+  compactRuns(table, index);
+  table.compactAt.set(index, Math.max(COMPACT_FROM, 2 * (table.moreRuns.get(index)?.length ?? 0)));
 }
 
 /** Sorts and joins the runs of a stream; overlaps become duplicates. */

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto';
 import { awaitedLater } from '../core/concurrency.ts';
-import { BackupError, throwIfAborted } from '../core/errors.ts';
+import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { Compression, ManifestFile } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
 import { type ChunkEntry, decodeIndex } from './chunk-index.ts';
@@ -20,7 +20,7 @@ export interface FetchedChunk {
 
 /** The chunk table of a data file. Throws `damaged` when it is not the one that the manifest names. */
 export async function readIndex(vault: Vault, folder: string, file: ManifestFile): Promise<ChunkEntry[]> {
-  const bytes = await vault.readRange(folder + file.index.name, 0, file.index.sizeBytes);
+  const bytes = await readPart(vault, folder + file.index.name, 0, file.index.sizeBytes);
   if (crypto.hash('sha256', bytes, 'hex') !== file.index.sha256) {
     throw new BackupError(
       'damaged',
@@ -54,7 +54,7 @@ export async function* fetchChunks(
   const fetchWindow = (window: number[]): Promise<Uint8Array> => {
     const first = entries[window[0]!]!;
     const last = entries[window[window.length - 1]!]!;
-    return awaitedLater(vault.readRange(name, first.offset, last.offset + last.storedBytes - first.offset));
+    return awaitedLater(readPart(vault, name, first.offset, last.offset + last.storedBytes - first.offset));
   };
   let ahead = windows.length > 0 ? fetchWindow(windows[0]!) : null;
   for (let i = 0; i < windows.length; i += 1) {
@@ -84,6 +84,20 @@ export function openChunk(chunk: FetchedChunk, fileName: string, compression: Co
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName}: ${reason}`, { cause, facts });
+  }
+}
+
+/** A part of a file that a manifest names: when the file is not there, the backup is damaged. */
+async function readPart(vault: Vault, name: string, offset: number, length: number): Promise<Uint8Array> {
+  try {
+    return await vault.readRange(name, offset, length);
+  } catch (cause) {
+    if (!isBackupError(cause, 'vault_object_missing')) throw cause;
+    throw new BackupError('damaged', `${name} is missing`, {
+      hint: 'run `eventcore verify` to see all that is damaged; restore from another copy or backup',
+      cause,
+      facts: { file: name },
+    });
   }
 }
 

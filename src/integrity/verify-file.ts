@@ -65,7 +65,7 @@ export async function verifyFile(
       report('file_checksum', null, 'does not have the checksum in the manifest');
   } catch (error) {
     throwIfAborted(hooks.signal);
-    if (!isBackupError(error, 'damaged', 'vault_object_missing')) throw error;
+    if (!isBackupError(error, 'damaged')) throw error;
     report('file_size', null, error.message);
   }
   return result;
@@ -105,7 +105,7 @@ async function loadIndex(vault: Vault, job: VerifyFileJob, report: Report): Prom
   try {
     return await readIndex(vault, job.folder, job.file);
   } catch (error) {
-    if (!isBackupError(error, 'damaged', 'vault_object_missing')) throw error;
+    if (!isBackupError(error, 'damaged')) throw error;
     report('index_damaged', null, `is damaged: ${error.message}`, job.file.index.name);
     return null;
   }

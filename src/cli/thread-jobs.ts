@@ -1,0 +1,63 @@
+import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from '../backup/range.ts';
+import {
+  type VerifyFileHooks,
+  type VerifyFileJob,
+  type VerifyFileResult,
+  verifyFile,
+} from '../integrity/verify-file.ts';
+import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from '../recovery/load-chunks.ts';
+import { openStore, openVault } from './wire.ts';
+
+/** What can run in a thread of its own. Inputs and results survive structured cloning. */
+export interface ThreadJobs {
+  range: { input: { store: string; vault: string; token: string; job: RangeJob }; result: RangeResult };
+  verify: { input: { vault: string; job: VerifyFileJob }; result: VerifyFileResult };
+  load: { input: { store: string; vault: string; token: string; job: LoadJob }; result: LoadResult };
+}
+
+export type ThreadJobKind = keyof ThreadJobs;
+
+/** RangeHooks, VerifyFileHooks and LoadHooks are one shape. */
+export type ThreadHooks = RangeHooks & VerifyFileHooks & LoadHooks;
+
+type JobTable = {
+  readonly [Kind in ThreadJobKind]: (
+    input: ThreadJobs[Kind]['input'],
+    hooks: ThreadHooks,
+  ) => Promise<ThreadJobs[Kind]['result']>;
+};
+
+export const threadJobs: JobTable = {
+  async range(input, hooks) {
+    const store = openStore(input.store);
+    const vault = openVault(input.vault);
+    try {
+      const reader = await store.joinSnapshot(input.token);
+      return await backUpRange({ reader, vault, compressIn: 'inline' }, input.job, hooks);
+    } finally {
+      await store.close();
+      await vault.close();
+    }
+  },
+
+  async verify(input, hooks) {
+    const vault = openVault(input.vault);
+    try {
+      return await verifyFile(vault, input.job, hooks);
+    } finally {
+      await vault.close();
+    }
+  },
+
+  async load(input, hooks) {
+    const store = openStore(input.store);
+    const vault = openVault(input.vault);
+    try {
+      const writer = await store.joinRestore(input.token);
+      return await loadChunks({ vault, writer }, input.job, hooks);
+    } finally {
+      await store.close();
+      await vault.close();
+    }
+  },
+};

@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { BackupError } from '../core/errors.ts';
+import type { EventStore } from '../core/event-store.ts';
+import type { Vault } from '../core/vault.ts';
+import { openPostgresStore } from '../stores/postgres/store.ts';
+import { openSqliteStore } from '../stores/sqlite/store.ts';
+import { openDirectoryVault } from '../vaults/fs/vault.ts';
+import { storeScheme, vaultPath } from './address.ts';
+
+/** The one place that knows which adapters there are. */
+
+export const systemClock: Clock = { now: Date.now, uuid: randomUUID };
+
+const STORES: Readonly<Record<string, (address: string) => EventStore>> = {
+  sqlite: openSqliteStore,
+  postgres: openPostgresStore,
+};
+
+/** Opens a store by its address. Nothing is connected or created yet. Throws `usage` for an unknown kind. */
+export function openStore(address: string): EventStore {
+  const open = STORES[storeScheme(address)];
+  if (open !== undefined) return open(address);
+  throw new BackupError('usage', `no store of the kind ${JSON.stringify(storeScheme(address))}`, {
+    hint: `stores are ${Object.keys(STORES).join(':…, ')}:…`,
+  });
+}
+
+/** Opens a vault by its address. Nothing is read or created yet. Throws `usage` for an unknown kind. */
+export function openVault(address: string): Vault {
+  return openDirectoryVault(vaultPath(address));
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runLimited } from '../../src/core/concurrency.ts';
+
+describe('runLimited', () => {
+  it('keeps the order of the items and never passes the limit', async () => {
+    let running = 0;
+    let most = 0;
+    const results = await runLimited([30, 1, 20, 2, 10], 2, async (ms) => {
+      running += 1;
+      most = Math.max(most, running);
+      await sleep(ms);
+      running -= 1;
+      return ms;
+    });
+    assert.deepEqual(results, [30, 1, 20, 2, 10]);
+    assert.equal(most, 2);
+  });
+
+  it('throws the first failure after the work under way has ended, and begins nothing more', async () => {
+    const ended: number[] = [];
+    const run = runLimited([0, 1, 2, 3], 2, async (item) => {
+      if (item === 0) throw new Error('first');
+      await sleep(10);
+      ended.push(item);
+    });
+    await assert.rejects(run, /first/);
+    assert.deepEqual(ended, [1]);
+  });
+});

@@ -1,0 +1,91 @@
+import { BackupError } from '../../core/errors.ts';
+import { assertObjectName, assertObjectPrefix } from '../../core/object-name.ts';
+import { assertRangeInside } from '../../core/object-range.ts';
+import type { ObjectInfo, ObjectWriter, Vault } from '../../core/vault.ts';
+
+interface MemoryObject {
+  readonly bytes: Uint8Array;
+  readonly modifiedAtMs: number;
+}
+
+type Objects = Map<string, MemoryObject>;
+
+/** A vault that lives as long as this process, for tests and demonstrations. It survives no crash. */
+export function memoryVault(): Vault {
+  const objects: Objects = new Map();
+  return {
+    address: 'memory:',
+    open: async () => {},
+    createObject: async (name) => createWriter(objects, name),
+    readRange: async (name, offset, length) => readRange(objects, name, offset, length),
+    stat: async (name) => stat(objects, name),
+    list: (prefix) => list(objects, prefix),
+    removeObject: async (name) => {
+      assertObjectName(name);
+      objects.delete(name);
+    },
+    removeLeftovers: async (prefix) => {
+      assertObjectPrefix(prefix);
+      return 0;
+    },
+    close: async () => {},
+  };
+}
+
+function createWriter(objects: Objects, name: string): ObjectWriter {
+  assertObjectName(name);
+  assertFree(objects, name);
+  const parts: Uint8Array[] = [];
+  let finished = false;
+  const assertUnfinished = () => {
+    if (finished) throw new BackupError('internal', `object "${name}" is already finished`);
+  };
+  return {
+    write: async (bytes) => {
+      assertUnfinished();
+      parts.push(bytes.slice());
+    },
+    commit: async () => {
+      assertUnfinished();
+      finished = true;
+      assertFree(objects, name);
+      objects.set(name, { bytes: new Uint8Array(Buffer.concat(parts)), modifiedAtMs: Date.now() });
+      parts.length = 0;
+    },
+    abort: async () => {
+      finished = true;
+      parts.length = 0;
+    },
+  };
+}
+
+function assertFree(objects: Objects, name: string): void {
+  if (objects.has(name)) throw new BackupError('vault_object_exists', `object "${name}" already exists`);
+}
+
+function readRange(objects: Objects, name: string, offset: number, length: number): Uint8Array {
+  assertObjectName(name);
+  const bytes = objects.get(name)?.bytes;
+  if (bytes === undefined) throw new BackupError('vault_object_missing', `there is no object "${name}"`);
+  assertRangeInside(name, bytes.length, offset, length);
+  return bytes.slice(offset, offset + length);
+}
+
+function stat(objects: Objects, name: string): ObjectInfo | null {
+  assertObjectName(name);
+  const object = objects.get(name);
+  return object === undefined ? null : describe(name, object);
+}
+
+function describe(name: string, object: MemoryObject): ObjectInfo {
+  return { name, sizeBytes: object.bytes.length, modifiedAtMs: object.modifiedAtMs };
+}
+
+async function* list(objects: Objects, prefix: string): AsyncGenerator<ObjectInfo> {
+  assertObjectPrefix(prefix);
+  const names = [...objects.keys()].filter((name) => name.startsWith(prefix)).sort();
+  for (const name of names) {
+    const object = objects.get(name);
+    if (object !== undefined) yield describe(name, object);
+  }
+}

@@ -71,7 +71,7 @@ function noteGreatestId(greatest: { id: Uint8Array | null }, batch: EventBatch):
     best = bytes;
     at = start;
   }
-  greatest.id = best.slice(at, at + 16);
+  greatest.id = new Uint8Array(best.subarray(at, at + 16));
 }
 
 function isGreater(a: Uint8Array, startA: number, b: Uint8Array, startB: number): boolean {

@@ -43,7 +43,8 @@ function createWriter(objects: Objects, name: string): ObjectWriter {
   return {
     write: async (bytes) => {
       assertUnfinished();
-      parts.push(bytes.slice());
+      // Not bytes.slice(): a Buffer gives a view there, and the caller may reuse it.
+      parts.push(new Uint8Array(bytes));
     },
     commit: async () => {
       assertUnfinished();

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { isBackupError } from '../../src/core/errors.ts';
+import type { StoreDescription } from '../../src/core/event-store.ts';
+import { dealChunks, planRestore } from '../../src/recovery/plan.ts';
+import { sampleManifest } from '../harness/sample-manifest.ts';
+
+const target: StoreDescription = {
+  kind: 'sqlite',
+  layout: 'eventcore',
+  versionBase: 1,
+  serverVersion: '3.53.4',
+  state: 'missing',
+};
+
+describe('the plan of a restore', () => {
+  it('creates, fills or replaces, by what the target holds', () => {
+    const manifest = sampleManifest();
+    assert.equal(planRestore(manifest, target, false).action, 'create');
+    assert.equal(planRestore(manifest, { ...target, state: 'empty' }, false).action, 'fill');
+    assert.equal(planRestore(manifest, { ...target, state: 'filled' }, true).action, 'replace');
+  });
+
+  it('refuses a filled target and names the flag that allows it', () => {
+    assert.throws(
+      () => planRestore(sampleManifest(), { ...target, state: 'filled' }, false),
+      (error) =>
+        isBackupError(error, 'target_not_empty') && error.hint!.includes('--replace') && error.exitCode === 9,
+    );
+  });
+
+  it('refuses a sealed backup and a layout that counts versions differently', () => {
+    assert.throws(
+      () => planRestore(sampleManifest({ sealed: true }), target, false),
+      (error) => isBackupError(error, 'key_missing'),
+    );
+    assert.throws(
+      () => planRestore(sampleManifest(), { ...target, versionBase: 0 }, false),
+      (error) => isBackupError(error, 'store_unsupported'),
+    );
+  });
+
+  it('says what will differ when the kinds of store differ, and what the source itself lacked', () => {
+    const oddities = { ...sampleManifest().oddities, missingVersions: 3 };
+    const { notes } = planRestore(sampleManifest({ oddities }), { ...target, kind: 'postgres' }, false);
+    assert.match(notes.join('\n'), /from sqlite to postgres/);
+    assert.match(notes.join('\n'), /jsonb/);
+    assert.match(notes.join('\n'), /lacked 3 versions/);
+    assert.deepEqual(planRestore(sampleManifest(), target, false).notes, []);
+  });
+});
+
+describe('dealing chunks to loaders', () => {
+  const [file] = sampleManifest().files;
+
+  it('gives each chunk to exactly one loader, in order, about the same bytes to each', () => {
+    const sizes = fc.array(fc.array(fc.integer({ min: 1, max: 4_000_000 }), { maxLength: 40 }), {
+      maxLength: 4,
+    });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 8 }), (files, loaders) => {
+        const named = files.map((plainBytes, i) => ({ file: { ...file!, name: `events-${i}` }, plainBytes }));
+        const dealt = dealChunks(named, loaders);
+        const flat = dealt.flat().flatMap((run) => run.chunks.map((chunk) => `${run.file.name}:${chunk}`));
+        const all = named.flatMap(({ file: { name }, plainBytes }) =>
+          plainBytes.map((_, i) => `${name}:${i}`),
+        );
+        assert.deepEqual(flat, all);
+        assert.ok(dealt.length <= loaders);
+        const bytesOf = (list: (typeof dealt)[number]): number =>
+          list.reduce(
+            (sum, run) =>
+              sum + run.chunks.reduce((s, c) => s + files[Number(run.file.name.slice(7))]![c]!, 0),
+            0,
+          );
+        const share =
+          dealt.flat().length === 0 ? 0 : dealt.reduce((sum, list) => sum + bytesOf(list), 0) / loaders;
+        for (const list of dealt) assert.ok(bytesOf(list) <= share + 4_000_000);
+      }),
+    );
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * Who may import whom. A room is a folder under src/ (or one file); the first row that a module's path starts
+ * with is its room. A module may import its own room, the rooms of its row, and the packages of its row.
+ */
+export const WALLS: readonly Wall[] = [
+  { room: 'core/', rooms: [], packages: [] },
+  { room: 'policy/', rooms: ['core/'], packages: [] },
+  { room: 'format/', rooms: ['core/'], packages: ['node:crypto', 'node:zlib'] },
+
+  { room: 'stores/layouts/', rooms: ['core/'], packages: [] },
+  { room: 'stores/memory/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
+  { room: 'stores/sqlite/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
+  {
+    room: 'stores/postgres/',
+    rooms: ['core/', 'stores/layouts/'],
+    packages: ['node:*', 'pg', 'pg-copy-streams'],
+  },
+
+  { room: 'vaults/memory/', rooms: ['core/'], packages: [] },
+  {
+    room: 'vaults/fs/',
+    rooms: ['core/'],
+    packages: ['node:fs', 'node:fs/promises', 'node:path', 'node:os', 'node:crypto'],
+  },
+
+  { room: 'backup/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
+  { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
+  { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
+
+  { room: 'cli/', rooms: ['*'], packages: ['*'] },
+  { room: 'testing/', rooms: ['core/', 'format/'], packages: ['node:test', 'node:assert/strict'] },
+  { room: 'index.ts', rooms: ['*'], packages: [] },
+];
+
+export interface Wall {
+  readonly room: string;
+  /** `*` stands for all. */
+  readonly rooms: readonly string[];
+  /** `*` stands for all, `node:*` for all of Node's own. */
+  readonly packages: readonly string[];
+}
+
+/** Concrete stores and vaults: everyone else meets them through the ports in core. */
+export const ADAPTER = /^(?:stores|vaults)\/(?!layouts\/|wrappers\/)/;
+/** The one module that chooses them, and the face of the library. */
+export const NAMES_ADAPTERS: readonly string[] = ['cli/wire.ts', 'index.ts'];
+
+/** Why `module` may not import `target`, a path under src/ or a package; null when it may. */
+export function findBreach(module: string, target: string, walls: readonly Wall[] = WALLS): string | null {
+  const wall = walls.find(({ room }) => module.startsWith(room));
+  if (wall === undefined) return `${module} is in no room of the table`;
+  const isModule = target.endsWith('.ts');
+  if (isModule && target.startsWith(wall.room)) return null;
+  if (isModule && ADAPTER.test(target) && !NAMES_ADAPTERS.includes(module)) {
+    return `${module} names the adapter ${target}; only ${NAMES_ADAPTERS.join(' and ')} may`;
+  }
+  const isAllowed = isModule
+    ? wall.rooms.some((room) => room === '*' || target.startsWith(room))
+    : wall.packages.some((name) => matchesPackage(name, target));
+  return isAllowed ? null : `${module} may not import ${target}`;
+}
+
+function matchesPackage(allowed: string, target: string): boolean {
+  return allowed === '*' || allowed === target || (allowed === 'node:*' && target.startsWith('node:'));
+}

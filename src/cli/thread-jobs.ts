@@ -32,6 +32,7 @@ export const threadJobs: JobTable = {
     const store = openStore(input.store);
     const vault = openVault(input.vault);
     try {
+      await vault.open({ create: true });
       const reader = await store.joinSnapshot(input.token);
       return await backUpRange({ reader, vault, compressIn: 'inline' }, input.job, hooks);
     } finally {
@@ -43,6 +44,7 @@ export const threadJobs: JobTable = {
   async verify(input, hooks) {
     const vault = openVault(input.vault);
     try {
+      await vault.open({ create: false });
       return await verifyFile(vault, input.job, hooks);
     } finally {
       await vault.close();
@@ -53,6 +55,7 @@ export const threadJobs: JobTable = {
     const store = openStore(input.store);
     const vault = openVault(input.vault);
     try {
+      await vault.open({ create: false });
       const writer = await store.joinRestore(input.token);
       return await loadChunks({ vault, writer }, input.job, hooks);
     } finally {

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { type FullBackupOptions, takeFullBackup } from '../../src/backup/full.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import type { EventStore } from '../../src/core/event-store.ts';
+import type { BackupVerification } from '../../src/core/report.ts';
+import type { Vault } from '../../src/core/vault.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
+import { manifestProblem, verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { writeObject } from '../../src/format/data-file-writer.ts';
+
+export const testClock: Clock = { now: Date.now, uuid: randomUUID };
+
+export const backupDefaults: FullBackupOptions = {
+  format: 'columns',
+  compression: 'zstd',
+  level: null,
+  parallel: 2,
+  chunkBytes: 2 << 20,
+  software: 'test',
+};
+
+export function backUp(store: EventStore, vault: Vault, options: Partial<FullBackupOptions> = {}) {
+  return takeFullBackup({ store, vault, clock: testClock }, { ...backupDefaults, ...options });
+}
+
+/** Checks everything that is in a vault. */
+export async function verifyAll(vault: Vault, quick = false): Promise<BackupVerification[]> {
+  const catalog = await readCatalog(vault);
+  const results = catalog.damaged.map((entry) =>
+    manifestProblem(testClock, entry.backupId, 'manifest_damaged', entry.message),
+  );
+  for (const backup of catalog.backups) {
+    results.push(await verifyBackup({ vault, clock: testClock }, backup, { quick, parallel: 2 }));
+  }
+  return results;
+}
+
+export async function objectNames(vault: Vault): Promise<string[]> {
+  const names: string[] = [];
+  for await (const object of vault.list('backups/')) names.push(object.name);
+  return names;
+}
+
+export async function readObject(vault: Vault, name: string): Promise<Buffer> {
+  const info = await vault.stat(name);
+  return Buffer.from(await vault.readRange(name, 0, info!.sizeBytes));
+}
+
+/** What damage does and no command of ours can: changes an object in place. */
+export async function overwrite(vault: Vault, name: string, bytes: Uint8Array): Promise<void> {
+  await vault.removeObject(name);
+  await writeObject(vault, name, bytes);
+}

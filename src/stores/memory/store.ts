@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { BackupError, throwIfAborted } from '../../core/errors.ts';
+import type { AppendResult, StoredEvent, StreamAppend } from '../../core/event.ts';
+import type {
+  CompanionRow,
+  EventStore,
+  RestoreOptions,
+  StoreDescription,
+  StoreSnapshot,
+  StreamSummary,
+} from '../../core/event-store.ts';
+import { assertAppends } from '../../core/new-event.ts';
+import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
+import { uuidV7Source } from '../../core/uuid-v7.ts';
+import { packBatches } from './batches.ts';
+import { openMemoryRestore } from './restore.ts';
+import type { MemoryEvent, MemoryState } from './state.ts';
+import { compareBytes, summarise } from './summaries.ts';
+
+export interface MemoryStoreOptions {
+  /** Milliseconds since 1970, for ids and times of appended events. */
+  readonly now?: () => number;
+}
+
+const VERSION_BASE = 1;
+const encode = (text: string): Uint8Array => Buffer.from(text);
+const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+
+/**
+ * An event store that lives as long as this process, for tests and demonstrations. Every handle on it is the one
+ * returned here; closing it ends nothing.
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
+  const state: MemoryState = { initialised: false, events: [], companions: [], restoring: false };
+  const now = options.now ?? Date.now;
+  const nextId = uuidV7Source(now, randomBytes);
+  const events = (): readonly MemoryEvent[] => {
+    if (state.initialised) return state.events;
+    throw new BackupError('not_an_event_store', 'memory: holds no event store', {
+      hint: 'initialise it first',
+    });
+  };
+  return {
+    address: 'memory:',
+    inspect: async () => describe(state),
+    initialise: async () => {
+      state.initialised = true;
+    },
+    listStreams: (page) => listStreams(events, page),
+    readStream: async (streamId, page) => readStream(events(), streamId, page),
+    readSince: (since, page) => readSince(events, since, page),
+    sampleEvents: async (size) => sample(events(), size).map(toStored),
+    count: async () => ({ events: events().length, streams: summarise(events()).length }),
+    append: async (appends) => append(state, events(), appends, { now, nextId }),
+    clear: async () => {
+      events();
+      Object.assign(state, { events: [], companions: [] });
+    },
+    openSnapshot: async () => openSnapshot(events(), state.companions),
+    joinSnapshot: async () => {
+      throw notShared();
+    },
+    openRestore: async (restore: RestoreOptions) => openMemoryRestore(state, restore),
+    joinRestore: async () => {
+      throw notShared();
+    },
+    close: async () => {},
+  };
+}
+
+function notShared(): BackupError {
+  return new BackupError('internal', 'memory: has no views or restores that another thread could join');
+}
+
+function describe(state: MemoryState): StoreDescription {
+  const filled = state.events.length > 0 ? 'filled' : 'empty';
+  return {
+    kind: 'memory',
+    layout: 'eventcore',
+    versionBase: VERSION_BASE,
+    serverVersion: process.version,
+    state: state.initialised ? filled : 'missing',
+  };
+}
+
+async function* listStreams(
+  events: () => readonly MemoryEvent[],
+  { after, limit = Number.POSITIVE_INFINITY }: { after?: string; limit?: number } = {},
+): AsyncGenerator<{ streamId: string; version: bigint }> {
+  const start = after === undefined ? null : encode(after);
+  const isBehind = ({ streamId }: StreamSummary) =>
+    start === null || compareBytes(encode(streamId), start) > 0;
+  for (const { streamId, lastVersion } of summarise(events()).filter(isBehind).slice(0, limit)) {
+    yield { streamId, version: BigInt(lastVersion) };
+  }
+}
+
+function readStream(
+  events: readonly MemoryEvent[],
+  streamId: string,
+  { fromVersion, limit = 1000 }: { fromVersion?: bigint; limit?: number } = {},
+): StoredEvent[] {
+  const name = encode(streamId);
+  return events
+    .filter((event) => compareBytes(event.stream, name) === 0)
+    .filter((event) => fromVersion === undefined || BigInt(event.version) >= fromVersion)
+    .sort((a, b) => a.version - b.version)
+    .slice(0, limit)
+    .map(toStored);
+}
+
+async function* readSince(
+  events: () => readonly MemoryEvent[],
+  since: string,
+  { limit = Number.POSITIVE_INFINITY }: { limit?: number } = {},
+): AsyncGenerator<StoredEvent> {
+  const from = parseTime(since);
+  if (from === null) throw new BackupError('usage', `not a time: ${JSON.stringify(since)}`);
+  const later = events().filter((event) => event.time >= from);
+  later.sort((a, b) => (a.time === b.time ? compareBytes(a.id, b.id) : a.time < b.time ? -1 : 1));
+  yield* later.slice(0, limit).map(toStored);
+}
+
+/** Floyd's way: draws among the first n − size + 1, then one more, and so on, each draw from a wider part. */
+function sample<Item>(items: readonly Item[], size: number): Item[] {
+  const chosen = new Set<number>();
+  for (let end = Math.max(0, items.length - size); end < items.length; end += 1) {
+    const drawn = Math.floor(Math.random() * (end + 1));
+    chosen.add(chosen.has(drawn) ? end : drawn);
+  }
+  return [...chosen].map((index) => items[index]!);
+}
+
+function toStored(event: MemoryEvent): StoredEvent {
+  return {
+    id: decode(event.id),
+    streamId: decode(event.stream),
+    version: BigInt(event.version),
+    type: decode(event.type),
+    data: event.data === null ? 'null' : decode(event.data),
+    metadata: event.metadata === null ? null : decode(event.metadata),
+    recordedAt: event.timeText === null ? formatTime(event.time) : decode(event.timeText),
+  };
+}
+
+function append(
+  state: MemoryState,
+  before: readonly MemoryEvent[],
+  appends: readonly StreamAppend[],
+  source: { now: () => number; nextId: () => string },
+): AppendResult {
+  assertAppends(appends);
+  const known = new Map(summarise(before).map(({ streamId, lastVersion }) => [streamId, lastVersion]));
+  const ids = new Set(before.map((event) => decode(event.id)));
+  const added: MemoryEvent[] = [];
+  const heads = new Map<string, bigint>();
+  const time = timeFromUnixMs(source.now());
+  for (const { streamId, expectedVersion, events } of appends) {
+    let head = known.get(streamId) ?? VERSION_BASE - 1;
+    if (expectedVersion !== undefined && BigInt(head) !== expectedVersion) {
+      throw new BackupError(
+        'version_conflict',
+        `stream ${JSON.stringify(streamId)} is at version ${head}, not ${expectedVersion}`,
+      );
+    }
+    for (const { id = source.nextId(), type, data, metadata = '{}' } of events) {
+      if (ids.has(id)) throw new BackupError('event_invalid', `there is already an event ${id}`);
+      ids.add(id);
+      head += 1;
+      const text = { id: encode(id), stream: encode(streamId), type: encode(type) };
+      added.push({
+        ...text,
+        version: head,
+        data: encode(data),
+        metadata: encode(metadata),
+        time,
+        timeText: null,
+      });
+      heads.set(streamId, BigInt(head));
+    }
+    known.set(streamId, head);
+  }
+  state.events = [...before, ...added];
+  return { heads };
+}
+
+function openSnapshot(events: readonly MemoryEvent[], companions: readonly CompanionRow[]): StoreSnapshot {
+  return {
+    token: null,
+    cursor: { kind: 'memory', events: events.length },
+    estimate: async () => ({ events: events.length, bytes: null }),
+    planRanges: async () => [{ index: 0, spec: 'all' }],
+    readRange: async function* (_range, { batchBytes, signal }) {
+      for (const batch of packBatches(events, batchBytes)) {
+        throwIfAborted(signal);
+        yield batch;
+      }
+    },
+    readCompanions: async function* () {
+      yield* companions;
+    },
+    close: async () => {},
+  };
+}

@@ -1,0 +1,25 @@
+import { describe, test } from 'node:test';
+import { APPEND_CASES } from './event-store/appends.ts';
+import { type EventStoreFixture, runCase, type StoreCapabilities } from './event-store/fixture.ts';
+import { LOOK_CASES } from './event-store/looks.ts';
+import { RESTORE_CASES } from './event-store/restores.ts';
+import { SNAPSHOT_CASES } from './event-store/snapshots.ts';
+
+export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
+
+export interface EventStoreContractOptions {
+  /** Names the adapter in the test's output. */
+  readonly name: string;
+  readonly capabilities: StoreCapabilities;
+  /** Called once or twice for each case, for a place in which there is no store. */
+  setup(): Promise<EventStoreFixture>;
+}
+
+/** Declares (node:test) the cases that every event store must pass. */
+export function eventStoreContract(options: EventStoreContractOptions): void {
+  describe(`${options.name} keeps the promises of an event store`, () => {
+    for (const [sentence, run] of [...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...RESTORE_CASES]) {
+      test(sentence, () => runCase(options.setup, options.capabilities, run));
+    }
+  });
+}

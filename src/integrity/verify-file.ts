@@ -34,6 +34,8 @@ export interface VerifyFileHooks {
   readonly signal?: AbortSignal | undefined;
 }
 
+const PART_BYTES = 4 << 20;
+const NOT_ITS_CHECKSUM = 'does not have the checksum in the manifest';
 /** A file with more problems than this is broken altogether; the rest is not listed. */
 const MAX_PROBLEMS_PER_FILE = 1000;
 
@@ -46,9 +48,13 @@ export async function verifyFile(
   const result: VerifyFileResult = { problems: [], facts: makeFacts(), table: makeStreamTable() };
   const report = reporter(result.problems, job.file.name);
   const present = await checkPresence(vault, job, report);
-  if (!present) return result;
-  const entries = await loadIndex(vault, job, report);
-  if (entries === null || job.quick) return result;
+  const entries = present.index === 'whole' ? await loadIndex(vault, job, report) : null;
+  // Of a file with another size, the chunks that are there can still be checked.
+  if (job.quick || present.file === 'missing') return result;
+  if (entries === null) {
+    if (present.file === 'whole') await checkWholeFile(vault, job, report, hooks.signal);
+    return result;
+  }
   const check = chunkChecker(job, result);
   const digest = makeFileDigest();
   try {
@@ -61,14 +67,29 @@ export async function verifyFile(
       // Checking is synchronous work: let timers, signals and messages in.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    if (digest.hex() !== job.file.sha256)
-      report('file_checksum', null, 'does not have the checksum in the manifest');
+    if (digest.hex() !== job.file.sha256) report('file_checksum', null, NOT_ITS_CHECKSUM);
   } catch (error) {
     throwIfAborted(hooks.signal);
     if (!isBackupError(error, 'damaged')) throw error;
     report('file_size', null, error.message);
   }
   return result;
+}
+
+/** Without its chunk table a file can only be held against its own digest. */
+async function checkWholeFile(
+  vault: Vault,
+  job: VerifyFileJob,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const digest = makeFileDigest();
+  const { name, sizeBytes, sha256 } = job.file;
+  for (let offset = 0; offset < sizeBytes; offset += PART_BYTES) {
+    throwIfAborted(signal);
+    digest.update(await vault.readRange(job.folder + name, offset, Math.min(PART_BYTES, sizeBytes - offset)));
+  }
+  if (digest.hex() !== sha256) report('file_checksum', null, NOT_ITS_CHECKSUM);
 }
 
 type Report = (code: ProblemCode, chunk: number | null, message: string, file?: string) => void;
@@ -81,24 +102,33 @@ function reporter(problems: Problem[], name: string): Report {
   };
 }
 
-/** False when the data file cannot be read as the manifest describes it. */
-async function checkPresence(vault: Vault, job: VerifyFileJob, report: Report): Promise<boolean> {
-  const sizes: [string, number][] = [
-    [job.file.index.name, job.file.index.sizeBytes],
-    [job.file.name, job.file.sizeBytes],
-  ];
-  for (const [name, expected] of sizes) {
-    const info = await vault.stat(job.folder + name);
-    if (info === null) {
-      report('file_missing', null, 'is missing', name);
-      return false;
-    }
-    if (info.sizeBytes === expected) continue;
-    report('file_size', null, `has ${info.sizeBytes} bytes instead of ${expected}`, name);
-    // A file that is too short or too long still has chunks that can be checked; a broken table has none.
-    if (name === job.file.index.name) return false;
-  }
-  return true;
+type Presence = 'whole' | 'resized' | 'missing';
+
+/** What of a file and its table is there with the size that the manifest says. */
+async function checkPresence(
+  vault: Vault,
+  job: VerifyFileJob,
+  report: Report,
+): Promise<{ file: Presence; index: Presence }> {
+  const { file, folder } = job;
+  return {
+    file: await checkSize(vault, folder, file, report),
+    index: await checkSize(vault, folder, file.index, report),
+  };
+}
+
+async function checkSize(
+  vault: Vault,
+  folder: string,
+  expected: { readonly name: string; readonly sizeBytes: number },
+  report: Report,
+): Promise<Presence> {
+  const info = await vault.stat(folder + expected.name);
+  if (info?.sizeBytes === expected.sizeBytes) return 'whole';
+  if (info === null) report('file_missing', null, 'is missing', expected.name);
+  else
+    report('file_size', null, `has ${info.sizeBytes} bytes instead of ${expected.sizeBytes}`, expected.name);
+  return info === null ? 'missing' : 'resized';
 }
 
 async function loadIndex(vault: Vault, job: VerifyFileJob, report: Report): Promise<ChunkEntry[] | null> {

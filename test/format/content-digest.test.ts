@@ -18,7 +18,7 @@ const eventArbitrary: fc.Arbitrary<TestEvent> = fc.record({
   version: fc.integer(),
   type: fc.string(),
   data: fc.json(),
-  metadata: fc.option(fc.json()),
+  metadata: fc.option(fc.json(), { nil: null }),
   time: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
 });
 

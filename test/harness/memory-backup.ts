@@ -5,8 +5,8 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import type { BackupVerification } from '../../src/core/report.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
-import { manifestProblem, verifyBackup } from '../../src/integrity/verify-backup.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
+import { manifestProblem, verifyBackup } from '../../src/integrity/verify-backup.ts';
 
 export const testClock: Clock = { now: Date.now, uuid: randomUUID };
 

@@ -53,8 +53,7 @@ function packBatch(events: readonly MemoryEvent[]): EventBatch {
 
 /** Copies the events out of a borrowed batch. */
 export function unpackBatch(batch: EventBatch): MemoryEvent[] {
-  const copy = (spans: Spans, row: number): Uint8Array | null =>
-    spanBytes(batch, spans, row)?.slice() ?? null;
+  const copy = (spans: Spans, row: number): Uint8Array | null => copyBytes(spanBytes(batch, spans, row));
   return Array.from({ length: batch.count }, (_, row) => ({
     id:
       batch.idKind === 'uuid'
@@ -66,6 +65,11 @@ export function unpackBatch(batch: EventBatch): MemoryEvent[] {
     data: copy(batch.data, row),
     metadata: copy(batch.metadata, row),
     time: batch.times[row]!,
-    timeText: batch.timeTexts?.get(row)?.slice() ?? null,
+    timeText: copyBytes(batch.timeTexts?.get(row) ?? null),
   }));
+}
+
+/** Not bytes.slice(): of a Buffer that is a view, and a batch is only borrowed. */
+function copyBytes(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes === null ? null : new Uint8Array(bytes);
 }

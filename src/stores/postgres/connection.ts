@@ -1,0 +1,176 @@
+import pg from 'pg';
+import { BackupError } from '../../core/errors.ts';
+import { type PostgresAddress, parsePostgresAddress } from './config.ts';
+import { toBackupError } from './server-error.ts';
+
+/** A database and the connections that this process holds to it. None is opened before it is needed. */
+export interface Database {
+  readonly address: PostgresAddress;
+  /** For short operations. */
+  readonly pool: pg.Pool;
+  /** Connections of snapshots, readers and restores, each with an owner. */
+  readonly owned: Set<pg.Client>;
+  /** Those of the pool that have their session settings. */
+  readonly prepared: WeakSet<pg.Client>;
+}
+
+/** By which our sessions are known in pg_stat_activity. */
+export const APPLICATION_NAME = 'eventcore-backup';
+
+const POOL_SIZE = 4;
+const CONNECT_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_AFTER_MS = 10_000;
+const OLDEST_SERVER = 130_000;
+
+export function openDatabase(address: string): Database {
+  const parsed = parsePostgresAddress(address);
+  const pool = new pg.Pool({ ...clientConfig(parsed), max: POOL_SIZE, allowExitOnIdle: true });
+  // Without a listener a server that goes away would end the process; the next operation reports it.
+  pool.on('error', () => undefined);
+  return { address: parsed, pool, owned: new Set(), prepared: new WeakSet() };
+}
+
+function clientConfig(address: PostgresAddress): pg.ClientConfig {
+  return {
+    connectionString: address.connectionString,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+  };
+}
+
+/** Opens a connection that the caller must end with `endConnection` or `dropConnection`. */
+export async function openConnection(database: Database): Promise<pg.Client> {
+  const client = new pg.Client(clientConfig(database.address));
+  client.on('error', () => undefined);
+  database.owned.add(client);
+  client.once('end', () => database.owned.delete(client));
+  try {
+    await client.connect();
+    await applySettings(client);
+    return client;
+  } catch (error) {
+    dropConnection(database, client);
+    throw toBackupError(error, database.address.shown);
+  }
+}
+
+/** Ends an idle connection politely. */
+export async function endConnection(database: Database, client: pg.Client): Promise<void> {
+  database.owned.delete(client);
+  await client.end().catch(() => undefined);
+}
+
+/** Cuts a connection in whatever state it is. The server rolls back what was open on it. */
+export function dropConnection(database: Database, client: pg.Client): void {
+  database.owned.delete(client);
+  client.connection.stream.destroy();
+}
+
+/** Runs a short operation on a pooled connection. A failed one is not used again. */
+export async function withClient<Result>(
+  database: Database,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  try {
+    const client = await database.pool.connect();
+    let failed = true;
+    // The pool listens only while a connection is idle.
+    client.on('error', ignore);
+    try {
+      if (!database.prepared.has(client)) await applySettings(client);
+      database.prepared.add(client);
+      const result = await work(client);
+      failed = false;
+      return result;
+    } finally {
+      client.off('error', ignore);
+      client.release(failed);
+    }
+  } catch (error) {
+    throw toBackupError(error, database.address.shown);
+  }
+}
+
+function ignore(): void {}
+
+export async function closeDatabase(database: Database): Promise<void> {
+  for (const client of database.owned) dropConnection(database, client);
+  if (!database.pool.ending) await database.pool.end();
+}
+
+/** Runs `work` in a transaction that is rolled back when it throws. */
+export async function inTransaction<Result>(
+  client: pg.Client,
+  begin: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await client.query(begin);
+  let result: Result;
+  try {
+    result = await work();
+  } catch (error) {
+    await client.query('ROLLBACK').catch(ignore);
+    throw error;
+  }
+  await client.query('COMMIT');
+  return result;
+}
+
+/**
+ * Settings that every session needs, whatever the server, database and role have as defaults: texts in one form,
+ * no timeout in the middle of a backup, nothing but the catalog on the search path, and an error instead of a
+ * silently shorter answer where row-level security applies. Settings that the server does not know are left out.
+ */
+const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+  application_name: APPLICATION_NAME,
+  search_path: 'pg_catalog',
+  row_security: 'off',
+  datestyle: 'ISO, YMD',
+  timezone: 'UTC',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  default_transaction_isolation: 'read committed',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  lock_timeout: '30s',
+  // Cursors here are read to their end.
+  cursor_tuple_fraction: '1',
+};
+
+async function applySettings(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ version: string }>(
+    `SELECT current_setting('server_version_num') AS version,
+            (SELECT count(set_config(name, value, false))
+               FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
+              WHERE current_setting(name, true) IS NOT NULL)`,
+    [Object.keys(SESSION_SETTINGS), Object.values(SESSION_SETTINGS)],
+  );
+  const version = Number(rows[0]!.version);
+  if (version >= OLDEST_SERVER) return;
+  throw new BackupError('store_unsupported', `PostgreSQL ${Math.floor(version / 10_000)} is too old`, {
+    hint: 'PostgreSQL 13 or newer is needed',
+  });
+}
+
+/** Pages of a query's rows, so that memory does not follow their number. The connection must be in a transaction. */
+export async function* readPages<Row extends pg.QueryResultRow>(
+  client: pg.Client,
+  sql: string,
+  parameters: readonly unknown[],
+  pageRows: number,
+): AsyncGenerator<Row[]> {
+  await client.query(`DECLARE pages NO SCROLL CURSOR FOR ${sql}`, [...parameters]);
+  try {
+    for (;;) {
+      const { rows } = await client.query<Row>(`FETCH ${pageRows} FROM pages`);
+      if (rows.length > 0) yield rows;
+      if (rows.length < pageRows) return;
+    }
+  } finally {
+    // After an error the transaction is over and the cursor with it.
+    await client.query('CLOSE pages').catch(ignore);
+  }
+}

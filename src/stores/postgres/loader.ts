@@ -1,0 +1,289 @@
+import type pg from 'pg';
+import { BackupError } from '../../core/errors.ts';
+import type { BatchWriter, RestoreOptions, RestoreSession, StreamSummary } from '../../core/event-store.ts';
+import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { findEvents, qualified } from './catalog.ts';
+import {
+  type Database,
+  dropConnection,
+  endConnection,
+  inTransaction,
+  openConnection,
+  readPages,
+} from './connection.ts';
+import { openCopyWriter } from './copy-writer.ts';
+import { findPeculiarities } from './peculiarities.ts';
+import { type Publication, publishStaged, requireEmpty } from './publish.ts';
+import { indexSql } from './schema.ts';
+import { sqlState, toBackupError } from './server-error.ts';
+import { flushCompanions, type StagedCompanions, stageCompanion } from './staged-companions.ts';
+import {
+  awaitLock,
+  createStaging,
+  discardLeftovers,
+  dropStaging,
+  lockTarget,
+  schemaExists,
+  stagingSchema,
+} from './staging.ts';
+
+const SUMMARY_PAGE_ROWS = 2000;
+const INDEX_MEMORY = '256MB';
+
+/** A restore under way. Its connection holds the lock on the target as long as it lives. */
+interface Restore {
+  readonly database: Database;
+  readonly client: pg.Client;
+  readonly publication: Publication;
+  readonly writers: Set<BatchWriter>;
+  isOver: boolean;
+}
+
+export async function openRestore(database: Database, options: RestoreOptions): Promise<RestoreSession> {
+  const staging = stagingSchema(options.attemptId);
+  const client = await openConnection(database);
+  try {
+    const targetSchema = database.address.schema;
+    await endWithUs(client);
+    await lockTarget(client, targetSchema);
+    const target = await findEvents(client, targetSchema);
+    if (!options.replace) await requireEmpty(client, targetSchema);
+    await requireRights(client, targetSchema, target?.oid ?? null);
+    const discarded = await discardLeftovers(client, targetSchema);
+    const mayMove = await mayMoveInto(client, target?.oid ?? null);
+    const attempt = { schema: staging, attemptId: options.attemptId, targetSchema };
+    await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
+    const companions: StagedCompanions = { targetSchema, stagingSchema: staging, tables: new Map() };
+    const publication = {
+      targetSchema,
+      stagingSchema: staging,
+      mayMove,
+      replace: options.replace,
+      companions,
+    };
+    return session({ database, client, publication, writers: new Set(), isOver: false }, discarded);
+  } catch (error) {
+    dropConnection(database, client);
+    throw toBackupError(error, database.address.shown);
+  }
+}
+
+/** Joins a restore of another connection; the token is the name of its schema. */
+export async function joinRestore(database: Database, token: string): Promise<BatchWriter> {
+  if (!/^[0-9A-Za-z_]+$/.test(token)) {
+    throw new BackupError('usage', `${JSON.stringify(token)} is no restore of a PostgreSQL store`);
+  }
+  return openCopyWriter(database, token);
+}
+
+function session(restore: Restore, discarded: readonly string[]): RestoreSession {
+  const { database, client, publication } = restore;
+  const refusing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (restore.isOver) throw new BackupError('internal', 'the restore is over');
+    try {
+      return await work();
+    } catch (error) {
+      throw toBackupError(error, database.address.shown);
+    }
+  };
+  return {
+    token: publication.stagingSchema,
+    discarded,
+    openWriter: () =>
+      refusing(async () => {
+        const writer = await openCopyWriter(database, publication.stagingSchema);
+        restore.writers.add(writer);
+        return writer;
+      }),
+    writeCompanion: (row) => refusing(() => stageCompanion(client, publication.companions, row)),
+    finishLoad: (onStep) => refusing(() => finishLoad(restore, onStep)),
+    readSummaries: () => readSummaries(restore),
+    publish: () => refusing(() => publish(restore)),
+    discard: () => discard(restore),
+  };
+}
+
+/**
+ * Lets the server notice within seconds that this process is gone, so that a killed restore does not keep its lock
+ * while its last statement runs on. Servers before 14, and on some systems, have no such setting.
+ */
+async function endWithUs(client: pg.Client): Promise<void> {
+  await client.query("SET client_connection_check_interval = '2s'").catch(() => undefined);
+}
+
+/** Refuses now what publishing would refuse after hours of loading. */
+async function requireRights(client: pg.Client, schema: string, oid: string | null): Promise<void> {
+  const { rows } = await client.query<{ owner: string | null; owns: boolean; creates: boolean }>(
+    `SELECT pg_get_userbyid(relowner) AS owner, coalesce(pg_has_role(relowner, 'USAGE'), true) AS owns,
+            coalesce(has_schema_privilege(n.oid, 'CREATE'), true) AS creates
+       FROM (SELECT) AS always
+       LEFT JOIN pg_namespace n ON n.nspname = $1
+       LEFT JOIN pg_class c ON c.oid = $2`,
+    [schema, oid],
+  );
+  const { owner, owns, creates } = rows[0]!;
+  if (!owns) {
+    throw new BackupError(
+      'store_refused',
+      `${schema}.${EVENTS.name} belongs to ${owner}, not to ${client.user}`,
+      {
+        hint: `restore as ${owner}, or GRANT ${owner} TO ${client.user}`,
+      },
+    );
+  }
+  if (oid !== null || creates) return;
+  throw new BackupError('store_refused', `${client.user} may not create tables in schema ${schema}`, {
+    hint: `as the owner of the schema: GRANT CREATE ON SCHEMA ${schema} TO ${client.user}`,
+  });
+}
+
+/**
+ * Whether the loaded table can become the store's as it is. A publication of all tables would publish the loading too;
+ * an unlogged table is in none.
+ */
+async function mayMoveInto(client: pg.Client, oid: string | null): Promise<boolean> {
+  if (oid !== null) return (await findPeculiarities(client, oid)).length === 0;
+  const { rows } = await client.query<{ all: boolean }>(
+    'SELECT EXISTS (SELECT FROM pg_publication WHERE puballtables) AS all',
+  );
+  return !rows[0]!.all;
+}
+
+async function finishLoad(restore: Restore, onStep: (step: string) => void = () => undefined): Promise<void> {
+  const { client, publication } = restore;
+  await flushCompanions(client, publication.companions);
+  onStep('building indexes');
+  await buildIndexes(restore);
+  const table = qualified(publication.stagingSchema, EVENTS.name);
+  const { name } = EVENTS.primaryKey;
+  await client.query(`ALTER TABLE ${table} ADD CONSTRAINT ${name} PRIMARY KEY USING INDEX ${name}`);
+  onStep('collecting statistics');
+  await client.query(`ANALYZE ${table}`);
+}
+
+/** The key's index on this connection, the others on a second one: building them is all that the server does now. */
+async function buildIndexes({ database, client, publication }: Restore): Promise<void> {
+  const { name, column } = EVENTS.primaryKey;
+  // Rows that will be copied need only what checks them and finds the heads.
+  const others = EVENTS.indexes.filter((index) => index.unique || publication.mayMove);
+  const second = await openConnection(database);
+  const build = async (on: pg.Client, indexes: typeof EVENTS.indexes): Promise<void> => {
+    await on.query(`SET maintenance_work_mem = '${INDEX_MEMORY}'`);
+    for (const index of indexes) await on.query(indexSql(publication.stagingSchema, EVENTS, index));
+  };
+  const outcomes = await Promise.allSettled([
+    build(client, [{ name, unique: true, columns: column }]),
+    build(second, others),
+  ]);
+  await endConnection(database, second);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw explainIndex(outcome.reason);
+}
+
+/** Two events with one id, or with one stream and version: no store of this layout can hold both. */
+function explainIndex(error: unknown): unknown {
+  const state = sqlState(error);
+  if (state !== '23505' && state !== '54000') return error;
+  const { message, detail } = error as pg.DatabaseError;
+  return new BackupError('value_not_storable', `the events cannot be indexed: ${detail ?? message}`, {
+    hint: 'run `eventcore verify` on the backup; doubled events cannot be restored into PostgreSQL',
+    cause: error,
+  });
+}
+
+async function* readSummaries({ database, publication }: Restore): AsyncGenerator<StreamSummary> {
+  const table = qualified(publication.stagingSchema, EVENTS.name);
+  const sql = `WITH streams AS (
+      SELECT stream_id, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last
+        FROM ${table} GROUP BY stream_id)
+    SELECT s.stream_id AS stream, s.events::text, s.first::text, s.last::text, e.event_id::text AS id
+      FROM streams s JOIN ${table} e ON e.stream_id = s.stream_id AND e.stream_version = s.last
+     ORDER BY s.stream_id COLLATE "C"`;
+  const client = await openConnection(database);
+  let whole = false;
+  try {
+    await client.query('BEGIN READ ONLY');
+    for await (const page of readPages<SummaryRow>(client, sql, [], SUMMARY_PAGE_ROWS)) {
+      for (const row of page) yield toSummary(row);
+    }
+    whole = true;
+  } catch (error) {
+    throw toBackupError(error, database.address.shown);
+  } finally {
+    if (whole) await endConnection(database, client);
+    else dropConnection(database, client);
+  }
+}
+
+type SummaryRow = Readonly<Record<'stream' | 'events' | 'first' | 'last' | 'id', string>>;
+
+function toSummary({ stream, events, first, last, id }: SummaryRow): StreamSummary {
+  return {
+    streamId: stream,
+    events: Number(events),
+    firstVersion: Number(first),
+    lastVersion: Number(last),
+    lastEventId: id,
+  };
+}
+
+async function publish(restore: Restore): Promise<void> {
+  const { database, client, publication } = restore;
+  await client.query('BEGIN');
+  let copied: boolean;
+  try {
+    copied = await publishStaged(client, publication);
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+  await commitPublish(restore);
+  restore.isOver = true;
+  // The rows are new to this table. It works without, only slower until the server does it by itself.
+  const table = qualified(publication.targetSchema, EVENTS.name);
+  if (copied) await client.query(`ANALYZE ${table}`).catch(() => undefined);
+  await endConnection(database, client);
+}
+
+/**
+ * When the connection is lost here the server may have committed or not; the schema of the attempt, which the same
+ * transaction drops, tells.
+ */
+async function commitPublish({ database, client, publication }: Restore): Promise<void> {
+  try {
+    await client.query('COMMIT');
+  } catch (error) {
+    if (sqlState(error) !== null && toBackupError(error, '').code !== 'store_unreachable') throw error;
+    const other = await openConnection(database);
+    try {
+      await awaitLock(other, publication.targetSchema);
+      if (await schemaExists(other, publication.stagingSchema)) throw error;
+    } finally {
+      await endConnection(database, other);
+    }
+  }
+}
+
+async function discard(restore: Restore): Promise<void> {
+  if (restore.isOver) return;
+  restore.isOver = true;
+  const { database, client, publication } = restore;
+  for (const writer of restore.writers) await writer.abort();
+  try {
+    await dropStaging(client, publication.stagingSchema);
+  } catch {
+    // What failed the restore may have ended the session too. If a new one fails as well, the next restore finds
+    // the schema and discards it.
+    dropConnection(database, client);
+    await dropFromNewSession(restore).catch(() => undefined);
+  }
+  await endConnection(database, client);
+}
+
+async function dropFromNewSession({ database, publication }: Restore): Promise<void> {
+  const client = await openConnection(database);
+  try {
+    await dropStaging(client, publication.stagingSchema);
+  } finally {
+    await endConnection(database, client);
+  }
+}

@@ -1,0 +1,92 @@
+import pg from 'pg';
+import { BackupError } from '../../core/errors.ts';
+import { CHECKPOINTS, EVENTS, LEDGER, SNAPSHOTS, TRIGGERS } from '../layouts/eventcore-postgres.ts';
+import { columnNames, filledTables, qualified, requireEvents } from './catalog.ts';
+import { readGrants, writeGrants } from './grants.ts';
+import { findPeculiarities } from './peculiarities.ts';
+import { createMissing, createTable, triggerSql } from './schema.ts';
+import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
+
+export interface Publication {
+  readonly targetSchema: string;
+  readonly stagingSchema: string;
+  /** The staged table can take the target's place as it is: it is logged and has all indexes. */
+  readonly mayMove: boolean;
+  readonly replace: boolean;
+  readonly companions: StagedCompanions;
+}
+
+/**
+ * Makes what was loaded the store, in the transaction that the session is in: either the staged table moves into the
+ * target's place, or, where the target's own table has something that would be lost, its rows are copied there.
+ * Returns true when they were copied.
+ */
+export async function publishStaged(client: pg.Client, publication: Publication): Promise<boolean> {
+  const { targetSchema, companions } = publication;
+  await createMissing(client, targetSchema);
+  const ledger = companions.tables.get(LEDGER.name) ?? null;
+  if (ledger !== null) await createTable(client, targetSchema, LEDGER);
+  const emptied = [CHECKPOINTS, SNAPSHOTS].map(({ name }) => qualified(targetSchema, name));
+  const tables = [qualified(targetSchema, EVENTS.name), ...emptied];
+  await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE`);
+  if (!publication.replace) await requireEmpty(client, targetSchema);
+  const { oid } = await requireEvents(client, targetSchema);
+  const moves = publication.mayMove && (await findPeculiarities(client, oid)).length === 0;
+  if (moves) await moveStagedTable(client, publication);
+  else await copyStagedRows(client, publication);
+  if (publication.replace) await client.query(`TRUNCATE ${emptied.join(', ')}`);
+  await publishCompanions(client, companions);
+  await client.query(`DROP SCHEMA ${pg.escapeIdentifier(publication.stagingSchema)} CASCADE`);
+  return !moves;
+}
+
+/** Throws `target_not_empty`. */
+export async function requireEmpty(client: pg.Client, schema: string): Promise<void> {
+  const filled = await filledTables(client, schema);
+  if (filled.length === 0) return;
+  throw new BackupError('target_not_empty', `the target has rows in ${filled.join(', ')}`, {
+    hint: 'restore into an empty database, or say --replace to lose what is there',
+  });
+}
+
+async function moveStagedTable(
+  client: pg.Client,
+  { targetSchema, stagingSchema }: Publication,
+): Promise<void> {
+  const target = qualified(targetSchema, EVENTS.name);
+  const grants = await readGrants(client, target);
+  await client.query(`DROP TABLE ${target}`);
+  const staged = qualified(stagingSchema, EVENTS.name);
+  await client.query(`ALTER TABLE ${staged} SET SCHEMA ${pg.escapeIdentifier(targetSchema)}`);
+  for (const trigger of TRIGGERS) await client.query(triggerSql(targetSchema, trigger));
+  await writeGrants(client, target, grants);
+}
+
+/** How pg_trigger says that a trigger fires, and how ALTER TABLE does. */
+const ENABLING: Readonly<Record<string, string>> = {
+  O: 'ENABLE TRIGGER',
+  A: 'ENABLE ALWAYS TRIGGER',
+  R: 'ENABLE REPLICA TRIGGER',
+  D: 'DISABLE TRIGGER',
+};
+
+async function copyStagedRows(
+  client: pg.Client,
+  { targetSchema, stagingSchema, replace }: Publication,
+): Promise<void> {
+  const target = qualified(targetSchema, EVENTS.name);
+  const { rows: triggers } = await client.query<{ name: string; state: string }>(
+    `SELECT tgname AS name, tgenabled AS state FROM pg_trigger
+      WHERE tgrelid = $1::regclass AND NOT tgisinternal`,
+    [target],
+  );
+  // They would renumber the events, and refuse to let the old ones go.
+  await client.query(`ALTER TABLE ${target} DISABLE TRIGGER USER`);
+  if (replace) await client.query(`TRUNCATE ${target}`);
+  const columns = columnNames(EVENTS);
+  const staged = qualified(stagingSchema, EVENTS.name);
+  await client.query(`INSERT INTO ${target} (${columns}) SELECT ${columns} FROM ${staged}`);
+  for (const { name, state } of triggers) {
+    await client.query(`ALTER TABLE ${target} ${ENABLING[state]!} ${pg.escapeIdentifier(name)}`);
+  }
+}

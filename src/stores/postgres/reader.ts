@@ -1,0 +1,115 @@
+import type pg from 'pg';
+import { type CopyToStreamQuery, to as copyTo } from 'pg-copy-streams';
+import { BackupError, throwIfAborted } from '../../core/errors.ts';
+import type { EventBatch } from '../../core/event-batch.ts';
+import type { BatchReader, StoreRange } from '../../core/event-store.ts';
+import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { columnNames, qualified, requireEvents } from './catalog.ts';
+import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { isFull, makeCopyDecoder, offer, requireEnd, takeBatch } from './copy-decoder.ts';
+import { rangeCondition } from './range.ts';
+import { toBackupError } from './server-error.ts';
+
+/** What a thread needs to read what another connection's snapshot sees. */
+export interface SnapshotToken {
+  /** Of pg_export_snapshot(). */
+  readonly snapshot: string;
+  /** Oid of the events table when the snapshot was taken. */
+  readonly relation: string;
+}
+
+/** Views are read only, and each statement in them sees the same rows. */
+export const BEGIN_VIEW = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+
+/**
+ * Reads ranges of a snapshot that another connection holds open. Each range has a connection to itself, kept for the
+ * next one; the first is opened here, so that a snapshot that is gone is found out now.
+ */
+export async function joinReader(database: Database, token: SnapshotToken): Promise<BatchReader> {
+  return readerOver(database, token, [await joinedConnection(database, token)]);
+}
+
+/** Reads with the `idle` connections, and opens more when ranges are read at the same time. */
+export function readerOver(database: Database, token: SnapshotToken, idle: pg.Client[] = []): BatchReader {
+  return {
+    readRange: (range, options) => readRange(database, token, idle, range, options),
+    close: async () => {
+      for (const client of idle.splice(0)) await endConnection(database, client);
+    },
+  };
+}
+
+export function parseToken(token: string): SnapshotToken {
+  try {
+    const { snapshot, relation } = JSON.parse(token) as Partial<SnapshotToken>;
+    if (/^[0-9A-F-]+$/i.test(snapshot ?? '') && /^\d+$/.test(relation ?? '')) {
+      return { snapshot: snapshot!, relation: relation! };
+    }
+  } catch {
+    // Said below.
+  }
+  throw new BackupError('usage', `${JSON.stringify(token)} is no snapshot of a PostgreSQL store`);
+}
+
+async function joinedConnection(database: Database, token: SnapshotToken): Promise<pg.Client> {
+  const client = await openConnection(database);
+  try {
+    await client.query(BEGIN_VIEW);
+    await client.query(`SET TRANSACTION SNAPSHOT '${token.snapshot}'`);
+    const { oid } = await requireEvents(client, database.address.schema);
+    if (oid === token.relation) return client;
+    // While the snapshot's own connection lives it holds a lock that prevents this.
+    throw new BackupError('store_unreachable', 'the events table was replaced while it was read', {
+      hint: 'start the backup again',
+    });
+  } catch (error) {
+    dropConnection(database, client);
+    throw toBackupError(error, database.address.shown);
+  }
+}
+
+async function* readRange(
+  database: Database,
+  token: SnapshotToken,
+  idle: pg.Client[],
+  range: StoreRange,
+  options: { batchBytes: number; signal?: AbortSignal },
+): AsyncGenerator<EventBatch> {
+  throwIfAborted(options.signal);
+  const sql = copySql(database.address.schema, range);
+  const client = idle.pop() ?? (await joinedConnection(database, token));
+  // An aborted COPY leaves its connection unusable, so everything but a full read ends it.
+  const drop = (): void => dropConnection(database, client);
+  options.signal?.addEventListener('abort', drop, { once: true });
+  let whole = false;
+  try {
+    throwIfAborted(options.signal);
+    yield* decodeCopy(client.query(copyTo(sql)), options.batchBytes);
+    whole = true;
+  } catch (error) {
+    throwIfAborted(options.signal);
+    throw toBackupError(error, database.address.shown);
+  } finally {
+    options.signal?.removeEventListener('abort', drop);
+    if (whole) idle.push(client);
+    else drop();
+  }
+}
+
+function copySql(schema: string, range: StoreRange): string {
+  const rows = `SELECT ${columnNames(EVENTS)} FROM ${qualified(schema, EVENTS.name)} WHERE ${rangeCondition(range)}`;
+  return `COPY (${rows}) TO STDOUT (FORMAT binary)`;
+}
+
+async function* decodeCopy(stream: CopyToStreamQuery, batchBytes: number): AsyncGenerator<EventBatch> {
+  const decoder = makeCopyDecoder(batchBytes);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    let from = 0;
+    while (from < chunk.length) {
+      from += offer(decoder, chunk, from);
+      if (isFull(decoder)) yield takeBatch(decoder);
+    }
+  }
+  requireEnd(decoder);
+  if (decoder.rows > 0) yield takeBatch(decoder);
+}

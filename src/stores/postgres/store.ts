@@ -1,0 +1,36 @@
+import type { EventStore } from '../../core/event-store.ts';
+import { appendEvents } from './append.ts';
+import { closeDatabase, inTransaction, openDatabase, withClient } from './connection.ts';
+import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
+import { inspectStore } from './inspector.ts';
+import { joinRestore, openRestore } from './loader.ts';
+import { joinReader, parseToken } from './reader.ts';
+import { createMissing } from './schema.ts';
+import { openSnapshot } from './snapshot.ts';
+
+/**
+ * An event store in PostgreSQL 13 or newer, by its address: `postgres://user@host:5432/db?schema=public`. Nothing is
+ * connected before the first call. Throws `usage` or `store_unsupported` for what the address says.
+ */
+export function openPostgresStore(address: string): EventStore {
+  const database = openDatabase(address);
+  const { schema, shown } = database.address;
+  return {
+    address: shown,
+    inspect: () => inspectStore(database),
+    initialise: () =>
+      withClient(database, (client) => inTransaction(client, 'BEGIN', () => createMissing(client, schema))),
+    listStreams: (options) => listStreams(database, options),
+    readStream: (streamId, options) => readStream(database, streamId, options),
+    readSince: (since, options) => readSince(database, since, options),
+    sampleEvents: (size) => sampleEvents(database, size),
+    count: () => countEvents(database),
+    append: (appends) => appendEvents(database, appends),
+    clear: () => clearEvents(database),
+    openSnapshot: () => openSnapshot(database),
+    joinSnapshot: async (token) => joinReader(database, parseToken(token)),
+    openRestore: (options) => openRestore(database, options),
+    joinRestore: (token) => joinRestore(database, token),
+    close: () => closeDatabase(database),
+  };
+}

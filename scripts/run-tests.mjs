@@ -1,0 +1,47 @@
+/**
+ * node scripts/run-tests.mjs unit|int [part of a path] [more options of node --test]
+ *
+ * Runs the unit tests (*.test.ts) or the integration tests (*.int.test.ts) under test/, all or those whose path
+ * has the given part. Fails when there is none.
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import process from 'node:process';
+
+/** For one test; and for all, since node --test waits for ever for a file that leaves something running. */
+const TIMEOUT_MS = { unit: 60_000, int: 300_000 };
+const TOTAL_TIMEOUT_MS = { unit: 10 * 60_000, int: 40 * 60_000 };
+/** Integration tests start servers: two files at a time are enough for a small machine. */
+const CONCURRENCY = 2;
+
+const [kind, ...rest] = process.argv.slice(2);
+if (kind !== 'unit' && kind !== 'int') {
+  console.error('usage: node scripts/run-tests.mjs unit|int [part of a path] [options of node --test]');
+  process.exit(2);
+}
+const options = rest.filter((argument) => argument.startsWith('--'));
+const part = rest.find((argument) => !argument.startsWith('--')) ?? '';
+
+const files = globSync('test/**/*.test.ts')
+  .filter((path) => path.endsWith('.int.test.ts') === (kind === 'int') && path.includes(part))
+  .sort();
+if (files.length === 0) {
+  console.error(`no ${kind} test under test/ has "${part}" in its path`);
+  process.exit(1);
+}
+
+const { status, error } = spawnSync(
+  process.execPath,
+  [
+    '--test',
+    '--test-reporter=spec',
+    `--test-concurrency=${CONCURRENCY}`,
+    `--test-timeout=${TIMEOUT_MS[kind]}`,
+    ...options,
+    ...files,
+  ],
+  // The runner, ended, ends the files that still run and names them.
+  { stdio: 'inherit', timeout: TOTAL_TIMEOUT_MS[kind], killSignal: 'SIGTERM' },
+);
+if (error !== undefined) console.error(`the ${kind} tests did not end by themselves: ${error.message}`);
+process.exit(error === undefined ? (status ?? 1) : 1);

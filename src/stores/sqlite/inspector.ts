@@ -1,0 +1,129 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { BackupError } from '../../core/errors.ts';
+import type { StoreDescription } from '../../core/event-store.ts';
+import type { SqliteCompanionTable } from '../layouts/eventcore-sqlite.ts';
+import type { SqliteConfig } from './config.ts';
+import { connect, databaseExists, withConnection } from './connection.ts';
+import { quoted } from './sql.ts';
+
+/** How the rows of the events table are told apart and walked through. */
+export type RowKey = '_rowid_' | 'id';
+
+/** What is there, without reading events. Neither makes a file nor leaves one behind. */
+export function inspectStore(config: SqliteConfig): StoreDescription {
+  const found = databaseExists(config)
+    ? withConnection(config, 'read', (db) => ({ state: stateOf(db, config), version: libraryVersion(db) }))
+    : null;
+  return {
+    kind: 'sqlite',
+    layout: config.layout.name,
+    versionBase: config.layout.versionBase,
+    serverVersion: found?.version ?? process.versions.sqlite ?? 'unknown',
+    state: found?.state ?? 'missing',
+  };
+}
+
+function stateOf(db: DatabaseSync, config: SqliteConfig): StoreDescription['state'] {
+  if (!hasEvents(db, config)) return 'missing';
+  return isFilled(db, config.layout.events.table) ? 'filled' : 'empty';
+}
+
+function libraryVersion(db: DatabaseSync): string {
+  return String(db.prepare('SELECT sqlite_version() AS version').get()?.version);
+}
+
+export function isFilled(db: DatabaseSync, table: string): boolean {
+  return db.prepare(`SELECT 1 FROM ${quoted(table)} LIMIT 1`).get() !== undefined;
+}
+
+/** Opens a store. Throws `not_an_event_store` when the events table is not there. */
+export function connectStore(config: SqliteConfig, access: 'read' | 'write'): DatabaseSync {
+  const db = connect(config, access);
+  try {
+    assertStore(db, config);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+export function assertStore(db: DatabaseSync, config: SqliteConfig): void {
+  if (hasEvents(db, config)) return;
+  throw new BackupError(
+    'not_an_event_store',
+    `${config.address} has no table ${config.layout.events.table}`,
+    {
+      hint: 'check the path; a store is made by EventCore, or by a restore',
+    },
+  );
+}
+
+/**
+ * Whether the events table is there. Throws `store_unsupported` when it is shaped otherwise: a column that this program
+ * does not know would be lost from every backup.
+ */
+export function hasEvents(db: DatabaseSync, config: SqliteConfig): boolean {
+  const { table, columns } = config.layout.events;
+  const found = describeTable(db, table);
+  if (found === null) return false;
+  const known = new Set<string>(Object.values(columns));
+  const missing = [...known].find((name) => !found.columns.includes(name));
+  const unknown = found.columns.find((name) => !known.has(name));
+  if (found.type === 'table' && missing === undefined && unknown === undefined) return true;
+  const says =
+    found.type !== 'table'
+      ? `is a ${found.type}`
+      : missing === undefined
+        ? `has an unknown column ${JSON.stringify(unknown)}`
+        : `has no column ${JSON.stringify(missing)}`;
+  throw new BackupError('store_unsupported', `table ${table} of ${config.address} ${says}`, {
+    hint: `it is not the ${config.layout.name} layout that this version of the program knows`,
+  });
+}
+
+/**
+ * Tables made without a rowid are walked by id, which must then be their primary key. Throws `store_unsupported`
+ * otherwise.
+ */
+export function rowKeyOf(db: DatabaseSync, config: SqliteConfig): RowKey {
+  const { table, columns } = config.layout.events;
+  if (describeTable(db, table)?.hasRowid !== false) return '_rowid_';
+  const keys = db.prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0').all(table);
+  if (keys.length === 1 && keys[0]!.name === columns.id) return 'id';
+  throw new BackupError(
+    'store_unsupported',
+    `table ${table} of ${config.address} has neither rowids nor ${columns.id} as its primary key`,
+    { hint: 'copy its rows into a table that EventCore made' },
+  );
+}
+
+/** The companion tables that are there, with their columns in the order of the table. */
+export function presentCompanions(
+  db: DatabaseSync,
+  config: SqliteConfig,
+): (SqliteCompanionTable & { readonly columns: readonly string[] })[] {
+  return config.layout.companions.flatMap((companion) => {
+    const found = describeTable(db, companion.table);
+    return found?.type === 'table' ? [{ ...companion, columns: found.columns }] : [];
+  });
+}
+
+interface TableFacts {
+  /** `table`, `view`, `shadow` or `virtual`. */
+  readonly type: string;
+  readonly hasRowid: boolean;
+  /** Without generated ones, which hold no data of their own. */
+  readonly columns: readonly string[];
+}
+
+function describeTable(db: DatabaseSync, table: string): TableFacts | null {
+  const found = db.prepare(`SELECT type, wr FROM pragma_table_list(?) WHERE schema = 'main'`).get(table);
+  if (found === undefined) return null;
+  const columns = db.prepare('SELECT name FROM pragma_table_info(?) ORDER BY cid').all(table);
+  return {
+    type: String(found.type),
+    hasRowid: found.wr === 0,
+    columns: columns.map(({ name }) => String(name)),
+  };
+}

@@ -1,0 +1,201 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BackupError } from '../../core/errors.ts';
+import { type EventBatch, spanBytes } from '../../core/event-batch.ts';
+import type { BatchWriter } from '../../core/event-store.ts';
+import { formatUuid } from '../../core/stream-table.ts';
+import type { SqliteConfig } from './config.ts';
+import { rollBack } from './connection.ts';
+import {
+  CONSTRAINT_NOT_NULL,
+  CONSTRAINT_PRIMARY_KEY,
+  CONSTRAINT_UNIQUE,
+  guarded,
+  resultCode,
+  storeError,
+} from './errors.ts';
+import { quoted } from './sql.ts';
+import { TIME_TEXT_MAX, timeWriter } from './time-text.ts';
+
+/** Rows of one INSERT: more gain nothing. */
+const ROWS_PER_INSERT = 16;
+const VALUES_PER_ROW = 7;
+const UUID_TEXT_BYTES = 36;
+const SAVEPOINT = 'batch_writer';
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** Writes into the transaction that `db` is in. One writer at a time. */
+export function openLoader(db: DatabaseSync, config: SqliteConfig): BatchWriter {
+  const { address } = config;
+  const insert = guarded(address, () => {
+    db.exec(`SAVEPOINT ${SAVEPOINT}`);
+    return prepareInsert(db, config);
+  });
+  const rowsOf = rowBinder();
+  let open = true;
+  return {
+    write: async (batch) => {
+      assertOpen(open);
+      guarded(address, () => insert(rowsOf(batch), batch.count));
+      await nextTurn();
+    },
+    end: async () => {
+      assertOpen(open);
+      open = false;
+      guarded(address, () => db.exec(`RELEASE ${SAVEPOINT}`));
+    },
+    abort: async () => {
+      if (open && db.isOpen && db.isTransaction) giveUp(db, address);
+      open = false;
+    },
+  };
+}
+
+function assertOpen(open: boolean): void {
+  if (!open) throw new BackupError('internal', 'this writer has ended');
+}
+
+function giveUp(db: DatabaseSync, address: string): void {
+  try {
+    db.exec(`ROLLBACK TO ${SAVEPOINT}; RELEASE ${SAVEPOINT}`);
+  } catch (error) {
+    // Without the savepoint nothing of the transaction may stand.
+    rollBack(db);
+    throw storeError(address, error);
+  }
+}
+
+/** Takes the bound values of `count` rows, one row behind the other. */
+type Insert = (values: SQLInputValue[], count: number) => void;
+
+function prepareInsert(db: DatabaseSync, config: SqliteConfig): Insert {
+  const many = db.prepare(insertSql(config, ROWS_PER_INSERT));
+  const one = db.prepare(insertSql(config, 1));
+  return (values, count) => {
+    const whole = count - (count % ROWS_PER_INSERT);
+    for (let row = 0; row < whole; row += ROWS_PER_INSERT) {
+      const group = values.slice(row * VALUES_PER_ROW, (row + ROWS_PER_INSERT) * VALUES_PER_ROW);
+      try {
+        many.run(...group);
+      } catch {
+        // The statement wrote none of its rows. One by one they tell which of them it was.
+        insertSingly(one, group);
+      }
+    }
+    insertSingly(one, values.slice(whole * VALUES_PER_ROW, count * VALUES_PER_ROW));
+  };
+}
+
+function insertSingly(one: StatementSync, values: SQLInputValue[]): void {
+  for (let at = 0; at < values.length; at += VALUES_PER_ROW) {
+    const row = values.slice(at, at + VALUES_PER_ROW);
+    try {
+      one.run(...row);
+    } catch (error) {
+      throw refusedEvent(row, error) ?? error;
+    }
+  }
+}
+
+/**
+ * Texts are bound as bytes and cast: bound as JavaScript strings, bytes that are no UTF-8 would not survive. A cast
+ * from BLOB to TEXT changes no byte.
+ */
+function insertSql({ layout }: SqliteConfig, rows: number): string {
+  const { table, columns } = layout.events;
+  const { id, stream, version, type, data, metadata, time } = columns;
+  const names = [id, stream, version, type, data, metadata, time].map(quoted).join(', ');
+  const text = 'CAST(? AS TEXT)';
+  const row = `(${text}, ${text}, CAST(? AS INTEGER), ${text}, ${text}, ${text}, ${text})`;
+  return `INSERT INTO ${quoted(table)} (${names}) VALUES ${Array(rows).fill(row).join(', ')}`;
+}
+
+/** Gives the values of a batch as views on its bytes; SQLite copies them when it binds them. */
+function rowBinder(): (batch: EventBatch) => SQLInputValue[] {
+  const writeTime = timeWriter();
+  let scratch = new Uint8Array(0);
+  return (batch) => {
+    const rowBytes = TIME_TEXT_MAX + UUID_TEXT_BYTES;
+    if (scratch.length < batch.count * rowBytes) scratch = new Uint8Array(batch.count * rowBytes);
+    const values = new Array<SQLInputValue>(batch.count * VALUES_PER_ROW);
+    let at = 0;
+    let used = 0;
+    for (let row = 0; row < batch.count; row += 1) {
+      values[at] = idText(batch, row, scratch, used);
+      values[at + 1] = spanBytes(batch, batch.stream, row);
+      values[at + 2] = batch.versions[row]!;
+      values[at + 3] = spanBytes(batch, batch.type, row);
+      values[at + 4] = spanBytes(batch, batch.data, row);
+      values[at + 5] = spanBytes(batch, batch.metadata, row);
+      values[at + 6] = timeText(batch, row, writeTime, scratch, used + UUID_TEXT_BYTES);
+      at += VALUES_PER_ROW;
+      used += rowBytes;
+    }
+    return values;
+  };
+}
+
+function idText(batch: EventBatch, row: number, scratch: Uint8Array, at: number): Uint8Array | null {
+  if (batch.idKind === 'text') return spanBytes(batch, batch.id, row);
+  encoder.encodeInto(formatUuid(batch.bytes, batch.id.starts[row]!), scratch.subarray(at));
+  return scratch.subarray(at, at + UUID_TEXT_BYTES);
+}
+
+function timeText(
+  batch: EventBatch,
+  row: number,
+  writeTime: (time: bigint, out: Uint8Array, at: number) => number,
+  scratch: Uint8Array,
+  at: number,
+): Uint8Array {
+  const kept = batch.timeTexts?.get(row);
+  if (kept !== undefined) return kept;
+  return scratch.subarray(at, at + writeTime(batch.times[row]!, scratch, at));
+}
+
+function refusedEvent(row: readonly SQLInputValue[], error: unknown): BackupError | null {
+  const reason = REFUSALS.get(resultCode(error) ?? 0);
+  if (reason === undefined) return null;
+  const [id, stream, version] = row;
+  const shown = (value: SQLInputValue | undefined): string =>
+    value instanceof Uint8Array ? JSON.stringify(decoder.decode(value)) : 'NULL';
+  return new BackupError(
+    'value_not_storable',
+    `event ${shown(id)} (stream ${shown(stream)}, version ${version}) ${reason}`,
+    {
+      hint: 'the backup holds it as the source had it; restore into a store of the same kind and layout',
+      cause: error,
+    },
+  );
+}
+
+const REFUSALS: ReadonlyMap<number, string> = new Map([
+  [CONSTRAINT_PRIMARY_KEY, 'has an id that another event has too'],
+  [CONSTRAINT_UNIQUE, 'has a stream and version, or another unique value, that another event has too'],
+  [CONSTRAINT_NOT_NULL, 'lacks a value that the target requires'],
+]);
+
+/** The stream whose events two of its versions share, for the index that cannot be made because of them. */
+export function sharedVersion(db: DatabaseSync, config: SqliteConfig, error: unknown): BackupError | null {
+  if (resultCode(error) !== CONSTRAINT_UNIQUE) return null;
+  const { table, columns } = config.layout.events;
+  const stream = quoted(columns.stream);
+  const version = quoted(columns.version);
+  const row = db
+    .prepare(
+      `SELECT CAST(${stream} AS TEXT) AS stream, CAST(${version} AS TEXT) AS version FROM ${quoted(table)}
+       GROUP BY ${stream}, ${version} HAVING count(*) > 1 LIMIT 1`,
+    )
+    .get();
+  const which = row === undefined ? 'events' : `events of stream ${JSON.stringify(row.stream)}`;
+  const shared = row === undefined ? 'share a value' : `share version ${row.version}`;
+  return new BackupError(
+    'value_not_storable',
+    `two ${which} ${shared}, which ${config.address} does not allow`,
+    {
+      hint: 'the source allowed it; repair the source, back it up again and restore that',
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,200 @@
+import fs from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BackupError } from '../../core/errors.ts';
+import type { RestoreOptions, RestoreSession, StreamSummary } from '../../core/event-store.ts';
+import { deleteCompanions, hasCompanions, writeCompanion } from './companions.ts';
+import type { SqliteConfig } from './config.ts';
+import { connect, createDatabase, rollBack } from './connection.ts';
+import { guarded, storeError } from './errors.ts';
+import { hasEvents, isFilled } from './inspector.ts';
+import { openLoader, sharedVersion } from './loader.ts';
+import {
+  createIndexes,
+  createTables,
+  type DroppedObject,
+  dropIndexesAndTriggers,
+  isNew,
+  useWal,
+} from './schema.ts';
+import { quoted } from './sql.ts';
+
+/** Memory for pages while loading: enough that the key's index stays in it for a million events or two. */
+const CACHE_KIB = 65_536;
+
+interface Attempt {
+  readonly config: SqliteConfig;
+  readonly db: DatabaseSync;
+  /** This attempt made the file, and takes it away again when it is discarded. */
+  readonly madeFile: boolean;
+  /** There was nothing in the database, so its mode is for this attempt to choose. */
+  readonly wasNew: boolean;
+  /** Made again, as they were, once the events are loaded. */
+  readonly dropped: readonly DroppedObject[];
+}
+
+/**
+ * One transaction from here to `publish`: SQLite itself makes it all or nothing, also when this process is killed. It
+ * holds the database's one write lock, so writers wait; readers see what was there before (in WAL mode; in a
+ * rollback-journal mode, which a new file has until it is published, they are told that the database is locked).
+ */
+export function openSqliteRestore(config: SqliteConfig, options: RestoreOptions): RestoreSession {
+  const leftovers = findLeftovers(config);
+  const attempt = begin(config, options);
+  const { db } = attempt;
+  const { address } = config;
+  return {
+    token: null,
+    discarded: leftovers,
+    openWriter: async () => openLoader(db, config),
+    writeCompanion: async (row) => guarded(address, () => writeCompanion(db, config, row)),
+    finishLoad: async (onStep) => finishLoad(attempt, onStep),
+    readSummaries: () => readSummaries(attempt),
+    publish: async () => publish(attempt),
+    discard: async () => discard(attempt),
+  };
+}
+
+const JOURNAL_MAGIC = Buffer.from('d9d505f920a163d7', 'hex');
+
+/** A journal that still has its header belongs to a writer at work, then no lock is to be had, or to a killed one. */
+function findLeftovers({ path, address }: SqliteConfig): string[] {
+  let file: number;
+  try {
+    file = fs.openSync(`${path}-journal`, 'r');
+  } catch {
+    return [];
+  }
+  try {
+    const header = Buffer.alloc(JOURNAL_MAGIC.length);
+    fs.readSync(file, header, 0, header.length, 0);
+    return header.equals(JOURNAL_MAGIC)
+      ? [`the unfinished transaction of a killed process in ${address}`]
+      : [];
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function begin(config: SqliteConfig, { replace }: RestoreOptions): Attempt {
+  const madeFile = createDatabase(config);
+  const db = connect(config, 'write');
+  try {
+    return guarded(config.address, () => {
+      db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+      db.exec('BEGIN IMMEDIATE');
+      const wasNew = isNew(db);
+      const { table } = config.layout.events;
+      const hasTable = hasEvents(db, config);
+      if (!replace && ((hasTable && isFilled(db, table)) || hasCompanions(db, config)))
+        throw notEmpty(config);
+      const dropped = dropIndexesAndTriggers(db, table);
+      if (hasTable) db.exec(`DELETE FROM ${quoted(table)}`);
+      deleteCompanions(db, config);
+      createTables(db, config.layout);
+      return { config, db, madeFile, wasNew, dropped };
+    });
+  } catch (error) {
+    discard({ config, db, madeFile, wasNew: false, dropped: [] });
+    throw error;
+  }
+}
+
+function notEmpty({ address }: SqliteConfig): BackupError {
+  return new BackupError('target_not_empty', `${address} holds events or what belongs to them`, {
+    hint: 'name another file, or pass --replace to put the backup in the place of all that is there',
+  });
+}
+
+/** Indexes are built once all rows are there, which costs a fraction of keeping them up to date on the way. */
+async function finishLoad(
+  { config, db, dropped }: Attempt,
+  onStep: (step: string) => void = () => {},
+): Promise<void> {
+  const steps: (readonly [string, () => void])[] = dropped
+    .toSorted((a, b) => a.type.localeCompare(b.type))
+    .map(({ type, name, create }) => [`making ${type} ${name}`, () => db.exec(create)]);
+  steps.push(['making what is missing', () => createIndexes(db, config.layout)]);
+  for (const [step, make] of steps) {
+    onStep(step);
+    await nextTurn();
+    guarded(config.address, () => {
+      try {
+        make();
+      } catch (error) {
+        throw sharedVersion(db, config, error) ?? error;
+      }
+    });
+  }
+}
+
+const SUMMARIES_PER_TURN = 1000;
+
+async function* readSummaries({ config, db }: Attempt): AsyncGenerator<StreamSummary> {
+  const { table, columns } = config.layout.events;
+  const id = quoted(columns.id);
+  const stream = quoted(columns.stream);
+  const version = quoted(columns.version);
+  const statement = db.prepare(
+    `SELECT CAST(s.stream AS TEXT) AS stream, events, first, last,
+            (SELECT CAST(e.${id} AS TEXT) FROM ${quoted(table)} e
+             WHERE e.${stream} = s.stream AND e.${version} = s.last) AS id
+     FROM (SELECT ${stream} AS stream, count(*) AS events, min(${version}) AS first, max(${version}) AS last
+           FROM ${quoted(table)} GROUP BY ${stream}) s
+     ORDER BY s.stream`,
+  );
+  let read = 0;
+  try {
+    for (const row of statement.iterate()) {
+      yield {
+        streamId: String(row.stream),
+        events: Number(row.events),
+        firstVersion: Number(row.first),
+        lastVersion: Number(row.last),
+        lastEventId: String(row.id),
+      };
+      read += 1;
+      if (read % SUMMARIES_PER_TURN === 0) await nextTurn();
+    }
+  } catch (error) {
+    throw storeError(config.address, error);
+  }
+}
+
+function publish({ config, db, wasNew }: Attempt): void {
+  guarded(config.address, () => db.exec('COMMIT'));
+  try {
+    if (wasNew) useWal(db);
+    else db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // A reader was quicker. The events are published; EventCore switches to WAL itself, and checkpoints as it goes.
+  } finally {
+    db.close();
+  }
+}
+
+function discard({ config, db, madeFile }: Attempt): void {
+  if (!db.isOpen) return;
+  try {
+    guarded(config.address, () => {
+      rollBack(db);
+      if (madeFile) removeFile(db, config);
+    });
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * Takes the file away while it is locked and empty: another process that has opened it meanwhile is told by SQLite that
+ * its file has moved, and writes nothing into a file that nobody will find. Killed before that, an empty file stays.
+ */
+function removeFile(db: DatabaseSync, config: SqliteConfig): void {
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch {
+    return;
+  }
+  if (isNew(db)) fs.rmSync(config.path, { force: true });
+  db.exec('ROLLBACK');
+}

@@ -1,0 +1,63 @@
+import { BackupError } from '../../core/errors.ts';
+import type { EventStore } from '../../core/event-store.ts';
+import { appendEvents } from './append.ts';
+import { parseSqliteAddress } from './config.ts';
+import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
+import { inspectStore } from './inspector.ts';
+import { openSqliteSnapshot } from './reader.ts';
+import { openSqliteRestore } from './restore.ts';
+import { initialiseStore } from './schema.ts';
+
+/**
+ * Opens an event store in a SQLite file, by an address such as `sqlite:./events.db`. Nothing is opened or made yet.
+ * Throws `usage` for an address that names no file.
+ *
+ * SQLite works in the calling thread, and a lock of another process is waited for there: up to two seconds.
+ */
+export function openSqliteStore(address: string): EventStore {
+  const config = parseSqliteAddress(address);
+  const open = new Set<() => Promise<void>>();
+  return {
+    address: config.address,
+    inspect: async () => inspectStore(config),
+    initialise: async () => initialiseStore(config),
+    listStreams: (options) => listStreams(config, options),
+    readStream: async (streamId, options) => readStream(config, streamId, options),
+    readSince: (since, options) => readSince(config, since, options),
+    sampleEvents: async (size) => sampleEvents(config, size),
+    count: async () => countEvents(config),
+    append: async (appends) => appendEvents(config, appends),
+    clear: async () => clearStore(config),
+    openSnapshot: async () => {
+      const snapshot = openSqliteSnapshot(config);
+      return { ...snapshot, close: endedBy(open, snapshot.close) };
+    },
+    joinSnapshot: async () => {
+      throw notShared(address);
+    },
+    openRestore: async (options) => {
+      const session = openSqliteRestore(config, options);
+      return { ...session, discard: endedBy(open, session.discard) };
+    },
+    joinRestore: async () => {
+      throw notShared(address);
+    },
+    close: async () => {
+      for (const end of [...open]) await end();
+    },
+  };
+}
+
+/** Adds what ends a connection to those that closing the store ends too. */
+function endedBy(open: Set<() => Promise<void>>, end: () => Promise<void>): () => Promise<void> {
+  const endOnce = async (): Promise<void> => {
+    open.delete(endOnce);
+    await end();
+  };
+  open.add(endOnce);
+  return endOnce;
+}
+
+function notShared(address: string): BackupError {
+  return new BackupError('internal', `a view of ${address} belongs to the connection that opened it`);
+}

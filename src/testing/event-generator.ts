@@ -1,0 +1,175 @@
+import type { NewEvent, StreamAppend } from '../core/event.ts';
+import { type EventBatch, makeSpans, type Spans } from '../core/event-batch.ts';
+import { formatUuid } from '../core/stream-table.ts';
+import { timeFromUnixMs } from '../core/time.ts';
+import { type Draft, nextTransaction, openShop, type Shop } from './shop.ts';
+
+export interface GeneratorOptions {
+  /** The same seed gives the same events. */
+  readonly seed: number;
+  /** How many events, at least 1; the last transaction is left out rather than cut when it would not fit. */
+  readonly events: number;
+  /** Version of a stream's first event; 1 when left out. */
+  readonly versionBase?: 0 | 1;
+  /** Milliseconds since 1970 of the first event; the beginning of 2024 when left out. */
+  readonly startMs?: number;
+}
+
+/** Realistic events, transaction by transaction: each yield is what one `append` writes. */
+export function* generateAppends(options: GeneratorOptions): Generator<StreamAppend[]> {
+  for (const { shop, drafts } of transactions(options)) {
+    const ids = makeIds(shop, drafts.length);
+    const appends = new Map<string, { append: StreamAppend; events: NewEvent[] }>();
+    drafts.forEach((draft, i) => {
+      const { name } = draft.stream;
+      const event: NewEvent = {
+        id: formatUuid(ids, i * UUID_BYTES),
+        type: draft.type,
+        data: draft.data,
+        metadata: metadataText(formatUuid(ids, 0), i),
+      };
+      const known = appends.get(name);
+      if (known !== undefined) {
+        known.events.push(event);
+        return;
+      }
+      const events = [event];
+      const append = { streamId: name, expectedVersion: BigInt(draft.version - 1), events };
+      appends.set(name, { append, events });
+    });
+    yield Array.from(appends.values(), ({ append }) => append);
+  }
+}
+
+/**
+ * The same events as `generateAppends` gives, as batches of about `batchBytes`, with the times of the made-up shop.
+ * A batch is valid until the next one is asked for: its buffers are used again.
+ */
+export function* generateBatches(
+  options: GeneratorOptions & { readonly batchBytes: number },
+): Generator<EventBatch> {
+  const capacity = Math.max(MAX_TRANSACTION, Math.ceil(options.batchBytes / LEAST_EVENT_BYTES));
+  const open = makeOpenBatch(capacity, options.batchBytes);
+  for (const { shop, drafts } of transactions(options)) {
+    if (open.at >= options.batchBytes || open.count + drafts.length > capacity) yield closeBatch(open);
+    const ids = makeIds(shop, drafts.length);
+    const firstId = formatUuid(ids, 0);
+    const time = timeFromUnixMs(shop.nowMs);
+    for (let i = 0; i < drafts.length; i += 1) {
+      open.times[open.count] = time;
+      addDraft(open, drafts[i]!, ids, i, metadataText(firstId, i));
+    }
+  }
+  if (open.count > 0) yield closeBatch(open);
+}
+
+function* transactions(options: GeneratorOptions): Generator<{ shop: Shop; drafts: readonly Draft[] }> {
+  const shop = openShop(options.seed, options.versionBase ?? 1, options.startMs);
+  const result = { shop, drafts: [] as readonly Draft[] };
+  let left = options.events;
+  while (left > 0) {
+    result.drafts = nextTransaction(shop);
+    left -= result.drafts.length;
+    if (left >= 0) yield result;
+  }
+}
+
+const UUID_BYTES = 16;
+/** No transaction of the shop writes more events. */
+const MAX_TRANSACTION = 16;
+/** No event of the shop takes fewer bytes. */
+const LEAST_EVENT_BYTES = 256;
+/** Nor more. */
+const MOST_EVENT_BYTES = 4096;
+
+const ids = new Uint8Array(MAX_TRANSACTION * UUID_BYTES);
+
+/**
+ * UUIDs of version 7 for the events of a transaction: its millisecond, which no other transaction has, the place in
+ * it, and random bits. Valid until the next call.
+ */
+function makeIds({ random, nowMs }: Shop, count: number): Uint8Array {
+  for (let i = 0; i < count; i += 1) {
+    const at = i * UUID_BYTES;
+    setWord(ids, at, Math.floor(nowMs / 0x1_0000));
+    setWord(ids, at + 4, (nowMs % 0x1_0000) * 0x1_0000 + 0x7000 + i);
+    setWord(ids, at + 8, ((random.bits() & 0x3fff_ffff) | 0x8000_0000) >>> 0);
+    setWord(ids, at + 12, random.bits());
+  }
+  return ids;
+}
+
+function setWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
+}
+
+/** The first event of a transaction is the cause of the others. */
+function metadataText(firstId: string, place: number): string {
+  const cause = place === 0 ? 'null' : `"${firstId}"`;
+  return `{"correlationId":"${firstId}","causationId":${cause},"schema":1}`;
+}
+
+interface OpenBatch {
+  readonly bytes: Buffer;
+  at: number;
+  count: number;
+  readonly id: Spans;
+  readonly stream: Spans;
+  readonly type: Spans;
+  readonly data: Spans;
+  readonly metadata: Spans;
+  readonly versions: Float64Array;
+  readonly times: BigInt64Array;
+}
+
+function makeOpenBatch(capacity: number, batchBytes: number): OpenBatch {
+  return {
+    bytes: Buffer.allocUnsafeSlow(batchBytes + MAX_TRANSACTION * MOST_EVENT_BYTES),
+    ...{ at: 0, count: 0, id: makeSpans(capacity), stream: makeSpans(capacity), type: makeSpans(capacity) },
+    ...{ data: makeSpans(capacity), metadata: makeSpans(capacity) },
+    versions: new Float64Array(capacity),
+    times: new BigInt64Array(capacity),
+  };
+}
+
+/** What was gathered, as a batch; the next one is gathered in its place. */
+function closeBatch(open: OpenBatch): EventBatch {
+  const { bytes, at, count, id, stream, type, data, metadata, versions, times } = open;
+  open.at = 0;
+  open.count = 0;
+  const columns = { id, stream, type, data, metadata, versions, times };
+  return {
+    count,
+    bytes: bytes.subarray(0, at),
+    idKind: 'uuid',
+    ...columns,
+    timeTexts: null,
+    jsonIsCompact: true,
+  };
+}
+
+/** The texts of an event are written in one go: of them only the data is more than ASCII. */
+function addDraft(open: OpenBatch, draft: Draft, ids: Uint8Array, place: number, metadata: string): void {
+  const { bytes, count } = open;
+  const { name } = draft.stream;
+  const { type, data } = draft;
+  for (let i = 0; i < UUID_BYTES; i += 1) bytes[open.at + i] = ids[place * UUID_BYTES + i]!;
+  const asciiBytes = name.length + type.length + metadata.length;
+  const writtenBytes = bytes.write(name + type + metadata + data, open.at + UUID_BYTES, 'utf8');
+  noteSpan(open, open.id, UUID_BYTES);
+  noteSpan(open, open.stream, name.length);
+  noteSpan(open, open.type, type.length);
+  noteSpan(open, open.metadata, metadata.length);
+  noteSpan(open, open.data, writtenBytes - asciiBytes);
+  open.versions[count] = draft.version;
+  open.count = count + 1;
+}
+
+function noteSpan(open: OpenBatch, spans: Spans, length: number): void {
+  spans.starts[open.count] = open.at;
+  spans.lengths[open.count] = length;
+  open.at += length;
+}

@@ -1,0 +1,108 @@
+import { resolve } from 'node:path';
+import { BackupError } from '../core/errors.ts';
+
+/**
+ * Addresses of stores and vaults as people write them. Nothing is opened here. An address may hold a password:
+ * no message repeats one before `redactAddress` has seen it.
+ */
+
+const STORE_SCHEMES = { sqlite: 'sqlite', postgres: 'postgres', postgresql: 'postgres' } as const;
+
+/** The kind of store that an address names. Throws `usage`. */
+export function storeScheme(address: string): 'sqlite' | 'postgres' {
+  const scheme = schemeOf(address);
+  if (scheme !== null && Object.hasOwn(STORE_SCHEMES, scheme)) {
+    if (address.length > scheme.length + 1) return STORE_SCHEMES[scheme as keyof typeof STORE_SCHEMES];
+    throw badAddress('store', address, 'it names no database');
+  }
+  throw badAddress('store', address, scheme === null ? 'it names no kind of store' : unknownKind(scheme));
+}
+
+/** The directory that a vault address names: `file:PATH`, `file:///PATH` or a bare path. Throws `usage`. */
+export function vaultPath(address: string): string {
+  const scheme = schemeOf(address);
+  if (scheme !== null && scheme !== 'file') throw badAddress('vault', address, unknownKind(scheme));
+  const path = scheme === null ? address : address.slice('file:'.length);
+  if (path === '' || path.includes('\0')) throw badAddress('vault', address, 'it names no directory');
+  if (!path.startsWith('//')) return path;
+  if (path.startsWith('///')) return path.slice(2);
+  throw badAddress('vault', address, 'it names another host');
+}
+
+/** The same address with the relative path in it, if there is one, seen from `folder`. Throws `usage`. */
+export function resolveStoreAddress(address: string, folder: string): string {
+  if (storeScheme(address) !== 'sqlite') return address;
+  const [path, query] = splitQuery(address.slice('sqlite:'.length));
+  return isLocalPath(path) ? `sqlite:${resolve(folder, path)}${query}` : address;
+}
+
+/** As `resolveStoreAddress`, for a vault. */
+export function resolveVaultAddress(address: string, folder: string): string {
+  return `file:${resolve(folder, vaultPath(address))}`;
+}
+
+/** True when both addresses name the same database, however they are written. Throws `usage`. */
+export function isSameStore(a: string, b: string): boolean {
+  return storeIdentity(a) === storeIdentity(b);
+}
+
+function storeIdentity(address: string): string {
+  if (storeScheme(address) === 'sqlite') {
+    const [path] = splitQuery(address.slice('sqlite:'.length));
+    return `sqlite:${resolve(path.replace(/^\/\/(?=\/)/, ''))}`;
+  }
+  if (!URL.canParse(address)) return address;
+  const { hostname, port, pathname, searchParams } = new URL(address);
+  const place = [hostname || 'localhost', port || '5432', pathname, searchParams.get('schema') ?? 'public'];
+  return JSON.stringify(place);
+}
+
+const SECRET_PARAMETERS = ['password', 'sslpassword'];
+
+/** An address without its password, to show to people. What cannot be parsed loses more rather than less. */
+export function redactAddress(address: string): string {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(address)) return address;
+  if (!URL.canParse(address)) return address.replace(/^([^:]+:\/\/[^:/?#]*):.*@/s, '$1@');
+  const url = new URL(address);
+  if (url.password === '' && !SECRET_PARAMETERS.some((name) => url.searchParams.has(name))) return address;
+  url.password = '';
+  for (const name of SECRET_PARAMETERS) url.searchParams.delete(name);
+  return url.href;
+}
+
+/** Text of unknown origin with the passwords of all addresses in it taken out. */
+export function redactText(text: string): string {
+  return text
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/?#"']*):[^\s"']*@/gi, '$1@')
+    .replace(/([?&](?:ssl)?password=)[^&\s"']*/gi, '$1***');
+}
+
+/** A path such as `C:\backups` has no scheme: schemes have two letters or more. */
+function schemeOf(address: string): string | null {
+  return /^([a-z][a-z0-9+.-]+):/i.exec(address)?.[1]?.toLowerCase() ?? null;
+}
+
+function splitQuery(text: string): [path: string, query: string] {
+  const at = text.indexOf('?');
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)];
+}
+
+function isLocalPath(path: string): boolean {
+  return path !== '' && !path.startsWith('/') && !path.startsWith(':');
+}
+
+function unknownKind(scheme: string): string {
+  return `${scheme}: is not supported by this version`;
+}
+
+const SUPPORTED = {
+  store: 'stores are sqlite:./events.db or postgres://user@host:5432/database',
+  vault: 'vaults are directories: file:./backups or a bare path',
+};
+
+function badAddress(what: 'store' | 'vault', address: string, reason: string): BackupError {
+  const shown = JSON.stringify(redactAddress(address));
+  return new BackupError('usage', `not the address of a ${what}: ${shown}: ${reason}`, {
+    hint: SUPPORTED[what],
+  });
+}

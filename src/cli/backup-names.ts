@@ -1,0 +1,31 @@
+import type { Manifest } from '../core/manifest.ts';
+
+const SHORT_LENGTH = 8;
+
+/** The shortest beginning, eight characters or more, that tells each of these ids from the others. */
+export function shortIds(ids: readonly string[]): ReadonlyMap<string, string> {
+  let length = SHORT_LENGTH;
+  const distinct = new Set(ids);
+  const longest = Math.max(SHORT_LENGTH, ...ids.map((id) => id.length));
+  while (length < longest && new Set([...distinct].map((id) => id.slice(0, length))).size < distinct.size) {
+    length += 1;
+  }
+  return new Map([...distinct].map((id) => [id, id.slice(0, length)]));
+}
+
+/** `columns, zstd`; `jsonl` when it is not compressed. */
+export function formatName({ format, compression }: Pick<Manifest, 'format' | 'compression'>): string {
+  return compression === 'none' ? format : `${format}, ${compression}`;
+}
+
+/** What --json says of a backup, wherever it is named. */
+export function backupDocument(manifest: Manifest): Record<string, unknown> {
+  const { formatVersion, backupId, kind, parentId, createdAt, finishedAt, durationMs, software } = manifest;
+  const { format, compression, level, sealed, store, totalEvents, totalStreams } = manifest;
+  const { sizeBytes, plainBytes, eventRange, cursor, oddities, checksum } = manifest;
+  return {
+    ...{ backupId, kind, parentId, createdAt, finishedAt, durationMs, software },
+    ...{ formatVersion, format, compression, level, sealed, source: store },
+    ...{ totalEvents, totalStreams, sizeBytes, plainBytes, checksum, eventRange, cursor, oddities },
+  };
+}

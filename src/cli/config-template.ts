@@ -1,0 +1,32 @@
+import { stringify } from 'yaml';
+
+/** The configuration that `eventcore init` writes. */
+export function configTemplate(store: string, vault: string): string {
+  return `# Configuration of EventCore Backup. Flags beat the environment, the environment beats this file.
+# Relative paths are seen from this file's folder. Unknown keys are refused.
+
+# Where the events live (--store, EVENTCORE_STORE):
+#   sqlite:./events.db
+#   postgres://user@host:5432/database        ?schema=… where the tables are not in "public"
+# Leave the password out: PGPASSWORD or ~/.pgpass give it.
+store: ${scalar(store)}
+
+# Where backups live (--vault, EVENTCORE_VAULT): a directory, best on another disk or machine.
+vault: ${scalar(vault)}
+
+# How \`eventcore backup full\` writes. These are the defaults.
+backup:
+  # columns (smallest, fastest), jsonl (chunks that zstdcat and jq can read) or msgpack
+  # format: columns
+  # zstd, gzip or none
+  # compression: zstd
+  # zstd 1 to 19, gzip 1 to 9
+  # level: 1
+  # parts that are worked on at once; the default is the number of processors, at most 4
+  # parallel: 2
+`;
+}
+
+function scalar(text: string): string {
+  return stringify(text, { lineWidth: 0 }).trimEnd();
+}

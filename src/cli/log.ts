@@ -1,0 +1,51 @@
+import { makePaint, type Tone, writeError } from './output.ts';
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+type Fields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Notes on stderr, from `warn` on unless --log-level says otherwise: plain lines, or JSON Lines with --json. */
+export interface Log {
+  warn(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  debug(message: string, fields?: Fields): void;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly json: boolean;
+  readonly stderr: NodeJS.WriteStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly now: () => number;
+}
+
+const WORDS: Record<Exclude<LogLevel, 'error'>, { word: string; tone: Tone }> = {
+  warn: { word: 'warning', tone: 'warning' },
+  info: { word: 'info', tone: 'faint' },
+  debug: { word: 'debug', tone: 'faint' },
+};
+
+export function makeLog(options: LogOptions): Log {
+  const { json, stderr } = options;
+  const paint = makePaint(stderr, options.env);
+  const write = (level: keyof typeof WORDS, message: string, fields: Fields = {}): void => {
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return;
+    const { word, tone } = WORDS[level];
+    const time = new Date(options.now()).toISOString();
+    const line = json
+      ? JSON.stringify({ time, level, message, ...fields })
+      : `${paint(tone, `${word}:`)} ${message}${plainFields(fields)}`;
+    writeError(stderr, line);
+  };
+  return {
+    warn: (message, fields) => write('warn', message, fields),
+    info: (message, fields) => write('info', message, fields),
+    debug: (message, fields) => write('debug', message, fields),
+  };
+}
+
+function plainFields(fields: Fields): string {
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+  return words.length === 0 ? '' : ` (${words.join(', ')})`;
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { CONFIG_NAME, loadSettings, parseConfig, requireAddress } from '../../src/cli/config.ts';
+import { configTemplate } from '../../src/cli/config-template.ts';
+import { isBackupError } from '../../src/core/errors.ts';
+
+const PATH = '/etc/app/eventcore.config.yaml';
+
+describe('a configuration file', () => {
+  it('may be empty, or have sections whose content is commented out', () => {
+    assert.deepEqual(parseConfig('', PATH), {});
+    assert.deepEqual(parseConfig('store:\nbackup:\n  # level: 3\n', PATH), { store: null, backup: null });
+  });
+
+  it('as init writes it is read back, whatever the addresses are', () => {
+    for (const store of [
+      'sqlite:./events.db',
+      'postgres://u@h/d?schema=a#b',
+      'sqlite:./it\'s: a "name".db',
+    ]) {
+      assert.deepEqual(parseConfig(configTemplate(store, './b # c'), PATH), {
+        store,
+        vault: './b # c',
+        backup: null,
+      });
+    }
+  });
+
+  const refused: [string, string, RegExp, RegExp][] = [
+    ['an unknown key', 'stroe: x', /unknown key `stroe`/, /allowed at the top: store, vault, backup/],
+    [
+      'an unknown key in a section',
+      'backup:\n  compresion: zstd',
+      /unknown key `backup\.compresion`/,
+      /allowed in `backup`: format, compression, level, parallel/,
+    ],
+    [
+      'a word that is none of the allowed ones',
+      'backup: {format: xml}',
+      /one of columns, jsonl, msgpack/,
+      /./,
+    ],
+    ['a number that is out of range', 'backup: {parallel: 65}', /`backup\.parallel` is not valid/, /./],
+    ['a text where a number belongs', 'backup: {level: "3"}', /`backup\.level`.*expected number/, /./],
+    ['a list', '- a', /the file is not valid/, /./],
+    ['a key that stands twice', 'store: a\nstore: b', /:2:1 is not valid YAML/, /./],
+    ['no YAML', 'store: [', /:1:\d+ is not valid YAML/, /./],
+    ['more aliases than anyone needs', bomb(), /is not valid YAML/, /./],
+    [
+      'the policy of a region',
+      'replicas: []',
+      /policy of a region \(`replicas`\) is not read/,
+      /nothing would act/,
+    ],
+  ];
+  for (const [what, text, message, hint] of refused) {
+    it(`with ${what} is refused, naming the place and the way out`, () => {
+      assert.throws(
+        () => parseConfig(text, PATH),
+        (error) =>
+          isBackupError(error, 'config_invalid') &&
+          error.message.startsWith(PATH) &&
+          message.test(error.message) &&
+          hint.test(error.hint ?? ''),
+      );
+    });
+  }
+
+  it('that is no YAML shows no password of it', () => {
+    assert.throws(
+      () => parseConfig('store: "postgres://user:s3cr3t@host/db\nvault: x', PATH),
+      (error) =>
+        isBackupError(error, 'config_invalid') && !`${error.message}${error.hint}`.includes('s3cr3t'),
+    );
+  });
+});
+
+describe('settings', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'eventcore-config-'));
+    mkdirSync(join(folder, 'etc'));
+    writeFileSync(join(folder, CONFIG_NAME), 'store: sqlite:./here.db\nvault: ./here\n');
+    writeFileSync(join(folder, 'etc', 'other.yaml'), 'store: sqlite:./there.db\nvault: file:../there\n');
+    writeFileSync(join(folder, 'etc', 'bad.yaml'), 'store: mysql://user:s3cr3t@host/db\n');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('come from the file in the working directory, with paths seen from there', () => {
+    const settings = loadSettings({ flags: {}, env: {}, cwd: folder });
+    assert.equal(settings.store, `sqlite:${folder}/here.db`);
+    assert.equal(settings.vault, `file:${folder}/here`);
+    assert.equal(settings.file, join(folder, CONFIG_NAME));
+  });
+
+  it('come from a named file, with paths seen from its folder', () => {
+    const env = { EVENTCORE_CONFIG: 'etc/other.yaml' };
+    const settings = loadSettings({ flags: {}, env, cwd: folder });
+    assert.equal(settings.store, `sqlite:${folder}/etc/there.db`);
+    assert.equal(settings.vault, `file:${folder}/there`);
+    const byFlag = loadSettings({ flags: { config: CONFIG_NAME }, env, cwd: folder });
+    assert.equal(byFlag.store, `sqlite:${folder}/here.db`);
+  });
+
+  it('prefer a flag to the environment, and the environment to the file', () => {
+    const env = { EVENTCORE_STORE: 'sqlite:env.db', EVENTCORE_VAULT: 'env' };
+    const fromEnv = loadSettings({ flags: {}, env, cwd: folder });
+    assert.deepEqual([fromEnv.store, fromEnv.vault], ['sqlite:env.db', 'env']);
+    const fromFlags = loadSettings({ flags: { store: 'sqlite:flag.db' }, env, cwd: folder });
+    assert.deepEqual([fromFlags.store, fromFlags.vault], ['sqlite:flag.db', 'env']);
+  });
+
+  it('take an empty variable for none', () => {
+    const env = { EVENTCORE_STORE: '', EVENTCORE_VAULT: '', EVENTCORE_CONFIG: '' };
+    assert.equal(loadSettings({ flags: {}, env, cwd: folder }).store, `sqlite:${folder}/here.db`);
+  });
+
+  it('need no file, unless one is named', () => {
+    const cwd = join(folder, 'etc');
+    assert.deepEqual(loadSettings({ flags: {}, env: {}, cwd }), {
+      store: null,
+      vault: null,
+      backup: {},
+      file: null,
+    });
+    assert.throws(
+      () => loadSettings({ flags: { config: 'none.yaml' }, env: {}, cwd }),
+      (error) => isBackupError(error, 'config_invalid') && error.message.includes('none.yaml (ENOENT)'),
+    );
+  });
+
+  it('with a faulty address name the file and hide the password', () => {
+    assert.throws(
+      () => loadSettings({ flags: { config: 'etc/bad.yaml' }, env: {}, cwd: folder }),
+      (error) =>
+        isBackupError(error, 'config_invalid') &&
+        error.message.includes('bad.yaml') &&
+        error.message.includes('mysql:') &&
+        !error.message.includes('s3cr3t'),
+    );
+  });
+
+  it('without an address say all the ways to give it', () => {
+    const settings = loadSettings({ flags: {}, env: {}, cwd: join(folder, 'etc') });
+    assert.throws(
+      () => requireAddress(settings, 'vault'),
+      (error) =>
+        isBackupError(error, 'usage') && /--vault ADDRESS.*EVENTCORE_VAULT.*`vault:`/.test(error.hint ?? ''),
+    );
+  });
+});
+
+/** Ten lists, each of ten of the one before. */
+function bomb(): string {
+  const lists = Array.from({ length: 10 }, (_, i) => `l${i + 1}: &l${i + 1} [${`*l${i}, `.repeat(10)}]`);
+  return ['l0: &l0 x', ...lists].join('\n');
+}

@@ -103,13 +103,13 @@ export function readJsonText(bytes: Buffer, start: number, end: number, out: Byt
     copySpan(out, bytes, runStart, at - runStart);
     if (at === end) return true;
     const after = readEscape(bytes, at, out);
-    if (after === -1) return false;
+    if (after === -1 || after > end) return false;
     at = after;
   }
   return true;
 }
 
-/** The place behind the escape; the string's closing quote is where an escape that is cut off fails. */
+/** The place behind the escape; -1 when it is none. The string's closing quote ends digits that are cut off. */
 function readEscape(bytes: Buffer, at: number, out: ByteWriter): number {
   const letter = bytes[at + 1]!;
   const short = ESCAPED_BY[letter]!;

@@ -3,17 +3,17 @@ import { sequenceEnd } from './utf8.ts';
 
 /** True when the bytes are one JSON value (RFC 8259) in UTF-8, with or without white space around it. */
 export function isJson(bytes: Uint8Array, start: number, end: number): boolean {
-  return skipJson(bytes, start, end, BLANKS) === end;
+  return skipJson(bytes, start, end, true) === end;
 }
 
 /** True when the bytes are JSON without a line break, which a line can hold as they are. */
 export function isJsonLine(bytes: Uint8Array, start: number, end: number): boolean {
-  return skipJson(bytes, start, end, BLANKS_IN_LINE) === end;
+  return skipJson(bytes, start, end, false) === end;
 }
 
 /** The place behind a JSON value without a line break and the white space around it; -1 when there is none. */
 export function jsonLineEnd(bytes: Uint8Array, start: number, end: number): number {
-  return skipJson(bytes, start, end, BLANKS_IN_LINE);
+  return skipJson(bytes, start, end, false);
 }
 
 const TAB = 0x09;
@@ -29,48 +29,50 @@ const ZERO = 0x30;
 const COLON = 0x3a;
 const BRACKET_OPEN = 0x5b;
 const BACKSLASH = 0x5c;
+const LETTER_E = 0x65;
+const LETTER_U = 0x75;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 
-const BLANKS_IN_LINE = byteSet(TAB, SPACE);
-const BLANKS = byteSet(TAB, LINE_FEED, RETURN, SPACE);
-const DIGITS = byteSet(...Buffer.from('0123456789'));
-const HEX_DIGITS = byteSet(...Buffer.from('0123456789abcdefABCDEF'));
-const SHORT_ESCAPES = byteSet(...Buffer.from('"\\/bfnrt'));
+const WORDS = [Buffer.from('true'), Buffer.from('false'), Buffer.from('null')] as const;
+const DIGITS = byteSet('0123456789');
+const HEX_DIGITS = byteSet('0123456789abcdefABCDEF');
+const SHORT_ESCAPES = byteSet('"\\/bfnrt');
 
-function byteSet(...members: number[]): Uint8Array {
+function byteSet(members: string): Uint8Array {
   const set = new Uint8Array(256);
-  for (const byte of members) set[byte] = 1;
+  for (const byte of Buffer.from(members)) set[byte] = 1;
   return set;
 }
 
-/** Closing brackets of what is open; deeper values get a longer one for the time. */
+/** Closing brackets of what is open; a deeper value gets a longer array for the time. */
 const OPEN = new Uint8Array(512);
 
 /** Keeps its own stack, so that no depth of nesting overflows the program's. */
-function skipJson(bytes: Uint8Array, start: number, end: number, blanks: Uint8Array): number {
+function skipJson(bytes: Uint8Array, start: number, end: number, breaks: boolean): number {
   let open = OPEN;
   let depth = 0;
   let at = start;
   for (;;) {
-    at = skipAll(bytes, at, end, blanks);
+    at = skipBlanks(bytes, at, end, breaks);
     const first = at < end ? bytes[at]! : 0;
     if (first === BRACE_OPEN || first === BRACKET_OPEN) {
+      // In ASCII each closing bracket comes two places behind its opening one.
       const close = first + 2;
-      at = skipAll(bytes, at + 1, end, blanks);
-      if (at < end && bytes[at] === close) at += 1;
-      else {
+      at = skipBlanks(bytes, at + 1, end, breaks);
+      if (at >= end || bytes[at] !== close) {
         if (depth === open.length) open = doubled(open);
         open[depth] = close;
         depth += 1;
-        if (first === BRACE_OPEN) at = skipKey(bytes, at, end, blanks);
+        if (first === BRACE_OPEN) at = skipKey(bytes, at, end, breaks);
         if (at === -1) return -1;
         continue;
       }
-    } else at = first === QUOTE ? skipString(bytes, at + 1, end) : skipScalar(bytes, at, end);
+      at += 1;
+    } else at = skipScalar(bytes, at, end, first);
     if (at === -1) return -1;
     for (;;) {
-      at = skipAll(bytes, at, end, blanks);
+      at = skipBlanks(bytes, at, end, breaks);
       if (depth === 0) return at;
       const next = at < end ? bytes[at]! : 0;
       at += 1;
@@ -78,7 +80,7 @@ function skipJson(bytes: Uint8Array, start: number, end: number, blanks: Uint8Ar
       if (next !== open[depth - 1]) return -1;
       depth -= 1;
     }
-    if (open[depth - 1] === BRACE_CLOSE) at = skipKey(bytes, skipAll(bytes, at, end, blanks), end, blanks);
+    if (open[depth - 1] === BRACE_CLOSE) at = skipKey(bytes, at, end, breaks);
     if (at === -1) return -1;
   }
 }
@@ -89,29 +91,49 @@ function doubled(open: Uint8Array): Uint8Array<ArrayBuffer> {
   return longer;
 }
 
-function skipAll(bytes: Uint8Array, start: number, end: number, set: Uint8Array): number {
+/** Mostly there is none or one space, which is seen without a loop. */
+function skipBlanks(bytes: Uint8Array, start: number, end: number, breaks: boolean): number {
+  if (start >= end || bytes[start]! > SPACE) return start;
   let at = start;
-  while (at < end && set[bytes[at]!] === 1) at += 1;
+  while (at < end && isBlank(bytes[at]!, breaks)) at += 1;
   return at;
 }
 
-function skipKey(bytes: Uint8Array, start: number, end: number, blanks: Uint8Array): number {
-  if (start >= end || bytes[start] !== QUOTE) return -1;
-  const afterString = skipString(bytes, start + 1, end);
+function isBlank(byte: number, breaks: boolean): boolean {
+  return byte === SPACE || byte === TAB || (breaks && (byte === LINE_FEED || byte === RETURN));
+}
+
+/** White space, a key and its colon. */
+function skipKey(bytes: Uint8Array, start: number, end: number, breaks: boolean): number {
+  const quote = skipBlanks(bytes, start, end, breaks);
+  if (quote >= end || bytes[quote] !== QUOTE) return -1;
+  const afterString = skipString(bytes, quote + 1, end);
   if (afterString === -1) return -1;
-  const at = skipAll(bytes, afterString, end, blanks);
+  const at = skipBlanks(bytes, afterString, end, breaks);
   return at < end && bytes[at] === COLON ? at + 1 : -1;
+}
+
+function skipScalar(bytes: Uint8Array, start: number, end: number, first: number): number {
+  if (first === QUOTE) return skipString(bytes, start + 1, end);
+  return DIGITS[first] === 1 || first === MINUS ? skipNumber(bytes, start, end) : skipWord(bytes, start, end);
 }
 
 /** From behind the opening quote to behind the closing one. */
 function skipString(bytes: Uint8Array, start: number, end: number): number {
+  const at = plainTextEnd(bytes, start, end);
+  if (at < end && bytes[at] === QUOTE) return at + 1;
+  return skipUnusualString(bytes, at, end);
+}
+
+/** The rest of a string with an escape or with other than ASCII in it. */
+function skipUnusualString(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
-  while (at !== -1) {
-    at = plainTextEnd(bytes, at, end);
-    if (at >= end) return -1;
+  while (at < end) {
     const byte = bytes[at]!;
     if (byte === QUOTE) return at + 1;
     at = byte === BACKSLASH ? skipEscape(bytes, at + 1, end) : sequenceEnd(bytes, at, end);
+    if (at === -1) return -1;
+    at = plainTextEnd(bytes, at, end);
   }
   return -1;
 }
@@ -124,16 +146,10 @@ function skipEscape(bytes: Uint8Array, at: number, end: number): number {
   return skipAll(bytes, at + 1, after, HEX_DIGITS) === after ? after : -1;
 }
 
-const LETTER_U = 0x75;
-
-function skipScalar(bytes: Uint8Array, start: number, end: number): number {
-  if (start >= end) return -1;
-  if (bytes[start] === MINUS || DIGITS[bytes[start]!] === 1) return skipNumber(bytes, start, end);
+function skipWord(bytes: Uint8Array, start: number, end: number): number {
   for (const word of WORDS) if (startsWith(bytes, start, end, word)) return start + word.length;
   return -1;
 }
-
-const WORDS = [Buffer.from('true'), Buffer.from('false'), Buffer.from('null')] as const;
 
 function startsWith(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
   if (end - start < word.length) return false;
@@ -147,14 +163,18 @@ function skipNumber(bytes: Uint8Array, start: number, end: number): number {
   if (at !== -1 && at < end && bytes[at] === POINT) at = skipDigits(bytes, at + 1, end);
   // The letter of the exponent in either case.
   if (at === -1 || at >= end || (bytes[at]! | 0x20) !== LETTER_E) return at;
-  const signed = at + 1 < end && (bytes[at + 1] === PLUS || bytes[at + 1] === MINUS);
-  return skipDigits(bytes, signed ? at + 2 : at + 1, end);
+  const isSigned = at + 1 < end && (bytes[at + 1] === PLUS || bytes[at + 1] === MINUS);
+  return skipDigits(bytes, isSigned ? at + 2 : at + 1, end);
 }
-
-const LETTER_E = 0x65;
 
 /** One digit or more; -1 when there is none. */
 function skipDigits(bytes: Uint8Array, start: number, end: number): number {
   const at = skipAll(bytes, start, end, DIGITS);
   return at > start ? at : -1;
+}
+
+function skipAll(bytes: Uint8Array, start: number, end: number, set: Uint8Array): number {
+  let at = start;
+  while (at < end && set[bytes[at]!] === 1) at += 1;
+  return at;
 }

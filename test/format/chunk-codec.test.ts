@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { BackupError } from '../../src/core/errors.ts';
+import type { EventBatch } from '../../src/core/event-batch.ts';
 import { CHUNK_FORMATS } from '../../src/core/manifest.ts';
-import { chunkCodec } from '../../src/format/chunk-codec.ts';
+import { type ChunkCodec, chunkCodec } from '../../src/format/chunk-codec.ts';
 import { batchRows, makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 import { arbitraryEvents } from './event-arbitraries.ts';
 
@@ -24,7 +25,7 @@ for (const format of CHUNK_FORMATS) {
         fc.property(arbitraryEvents, (events) => {
           assert.deepEqual(decodeRows(encode(events)), batchRows(makeBatch(events)));
         }),
-        { numRuns: 1000 },
+        { numRuns: 300 },
       );
     });
 
@@ -34,7 +35,7 @@ for (const format of CHUNK_FORMATS) {
           const plain = encode(events);
           assert.deepEqual(Uint8Array.from(codec.encode(codec.decode(plain))), plain);
         }),
-        { numRuns: 500 },
+        { numRuns: 200 },
       );
     });
 
@@ -100,10 +101,10 @@ for (const format of CHUNK_FORMATS) {
           fc.array(arbitraryDamage, { minLength: 1, maxLength: 3 }),
           (events, damages) => {
             const plain = damages.reduce<Uint8Array>((bytes, damage) => damage(bytes), encode(events));
-            decodesOrIsDamaged(format, plain);
+            decodesOrIsDamaged(codec, plain);
           },
         ),
-        { numRuns: 3000 },
+        { numRuns: 1000 },
       );
     });
 
@@ -112,7 +113,7 @@ for (const format of CHUNK_FORMATS) {
       for (let bit = 0; bit < plain.length * 8; bit += 1) {
         const flipped = Uint8Array.from(plain);
         flipped[bit >> 3]! ^= 1 << (bit & 7);
-        decodesOrIsDamaged(format, flipped);
+        decodesOrIsDamaged(codec, flipped);
       }
     });
 
@@ -127,8 +128,8 @@ for (const format of CHUNK_FORMATS) {
 
     test('of any bytes at all is refused without another error', { timeout: 60_000 }, () => {
       fc.assert(
-        fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => decodesOrIsDamaged(format, bytes)),
-        { numRuns: 1000 },
+        fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => decodesOrIsDamaged(codec, bytes)),
+        { numRuns: 300 },
       );
     });
 
@@ -168,20 +169,22 @@ const arbitraryDamage: fc.Arbitrary<(plain: Uint8Array) => Uint8Array> = fc
   });
 
 function joined(...parts: ArrayLike<number>[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...Array.from(part)]));
+  return Buffer.concat(parts.map((part) => Uint8Array.from(part)));
 }
 
 /** The contract of every decoder: it accepts what its encoder writes, and nothing else, and throws nothing else. */
-function decodesOrIsDamaged(format: (typeof CHUNK_FORMATS)[number], plain: Uint8Array): void {
-  const codec = chunkCodec(format);
-  let batch: ReturnType<typeof codec.decode>;
+function decodesOrIsDamaged(codec: ChunkCodec, plain: Uint8Array): void {
+  let batch: EventBatch;
   try {
     batch = codec.decode(plain);
   } catch (error) {
     assert.ok(isDamaged(error), `${String(error)} for ${Buffer.from(plain).toString('hex')}`);
     return;
   }
-  assert.deepEqual(Uint8Array.from(codec.encode(batch)), Uint8Array.from(plain));
+  assert.ok(
+    Buffer.from(plain).equals(codec.encode(batch)),
+    `not the same again: ${Buffer.from(plain).toString('hex')}`,
+  );
 }
 
 function isDamaged(error: unknown): boolean {

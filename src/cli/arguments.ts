@@ -1,0 +1,24 @@
+import { availableParallelism } from 'node:os';
+import { InvalidArgumentError } from 'commander';
+import { PARALLEL, type Settings } from './config.ts';
+
+/** A parser for an option that is a whole number from `min` to `max`. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+export const parallelOption = {
+  flags: '--parallel <n>',
+  description: `work on this many parts at once, ${PARALLEL.min}–${PARALLEL.max} (default: processors, at most 4)`,
+  parse: wholeNumber(PARALLEL.min, PARALLEL.max),
+} as const;
+
+const MAX_DEFAULT_PARALLEL = 4;
+
+export function chooseParallel(flag: number | undefined, settings: Settings): number {
+  return flag ?? settings.backup.parallel ?? Math.min(MAX_DEFAULT_PARALLEL, availableParallelism());
+}

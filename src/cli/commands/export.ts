@@ -1,0 +1,186 @@
+import { type Command, Option } from 'commander';
+import { BackupError, throwIfAborted } from '../../core/errors.ts';
+import type { EventStore } from '../../core/event-store.ts';
+import type { Vault } from '../../core/vault.ts';
+import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog.ts';
+import { chunkCodec } from '../../format/chunk-codec.ts';
+import { fetchChunks, openChunk, readIndex } from '../../format/data-file-reader.ts';
+import { requireAddress } from '../config.ts';
+import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { helpEnd } from '../exit-codes.ts';
+import { type ExportSink, openExportFile, openExportStream } from '../export-sink.ts';
+import { renderPairs } from '../table.ts';
+import { formatBytes, formatCount, formatDuration, printable } from '../units.ts';
+import { systemClock } from '../wire.ts';
+
+interface ExportFlags {
+  readonly to: string;
+  readonly as: 'jsonl';
+  readonly force?: true;
+}
+
+export function addExportCommand(program: Command, start: Start): void {
+  program
+    .command('export')
+    .description('write the events of a backup, or of the store named with --store, for other tools')
+    .argument('[backup]', 'id of the backup, or its first characters')
+    .requiredOption('--to <file>', 'file to write, or - for stdout')
+    .addOption(new Option('--as <format>', 'one JSON object a line').choices(['jsonl']).default('jsonl'))
+    .option('--force', 'overwrite the file')
+    .addHelpText(
+      'after',
+      helpEnd(
+        [
+          'eventcore export 3f2a9c1e --to events.jsonl',
+          'eventcore export 3f2a9c1e --to - | jq -c \'select(.type == "OrderPlaced")\'',
+          'eventcore export --store sqlite:./events.db --to - | wc -l',
+        ],
+        [0, 1, 2, 3, 4, 5, 6, 9, 130],
+      ),
+    )
+    .action((wanted: string | undefined, flags: ExportFlags) =>
+      start((context) => exportEvents(context, wanted, flags), leftOf(flags)),
+    );
+}
+
+function leftOf({ to }: ExportFlags): string {
+  return to === '-' ? 'what was written to stdout ends before its end' : `${to} was not written`;
+}
+
+interface Exported {
+  events: number;
+  bytes: number;
+}
+
+async function exportEvents(
+  context: CommandContext,
+  wanted: string | undefined,
+  flags: ExportFlags,
+): Promise<number> {
+  const source = chooseSource(context, wanted);
+  if (flags.to === '-' && context.output.isJson) {
+    throw new BackupError('usage', '--to - and --json both want stdout', { hint: 'leave one of them out' });
+  }
+  const startedAtMs = systemClock.now();
+  const done: Exported = { events: 0, bytes: 0 };
+  const sink =
+    flags.to === '-'
+      ? openExportStream(context.output)
+      : await openExportFile(flags.to, flags.force === true);
+  try {
+    const name = await source(sink, done);
+    context.progress.end();
+    await sink.commit();
+    report(context, flags, { ...done, ...name, durationMs: systemClock.now() - startedAtMs });
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+  return 0;
+}
+
+interface SourceName {
+  readonly backupId: string | null;
+  readonly store: string | null;
+}
+
+type Source = (sink: ExportSink, done: Exported) => Promise<SourceName>;
+
+function chooseSource(context: CommandContext, wanted: string | undefined): Source {
+  const { flags } = context;
+  if ((wanted === undefined) === (flags.store === undefined)) {
+    throw new BackupError(
+      'usage',
+      wanted === undefined ? 'nothing to export is named' : 'a backup and a store are named',
+      {
+        hint: 'name a backup, or a store with --store ADDRESS',
+      },
+    );
+  }
+  if (wanted === undefined) {
+    return (sink, done) => withStore(flags.store!, (store) => exportStore(context, store, sink, done));
+  }
+  return (sink, done) =>
+    withVault(requireAddress(context.settings(), 'vault'), { create: false }, async (vault) => {
+      return exportBackup(context, vault, findBackup(await readCatalog(vault), wanted), sink, done);
+    });
+}
+
+/** Chunks that are JSON Lines already are copied; others are recoded, batch by batch. */
+async function exportBackup(
+  context: CommandContext,
+  vault: Vault,
+  { folder, manifest }: CatalogEntry,
+  sink: ExportSink,
+  done: Exported,
+): Promise<SourceName> {
+  const from = chunkCodec(manifest.format);
+  const lines = chunkCodec('jsonl');
+  const totals = { totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes };
+  context.progress.step('exporting');
+  for (const file of manifest.files.filter(({ role }) => role === 'events')) {
+    const entries = await readIndex(vault, folder, file);
+    for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal: context.signal })) {
+      const plain = openChunk(chunk, file.name, manifest.compression);
+      const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
+      if (!(await sink.write(text))) return { backupId: manifest.backupId, store: null };
+      count(done, chunk.entry.records, text.length);
+      context.progress.update({ ...done, ...totals });
+    }
+  }
+  return { backupId: manifest.backupId, store: null };
+}
+
+const BATCH_BYTES = 2 << 20;
+
+async function exportStore(
+  context: CommandContext,
+  store: EventStore,
+  sink: ExportSink,
+  done: Exported,
+): Promise<SourceName> {
+  const { signal } = context;
+  const lines = chunkCodec('jsonl');
+  const snapshot = await store.openSnapshot();
+  try {
+    const { events, bytes } = await snapshot.estimate();
+    context.progress.step('exporting');
+    for (const range of await snapshot.planRanges(1)) {
+      for await (const batch of snapshot.readRange(range, { batchBytes: BATCH_BYTES, signal })) {
+        throwIfAborted(signal);
+        if (batch.count === 0) continue;
+        const text = lines.encode(batch);
+        if (!(await sink.write(text))) return { backupId: null, store: store.address };
+        count(done, batch.count, text.length);
+        context.progress.update({ ...done, totalEvents: events, totalBytes: bytes });
+      }
+    }
+    return { backupId: null, store: store.address };
+  } finally {
+    await snapshot.close();
+  }
+}
+
+function count(done: Exported, events: number, bytes: number): void {
+  done.events += events;
+  done.bytes += bytes;
+}
+
+function report(
+  { output }: CommandContext,
+  flags: ExportFlags,
+  result: Exported & SourceName & { durationMs: number },
+): void {
+  const { backupId, store, events, bytes, durationMs } = result;
+  if (flags.to === '-') return;
+  output.document({ backupId, store, file: flags.to, as: flags.as, events, sizeBytes: bytes, durationMs });
+  output.account([
+    `${output.paint('good', 'Exported')} ${printable(backupId ?? store ?? '')}`,
+    ...renderPairs([
+      ['file', printable(flags.to)],
+      ['events', formatCount(events)],
+      ['size', formatBytes(bytes)],
+      ['time', formatDuration(durationMs)],
+    ]),
+  ]);
+}

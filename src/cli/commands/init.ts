@@ -1,0 +1,150 @@
+import { open } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { BackupError } from '../../core/errors.ts';
+import type { StoreDescription } from '../../core/event-store.ts';
+import { readCatalog } from '../../format/catalog.ts';
+import { redactAddress, storeScheme, vaultPath } from '../address.ts';
+import { configPath, loadSettings } from '../config.ts';
+import { configTemplate } from '../config-template.ts';
+import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { helpEnd } from '../exit-codes.ts';
+import { renderPairs } from '../table.ts';
+import { plural, printable } from '../units.ts';
+
+interface InitFlags {
+  readonly force?: true;
+  readonly createStore?: true;
+}
+
+const DEFAULT_STORE = 'sqlite:./events.db';
+const DEFAULT_VAULT = 'file:./backups';
+
+export function addInitCommand(program: Command, start: Start): void {
+  program
+    .command('init')
+    .description('write a commented configuration, then check the store and the vault')
+    .option('--create-store', 'create the tables of an event store where there are none')
+    .option('--force', 'overwrite the configuration that is there')
+    .addHelpText(
+      'after',
+      helpEnd(
+        [
+          'eventcore init',
+          'eventcore init --store postgres://backup@db.example/shop --vault file:/mnt/backups',
+          'eventcore init --store sqlite:./events.db --create-store',
+        ],
+        [0, 2, 5, 6, 9],
+      ),
+    )
+    .action((flags: InitFlags) => start((context) => init(context, flags), 'what was done so far stays'));
+}
+
+async function init(context: CommandContext, flags: InitFlags): Promise<number> {
+  const { env, cwd } = context;
+  const { path } = configPath({ flags: context.flags, env, cwd });
+  const store = context.flags.store ?? (env.EVENTCORE_STORE || DEFAULT_STORE);
+  const vault = context.flags.vault ?? (env.EVENTCORE_VAULT || DEFAULT_VAULT);
+  storeScheme(store);
+  vaultPath(vault);
+  await writeConfig(path, configTemplate(store, vault), {
+    overwrite: flags.force === true,
+    secret: hasPassword(store),
+  });
+  const { output } = context;
+  output.account([`${output.paint('good', 'Wrote')} ${printable(path)}`]);
+  // From here on the addresses are those that every later run will see.
+  const settings = loadSettings({ flags: { config: path }, env: {}, cwd });
+  const found = {
+    store: await checkStore(settings.store!, flags.createStore === true),
+    vault: await checkVault(settings.vault!),
+  };
+  output.document({ config: path, ...found });
+  output.account(initLines(found, output.paint));
+  return 0;
+}
+
+/** Never replaces a file unasked. With a password in it the file is its owner's alone. */
+async function writeConfig(
+  path: string,
+  text: string,
+  { overwrite, secret }: { overwrite: boolean; secret: boolean },
+): Promise<void> {
+  try {
+    const handle = await open(path, overwrite ? 'w' : 'wx', secret ? 0o600 : 0o644);
+    try {
+      if (secret) await handle.chmod(0o600);
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST') {
+      throw new BackupError('would_overwrite', `the configuration ${path} exists`, {
+        hint: 'edit it, or pass --force to overwrite it',
+        facts: { flag: '--force' },
+        cause,
+      });
+    }
+    throw new BackupError('usage', `cannot write the configuration ${path} (${code ?? 'unknown'})`, {
+      hint: 'check the folder and its rights, or name another file with --config',
+      cause,
+    });
+  }
+}
+
+function hasPassword(address: string): boolean {
+  return redactAddress(address) !== address;
+}
+
+interface FoundStore extends StoreDescription {
+  readonly address: string;
+  readonly created: boolean;
+}
+
+interface FoundVault {
+  readonly address: string;
+  readonly backups: number;
+  readonly unfinished: number;
+  readonly damaged: number;
+}
+
+async function checkStore(address: string, create: boolean): Promise<FoundStore> {
+  return withStore(address, async (store) => {
+    const found = await store.inspect();
+    if (found.state !== 'missing' || !create) return { address: store.address, created: false, ...found };
+    await store.initialise();
+    return { address: store.address, created: true, ...(await store.inspect()) };
+  });
+}
+
+async function checkVault(address: string): Promise<FoundVault> {
+  return withVault(address, { create: true }, async (vault) => {
+    const { backups, unfinished, damaged } = await readCatalog(vault);
+    const counts = { backups: backups.length, unfinished: unfinished.length, damaged: damaged.length };
+    return { address: vault.address, ...counts };
+  });
+}
+
+function initLines(
+  { store, vault }: { store: FoundStore; vault: FoundVault },
+  paint: CommandContext['output']['paint'],
+): string[] {
+  const kind = `${store.kind} ${store.serverVersion}, layout ${store.layout}`;
+  const state = {
+    missing: paint('warning', 'no event store there yet; --create-store makes an empty one'),
+    empty: store.created ? `created, empty (${kind})` : `empty (${kind})`,
+    filled: `holds events (${kind})`,
+  }[store.state];
+  const damaged = vault.damaged === 0 ? '' : paint('bad', `, ${vault.damaged} damaged`);
+  return [
+    ...renderPairs([
+      ['store', printable(store.address)],
+      ['', state],
+      ['vault', printable(vault.address)],
+      ['', `ready, ${plural(vault.backups, 'backup')}${damaged}`],
+    ]),
+    ...(store.state === 'missing' ? [] : [`Next: ${paint('strong', 'eventcore backup full')}`]),
+  ];
+}

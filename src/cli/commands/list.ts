@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { type Catalog, readCatalog, type UnfinishedEntry } from '../../format/catalog.ts';
+import { vaultPath } from '../address.ts';
+import { backupDocument, formatName, shortIds } from '../backup-names.ts';
+import { requireAddress } from '../config.ts';
+import { type CommandContext, type Start, withVault } from '../context.ts';
+import { helpEnd } from '../exit-codes.ts';
+import { type Column, renderTable } from '../table.ts';
+import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
+import { systemClock } from '../wire.ts';
+
+export function addListCommand(program: Command, start: Start): void {
+  program
+    .command('list')
+    .description('show the backups of a vault and the instants that they can bring back')
+    .addHelpText(
+      'after',
+      helpEnd(
+        [
+          'eventcore list',
+          'eventcore list --vault /mnt/backups',
+          'eventcore list --json | jq .recoveryWindows',
+        ],
+        [0, 2, 6],
+      ),
+    )
+    .action(() => start(list));
+}
+
+async function list(context: CommandContext): Promise<number> {
+  const { output } = context;
+  await withVault(requireAddress(context.settings(), 'vault'), { create: false }, async (vault) => {
+    const catalog = await readCatalog(vault);
+    output.document(listDocument(catalog, vault.address));
+    output.answer(listLines(catalog, vault.address, context));
+  });
+  return 0;
+}
+
+function listDocument(catalog: Catalog, vault: string): Record<string, unknown> {
+  return {
+    vault,
+    backups: catalog.backups.map(({ manifest }) => backupDocument(manifest)),
+    // A full backup brings back one instant: that of its snapshot.
+    recoveryWindows: catalog.backups.map(({ manifest: { createdAt } }) => ({
+      from: createdAt,
+      to: createdAt,
+    })),
+    gaps: [],
+    unfinished: catalog.unfinished.map(({ modifiedAtMs, ...entry }) => ({
+      ...entry,
+      modifiedAt: formatTime(timeFromUnixMs(modifiedAtMs), 3),
+    })),
+    damaged: catalog.damaged,
+  };
+}
+
+const COLUMNS: Column[] = [
+  { title: 'BACKUP' },
+  { title: 'KIND' },
+  { title: 'TAKEN (UTC)' },
+  { title: 'EVENTS', align: 'right' },
+  { title: 'STREAMS', align: 'right' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'FORMAT' },
+];
+
+function listLines(catalog: Catalog, vault: string, { output: { paint } }: CommandContext): string[] {
+  const ids = catalog.backups.map(({ manifest }) => manifest.backupId);
+  const short = shortIds(ids);
+  const rows = catalog.backups.map(({ manifest }) => [
+    short.get(manifest.backupId)!,
+    manifest.kind,
+    formatInstant(manifest.createdAt).replace(' UTC', ''),
+    formatCount(manifest.totalEvents),
+    formatCount(manifest.totalStreams),
+    formatBytes(manifest.sizeBytes),
+    formatName(manifest),
+  ]);
+  const lines =
+    rows.length === 0
+      ? [`No backup in ${printable(vault)}.`]
+      : [
+          paint('strong', `${plural(rows.length, 'backup')} in ${printable(vault)}`),
+          ...renderTable(COLUMNS, rows),
+        ];
+  return [...lines, ...damagedLines(catalog, paint), ...unfinishedLines(catalog.unfinished, vault, paint)];
+}
+
+type Paint = CommandContext['output']['paint'];
+
+function damagedLines({ damaged }: Catalog, paint: Paint): string[] {
+  if (damaged.length === 0) return [];
+  return [
+    '',
+    paint('bad', `${plural(damaged.length, 'backup')} that cannot be trusted`),
+    ...damaged.map(({ backupId, kind, message }) => `  ${backupId}  ${kind}  ${printable(message)}`),
+    '  Take it from another copy of this vault; until then restore from another backup.',
+  ];
+}
+
+function unfinishedLines(unfinished: readonly UnfinishedEntry[], vault: string, paint: Paint): string[] {
+  if (unfinished.length === 0) return [];
+  return [
+    '',
+    paint('warning', `${plural(unfinished.length, 'attempt')} without a manifest: not a backup`),
+    ...unfinished.map((entry) => `  ${entry.backupId}  ${entry.kind}  ${attemptSize(entry)}`),
+    '  If no backup is being written to this vault now, they can go:',
+    ...unfinished.map((entry) => `    rm -r '${join(vaultPath(vault), entry.folder)}'`),
+  ];
+}
+
+function attemptSize({ objects, sizeBytes, modifiedAtMs }: UnfinishedEntry): string {
+  const age = formatDuration(Math.max(0, systemClock.now() - modifiedAtMs));
+  return `${plural(objects, 'file')}, ${formatBytes(sizeBytes)}, last written ${age} ago`;
+}

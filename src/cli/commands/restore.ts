@@ -1,0 +1,246 @@
+import { type Command, Option } from 'commander';
+import { BackupError, isBackupError } from '../../core/errors.ts';
+import type { EventStore } from '../../core/event-store.ts';
+import type { Vault } from '../../core/vault.ts';
+import { type CatalogEntry, findBackup, newestBackup, readCatalog } from '../../format/catalog.ts';
+import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
+import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
+import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
+import { isSameStore } from '../address.ts';
+import { chooseParallel, parallelOption } from '../arguments.ts';
+import { requireAddress, type Settings } from '../config.ts';
+import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { helpEnd } from '../exit-codes.ts';
+import { loadRunner } from '../parallel-work.ts';
+import { renderPairs } from '../table.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatInstant,
+  formatRate,
+  plural,
+  printable,
+} from '../units.ts';
+import { systemClock } from '../wire.ts';
+
+interface RestoreFlags {
+  readonly to: string;
+  readonly backup?: string;
+  readonly replace?: true;
+  readonly checkpoints: CheckpointPolicy;
+  readonly dryRun?: true;
+  readonly parallel?: number;
+}
+
+const CHECKPOINT_POLICIES: readonly CheckpointPolicy[] = ['keep', 'clamp', 'reset'];
+
+export function addRestoreCommand(program: Command, start: Start): void {
+  program
+    .command('restore')
+    .description('bring a backup back into a store, all of it or nothing')
+    .requiredOption(
+      '--to <store>',
+      'address of the store to restore into; it is never taken from the configuration',
+    )
+    .option('--backup <id>', 'id of the backup, or its first characters (default: the newest)')
+    .option('--replace', 'the target may hold events: they are thrown away')
+    .addOption(
+      new Option('--checkpoints <policy>', 'positions of consumers that lie behind the last restored event')
+        .choices(CHECKPOINT_POLICIES)
+        .default('keep'),
+    )
+    .option('--dry-run', 'print what would be done, and change nothing')
+    .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
+    .addHelpText(
+      'after',
+      helpEnd(
+        [
+          'eventcore restore --to sqlite:./restored.db',
+          'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
+          'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
+        ],
+        [0, 1, 2, 3, 4, 5, 6, 9, 130],
+      ),
+    )
+    .action((flags: RestoreFlags) =>
+      start((context) => restore(context, flags), 'nothing was published, the target is as it was'),
+    );
+}
+
+async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
+  const settings = context.settings();
+  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+    const catalog = await readCatalog(vault);
+    const entry =
+      flags.backup === undefined ? newestBackup(catalog, vault.address) : findBackup(catalog, flags.backup);
+    await withStore(flags.to, async (target) => {
+      await namingTheFlag(settings, flags, target, async () => {
+        if (flags.dryRun) return planOnly(context, flags, entry, target);
+        return restoreEntry(context, flags, vault, entry, target);
+      });
+    });
+  });
+  return 0;
+}
+
+/** A target that holds events is refused in the same words, wherever it was noticed. */
+async function namingTheFlag(
+  settings: Settings,
+  flags: RestoreFlags,
+  target: EventStore,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!isBackupError(cause, 'target_not_empty')) throw cause;
+    const isSource = settings.store !== null && isSameStore(settings.store, flags.to);
+    const what = isSource ? 'is the configured store itself and holds events' : 'is not empty';
+    throw new BackupError('target_not_empty', `the target ${target.address} ${what}`, {
+      hint: 'restore into an empty place, or pass --replace to throw away what is there (try it with --dry-run first)',
+      facts: { ...cause.facts, flag: '--replace', isConfiguredStore: isSource },
+      cause,
+    });
+  }
+}
+
+async function planOnly(
+  { output }: CommandContext,
+  flags: RestoreFlags,
+  { manifest }: CatalogEntry,
+  target: EventStore,
+): Promise<void> {
+  const plan = planRestore(manifest, await target.inspect(), flags.replace === true);
+  const { action, events, streams, fetchBytes, notes } = plan;
+  output.document({
+    ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: { time: manifest.createdAt } },
+    ...{
+      store: target.address,
+      action,
+      events,
+      streams,
+      fetchBytes,
+      checkpointPolicy: flags.checkpoints,
+      notes,
+    },
+  });
+  output.answer([
+    `${output.paint('strong', 'Would restore')} into ${printable(target.address)}, ${ACTION_WORDS[action]}`,
+    ...renderPairs([
+      ...planPairs(plan, manifest.createdAt),
+      ['fetches', formatBytes(fetchBytes)],
+      ['checkpoints', CHECKPOINT_WORDS[flags.checkpoints]],
+      ...notePairs(notes),
+    ]),
+    'Nothing was changed.',
+  ]);
+}
+
+const ACTION_WORDS: Record<RestorePlan['action'], string> = {
+  create: 'which does not exist yet: it is created',
+  fill: 'which is empty',
+  replace: 'and throw away the events that are there',
+};
+
+const CHECKPOINT_WORDS: Record<CheckpointPolicy, string> = {
+  keep: 'kept as they are; those that lie ahead are named',
+  clamp: 'those that lie ahead are moved back to the last restored event',
+  reset: 'left out: every consumer starts anew',
+};
+
+async function restoreEntry(
+  context: CommandContext,
+  flags: RestoreFlags,
+  vault: Vault,
+  entry: CatalogEntry,
+  target: EventStore,
+): Promise<void> {
+  const parallel = chooseParallel(flags.parallel, context.settings());
+  const { progress, signal } = context;
+  const report = await restoreBackup(
+    { target, vault, clock: systemClock, ...loadRunner(flags.to, vault, entry.manifest, parallel) },
+    entry,
+    {
+      ...{ replace: flags.replace === true, checkpoints: flags.checkpoints, parallel, signal },
+      onProgress: progress.update,
+      onStep: (step) => beginStep(context, step),
+    },
+  );
+  progress.end();
+  for (const piece of report.discarded)
+    context.log.warn(`threw away what a killed restore had left: ${piece}`);
+  context.output.document(restoreDocument(report, entry, target));
+  context.output.account(restoreLines(report, entry, target, context.output.paint));
+}
+
+function restoreDocument(report: RestoreReport, { manifest }: CatalogEntry, target: EventStore): unknown {
+  const { plan, ...facts } = report;
+  return {
+    ...{ backupId: plan.backupId, chain: plan.chain, target: { time: manifest.createdAt } },
+    ...{ store: target.address, action: plan.action, ...facts, notes: plan.notes },
+  };
+}
+
+function restoreLines(
+  report: RestoreReport,
+  { manifest }: CatalogEntry,
+  target: EventStore,
+  paint: CommandContext['output']['paint'],
+): string[] {
+  const { plan, durationMs, eventsRestored, leftOut } = report;
+  const rate = formatRate(eventsRestored, durationMs, 'event');
+  return [
+    `${paint('good', 'Restored')} into ${printable(target.address)}`,
+    ...renderPairs([
+      ...planPairs(plan, manifest.createdAt),
+      [
+        'verified',
+        `${paint('good', 'yes')}, each stream's count, versions and last event before it became visible`,
+      ],
+      ['time', `${formatDuration(durationMs)}${rate === null ? '' : `, ${rate}`}`],
+      ['epoch', report.epoch],
+      ...checkpointPairs(report.checkpoints, paint),
+      ...(leftOut.length === 0
+        ? []
+        : [['left out', `${leftOut.join(', ')}: the target has no place for them`] as const]),
+      ...notePairs(plan.notes),
+    ]),
+  ];
+}
+
+function planPairs({ backupId, events, streams }: RestorePlan, createdAt: string): [string, string][] {
+  return [
+    ['backup', backupId],
+    ['state of', formatInstant(createdAt)],
+    ['events', `${formatCount(events)} in ${plural(streams, 'stream')}`],
+  ];
+}
+
+function notePairs(notes: readonly string[]): [string, string][] {
+  return notes.map((note) => ['note', note]);
+}
+
+/** More consumers than this are counted, not named. */
+const MAX_NAMED = 20;
+
+function checkpointPairs(
+  checkpoints: readonly CheckpointOutcome[],
+  paint: CommandContext['output']['paint'],
+): [string, string][] {
+  if (checkpoints.length === 0) return [];
+  const counted = (['kept', 'clamped', 'reset'] as const)
+    .map((action) => [checkpoints.filter((outcome) => outcome.action === action).length, action] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, action]) => `${formatCount(count)} ${action}`);
+  const ahead = checkpoints.filter((outcome) => outcome.ahead && outcome.action === 'kept');
+  const pairs: [string, string][] = [['checkpoints', counted.join(', ')]];
+  for (const { name } of ahead.slice(0, MAX_NAMED)) {
+    pairs.push([
+      '',
+      paint('warning', `${printable(name)} lies ahead and would skip events to come: see --checkpoints`),
+    ]);
+  }
+  if (ahead.length > MAX_NAMED) pairs.push(['', `and ${formatCount(ahead.length - MAX_NAMED)} more`]);
+  return pairs;
+}

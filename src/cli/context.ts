@@ -1,0 +1,75 @@
+import type { EventStore } from '../core/event-store.ts';
+import type { Vault } from '../core/vault.ts';
+import type { Settings } from './config.ts';
+import type { Log, LogLevel } from './log.ts';
+import type { Output } from './output.ts';
+import type { ProgressDisplay } from './progress.ts';
+import { openStore, openVault } from './wire.ts';
+
+/** The options that every command takes. */
+export interface GlobalFlags {
+  readonly json?: true;
+  readonly quiet?: true;
+  readonly progress: boolean;
+  readonly logLevel: LogLevel;
+  readonly config?: string;
+  readonly store?: string;
+  readonly vault?: string;
+}
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly flags: GlobalFlags;
+  /** Reads the configuration. Throws `config_invalid` or `usage`. */
+  readonly settings: () => Settings;
+  readonly output: Output;
+  readonly log: Log;
+  readonly progress: ProgressDisplay;
+  /** Fires when the user wants to stop. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Name and version of this program. */
+  readonly software: string;
+}
+
+/** A command's work; gives the exit code. */
+export type Work = (context: CommandContext) => Promise<number>;
+
+/** What an interrupted command leaves behind, in words. */
+export type Left = string | (() => Promise<string>);
+
+/** Runs a command's work in its context; given to each command by the program. */
+export type Start = (work: Work, left?: Left) => Promise<void>;
+
+export async function withVault<Result>(
+  address: string,
+  options: { readonly create: boolean },
+  work: (vault: Vault) => Promise<Result>,
+): Promise<Result> {
+  const vault = openVault(address);
+  try {
+    await vault.open(options);
+    return await work(vault);
+  } finally {
+    await vault.close();
+  }
+}
+
+export async function withStore<Result>(
+  address: string,
+  work: (store: EventStore) => Promise<Result>,
+): Promise<Result> {
+  const store = openStore(address);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Names a step on the terminal and in the log. */
+export function beginStep(context: CommandContext, name: string): void {
+  context.progress.step(name);
+  context.log.info(name);
+}

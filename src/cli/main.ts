@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+import { reportError } from './error-output.ts';
+import { runProgram } from './program.ts';
+
+/** The entry of the `eventcore` command: ties the program to this process. */
+
+const INTERRUPTED = 130;
+
+const { stdout, stderr } = process;
+const words = process.argv.slice(2);
+const aborter = new AbortController();
+
+/** The first time stops cleanly, the second at once. */
+function stop(): void {
+  if (aborter.signal.aborted) endAtOnce(INTERRUPTED);
+  if (stderr.isTTY) stderr.write('\nstopping; press Ctrl-C again to stop at once, without cleaning up\n');
+  aborter.abort();
+}
+
+function endAtOnce(exitCode: number): never {
+  // The progress bar hides the cursor.
+  if (stderr.isTTY) stderr.write('\u001b[?25h');
+  process.exit(exitCode);
+}
+
+process.on('SIGINT', stop);
+process.on('SIGTERM', stop);
+process.on('uncaughtException', (error) => {
+  const json = words.includes('--json');
+  endAtOnce(reportError(error, { json, stack: words.includes('debug'), stderr, env: process.env }));
+});
+// A reader that goes away (`| head`) is no reason to stop a backup.
+stdout.on('error', ignoreGoneReader);
+stderr.on('error', ignoreGoneReader);
+
+function ignoreGoneReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+process.exitCode = await runProgram(words, {
+  ...{ env: process.env, cwd: process.cwd(), stdout, stderr, signal: aborter.signal },
+});

@@ -1,0 +1,42 @@
+import type { FullBackupPorts } from '../backup/full.ts';
+import type { Manifest } from '../core/manifest.ts';
+import type { Vault } from '../core/vault.ts';
+import type { VerifyPorts } from '../integrity/verify-backup.ts';
+import { verifyFile } from '../integrity/verify-file.ts';
+import type { RestorePorts } from '../recovery/restore.ts';
+import { threadedBackup } from './threads.ts';
+
+/** To start a thread takes about as long as to check or load this much. */
+const WORTH_A_THREAD_BYTES = 16 << 20;
+
+type RunRange = NonNullable<FullBackupPorts['runRange']>;
+type RunFile = NonNullable<VerifyPorts['runFile']>;
+type RunLoad = NonNullable<RestorePorts['runLoad']>;
+
+/** How ranges are read: each in a thread of its own, or, one after the other, in this one. */
+export function rangeRunner(store: string, vault: Vault, parallel: number): { runRange?: RunRange } {
+  return parallel === 1 ? {} : { runRange: threadedBackup(store, vault.address).runRange };
+}
+
+/** How files are checked: large ones in threads, small ones in this one. */
+export function fileRunner(vault: Vault, parallel: number): { runFile?: RunFile } {
+  if (parallel === 1) return {};
+  const { runFile } = threadedBackup('', vault.address);
+  return {
+    runFile: (job, hooks) =>
+      job.quick || job.file.plainBytes < WORTH_A_THREAD_BYTES
+        ? verifyFile(vault, job, hooks)
+        : runFile(job, hooks),
+  };
+}
+
+/** How chunks are loaded: in threads when there is much to load. */
+export function loadRunner(
+  store: string,
+  vault: Vault,
+  manifest: Manifest,
+  parallel: number,
+): { runLoad?: RunLoad } {
+  if (parallel === 1 || manifest.plainBytes < WORTH_A_THREAD_BYTES) return {};
+  return { runLoad: threadedBackup(store, vault.address).runLoad };
+}

@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { BackupError } from '../core/errors.ts';
+import { addBackupCommand } from './commands/backup.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addExportCommand } from './commands/export.ts';
+import { addInitCommand } from './commands/init.ts';
+import { addListCommand } from './commands/list.ts';
+import { addRestoreCommand } from './commands/restore.ts';
+import { addShowCommand } from './commands/show.ts';
+import { addVerifyCommand } from './commands/verify.ts';
+import { CONFIG_NAME, loadSettings } from './config.ts';
+import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
+import { reportError } from './error-output.ts';
+import { helpEnd } from './exit-codes.ts';
+import { LOG_LEVELS, makeLog } from './log.ts';
+import { makeOutput } from './output.ts';
+import { makeProgress } from './progress.ts';
+import { systemClock } from './wire.ts';
+
+/** The process that the program runs in. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  /** Fires when the user wants to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs one command line (without the names of node and script) and gives its exit code. Never throws. */
+export async function runProgram(words: readonly string[], host: Host): Promise<number> {
+  let exitCode = 0;
+  const start: Start = async (work, left = 'nothing was changed') => {
+    const flags = program.opts<GlobalFlags>();
+    exitCode = await runWork(work, left, makeContext(flags, host));
+  };
+  const program = makeProgram(start, host);
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const failure = error instanceof CommanderError ? usageError(program, words, error) : error;
+    const json = words.includes('--json');
+    const stack = program.opts<GlobalFlags>().logLevel === 'debug';
+    return reportError(failure, { json, stack, stderr: host.stderr, env: host.env });
+  }
+}
+
+/** An interrupted command says what it leaves behind, whatever failure the interruption led to. */
+async function runWork(work: Work, left: Left, context: CommandContext): Promise<number> {
+  try {
+    return await work(context);
+  } catch (cause) {
+    if (!context.signal.aborted) throw cause;
+    const said = typeof left === 'string' ? left : await left();
+    throw new BackupError('interrupted', `interrupted: ${said}`, { cause });
+  } finally {
+    context.progress.end();
+  }
+}
+
+function makeContext(flags: GlobalFlags, host: Host): CommandContext {
+  const { env, cwd, stdout, stderr, signal } = host;
+  const json = flags.json === true;
+  const quiet = flags.quiet === true;
+  return {
+    ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
+    settings: () => loadSettings({ flags, env, cwd }),
+    output: makeOutput({ json, quiet, env, stdout }),
+    log: makeLog({ level: flags.logLevel, json, stderr, env, now: systemClock.now }),
+    progress: makeProgress(stderr, flags.progress && !json && !quiet),
+  };
+}
+
+function makeProgram(start: Start, host: Host): Command {
+  const program = new Command('eventcore')
+    .description('Backup, verification and recovery for event stores.')
+    .version(packageVersion())
+    .option('--json', 'print one JSON document on stdout, and logs as JSON lines on stderr')
+    .option('--quiet', 'print no account of what was done')
+    .option('--no-progress', 'show no progress')
+    .addOption(
+      new Option('--log-level <level>', 'how much to log on stderr').choices(LOG_LEVELS).default('warn'),
+    )
+    .option('--config <file>', `configuration (default: EVENTCORE_CONFIG, or ${CONFIG_NAME} in this folder)`)
+    .option('--store <address>', 'where the events live (default: EVENTCORE_STORE, or the configuration)')
+    .option('--vault <address>', 'where backups live (default: EVENTCORE_VAULT, or the configuration)')
+    .addHelpText('after', helpEnd(['eventcore demo', 'eventcore init', 'eventcore backup full'], [0, 1, 2]))
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => host.stderr.write(text),
+      // Commander's own line is not printed: `usageError` says the same with a hint, also as JSON.
+      outputError: () => {},
+    })
+    .exitOverride();
+  for (const add of COMMANDS) add(program, start);
+  return program;
+}
+
+const COMMANDS = [
+  addInitCommand,
+  addBackupCommand,
+  addListCommand,
+  addShowCommand,
+  addVerifyCommand,
+  addRestoreCommand,
+  addExportCommand,
+  addDemoCommand,
+];
+
+function usageError(program: Command, words: readonly string[], error: CommanderError): BackupError {
+  const help = `run \`${commandPath(program, words)} --help\` to see what there is`;
+  if (error.code === 'commander.help') return new BackupError('usage', 'no command is named', { hint: help });
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+  return new BackupError('usage', message, { hint: help });
+}
+
+/** The names of the commands that the words lead to. */
+function commandPath(program: Command, words: readonly string[]): string {
+  const path = [program.name()];
+  let current = program;
+  for (const word of words) {
+    const next = current.commands.find((command) => command.name() === word);
+    if (next === undefined) continue;
+    path.push(word);
+    current = next;
+  }
+  return path.join(' ');
+}
+
+/** Stands in package.json, which lies two folders above, both in the source and in the package. */
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,99 @@
+import type { BackupVerification, Problem } from '../core/report.ts';
+import { shortIds } from './backup-names.ts';
+import type { Verified } from './commands/verify.ts';
+import type { Paint } from './output.ts';
+import { renderTable } from './table.ts';
+import { formatBytes, formatCount, formatDuration, plural, printable } from './units.ts';
+
+/** Problems that are shown of one backup; --json has all. */
+const MAX_SHOWN = 20;
+
+/** The account of a verification, for people: a line for each backup, then what is wrong with those that are not sound. */
+export function verificationLines(
+  results: readonly Verified[],
+  { vault, quick }: { vault: string; quick: boolean },
+  paint: Paint,
+): string[] {
+  const unsound = results.filter(({ verification }) => !verification.overallValid);
+  const verdict =
+    unsound.length === 0
+      ? paint(
+          'good',
+          `${results.length === 1 ? 'The backup is' : `All ${plural(results.length, 'backup')} are`} sound`,
+        )
+      : paint('bad', `${unsound.length} of ${plural(results.length, 'backup')} failed`);
+  const depth = quick ? ' (quick: existence, sizes and tables; no event was read)' : '';
+  return [
+    `${verdict} in ${printable(vault)}${depth}`,
+    ...summaryTable(results, paint),
+    ...unsound.flatMap(({ verification }) => ['', ...problemLines(verification, paint)]),
+  ];
+}
+
+function summaryTable(results: readonly Verified[], paint: Paint): string[] {
+  const short = shortIds(results.map(({ verification }) => verification.backupId));
+  const rows = results.map(({ verification, manifest }) => [
+    short.get(verification.backupId)!,
+    verification.overallValid ? paint('good', 'sound') : paint('bad', 'FAILED'),
+    manifest === null ? '' : formatCount(manifest.totalEvents),
+    manifest === null ? '' : formatBytes(manifest.sizeBytes),
+    formatDuration(verification.durationMs),
+    completeness(verification),
+  ]);
+  return renderTable(
+    [
+      { title: 'BACKUP' },
+      { title: 'RESULT' },
+      { title: 'EVENTS', align: 'right' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'TIME', align: 'right' },
+      { title: rows.some((row) => row[5] !== '') ? 'AGAINST THE STORE' : '' },
+    ],
+    rows,
+  );
+}
+
+function completeness({ completenessVerified, missingEvents }: BackupVerification): string {
+  if (!completenessVerified) return '';
+  return missingEvents === 0 ? 'complete' : `lacks ${plural(missingEvents, 'event')}`;
+}
+
+function problemLines(verification: BackupVerification, paint: Paint): string[] {
+  const { backupId, problems, problemsOmitted, missingEvents } = verification;
+  const total = problems.length + problemsOmitted;
+  const lines = [
+    `${paint('bad', 'FAILED')} ${backupId}`,
+    ...problems
+      .slice(0, MAX_SHOWN)
+      .map((problem) => `  ${paint('strong', problem.code)}  ${placed(problem)}`),
+  ];
+  if (total > MAX_SHOWN) lines.push(`  and ${formatCount(total - MAX_SHOWN)} more (--json lists them)`);
+  if (missingEvents > 0) {
+    lines.push(`  the store holds ${plural(missingEvents, 'event')} that the backup does not: back up again`);
+  }
+  if (total > 0) lines.push(`  ${paint('strong', 'hint:')} ${adviceFor(problems)}`);
+  return lines;
+}
+
+/** The message, and what of the problem's place it does not name itself. */
+function placed({ message, file, chunk, streamId, version }: Problem): string {
+  const places = [
+    file !== null && !message.includes(file) ? file : null,
+    chunk !== null && !message.includes(`chunk ${chunk}`) ? `chunk ${chunk}` : null,
+    streamId !== null && !message.includes(JSON.stringify(streamId))
+      ? `stream ${JSON.stringify(streamId)}`
+      : null,
+    version !== null && !new RegExp(`\\bversions? ${version}\\b`).test(message) ? `version ${version}` : null,
+  ].filter((place) => place !== null);
+  return printable(places.length === 0 ? message : `${places.join(', ')}: ${message}`);
+}
+
+function adviceFor(problems: readonly Problem[]): string {
+  if (problems.every(({ code }) => code === 'store_differs')) {
+    return 'the backup itself is sound; the store has lost or changed what it names';
+  }
+  if (problems.some(({ code }) => code === 'manifest_missing')) {
+    return 'if no backup is being written now, remove the attempt (`eventcore list` says how)';
+  }
+  return 'take the files from another copy of this vault, or back up again while the store is sound';
+}

@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -57,14 +58,58 @@ const UNPRIVILEGED_ID = 65_534;
 
 export async function startPostgres(options: TestPostgresOptions = {}): Promise<TestPostgres> {
   const binDir = findBinaries(options.version);
-  const root = mkdtempSync(path.join(tmpdir(), 'eventcore-pg-'));
-  const dataDir = path.join(root, 'data');
-  prepareFolder(root, dataDir);
+  const { root, dataDir } = makeFolder();
+  mkdirSync(dataDir, { mode: 0o700 });
+  own(dataDir);
   initialise(binDir, dataDir);
-  const settings = { ...TEST_SETTINGS, ...options.settings, unix_socket_directories: root };
-  const { child, port } = await startOnFreePort(binDir, dataDir, settings);
-  const janitor = startJanitor(child.pid!, root);
+  return start(binDir, root, dataDir, options.settings);
+}
 
+/** A hot standby that streams from `primary`, made by copying its files (PostgreSQL's manual, "Low Level API"). */
+export async function startStandby(
+  primary: TestPostgres,
+  options: Pick<TestPostgresOptions, 'settings'> = {},
+): Promise<TestPostgres> {
+  const { root, dataDir } = makeFolder();
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port: primary.port,
+    user: 'postgres',
+    database: 'postgres',
+  });
+  await client.connect();
+  await client.query("SELECT pg_backup_start('standby', true)");
+  run('cp', ['-a', primary.dataDir, dataDir]);
+  const { rows } = await client.query<{ label: string }>(
+    'SELECT labelfile AS label FROM pg_backup_stop(false)',
+  );
+  await client.end();
+  for (const name of ['postmaster.pid', 'pg_wal', 'pg_replslot']) {
+    rmSync(path.join(dataDir, name), { recursive: true, force: true });
+  }
+  for (const name of ['pg_wal', 'pg_replslot']) mkdirSync(path.join(dataDir, name), { mode: 0o700 });
+  writeFileSync(path.join(dataDir, 'backup_label'), rows[0]!.label);
+  writeFileSync(path.join(dataDir, 'standby.signal'), '');
+  for (const name of ['pg_wal', 'pg_replslot', 'backup_label', 'standby.signal'])
+    own(path.join(dataDir, name));
+  return start(primary.binDir, root, dataDir, {
+    primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres`,
+    ...options.settings,
+  });
+}
+
+async function start(
+  binDir: string,
+  root: string,
+  dataDir: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TestPostgres> {
+  const all = { ...TEST_SETTINGS, ...settings, unix_socket_directories: root };
+  const { child, port } = await startOnFreePort(binDir, dataDir, all).catch((error) => {
+    rmSync(root, { recursive: true, force: true });
+    throw error;
+  });
+  const janitor = startJanitor(child.pid!, root);
   let databases = 0;
   return {
     port,
@@ -139,25 +184,33 @@ function serverIdentity(): { uid?: number; gid?: number } {
   return process.getuid?.() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {};
 }
 
-function prepareFolder(root: string, dataDir: string): void {
-  mkdirSync(dataDir, { mode: 0o700 });
+function makeFolder(): { root: string; dataDir: string } {
+  const root = mkdtempSync(path.join(tmpdir(), 'eventcore-pg-'));
   chmodSync(root, 0o755);
+  own(root);
+  return { root, dataDir: path.join(root, 'data') };
+}
+
+function own(file: string): void {
   const { uid, gid } = serverIdentity();
-  if (uid === undefined || gid === undefined) return;
-  chownSync(root, uid, gid);
-  chownSync(dataDir, uid, gid);
+  if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
 }
 
 function initialise(binDir: string, dataDir: string): void {
   const flags = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
-  const result = spawnSync(path.join(binDir, 'initdb'), flags, {
+  run(path.join(binDir, 'initdb'), flags);
+}
+
+function run(program: string, parameters: readonly string[]): void {
+  const result = spawnSync(program, parameters, {
     ...serverIdentity(),
     encoding: 'utf8',
     cwd: '/',
     timeout: START_TIMEOUT_MS,
-    env: { PATH: process.env.PATH, HOME: dataDir },
+    env: { PATH: process.env.PATH, HOME: tmpdir() },
   });
-  if (result.status !== 0) throw new Error(`initdb failed: ${result.stderr}${result.error?.message ?? ''}`);
+  if (result.status === 0) return;
+  throw new Error(`${program} failed: ${result.stderr}${result.error?.message ?? ''}`);
 }
 
 async function startOnFreePort(
@@ -209,7 +262,7 @@ function startServer(
   // Read to the end, so that the pipe never fills.
   child.stderr.on('data', (bytes: Buffer) => {
     log = (log + bytes.toString()).slice(-LOG_KEPT_CHARS);
-    if (log.includes('ready to accept connections')) {
+    if (/ready to accept (read-only )?connections/.test(log)) {
       clearTimeout(timer);
       resolve(child);
     }

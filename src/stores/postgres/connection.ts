@@ -67,25 +67,22 @@ export function dropConnection(database: Database, client: pg.Client): void {
   client.connection.stream.destroy();
 }
 
-/** Runs a short operation on a pooled connection. A failed one is not used again. */
+/** Runs a short operation on a pooled connection; one that is left in a transaction is not used again. */
 export async function withClient<Result>(
   database: Database,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
   try {
     const client = await database.pool.connect();
-    let failed = true;
     // The pool listens only while a connection is idle.
     client.on('error', ignore);
     try {
       if (!database.prepared.has(client)) await applySettings(client);
       database.prepared.add(client);
-      const result = await work(client);
-      failed = false;
-      return result;
+      return await work(client);
     } finally {
       client.off('error', ignore);
-      client.release(failed);
+      client.release(client.getTransactionStatus() !== 'I');
     }
   } catch (error) {
     throw toBackupError(error, database.address.shown);

@@ -147,7 +147,8 @@ function nextSize(decoder: CopyDecoder, restBytes: number): number {
   // A buffer that one large row made grow shrinks again behind it.
   if (parsed > 0) return restBytes < batchBytes ? batchBytes : bytes.length;
   if (bytes.length === MAX_ROW_BYTES) throw broken(`a row of more than ${MAX_ROW_BYTES} bytes`);
-  return Math.min(Math.max(needed, bytes.length * 2), MAX_ROW_BYTES);
+  // With room behind what is known of the row, so that its last fields do not make the buffer grow again.
+  return Math.min(Math.max(needed, bytes.length) + batchBytes, MAX_ROW_BYTES);
 }
 
 function readHeader(decoder: CopyDecoder): void {

@@ -129,6 +129,12 @@ function waitFor(copy: OpenCopy, start: (resolve: () => void) => void): Promise<
 function explain(copy: OpenCopy, error: unknown): BackupError {
   const { shown } = copy.database.address;
   const state = sqlState(error);
+  if (state === '42P01' || state === '3F000') {
+    return new BackupError('store_refused', `${shown}: the restore is over that this writer was opened for`, {
+      hint: 'start the restore again',
+      cause: error,
+    });
+  }
   // Data exceptions, limits, and NULL where none may be: about a row, not about the server.
   const isAboutRow = state !== null && (state.startsWith('22') || state === '54000' || state === '23502');
   if (!isAboutRow || !(error instanceof pg.DatabaseError)) return toBackupError(error, shown);

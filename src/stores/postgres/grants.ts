@@ -8,6 +8,15 @@ export interface Grant {
   readonly grantable: boolean;
 }
 
+/** The quoted name of a table's owner. */
+export async function readOwner(client: pg.Client, table: string): Promise<string> {
+  const { rows } = await client.query<{ owner: string }>(
+    'SELECT quote_ident(pg_get_userbyid(relowner)) AS owner FROM pg_class WHERE oid = $1::regclass',
+    [table],
+  );
+  return rows[0]!.owner;
+}
+
 /** The rights on a table; where none were ever granted or revoked, those that its owner has. */
 export async function readGrants(client: pg.Client, table: string): Promise<Grant[]> {
   const { rows } = await client.query<Grant>(

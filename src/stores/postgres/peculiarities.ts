@@ -3,7 +3,7 @@ import { EVENTS, TRIGGERS } from '../layouts/eventcore-postgres.ts';
 
 /**
  * What an events table has that a new one would not have, in words: what DROP TABLE would take with it or refuse for.
- * A table without any can be replaced by another one with nothing lost but its owner's grants, which are copied.
+ * A table without any can be replaced by another one with nothing lost but its owner and his grants, which are copied.
  */
 export async function findPeculiarities(client: pg.Client, oid: string): Promise<string[]> {
   const { rows } = await client.query<Record<string, boolean>>(PECULIARITIES, [
@@ -62,7 +62,8 @@ WITH target AS (
    WHERE NOT tgisinternal
 )
 SELECT
-  relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user) AS "another owner",
+  NOT EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR oid = relowner))
+    AS "another owner",
   NOT has_schema_privilege(relnamespace, 'CREATE') AS "a schema without the right to create tables",
   relkind <> 'r' OR relpersistence <> 'p' OR relispartition OR reloftype <> 0 OR relhasrules
     OR relam <> (SELECT oid FROM pg_am WHERE amname = current_setting('default_table_access_method'))

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { CHECKPOINTS, EVENTS, LEDGER, SNAPSHOTS, TRIGGERS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, filledTables, qualified, requireEvents } from './catalog.ts';
-import { readGrants, writeGrants } from './grants.ts';
+import { readGrants, readOwner, writeGrants } from './grants.ts';
 import { findPeculiarities } from './peculiarities.ts';
 import { createMissing, createTable, triggerSql } from './schema.ts';
 import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
@@ -55,10 +55,12 @@ async function moveStagedTable(
 ): Promise<void> {
   const target = qualified(targetSchema, EVENTS.name);
   const grants = await readGrants(client, target);
+  const owner = await readOwner(client, target);
   await client.query(`DROP TABLE ${target}`);
   const staged = qualified(stagingSchema, EVENTS.name);
   await client.query(`ALTER TABLE ${staged} SET SCHEMA ${pg.escapeIdentifier(targetSchema)}`);
   for (const trigger of TRIGGERS) await client.query(triggerSql(targetSchema, trigger));
+  await client.query(`ALTER TABLE ${target} OWNER TO ${owner}`);
   await writeGrants(client, target, grants);
 }
 

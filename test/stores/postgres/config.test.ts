@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BackupError } from '../../../src/core/errors.ts';
+import { parsePostgresAddress } from '../../../src/stores/postgres/config.ts';
+
+test('an address is split into what the driver needs and what is ours', () => {
+  const address = parsePostgresAddress(
+    'postgres://ann@db.example:5433/shop?layout=eventcore&schema=app&sslmode=verify-full',
+  );
+  assert.equal(address.schema, 'app');
+  assert.equal(address.connectionString, 'postgres://ann@db.example:5433/shop?sslmode=verify-full');
+});
+
+test('the schema is public unless the address names one', () => {
+  assert.equal(parsePostgresAddress('postgresql://db/shop').schema, 'public');
+  assert.equal(parsePostgresAddress('postgres:///shop?host=/var/run/postgresql').schema, 'public');
+});
+
+test('no password is in what is shown, wherever it stood', () => {
+  const { shown, connectionString } = parsePostgresAddress(
+    'postgres://ann:s3cret%2F1@db.example/shop?password=s3cret%2F1&sslpassword=s3cret%2F1&schema=app',
+  );
+  assert.ok(connectionString.includes('s3cret%2F1'));
+  assert.equal(shown, 'postgres://ann@db.example/shop?schema=app');
+});
+
+test('an address that cannot be used is refused without repeating a password', () => {
+  const wrong: [string, string][] = [
+    ['postgres://ann:s3cret@db:port/shop', 'usage'],
+    ['postgres://ann:s3cret@db', 'usage'],
+    ['postgres://ann:s3cret@db/', 'usage'],
+    ['mysql://ann:s3cret@db/shop', 'usage'],
+    ['postgres://ann:s3cret@db/shop?schema=', 'usage'],
+    [`postgres://ann:s3cret@db/shop?schema=${'x'.repeat(64)}`, 'usage'],
+    ['postgres://ann:s3cret@db/shop?layout=marten', 'store_unsupported'],
+  ];
+  for (const [address, code] of wrong) {
+    assert.throws(
+      () => parsePostgresAddress(address),
+      (error) => {
+        assert.ok(error instanceof BackupError);
+        assert.equal(error.code, code);
+        assert.ok(!`${error.message} ${error.hint}`.includes('s3cret'), error.message);
+        return true;
+      },
+    );
+  }
+});

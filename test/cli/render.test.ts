@@ -152,7 +152,7 @@ describe('the account of a verification', () => {
       file: 'events-00001.columns.zst',
       chunk: 7,
       streamId: 'order-1',
-      version: '5',
+      version: '1',
     },
     message: 'chunk 7 of events-00001.columns.zst does not have its checksum',
   };

@@ -1,0 +1,74 @@
+/** EventCore Backup as a library. Everything that is public stands here, by name. */
+
+export {
+  type FullBackupOptions,
+  type FullBackupPorts,
+  type FullBackupReport,
+  takeFullBackup,
+} from './backup/full.ts';
+export type { Clock } from './core/clock.ts';
+export {
+  BackupError,
+  type BackupErrorOptions,
+  ERROR_CODES,
+  type ErrorCode,
+  isBackupError,
+} from './core/errors.ts';
+export type { AppendResult, NewEvent, StoredEvent, StreamAppend } from './core/event.ts';
+export { type EventBatch, MAX_VERSION, NULL_LENGTH, type Spans, spanBytes } from './core/event-batch.ts';
+export type {
+  BatchReader,
+  BatchWriter,
+  CompanionRole,
+  CompanionRow,
+  EventStore,
+  RestoreSession,
+  StoreCursor,
+  StoreDescription,
+  StoreKind,
+  StoreRange,
+  StoreSnapshot,
+  StreamHead,
+  StreamSummary,
+} from './core/event-store.ts';
+export type {
+  BackupKind,
+  ChunkFormat,
+  Compression,
+  EventRange,
+  FileRole,
+  Manifest,
+  ManifestFile,
+  ManifestStore,
+  Oddities,
+} from './core/manifest.ts';
+export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
+export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
+export type { ObjectInfo, ObjectWriter, Vault } from './core/vault.ts';
+export {
+  type Catalog,
+  type CatalogEntry,
+  type DamagedEntry,
+  findBackup,
+  newestBackup,
+  readCatalog,
+  type UnfinishedEntry,
+} from './format/catalog.ts';
+export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
+export type { HeadLine } from './format/heads.ts';
+export { readCompanions, readHeads } from './format/line-files.ts';
+export { digestStore } from './integrity/store-digest.ts';
+export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
+export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';
+export { planRestore, type RestorePlan } from './recovery/plan.ts';
+export {
+  type RestoreOptions,
+  type RestorePorts,
+  type RestoreReport,
+  restoreBackup,
+} from './recovery/restore.ts';
+export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts';
+export { openPostgresStore } from './stores/postgres/store.ts';
+export { openSqliteStore } from './stores/sqlite/store.ts';
+export { openDirectoryVault } from './vaults/fs/vault.ts';
+export { memoryVault } from './vaults/memory/vault.ts';

@@ -8,7 +8,8 @@ const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
-const SQLITE_TOOBIG = 18;
+export const TOO_BIG = 18;
+export const CONSTRAINT = 19;
 const SQLITE_NOTADB = 26;
 
 /** Extended result codes. */
@@ -42,11 +43,7 @@ const OUTCOMES: Readonly<Record<number, readonly [ErrorCode, string, string]>> =
   ],
   [SQLITE_FULL]: ['store_refused', 'cannot grow: the disk is full', 'free space, then try again'],
   [SQLITE_CANTOPEN]: ['store_refused', 'cannot be opened', `check the rights; ${NEEDS_FOLDER}`],
-  [SQLITE_TOOBIG]: [
-    'store_unsupported',
-    'holds an event larger than SQLite can hand out',
-    'the limit is 1 GB',
-  ],
+  [TOO_BIG]: ['store_unsupported', 'holds an event larger than SQLite can hand out', 'the limit is 1 GB'],
   [SQLITE_NOTADB]: [
     'store_refused',
     'cannot be read: the file is not a database or is encrypted',

@@ -112,7 +112,8 @@ export function sampleEvents(config: SqliteConfig, size: number): StoredEvent[] 
   return onStore(config, 'read', (db) => {
     const rowids = rowKeyOf(db, config) === 'id' ? null : drawRowids(db, config, size);
     const from = `FROM ${quoted(config.layout.events.table)}`;
-    if (rowids === null) return eventsOf(db, config, `${from} ORDER BY random() LIMIT ?`, [size]);
+    if (rowids === null)
+      return eventsOf(db, config, `${from} ORDER BY random() LIMIT ?`, [Math.max(0, size)]);
     return rowids.flatMap((rowid) => eventsOf(db, config, `${from} WHERE _rowid_ = ?`, [rowid]));
   });
 }

@@ -3,16 +3,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
 import { type EventBatch, spanBytes } from '../../core/event-batch.ts';
 import type { BatchWriter } from '../../core/event-store.ts';
-import { formatUuid } from '../../core/stream-table.ts';
 import type { SqliteConfig } from './config.ts';
 import { rollBack } from './connection.ts';
 import {
+  CONSTRAINT,
   CONSTRAINT_NOT_NULL,
   CONSTRAINT_PRIMARY_KEY,
   CONSTRAINT_UNIQUE,
   guarded,
   resultCode,
   storeError,
+  TOO_BIG,
 } from './errors.ts';
 import { quoted } from './sql.ts';
 import { TIME_TEXT_MAX, timeWriter } from './time-text.ts';
@@ -25,8 +26,8 @@ const SAVEPOINT = 'batch_writer';
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Writes into the transaction that `db` is in. One writer at a time. */
-export function openLoader(db: DatabaseSync, config: SqliteConfig): BatchWriter {
+/** Writes into the transaction that `db` is in. One writer at a time; `onEnd` is called when it has ended. */
+export function openLoader(db: DatabaseSync, config: SqliteConfig, onEnd: () => void): BatchWriter {
   const { address } = config;
   const insert = guarded(address, () => {
     db.exec(`SAVEPOINT ${SAVEPOINT}`);
@@ -34,26 +35,38 @@ export function openLoader(db: DatabaseSync, config: SqliteConfig): BatchWriter 
   });
   const rowsOf = rowBinder();
   let open = true;
+  const assertOpen = (): void => {
+    if (!open) throw new BackupError('internal', 'this writer has ended');
+    assertInTransaction(db, config);
+  };
   return {
     write: async (batch) => {
-      assertOpen(open);
+      assertOpen();
       guarded(address, () => insert(rowsOf(batch), batch.count));
       await nextTurn();
     },
     end: async () => {
-      assertOpen(open);
-      open = false;
+      assertOpen();
       guarded(address, () => db.exec(`RELEASE ${SAVEPOINT}`));
+      open = false;
+      onEnd();
     },
     abort: async () => {
-      if (open && db.isOpen && db.isTransaction) giveUp(db, address);
+      if (!open) return;
       open = false;
+      onEnd();
+      if (db.isOpen && db.isTransaction) giveUp(db, address);
     },
   };
 }
 
-function assertOpen(open: boolean): void {
-  if (!open) throw new BackupError('internal', 'this writer has ended');
+/**
+ * SQLite rolls a transaction back by itself after some failures, a full disk among them. What would be written behind
+ * that would be visible at once.
+ */
+export function assertInTransaction(db: DatabaseSync, { address }: SqliteConfig): void {
+  if (db.isOpen && db.isTransaction) return;
+  throw new BackupError('internal', `the restore into ${address} has ended and takes no more`);
 }
 
 function giveUp(db: DatabaseSync, address: string): void {
@@ -78,8 +91,9 @@ function prepareInsert(db: DatabaseSync, config: SqliteConfig): Insert {
       const group = values.slice(row * VALUES_PER_ROW, (row + ROWS_PER_INSERT) * VALUES_PER_ROW);
       try {
         many.run(...group);
-      } catch {
-        // The statement wrote none of its rows. One by one they tell which of them it was.
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // The statement wrote none of its rows, the transaction goes on. One by one they tell which of them it was.
         insertSingly(one, group);
       }
     }
@@ -93,7 +107,7 @@ function insertSingly(one: StatementSync, values: SQLInputValue[]): void {
     try {
       one.run(...row);
     } catch (error) {
-      throw refusedEvent(row, error) ?? error;
+      throw isRefusal(error) ? refusedEvent(row, error) : error;
     }
   }
 }
@@ -138,8 +152,25 @@ function rowBinder(): (batch: EventBatch) => SQLInputValue[] {
 
 function idText(batch: EventBatch, row: number, scratch: Uint8Array, at: number): Uint8Array | null {
   if (batch.idKind === 'text') return spanBytes(batch, batch.id, row);
-  encoder.encodeInto(formatUuid(batch.bytes, batch.id.starts[row]!), scratch.subarray(at));
+  writeUuidText(batch.bytes, batch.id.starts[row]!, scratch, at);
   return scratch.subarray(at, at + UUID_TEXT_BYTES);
+}
+
+const HEX_DIGITS = encoder.encode('0123456789abcdef');
+
+/** The canonical text, as `formatUuid` has it, without a string in between. */
+function writeUuidText(bytes: Uint8Array, start: number, out: Uint8Array, at: number): void {
+  let to = at;
+  for (let i = 0; i < 16; i += 1) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) {
+      out[to] = 0x2d;
+      to += 1;
+    }
+    const byte = bytes[start + i]!;
+    out[to] = HEX_DIGITS[byte >> 4]!;
+    out[to + 1] = HEX_DIGITS[byte & 15]!;
+    to += 2;
+  }
 }
 
 function timeText(
@@ -154,12 +185,17 @@ function timeText(
   return scratch.subarray(at, at + writeTime(batch.times[row]!, scratch, at));
 }
 
-function refusedEvent(row: readonly SQLInputValue[], error: unknown): BackupError | null {
-  const reason = REFUSALS.get(resultCode(error) ?? 0);
-  if (reason === undefined) return null;
+/** The row is at fault, not the disk or a lock. */
+function isRefusal(error: unknown): boolean {
+  const code = resultCode(error);
+  return code !== null && ((code & 0xff) === CONSTRAINT || code === TOO_BIG);
+}
+
+function refusedEvent(row: readonly SQLInputValue[], error: unknown): BackupError {
   const [id, stream, version] = row;
   const shown = (value: SQLInputValue | undefined): string =>
     value instanceof Uint8Array ? JSON.stringify(decoder.decode(value)) : 'NULL';
+  const reason = REASONS.get(resultCode(error) ?? CONSTRAINT) ?? 'breaks a constraint of the target';
   return new BackupError(
     'value_not_storable',
     `event ${shown(id)} (stream ${shown(stream)}, version ${version}) ${reason}`,
@@ -170,10 +206,11 @@ function refusedEvent(row: readonly SQLInputValue[], error: unknown): BackupErro
   );
 }
 
-const REFUSALS: ReadonlyMap<number, string> = new Map([
+const REASONS: ReadonlyMap<number, string> = new Map([
   [CONSTRAINT_PRIMARY_KEY, 'has an id that another event has too'],
-  [CONSTRAINT_UNIQUE, 'has a stream and version, or another unique value, that another event has too'],
+  [CONSTRAINT_UNIQUE, 'has a value that no other event may have, which another has too'],
   [CONSTRAINT_NOT_NULL, 'lacks a value that the target requires'],
+  [TOO_BIG, 'is larger than SQLite can hold'],
 ]);
 
 /** The stream whose events two of its versions share, for the index that cannot be made because of them. */

@@ -8,7 +8,7 @@ import type { SqliteConfig } from './config.ts';
 import { connect, createDatabase, rollBack } from './connection.ts';
 import { guarded, storeError } from './errors.ts';
 import { hasEvents, isFilled } from './inspector.ts';
-import { openLoader, sharedVersion } from './loader.ts';
+import { assertInTransaction, openLoader, sharedVersion } from './loader.ts';
 import {
   createIndexes,
   createTables,
@@ -42,15 +42,34 @@ export function openSqliteRestore(config: SqliteConfig, options: RestoreOptions)
   const leftovers = findLeftovers(config);
   const attempt = begin(config, options);
   const { db } = attempt;
-  const { address } = config;
+  let writing = false;
+  const assertReady = (): void => {
+    assertInTransaction(db, config);
+    if (writing) throw new BackupError('internal', 'a writer of this restore has not ended');
+  };
   return {
     token: null,
     discarded: leftovers,
-    openWriter: async () => openLoader(db, config),
-    writeCompanion: async (row) => guarded(address, () => writeCompanion(db, config, row)),
-    finishLoad: async (onStep) => finishLoad(attempt, onStep),
+    openWriter: async () => {
+      assertReady();
+      writing = true;
+      return openLoader(db, config, () => {
+        writing = false;
+      });
+    },
+    writeCompanion: async (row) => {
+      assertReady();
+      return guarded(config.address, () => writeCompanion(db, config, row));
+    },
+    finishLoad: async (onStep) => {
+      assertReady();
+      await finishLoad(attempt, onStep);
+    },
     readSummaries: () => readSummaries(attempt),
-    publish: async () => publish(attempt),
+    publish: async () => {
+      assertReady();
+      publish(attempt);
+    },
     discard: async () => discard(attempt),
   };
 }
@@ -118,6 +137,7 @@ async function finishLoad(
   for (const [step, make] of steps) {
     onStep(step);
     await nextTurn();
+    assertInTransaction(db, config);
     guarded(config.address, () => {
       try {
         make();
@@ -132,26 +152,26 @@ const SUMMARIES_PER_TURN = 1000;
 
 async function* readSummaries({ config, db }: Attempt): AsyncGenerator<StreamSummary> {
   const { table, columns } = config.layout.events;
-  const id = quoted(columns.id);
   const stream = quoted(columns.stream);
   const version = quoted(columns.version);
-  const statement = db.prepare(
-    `SELECT CAST(s.stream AS TEXT) AS stream, events, first, last,
-            (SELECT CAST(e.${id} AS TEXT) FROM ${quoted(table)} e
-             WHERE e.${stream} = s.stream AND e.${version} = s.last) AS id
-     FROM (SELECT ${stream} AS stream, count(*) AS events, min(${version}) AS first, max(${version}) AS last
-           FROM ${quoted(table)} GROUP BY ${stream}) s
-     ORDER BY s.stream`,
+  const streams = db.prepare(
+    `SELECT CAST(${stream} AS TEXT) AS name, CAST(${stream} AS BLOB) AS bytes, count(*) AS events,
+            min(${version}) AS first, max(${version}) AS last
+     FROM ${quoted(table)} GROUP BY ${stream} ORDER BY ${stream}`,
+  );
+  const idAt = db.prepare(
+    `SELECT CAST(${quoted(columns.id)} AS TEXT) AS id FROM ${quoted(table)}
+     WHERE ${stream} = CAST(? AS TEXT) AND ${version} = ?`,
   );
   let read = 0;
   try {
-    for (const row of statement.iterate()) {
+    for (const { name, bytes, events, first, last } of streams.iterate()) {
       yield {
-        streamId: String(row.stream),
-        events: Number(row.events),
-        firstVersion: Number(row.first),
-        lastVersion: Number(row.last),
-        lastEventId: String(row.id),
+        streamId: String(name),
+        events: Number(events),
+        firstVersion: Number(first),
+        lastVersion: Number(last),
+        lastEventId: String(idAt.get(bytes!, last!)?.id),
       };
       read += 1;
       if (read % SUMMARIES_PER_TURN === 0) await nextTurn();

@@ -20,7 +20,7 @@ export function initialiseStore(config: SqliteConfig): void {
 
 /** True for a database with nothing in it, not even a table. */
 export function isNew(db: DatabaseSync): boolean {
-  return db.prepare('PRAGMA page_count').get()?.page_count === 0;
+  return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
 }
 
 /** Lets readers and a writer go on side by side. A file system that cannot do that leaves the mode as it is. */

@@ -147,12 +147,13 @@ function explain(copy: OpenCopy, error: unknown): BackupError {
     return valueNotStorable(eventInChunk(chunk, row - chunk.firstRow), why, error);
   }
   return new BackupError('value_not_storable', `${shown}: an event cannot be stored: ${why}`, {
+    hint: 'restore into a store that can hold it',
     cause: error,
   });
 }
 
-/** From `COPY eventcore_events, line 17, column event_data`, in whatever language: the row's number from 0. */
+/** From `COPY eventcore_events, line 17, column event_data`, in whatever language and line: the row's number from 0. */
 function rowOf(error: pg.DatabaseError): number | null {
-  const match = new RegExp(`^COPY ${EVENTS.name}, \\D+(\\d+)`).exec(error.where ?? '');
+  const match = new RegExp(`^COPY ${EVENTS.name}, \\D+(\\d+)`, 'm').exec(error.where ?? '');
   return match === null ? null : Number(match[1]) - 1;
 }

@@ -97,7 +97,7 @@ export async function syncDirectories(highest: string, lowest: string): Promise<
   }
 }
 
-export async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
@@ -106,6 +106,17 @@ export async function syncDirectory(path: string): Promise<void> {
     if (!hasErrno(error, 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
   } finally {
     await handle.close();
+  }
+}
+
+/** Makes durable that something below `path` is gone, also when another clean-up has taken `path` away by now. */
+export async function syncRemoval(root: Root, path: string): Promise<void> {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      return await syncDirectory(at);
+    } catch (error) {
+      if (at === root.path || !hasErrno(error, 'ENOENT')) throw error;
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import {
   makeRoot,
   type Root,
   removeEmptyDirectories,
-  syncDirectory,
+  syncRemoval,
 } from './directories.ts';
 import { hasErrno, toVaultError } from './errors.ts';
 import { removeLeftovers } from './leftovers.ts';
@@ -159,10 +159,14 @@ async function removeObject(root: Root, name: string): Promise<void> {
   const found = path === null ? null : await lstatIfThere(path);
   if (path === null || !found?.isFile()) return assertRootInPlace(root);
   try {
-    await unlink(path);
-    await syncDirectory(dirname(path));
+    await unlink(path).catch(ignoreMissing);
+    await syncRemoval(root, dirname(path));
   } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw toVaultError(error, `remove "${path}"`);
+    throw toVaultError(error, `remove "${path}"`);
   }
   await removeEmptyDirectories(root, dirname(path));
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!hasErrno(error, 'ENOENT')) throw error;
 }

@@ -6,11 +6,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { openDirectoryVault } from '../../../src/vaults/fs/vault.ts';
 
+/** Enough for no two contents to be the same. */
+const MIN_BYTES = 32;
+
 const vault = openDirectoryVault(process.argv[2]!);
 await vault.open({ create: true });
 
 async function writeForEver(directory: string): Promise<void> {
-  for (let size = 1; ; size = (size * 7 + 1) % 900_000) {
+  for (let size = MIN_BYTES; ; size = MIN_BYTES + ((size * 7) % 900_000)) {
     const bytes = randomBytes(size);
     const name = `${directory}/${createHash('sha256').update(bytes).digest('hex')}`;
     const writer = await vault.createObject(name);

@@ -35,34 +35,38 @@ test('what a living process is writing survives another one that cleans up', asy
   await withTemporaryDirectory(async (path) => {
     const vault = openDirectoryVault(path);
     await vault.open({ create: true });
-    const child = startWriter(path);
-    await once(child.stdout, 'data');
+    const writer = await startWriter(path);
     let removed = 0;
     for (let i = 0; i < 200; i += 1) removed += await vault.removeLeftovers('');
-    assert.equal(child.exitCode, null, 'the writer failed');
-    child.kill('SIGKILL');
-    await once(child, 'close');
+    await writer.kill();
     assert.equal(removed, 0);
   });
 });
 
 /** The names whose commits had resolved when the writer was killed, `delayMs` after its first one. */
 async function writeUntilKilled(path: string, delayMs: number): Promise<string[]> {
-  const child = startWriter(path);
+  const writer = await startWriter(path);
+  await setTimeout(delayMs);
+  return writer.kill();
+}
+
+/** Resolves once the writer has committed its first object; fails when it ends by itself. */
+async function startWriter(path: string) {
+  const child = spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = once(child, 'close');
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  await once(child.stdout, 'data');
-  await setTimeout(delayMs);
-  child.kill('SIGKILL');
-  const [exitCode, signal] = await once(child, 'close');
-  assert.deepEqual([exitCode, signal], [null, 'SIGKILL'], 'the writer ended by itself');
-  return output.split('\n').slice(0, -1);
-}
-
-function startWriter(path: string) {
-  return spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const endedFirst = closed.then(() => assert.fail('the writer ended before it had committed anything'));
+  await Promise.race([once(child.stdout, 'data'), endedFirst]);
+  endedFirst.catch(() => {}); // It is about to be killed.
+  const kill = async () => {
+    child.kill('SIGKILL');
+    assert.deepEqual(await closed, [null, 'SIGKILL'], 'the writer ended by itself');
+    return output.split('\n').slice(0, -1);
+  };
+  return { kill };
 }
 
 async function assertAllWhole(path: string): Promise<Set<string>> {

@@ -130,9 +130,9 @@ async function finishLoad(
   { config, db, dropped }: Attempt,
   onStep: (step: string) => void = () => {},
 ): Promise<void> {
-  const steps: (readonly [string, () => void])[] = dropped
-    .toSorted((a, b) => a.type.localeCompare(b.type))
-    .map(({ type, name, create }) => [`making ${type} ${name}`, () => db.exec(create)]);
+  const steps: (readonly [string, () => void])[] = dropped.map(({ type, name, create }) => {
+    return [`making ${type} ${name}`, () => db.exec(create)];
+  });
   steps.push(['making what is missing', () => createIndexes(db, config.layout)]);
   for (const [step, make] of steps) {
     onStep(step);

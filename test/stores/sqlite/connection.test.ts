@@ -13,6 +13,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { type ErrorCode, isBackupError } from '../../../src/core/errors.ts';
 import type { EventStore } from '../../../src/core/event-store.ts';
+import { parseSqliteAddress } from '../../../src/stores/sqlite/config.ts';
+import { connect } from '../../../src/stores/sqlite/connection.ts';
 import { storeError } from '../../../src/stores/sqlite/errors.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';
 import { temporaryStore } from './temporary-store.ts';
@@ -122,6 +124,16 @@ test('what another process has locked is refused with the way out', async (t) =>
   assert.equal((await store.inspect()).state, 'empty');
   db.exec('ROLLBACK');
   await store.append(APPEND);
+});
+
+test('a connection for reading can change nothing', async (t) => {
+  const { store, address } = temporaryStore(t);
+  await store.initialise();
+  const db = connect(parseSqliteAddress(address), 'read');
+  for (const sql of ['DELETE FROM eventcore_events', 'CREATE TABLE x (y)', 'PRAGMA user_version = 7']) {
+    assert.throws(() => db.exec(sql), /readonly/);
+  }
+  db.close();
 });
 
 test('names that mean something in a URI are only names', async (t) => {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeBatch } from '../../../src/testing/batches.ts';
@@ -101,6 +102,42 @@ test('what a killed restore left half-written is told to the next one', async (t
   assert.equal(discarded.length, 1);
   assert.match(discarded[0]!, /unfinished transaction of a killed process in sqlite:.*events\.db/);
   assert.deepEqual(target.files(), ['events.db']);
+});
+
+test('a restore that the disk stops half-way leaves the target as it was', async (t) => {
+  const target = temporaryStore(t);
+  const [, prepare, before] = PREPARATIONS[2]!;
+  await prepare(target);
+  const old = await readRaw(target.store);
+  // No file of the child may pass some 20 MB (the unit differs from shell to shell); the restore needs 80.
+  const command = 'ulimit -f 30000 && exec "$0" "$@"';
+  const script = path.join(import.meta.dirname, 'restore-child.ts');
+  const child = spawn('sh', ['-c', command, process.execPath, script, target.address], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const said = await text(child.stderr!);
+  assert.match(said, /BackupError.*cannot be read or written|BackupError.*disk is full/);
+  assert.equal(await isWhole(target, before), false);
+  assert.deepEqual(await readRaw(target.store), old);
+});
+
+test('a discard loses nothing that another process writes into the new file meanwhile', async (t) => {
+  const { store, file, files } = temporaryStore(t);
+  const session = await store.openRestore({ attemptId: 'attempt', replace: false });
+  const code = `const db = new (require('node:sqlite').DatabaseSync)(process.argv[1], { timeout: 20000 });
+    console.log('waiting'); db.exec('CREATE TABLE notes (text)'); db.close();`;
+  const child = spawn(process.execPath, ['-e', code, file], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exited = once(child, 'exit');
+  await once(child.stdout!, 'data');
+  await sleep(200);
+  await session.discard();
+  const [exitCode] = await exited;
+  const kept = files().includes('events.db');
+  assert.equal(
+    exitCode === 0,
+    kept,
+    `the other process ended with ${exitCode}, the file is ${kept ? 'there' : 'gone'}`,
+  );
 });
 
 test('a restore that ends well holds everything and leaves one file', async (t) => {

@@ -337,7 +337,7 @@ test('companions are read with all their columns, and refused where they are no 
   const { store, migrate } = temporaryStore(t);
   const db = migrate();
   db.exec(`ALTER TABLE eventcore_command_state_snapshots ADD COLUMN note TEXT;
-    INSERT INTO eventcore_command_state_snapshots VALUES ('s', '{"a":"\u{FEFF}é"}', 'then', NULL)`);
+    INSERT INTO eventcore_command_state_snapshots VALUES ('\u{FEFF}s', '{"a":"\u{FEFF}é"}', 'then', NULL)`);
   const read = async () => {
     const snapshot = await store.openSnapshot();
     const rows = [];
@@ -349,7 +349,12 @@ test('companions are read with all their columns, and refused where they are no 
     {
       table: 'eventcore_command_state_snapshots',
       role: 'snapshots',
-      values: { snapshot_id: 's', snapshot_data: '{"a":"\u{FEFF}é"}', updated_at: 'then', note: null },
+      values: {
+        snapshot_id: '\u{FEFF}s',
+        snapshot_data: '{"a":"\u{FEFF}é"}',
+        updated_at: 'then',
+        note: null,
+      },
     },
   ]);
   db.exec(`UPDATE eventcore_command_state_snapshots SET note = CAST(x'ff' AS TEXT)`);

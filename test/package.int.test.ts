@@ -1,0 +1,125 @@
+/** What is published: packed, unpacked elsewhere with nothing but its declared dependencies, and used. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { openPostgresStore } from '../src/stores/postgres/store.ts';
+import { generateAppends } from '../src/testing/event-generator.ts';
+import { startPostgres } from './harness/postgres.ts';
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '..');
+
+let place: string;
+let installed: string;
+let files: string[];
+
+before(async () => {
+  place = await realpath(await mkdtemp(join(tmpdir(), 'eventcore-package-')));
+  await run(process.execPath, [join(ROOT, 'scripts/package.mjs'), '--out', join(place, 'package')]);
+  const { stdout } = await run('npm', ['pack', '--json', join(place, 'package')], { cwd: place });
+  const [tarball] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
+  files = tarball.files.map((file) => file.path);
+  installed = await install(join(place, tarball.filename));
+});
+
+after(() => rm(place, { recursive: true, force: true }));
+
+test('the package has the built sources with their types, the documents, and nothing else', () => {
+  const documents = files.filter((path) => !path.startsWith('dist/'));
+  assert.deepEqual(documents.sort(), ['FORMAT.md', 'LICENSE', 'README.md', 'package.json']);
+  const built = files.filter((path) => path.startsWith('dist/'));
+  assert.ok(built.includes('dist/cli/thread-main.js'), 'threads have no file to start from');
+  assert.deepEqual(
+    built.filter((path) => !/\.(?:js|d\.ts)$/.test(path)),
+    [],
+  );
+});
+
+test('the package brings no development dependencies, no binaries, and runs nothing when it is installed', () => {
+  const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  for (const key of ['scripts', 'devDependencies', 'optionalDependencies', 'overrides', 'private']) {
+    assert.ok(!(key in manifest), `package.json has ${key}`);
+  }
+  for (const path of [...Object.values(manifest.bin as object), './dist/index.js']) {
+    assert.ok(existsSync(join(installed, path)), `${path} is missing`);
+  }
+});
+
+test('the installed command tells its version', async () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  const { stdout } = await runCommand('--version');
+  assert.equal(stdout.trim(), version);
+});
+
+test('the installed command tells its whole story', async () => {
+  const { stdout } = await runCommand('demo', '--no-progress');
+  assert.match(stdout, /restore/i);
+});
+
+test('the installed command reads PostgreSQL in threads of its own', async () => {
+  const server = await startPostgres();
+  try {
+    const address = server.address(await server.createDatabase());
+    const store = openPostgresStore(address);
+    await store.initialise();
+    for (const appends of generateAppends({ seed: 7, events: 500 })) await store.append(appends);
+    const { events } = await store.count();
+    await store.close();
+    const vault = join(place, 'vault');
+    const { stdout } = await runCommand(
+      ...['backup', 'full', '--store', address, '--vault', vault, '--parallel', '2', '--json'],
+    );
+    assert.equal((JSON.parse(stdout) as { totalEvents: number }).totalEvents, events);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('a program finds the library and the contracts, and the compiler their types', async () => {
+  const program = `
+    import { BackupError } from 'eventcore-backup';
+    import { vaultContract, type VaultFixture } from 'eventcore-backup/testing';
+    const error: BackupError = new BackupError('usage', 'no');
+    const contract: (options: { name: string; setup: () => Promise<VaultFixture> }) => void = vaultContract;
+    console.log(error.exitCode, typeof contract);
+  `;
+  await writeFile(join(place, 'program.mts'), program);
+  const { stdout } = await run(process.execPath, ['program.mts'], { cwd: place });
+  assert.equal(stdout.trim(), '2 function');
+  const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
+  await run(join(ROOT, 'node_modules/.bin/tsc'), [...options, '--ignoreConfig', 'program.mts'], {
+    cwd: place,
+  }).catch((error: { stdout: string }) => assert.fail(error.stdout));
+});
+
+/** As `npm install --omit=dev` lays it out, without asking a registry. */
+async function install(tarball: string): Promise<string> {
+  const modules = join(place, 'node_modules');
+  const path = join(modules, 'eventcore-backup');
+  await mkdir(path, { recursive: true });
+  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', path]);
+  const { dependencies } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  // Types of Node and of the PostgreSQL client come from the one who compiles against the package.
+  const names = [...Object.keys(dependencies), '@types/node', '@types/pg'];
+  for (const name of names) {
+    await mkdir(dirname(join(modules, name)), { recursive: true });
+    await symlink(join(ROOT, 'node_modules', name), join(modules, name));
+  }
+  return path;
+}
+
+/** Through the file itself, as the link that npm makes does. */
+async function runCommand(...words: string[]) {
+  const path = `${dirname(process.execPath)}:${process.env.PATH}`;
+  return run(join(installed, 'dist/cli/main.js'), words, { cwd: place, env: { ...process.env, PATH: path } });
+}

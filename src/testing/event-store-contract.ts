@@ -5,8 +5,6 @@ import { LOOK_CASES } from './event-store/looks.ts';
 import { RESTORE_CASES } from './event-store/restores.ts';
 import { SNAPSHOT_CASES } from './event-store/snapshots.ts';
 
-export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
-
 export interface EventStoreContractOptions {
   /** Names the adapter in the test's output. */
   readonly name: string;

@@ -9,10 +9,6 @@ export {
   type TestText,
 } from './batches.ts';
 export { type GeneratorOptions, generateAppends, generateBatches } from './event-generator.ts';
-export {
-  type EventStoreContractOptions,
-  type EventStoreFixture,
-  eventStoreContract,
-  type StoreCapabilities,
-} from './event-store-contract.ts';
+export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
+export { type EventStoreContractOptions, eventStoreContract } from './event-store-contract.ts';
 export { type VaultContractOptions, type VaultFixture, vaultContract } from './vault-contract.ts';

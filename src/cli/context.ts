@@ -70,6 +70,7 @@ export async function withStore<Result>(
 
 /** Names a step on the terminal and in the log. */
 export function beginStep(context: CommandContext, name: string): void {
-  context.progress.step(name);
+  context.progress.end();
   context.log.info(name);
+  context.progress.step(name);
 }

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { link, open, rename, stat, unlink } from 'node:fs/promises';
 import { BackupError } from '../core/errors.ts';
 import type { Output } from './output.ts';
@@ -20,10 +21,13 @@ const FILE_MODE = 0o600;
 
 /**
  * Writes beside the file and gives it its name when all of it is on the disk; killed before that, a file that
- * ends in `.unfinished` is left. Throws `would_overwrite`, and `usage` for a path that cannot be written.
+ * ends in `.unfinished` is left. Only a regular file is ever replaced. Throws `would_overwrite`, and `usage` for a path
+ * that cannot be written.
  */
 export async function openExportFile(path: string, overwrite: boolean): Promise<ExportSink> {
-  if (!overwrite && (await exists(path))) throw wouldOverwrite(path);
+  const found = await statIfThere(path);
+  if (found !== null && !found.isFile()) throw unwritable(path, 'it is no regular file');
+  if (found !== null && !overwrite) throw wouldOverwrite(path);
   const temporary = `${path}.${process.pid}.unfinished`;
   const handle = await orUnwritable(path, () => open(temporary, 'wx', FILE_MODE));
   let isOpen = true;
@@ -64,13 +68,12 @@ async function publish(temporary: string, path: string): Promise<void> {
   await unlink(temporary);
 }
 
-async function exists(path: string): Promise<boolean> {
+async function statIfThere(path: string): Promise<Stats | null> {
   try {
-    await stat(path);
-    return true;
+    return await stat(path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw unwritable(path, cause);
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw toUnwritable(path, cause);
   }
 }
 
@@ -78,16 +81,18 @@ async function orUnwritable<Result>(path: string, work: () => Promise<Result>): 
   try {
     return await work();
   } catch (cause) {
-    throw cause instanceof BackupError ? cause : unwritable(path, cause);
+    throw cause instanceof BackupError ? cause : toUnwritable(path, cause);
   }
 }
 
-function unwritable(path: string, cause: unknown): BackupError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-  return new BackupError('usage', `cannot write ${path} (${code})`, {
+function toUnwritable(path: string, cause: unknown): BackupError {
+  return unwritable(path, (cause as NodeJS.ErrnoException).code ?? 'unknown failure', cause);
+}
+
+function unwritable(path: string, reason: string, cause?: unknown): BackupError {
+  return new BackupError('usage', `cannot write ${path}: ${reason}`, {
     hint: 'nothing was left there; check the path, its rights and the free space',
-    facts: { errno: code },
-    cause,
+    ...(cause === undefined ? {} : { cause }),
   });
 }
 

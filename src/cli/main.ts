@@ -13,7 +13,6 @@ const aborter = new AbortController();
 /** The first time stops cleanly, the second at once. */
 function stop(): void {
   if (aborter.signal.aborted) endAtOnce(INTERRUPTED);
-  if (stderr.isTTY) stderr.write('\nstopping; press Ctrl-C again to stop at once, without cleaning up\n');
   aborter.abort();
 }
 

@@ -65,13 +65,20 @@ function makeContext(flags: GlobalFlags, host: Host): CommandContext {
   const { env, cwd, stdout, stderr, signal } = host;
   const json = flags.json === true;
   const quiet = flags.quiet === true;
+  const progress = makeProgress(stderr, flags.progress && !json && !quiet, signal);
+  signal.addEventListener('abort', () => sayStopping(stderr), { once: true });
   return {
     ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
     log: makeLog({ level: flags.logLevel, json, stderr, env, now: systemClock.now }),
-    progress: makeProgress(stderr, flags.progress && !json && !quiet),
+    progress,
   };
+}
+
+/** Cleaning up can take a moment. */
+function sayStopping(stderr: NodeJS.WriteStream): void {
+  if (stderr.isTTY) stderr.write('\rstopping; press Ctrl-C again to stop at once, without cleaning up\n');
 }
 
 function makeProgram(start: Start, host: Host): Command {

@@ -14,7 +14,12 @@ export interface ProgressDisplay {
 const WIDTH = 24;
 const UPDATES_PER_SECOND = 8;
 
-export function makeProgress(stderr: NodeJS.WriteStream, shown: boolean): ProgressDisplay {
+/** Once the signal has fired nothing is shown any more: the lines below belong to what is said of the end. */
+export function makeProgress(
+  stderr: NodeJS.WriteStream,
+  shown: boolean,
+  signal: AbortSignal,
+): ProgressDisplay {
   if (!shown || stderr.isTTY !== true) return { step: () => {}, update: () => {}, end: () => {} };
   let bar: cliProgress.SingleBar | null = null;
   let name = '';
@@ -22,6 +27,7 @@ export function makeProgress(stderr: NodeJS.WriteStream, shown: boolean): Progre
     bar?.stop();
     bar = null;
   };
+  signal.addEventListener('abort', end, { once: true });
   const begin = (): cliProgress.SingleBar => {
     const startedAtMs = Date.now();
     const created = new cliProgress.SingleBar({
@@ -46,10 +52,12 @@ export function makeProgress(stderr: NodeJS.WriteStream, shown: boolean): Progre
   return {
     step: (next) => {
       end();
+      if (signal.aborted) return;
       name = next;
       bar = begin();
     },
     update: ({ events, bytes, totalEvents, totalBytes }) => {
+      if (signal.aborted) return;
       bar ??= begin();
       // An estimate can fall short of the truth: the bar is then full, not fuller than full.
       bar.setTotal(Math.max(totalEvents ?? 0, totalEvents === null ? 0 : events));
@@ -85,10 +93,9 @@ export function progressLine(state: ProgressState): string {
     parts.push(`${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}`, `${Math.floor(done * 100)} %`);
   }
   parts.push(`${formatCount(value)} events`);
-  if (elapsedMs >= 500) {
-    parts.push(`${formatBytes(Math.round((bytes * 1000) / elapsedMs))}/s`);
-    if (total > value) parts.push(`${timeLeft(elapsedMs, value, total)} left`);
-  }
+  if (elapsedMs >= 500) parts.push(`${formatBytes(Math.round((bytes * 1000) / elapsedMs))}/s`);
+  const canTell = elapsedMs >= 1000 && value >= total / 100;
+  if (canTell && total > value) parts.push(`${timeLeft(elapsedMs, value, total)} left`);
   return parts.join('  ');
 }
 

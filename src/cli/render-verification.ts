@@ -17,11 +17,8 @@ export function verificationLines(
   const unsound = results.filter(({ verification }) => !verification.overallValid);
   const verdict =
     unsound.length === 0
-      ? paint(
-          'good',
-          `${results.length === 1 ? 'The backup is' : `All ${plural(results.length, 'backup')} are`} sound`,
-        )
-      : paint('bad', `${unsound.length} of ${plural(results.length, 'backup')} failed`);
+      ? `${paint('good', 'Sound')}: ${plural(results.length, 'backup')}`
+      : `${paint('bad', 'FAILED')}: ${unsound.length} of ${plural(results.length, 'backup')}`;
   const depth = quick ? ' (quick: existence, sizes and tables; no event was read)' : '';
   return [
     `${verdict} in ${printable(vault)}${depth}`,
@@ -76,7 +73,8 @@ function problemLines(verification: BackupVerification, paint: Paint): string[] 
 }
 
 /** The message, and what of the problem's place it does not name itself. */
-function placed({ message, file, chunk, streamId, version }: Problem): string {
+function placed({ code, message, file, chunk, streamId, version }: Problem): string {
+  if (code === 'manifest_damaged' || code === 'manifest_missing') return printable(message);
   const places = [
     file !== null && !message.includes(file) ? file : null,
     chunk !== null && !message.includes(`chunk ${chunk}`) ? `chunk ${chunk}` : null,

@@ -160,7 +160,7 @@ describe('the account of a verification', () => {
     verificationLines([{ verification, manifest: null }], { vault: 'file:/v', quick }, plain).join('\n');
 
   it('of a sound backup is short', () => {
-    assert.match(render(sound), /^The backup is sound in file:\/v\n.*\n {2}aaaaaaaa {2}sound .*12 ms$/);
+    assert.match(render(sound), /^Sound: 1 backup in file:\/v\n.*\n {2}aaaaaaaa {2}sound .*12 ms$/);
     assert.match(
       render({ ...sound, eventsValid: null }, true),
       /quick: existence, sizes and tables; no event/,
@@ -169,7 +169,7 @@ describe('the account of a verification', () => {
 
   it('of a damaged one names file, chunk, stream and version, each once', () => {
     const text = render({ ...sound, overallValid: false, problems: [problem] });
-    assert.match(text, /^1 of 1 backup failed in/);
+    assert.match(text, /^FAILED: 1 of 1 backup in/);
     assert.match(text, /chunk_checksum {2}stream "order-1", version 1: chunk 7 of events-00001/);
     assert.equal(text.match(/events-00001/g)?.length, 1);
   });

@@ -108,11 +108,16 @@ function unfinishedLines(unfinished: readonly UnfinishedEntry[], vault: string, 
     paint('warning', `${plural(unfinished.length, 'attempt')} without a manifest: not a backup`),
     ...unfinished.map((entry) => `  ${entry.backupId}  ${entry.kind}  ${attemptSize(entry)}`),
     '  If no backup is being written to this vault now, they can go:',
-    ...unfinished.map((entry) => `    rm -r '${join(vaultPath(vault), entry.folder)}'`),
+    ...unfinished.map(({ folder }) => `    rm -r ${shellWord(join(vaultPath(vault), folder))}`),
   ];
 }
 
 function attemptSize({ objects, sizeBytes, modifiedAtMs }: UnfinishedEntry): string {
   const age = formatDuration(Math.max(0, systemClock.now() - modifiedAtMs));
   return `${plural(objects, 'file')}, ${formatBytes(sizeBytes)}, last written ${age} ago`;
+}
+
+/** A path as a word of a shell, in quotes where it needs them. */
+function shellWord(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

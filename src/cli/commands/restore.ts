@@ -2,7 +2,13 @@ import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
-import { type CatalogEntry, findBackup, newestBackup, readCatalog } from '../../format/catalog.ts';
+import {
+  type Catalog,
+  type CatalogEntry,
+  findBackup,
+  newestBackup,
+  readCatalog,
+} from '../../format/catalog.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
@@ -72,8 +78,7 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
   const settings = context.settings();
   await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
-    const entry =
-      flags.backup === undefined ? newestBackup(catalog, vault.address) : findBackup(catalog, flags.backup);
+    const entry = chooseBackup(context, catalog, vault.address, flags.backup);
     await withStore(flags.to, async (target) => {
       await namingTheFlag(settings, flags, target, async () => {
         if (flags.dryRun) return planOnly(context, flags, entry, target);
@@ -82,6 +87,21 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
     });
   });
   return 0;
+}
+
+/** The newest one unless another is named; a damaged one, which might be newer, is not passed over in silence. */
+function chooseBackup(
+  { log }: CommandContext,
+  catalog: Catalog,
+  vaultAddress: string,
+  wanted: string | undefined,
+): CatalogEntry {
+  if (wanted !== undefined) return findBackup(catalog, wanted);
+  const newest = newestBackup(catalog, vaultAddress);
+  for (const { backupId, message } of catalog.damaged) {
+    log.warn(`backup ${backupId} is passed over, and may be newer: ${message}`);
+  }
+  return newest;
 }
 
 /** A target that holds events is refused in the same words, wherever it was noticed. */

@@ -71,24 +71,12 @@ export async function startStandby(
   options: Pick<TestPostgresOptions, 'settings'> = {},
 ): Promise<TestPostgres> {
   const { root, dataDir } = makeFolder();
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port: primary.port,
-    user: 'postgres',
-    database: 'postgres',
-  });
-  await client.connect();
-  await client.query("SELECT pg_backup_start('standby', true)");
-  run('cp', ['-a', primary.dataDir, dataDir]);
-  const { rows } = await client.query<{ label: string }>(
-    'SELECT labelfile AS label FROM pg_backup_stop(false)',
-  );
-  await client.end();
+  const label = await copyFiles(primary, dataDir);
   for (const name of ['postmaster.pid', 'pg_wal', 'pg_replslot']) {
     rmSync(path.join(dataDir, name), { recursive: true, force: true });
   }
   for (const name of ['pg_wal', 'pg_replslot']) mkdirSync(path.join(dataDir, name), { mode: 0o700 });
-  writeFileSync(path.join(dataDir, 'backup_label'), rows[0]!.label);
+  writeFileSync(path.join(dataDir, 'backup_label'), label);
   writeFileSync(path.join(dataDir, 'standby.signal'), '');
   for (const name of ['pg_wal', 'pg_replslot', 'backup_label', 'standby.signal'])
     own(path.join(dataDir, name));
@@ -96,6 +84,32 @@ export async function startStandby(
     primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres`,
     ...options.settings,
   });
+}
+
+/** Copies a running server's files and returns the label that recovery needs. */
+async function copyFiles(primary: TestPostgres, dataDir: string): Promise<string> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port: primary.port,
+    user: 'postgres',
+    database: 'postgres',
+  });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ version: string }>(
+      "SELECT current_setting('server_version_num') AS version",
+    );
+    const isOld = Number(rows[0]!.version) < 150_000;
+    await client.query(
+      `SELECT ${isOld ? "pg_start_backup('copy', true, false)" : "pg_backup_start('copy', true)"}`,
+    );
+    run('cp', ['-a', primary.dataDir, dataDir]);
+    const stop = isOld ? 'pg_stop_backup' : 'pg_backup_stop';
+    const stopped = await client.query<{ label: string }>(`SELECT labelfile AS label FROM ${stop}(false)`);
+    return stopped.rows[0]!.label;
+  } finally {
+    await client.end();
+  }
 }
 
 async function start(

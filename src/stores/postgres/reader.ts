@@ -84,7 +84,11 @@ async function* readRange(
   let whole = false;
   try {
     throwIfAborted(options.signal);
-    yield* decodeCopy(client.query(copyTo(sql)), options.batchBytes);
+    for await (const batch of decodeCopy(client.query(copyTo(sql)), options.batchBytes)) {
+      yield batch;
+      // What was received before the abort could still be a whole COPY.
+      throwIfAborted(options.signal);
+    }
     whole = true;
   } catch (error) {
     throwIfAborted(options.signal);

@@ -22,10 +22,11 @@ export function makeByteWriter(): ByteWriter {
   return { bytes: Buffer.allocUnsafeSlow(FIRST_BYTES), at: 0 };
 }
 
-/** Starts over; what was written before may be overwritten. */
-export function clearWriter(out: ByteWriter): void {
+/** Starts over; what was written before may be overwritten. `expectedBytes` spares growing in steps. */
+export function clearWriter(out: ByteWriter, expectedBytes = 0): void {
   out.at = 0;
   if (out.bytes.length > KEPT_BYTES) out.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  reserve(out, expectedBytes);
 }
 
 /** Makes room for `more` bytes. Throws `store_unsupported` when the chunk would pass 4 GiB. */
@@ -35,7 +36,9 @@ export function reserve(out: ByteWriter, more: number): void {
 
 function grow(out: ByteWriter, neededBytes: number): void {
   if (neededBytes > MAX_BYTES) throw tooLarge(neededBytes);
-  const bytes = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, Math.max(neededBytes, out.bytes.length * 2)));
+  const { length } = out.bytes;
+  const roomyBytes = Math.min(length * 2, length + KEPT_BYTES, MAX_BYTES);
+  const bytes = Buffer.allocUnsafeSlow(Math.max(neededBytes, roomyBytes));
   out.bytes.copy(bytes, 0, 0, out.at);
   out.bytes = bytes;
 }

@@ -28,8 +28,8 @@ export interface ChunkCodec {
 
   /**
    * The events of a chunk. The batch is valid until the next `decode`, and only as long as `plain` is not
-   * changed: its bytes may be those of the chunk. Throws `damaged`, whatever the bytes are. Reserves no more
-   * than a small multiple of the chunk's length.
+   * changed: its bytes may be those of the chunk. Throws `damaged` and nothing else, whatever the bytes are. Takes
+   * memory and time in proportion to the length of the chunk, whatever counts it claims.
    */
   decode(plain: Uint8Array): EventBatch;
 }

@@ -1,13 +1,6 @@
 import type { EventBatch } from '../core/event-batch.ts';
 import { byteSource } from './byte-source.ts';
-import {
-  type ByteWriter,
-  clearWriter,
-  copySpan,
-  makeByteWriter,
-  reserve,
-  writtenBytes,
-} from './byte-writer.ts';
+import { type ByteWriter, clearWriter, copySpan, makeByteWriter, writtenBytes } from './byte-writer.ts';
 import { chunkDamage } from './chunk-damage.ts';
 import { readPlanes, readTextIds, refuseShortPlanes, UUID_BYTES } from './columns/ids.ts';
 import { type ColumnPart, ENCODING, readHeader, unknownEncoding } from './columns/layout.ts';
@@ -76,8 +69,7 @@ function readIds(
   }
   if (part.encoding !== ENCODING.uuidPlanes) throw unknownEncoding('id', part);
   refuseShortPlanes(part, count);
-  clearWriter(joined);
-  reserve(joined, plain.length + count * UUID_BYTES);
+  clearWriter(joined, plain.length + count * UUID_BYTES);
   copySpan(joined, plain, 0, plain.length);
   readPlanes(part, count, joined, rows.id);
   return { bytes: writtenBytes(joined), idKind: 'uuid' };

@@ -16,6 +16,9 @@ import { writePayload } from './columns/values.ts';
 import { writeVersions } from './columns/versions.ts';
 import { makeNameDictionary, type NameDictionary } from './name-dictionary.ts';
 
+/** What the columns add to an event's own bytes, generously. */
+const USUAL_ROW_BYTES = 64;
+
 interface ColumnsEncoder {
   readonly out: ByteWriter;
   readonly streams: NameDictionary;
@@ -41,7 +44,7 @@ export function makeColumnsEncoder(): (batch: EventBatch) => Uint8Array {
 function encodeColumns(encoder: ColumnsEncoder, batch: EventBatch): Uint8Array {
   const { out } = encoder;
   fitScratch(encoder, batch.count);
-  clearWriter(out);
+  clearWriter(out, batch.bytes.length + batch.count * USUAL_ROW_BYTES);
   const source = byteSource(batch.bytes);
   const timeTextRows = rowsWithTimeText(batch);
   const names = timeTextRows.length === 0 ? COLUMN_NAMES.slice(0, -1) : COLUMN_NAMES;

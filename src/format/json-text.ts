@@ -109,6 +109,11 @@ export function readJsonText(bytes: Buffer, start: number, end: number, out: Byt
   return true;
 }
 
+const NO_DIGIT = 0xff;
+/** Value of a lower-case hexadecimal digit by its byte. */
+const HEX_VALUES = new Uint8Array(256).fill(NO_DIGIT);
+for (const [value, digit] of HEX_DIGITS.entries()) HEX_VALUES[digit] = value;
+
 /** The place behind the escape; -1 when it is none. The string's closing quote ends digits that are cut off. */
 function readEscape(bytes: Buffer, at: number, out: ByteWriter): number {
   const letter = bytes[at + 1]!;
@@ -119,11 +124,11 @@ function readEscape(bytes: Buffer, at: number, out: ByteWriter): number {
     return at + 2;
   }
   if (letter !== LETTER_U || bytes[at + 2] !== ZERO || bytes[at + 3] !== ZERO) return -1;
-  const high = HEX_DIGITS.indexOf(bytes[at + 4]!);
-  const low = high === -1 ? -1 : HEX_DIGITS.indexOf(bytes[at + 5]!);
-  if (low === -1) return -1;
+  const high = HEX_VALUES[bytes[at + 4]!]!;
+  if (high === NO_DIGIT) return -1;
+  const low = HEX_VALUES[bytes[at + 5]!]!;
   const byte = high * 16 + low;
-  if (ESCAPE_OF[byte] !== LETTER_U) return -1;
+  if (low === NO_DIGIT || ESCAPE_OF[byte] !== LETTER_U) return -1;
   out.bytes[out.at] = byte;
   out.at += 1;
   return at + LONGEST_ESCAPE_BYTES;

@@ -20,6 +20,8 @@ import { UUID_TEXT_BYTES, writeUuid } from './uuid-text.ts';
 
 const QUOTE = 0x22;
 const LONGEST_VERSION_BYTES = 20;
+/** What a line adds to an event's own bytes, mostly. */
+const USUAL_ROW_BYTES = 192;
 
 /**
  * Encodes batches as JSON Lines (FORMAT.md): one event a line, keys in a fixed order, no white space of our own.
@@ -29,7 +31,7 @@ export function makeJsonlEncoder(): (batch: EventBatch) => Uint8Array {
   const out = makeByteWriter();
   const days = makeDayCache();
   return (batch) => {
-    clearWriter(out);
+    clearWriter(out, batch.bytes.length + batch.count * USUAL_ROW_BYTES);
     const source = byteSource(batch.bytes);
     const words = timeWords(batch.times);
     for (let row = 0; row < batch.count; row += 1) writeLine(out, days, source, batch, words, row);

@@ -18,6 +18,8 @@ import { UUID_TEXT_BYTES, writeUuid } from './uuid-text.ts';
 const TWO_POW_32 = 0x1_0000_0000;
 /** The first byte and the length of any value but the bytes of text. */
 const LONGEST_HEAD_BYTES = 9;
+/** What a map adds to an event's own bytes, mostly. */
+const USUAL_ROW_BYTES = 160;
 
 /**
  * Encodes batches as MessagePack (FORMAT.md): one map an event, one behind the other. Text is str, or bin where it is
@@ -27,7 +29,7 @@ export function makeMsgpackEncoder(): (batch: EventBatch) => Uint8Array {
   const out = makeByteWriter();
   const days = makeDayCache();
   return (batch) => {
-    clearWriter(out);
+    clearWriter(out, batch.bytes.length + batch.count * USUAL_ROW_BYTES);
     const source = byteSource(batch.bytes);
     const words = timeWords(batch.times);
     for (let row = 0; row < batch.count; row += 1) writeMap(out, days, source, batch, words, row);

@@ -116,8 +116,7 @@ function parseAll(bytes: Buffer, id: Spans, count: number, spill: ByteWriter): b
 /** The chunk itself when nothing was spilled. */
 function joinSpill({ source, spill, joined }: RowDecoder): Uint8Array {
   if (spill.at === 0) return source.bytes;
-  clearWriter(joined);
-  reserve(joined, source.bytes.length + spill.at);
+  clearWriter(joined, source.bytes.length + spill.at);
   copySpan(joined, source.bytes, 0, source.bytes.length);
   copySpan(joined, spill.bytes, 0, spill.at);
   return writtenBytes(joined);

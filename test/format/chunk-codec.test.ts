@@ -73,6 +73,21 @@ for (const format of CHUNK_FORMATS) {
       assert.deepEqual(decodeRows(encode(SMALL)), batchRows(makeBatch(SMALL)));
     });
 
+    test('outgrows its buffer at any place in an event', () => {
+      for (let shift = 0; shift < 40; shift += 1) {
+        const events = Array.from({ length: 300 }, (_, row) => ({
+          streamId: '\u0001'.repeat((row * 7 + shift) % 50),
+          version: row,
+          timeText: '\u0001'.repeat((row * 11 + shift) % 330),
+        }));
+        const fresh = chunkCodec(format);
+        assert.deepEqual(
+          batchRows(fresh.decode(fresh.encode(makeBatch(events)))),
+          batchRows(makeBatch(events)),
+        );
+      }
+    });
+
     test('is decoded wherever it lies in its buffer', () => {
       const plain = encode(SMALL);
       for (const offset of [1, 2, 3, 7]) {

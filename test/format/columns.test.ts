@@ -150,6 +150,7 @@ function assemble(count: number, columns: readonly Column[]): Buffer {
 
 test('columns that contradict the chunk or are not written this way are refused', () => {
   const chunk = encode([at(1, 'a', { data: '1' }), at(1, 'b', { data: '2' })]);
+  const oneStream = withColumn(chunk, 'stream', 2, [1, 1, 0x61, 0, 0]);
   assert.deepEqual(withColumn(chunk, 'data', 5, [2, 2, 0x31, 0x32]), chunk);
   const ascii = (text: string) => [...Buffer.from(text)];
   const uuidText = ascii('00000000-0000-7000-8000-000000000000');
@@ -170,6 +171,7 @@ test('columns that contradict the chunk or are not written this way are refused'
     ['version', 3, [2, 2, 0], /bytes behind the last value of "version"/],
     ['version', 3, [2, 0x82, 0x00], /no number in its shortest form/],
     ['version', 3, [2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], /version outside/],
+    ['version', 3, [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f, 0], /version outside/],
     ['time', 4, [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], /shortest form/],
     ['data', 5, [3, 3, 0x31], /a value longer than the column|ends inside its values/],
     ['data', 5, [2, 2, 0x31, 0x31], /repeats one value/],
@@ -178,7 +180,10 @@ test('columns that contradict the chunk or are not written this way are refused'
     ['metadata', 1, [], /unknown encoding 1/],
   ];
   for (const [name, encoding, bytes, message] of refused) {
-    assert.throws(() => codec.decode(withColumn(chunk, name, encoding, bytes)), { code: 'damaged', message });
+    assert.throws(
+      () => codec.decode(withColumn(name === 'version' ? oneStream : chunk, name, encoding, bytes)),
+      { code: 'damaged', message },
+    );
   }
 });
 

@@ -84,14 +84,12 @@ export function readHeader(bytes: Buffer): ChunkParts {
   const columns = new Map<ColumnName, ColumnPart>();
   let start = entries.end;
   for (const { name, encoding, encodingAt, sizeBytes } of entries.list) {
-    if (sizeBytes > bytes.length - start) {
-      throw chunkDamage('columns', `column "${name}" is longer than the chunk`, encodingAt + 1);
-    }
     const reader = makeByteReader('columns', bytes, start, start + sizeBytes);
     columns.set(name, { encoding, encodingAt, reader });
     start += sizeBytes;
   }
-  if (start !== bytes.length) throw chunkDamage('columns', 'bytes behind the last column', start);
+  if (start !== bytes.length)
+    throw chunkDamage('columns', `columns that end at ${start} in a chunk that ends`, bytes.length);
   return { count: bytes.readUInt32LE(COUNT_AT), columns };
 }
 

@@ -20,11 +20,14 @@ vaultContract({
       vault,
       reopen: () => openVault(path),
       dispose: async () => {
-        // Whatever a case did, it stayed inside the vault, and no unfinished file was left behind.
-        assert.deepEqual(await readdir(place.path), ['not']);
-        assert.deepEqual(await readdir(join(place.path, 'not')), ['yet']);
-        assert.deepEqual(await findHidden(path), []);
-        await place.remove();
+        try {
+          // Whatever a case did, it stayed inside the vault, and no unfinished file was left behind.
+          assert.deepEqual(await readdir(place.path), ['not']);
+          assert.deepEqual(await readdir(join(place.path, 'not')), ['yet']);
+          assert.deepEqual(await findHidden(path), []);
+        } finally {
+          await place.remove();
+        }
       },
     };
   },

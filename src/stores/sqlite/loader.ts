@@ -16,7 +16,7 @@ import {
   TOO_BIG,
 } from './errors.ts';
 import { quoted } from './sql.ts';
-import { TIME_TEXT_MAX, timeWriter } from './time-text.ts';
+import { TIME_TEXT_MAX, type TimeColumn, timeColumn, timeWriter } from './time-text.ts';
 
 /** Rows of one INSERT: more gain nothing. */
 const ROWS_PER_INSERT = 16;
@@ -133,6 +133,7 @@ function rowBinder(): (batch: EventBatch) => SQLInputValue[] {
     const rowBytes = TIME_TEXT_MAX + UUID_TEXT_BYTES;
     if (scratch.length < batch.count * rowBytes) scratch = new Uint8Array(batch.count * rowBytes);
     const values = new Array<SQLInputValue>(batch.count * VALUES_PER_ROW);
+    const times = timeColumn(batch.times);
     let at = 0;
     let used = 0;
     for (let row = 0; row < batch.count; row += 1) {
@@ -142,7 +143,8 @@ function rowBinder(): (batch: EventBatch) => SQLInputValue[] {
       values[at + 3] = spanBytes(batch, batch.type, row);
       values[at + 4] = spanBytes(batch, batch.data, row);
       values[at + 5] = spanBytes(batch, batch.metadata, row);
-      values[at + 6] = timeText(batch, row, writeTime, scratch, used + UUID_TEXT_BYTES);
+      values[at + 6] =
+        batch.timeTexts?.get(row) ?? timeText(times, row, writeTime, scratch, used + UUID_TEXT_BYTES);
       at += VALUES_PER_ROW;
       used += rowBytes;
     }
@@ -174,15 +176,13 @@ function writeUuidText(bytes: Uint8Array, start: number, out: Uint8Array, at: nu
 }
 
 function timeText(
-  batch: EventBatch,
+  times: TimeColumn,
   row: number,
-  writeTime: (time: bigint, out: Uint8Array, at: number) => number,
+  writeTime: ReturnType<typeof timeWriter>,
   scratch: Uint8Array,
   at: number,
 ): Uint8Array {
-  const kept = batch.timeTexts?.get(row);
-  if (kept !== undefined) return kept;
-  return scratch.subarray(at, at + writeTime(batch.times[row]!, scratch, at));
+  return scratch.subarray(at, at + writeTime(times, row, scratch, at));
 }
 
 /** The row is at fault, not the disk or a lock. */

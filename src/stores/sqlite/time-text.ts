@@ -19,35 +19,59 @@ const ZERO = 0x30;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export interface TimeRead {
-  readonly time: bigint;
-  /** Whether `usualTimeText(time)` is the text that was read. */
-  readonly isUsual: boolean;
+/**
+ * A batch's times, also as pairs of 32-bit words: a BigInt would be an object for each event. The usual times are less
+ * than 2^53 µs away from 2000, so a number holds them.
+ */
+export interface TimeColumn {
+  readonly times: BigInt64Array;
+  readonly words: Int32Array;
 }
 
-/** Reads times one after the other; text that is no time reads as minus infinity. Remembers the last day. */
-export function timeReader(): (bytes: Uint8Array, start: number, length: number) => TimeRead {
+export function timeColumn(times: BigInt64Array): TimeColumn {
+  return { times, words: new Int32Array(times.buffer, times.byteOffset, times.length * 2) };
+}
+
+const WORD = 2 ** 32;
+/** Where the words of a time lie in its pair, on this machine. */
+const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const HIGH = 1 - LOW;
+
+/**
+ * Reads times one after the other into rows of a column; text that is no time is minus infinity. Returns whether
+ * `usualTimeText` gives back the text that was read. Remembers the last day.
+ */
+export function timeReader(): (
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  into: TimeColumn,
+  row: number,
+) => boolean {
   let knownDate = Number.NaN;
   let knownDayUs = Number.NaN;
-  return (bytes, start, length) => {
+  return (bytes, start, length, into, row) => {
     const clock = length === 24 || length === LONGEST_PLAIN ? plainClock(bytes, start, length) : Number.NaN;
     const date = Number.isNaN(clock) ? Number.NaN : plainDate(bytes, start);
-    if (Number.isNaN(date)) return readAnyForm(bytes.subarray(start, start + length));
+    if (Number.isNaN(date)) return readAnyForm(bytes.subarray(start, start + length), into, row);
     if (date !== knownDate) {
       const midnight = parseTime(`${text(bytes, start, 10)}T00:00:00Z`);
-      if (midnight === null) return readAnyForm(bytes.subarray(start, start + length));
+      if (midnight === null) return readAnyForm(bytes.subarray(start, start + length), into, row);
       knownDate = date;
       knownDayUs = Number(midnight);
     }
-    return { time: BigInt(knownDayUs + clock), isUsual: length === 24 || clock % 1000 !== 0 };
+    const us = knownDayUs + clock;
+    into.words[row * 2 + LOW] = us % WORD;
+    into.words[row * 2 + HIGH] = Math.floor(us / WORD);
+    return length === 24 || clock % 1000 !== 0;
   };
 }
 
-function readAnyForm(bytes: Uint8Array): TimeRead {
+function readAnyForm(bytes: Uint8Array, { times }: TimeColumn, row: number): boolean {
   const shown = decoder.decode(bytes);
   const time = parseTime(shown);
-  if (time === null) return { time: TIME_MINUS_INFINITY, isUsual: false };
-  return { time, isUsual: usualTimeText(time) === shown && shown.length === bytes.length };
+  times[row] = time ?? TIME_MINUS_INFINITY;
+  return time !== null && usualTimeText(time) === shown && shown.length === bytes.length;
 }
 
 /** `YYYY-MM-DD` as a number of those digits; NaN for other text and for years that need more than a number. */
@@ -89,25 +113,27 @@ function text(bytes: Uint8Array, start: number, length: number): string {
   return decoder.decode(bytes.subarray(start, start + length));
 }
 
-/** Writes times in their usual form into `out`, which has room for TIME_TEXT_MAX at `at`; returns the length. */
-export function timeWriter(): (time: bigint, out: Uint8Array, at: number) => number {
+/** Writes a row's time in its usual form into `out`, which has room for TIME_TEXT_MAX at `at`; returns the length. */
+export function timeWriter(): (from: TimeColumn, row: number, out: Uint8Array, at: number) => number {
   let knownDay = Number.NaN;
   let date = new Uint8Array(10);
-  return (time, out, at) => {
-    const us = Number(time);
-    if (!Number.isSafeInteger(us)) return encoder.encodeInto(usualTimeText(time), out.subarray(at)).written;
+  return (from, row, out, at) => {
+    const us = from.words[row * 2 + HIGH]! * WORD + (from.words[row * 2 + LOW]! >>> 0);
+    if (!Number.isSafeInteger(us)) return writeAnyForm(from.times[row]!, out, at);
     const day = Math.floor(us / US_PER_DAY);
     if (day !== knownDay) {
-      const shown = formatTime(time);
-      if (shown.length !== LONGEST_PLAIN) {
-        return encoder.encodeInto(usualTimeText(time), out.subarray(at)).written;
-      }
+      const shown = formatTime(from.times[row]!);
+      if (shown.length !== LONGEST_PLAIN) return writeAnyForm(from.times[row]!, out, at);
       knownDay = day;
       date = encoder.encode(shown.slice(0, 10));
     }
     out.set(date, at);
     return 10 + writeClock(us - day * US_PER_DAY, out, at + 10);
   };
+}
+
+function writeAnyForm(time: bigint, out: Uint8Array, at: number): number {
+  return encoder.encodeInto(usualTimeText(time), out.subarray(at)).written;
 }
 
 function writeClock(usOfDay: number, out: Uint8Array, at: number): number {

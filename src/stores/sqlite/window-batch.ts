@@ -1,6 +1,6 @@
 import { BackupError } from '../../core/errors.ts';
 import { type EventBatch, makeSpans, NULL_LENGTH, type Spans } from '../../core/event-batch.ts';
-import { type TimeRead, timeReader } from './time-text.ts';
+import { type TimeColumn, timeColumn, timeReader } from './time-text.ts';
 import { FIELDS, type WindowBytes } from './windows.ts';
 
 /** Makes the batch of a window; null when the window holds an event that cannot be kept exactly. */
@@ -10,7 +10,7 @@ interface Columns {
   readonly capacity: number;
   readonly fields: readonly [Spans, Spans, Spans, Spans, Spans, Spans];
   readonly versions: Float64Array;
-  readonly times: BigInt64Array;
+  readonly time: TimeColumn;
 }
 
 const COMMA = 0x2c;
@@ -32,7 +32,7 @@ export function batchMaker(): BatchMaker {
   return (window, events) => {
     if (events > columns.capacity) columns = makeColumns(Math.max(events, columns.capacity * 2));
     if (!placeFields(window, events, columns)) return null;
-    const { fields, versions, times } = columns;
+    const { fields, versions, time } = columns;
     return {
       count: events,
       bytes: window.bytes,
@@ -43,7 +43,7 @@ export function batchMaker(): BatchMaker {
       data: fields[DATA]!,
       metadata: fields[METADATA]!,
       versions,
-      times,
+      times: time.times,
       timeTexts: readTimes(window.bytes, events, columns, readTime),
       jsonIsCompact: false,
     };
@@ -56,7 +56,7 @@ function makeColumns(capacity: number): Columns {
     capacity,
     fields: [spans(), spans(), spans(), spans(), spans(), spans()],
     versions: new Float64Array(capacity),
-    times: new BigInt64Array(capacity),
+    time: timeColumn(new BigInt64Array(capacity)),
   };
 }
 
@@ -103,17 +103,15 @@ function nextNumber(numbers: { readonly facts: Uint8Array; at: number }): number
 function readTimes(
   bytes: Uint8Array,
   events: number,
-  { fields, times }: Columns,
-  readTime: (bytes: Uint8Array, start: number, length: number) => TimeRead,
+  { fields, time }: Columns,
+  readTime: ReturnType<typeof timeReader>,
 ): ReadonlyMap<number, Uint8Array> | null {
   const { starts, lengths } = fields[TIME]!;
   let texts: Map<number, Uint8Array> | null = null;
   for (let row = 0; row < events; row += 1) {
     const start = starts[row]!;
     const length = lengths[row]!;
-    const { time, isUsual } = readTime(bytes, start, length);
-    times[row] = time;
-    if (isUsual) continue;
+    if (readTime(bytes, start, length, time, row)) continue;
     texts ??= new Map();
     texts.set(row, bytes.subarray(start, start + length));
   }

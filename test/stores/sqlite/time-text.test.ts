@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { formatTime, parseTime, TIME_INFINITY, TIME_MINUS_INFINITY } from '../../../src/core/time.ts';
 import {
   TIME_TEXT_MAX,
+  timeColumn,
   timeReader,
   timeWriter,
   usualTimeText,
@@ -11,17 +12,20 @@ import {
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** Reads with a reader of its own, from the middle of other bytes. */
-function read(text: string | Uint8Array, reader = timeReader()) {
+/** Reads with a reader of its own, from the middle of other bytes, into the middle of a column. */
+function read(text: string | Uint8Array, reader = timeReader()): { time: bigint; isUsual: boolean } {
   const bytes = typeof text === 'string' ? encode(text) : text;
   const around = new Uint8Array(bytes.length + 8).fill(0x39);
   around.set(bytes, 3);
-  return reader(around, 3, bytes.length);
+  const column = timeColumn(new BigInt64Array(new ArrayBuffer(56), 16, 3).fill(77n));
+  const isUsual = reader(around, 3, bytes.length, column, 1);
+  assert.deepEqual([column.times[0], column.times[2]], [77n, 77n]);
+  return { time: column.times[1]!, isUsual };
 }
 
 function write(time: bigint, writer = timeWriter()): string {
   const out = new Uint8Array(TIME_TEXT_MAX + 3).fill(0xff);
-  const length = writer(time, out, 3);
+  const length = writer(timeColumn(BigInt64Array.of(0n, time)), 1, out, 3);
   assert.ok(out.subarray(0, 3).every((byte) => byte === 0xff));
   return new TextDecoder().decode(out.subarray(3, 3 + length));
 }

@@ -7,7 +7,7 @@ import { type Draft, nextTransaction, openShop, type Shop } from './shop.ts';
 export interface GeneratorOptions {
   /** The same seed gives the same events. */
   readonly seed: number;
-  /** How many events, at least 1; the last transaction is left out rather than cut when it would not fit. */
+  /** How many events, exactly; the last transaction is cut where it would be more. */
   readonly events: number;
   /** Version of a stream's first event; 1 when left out. */
   readonly versionBase?: 0 | 1;
@@ -68,9 +68,10 @@ function* transactions(options: GeneratorOptions): Generator<{ shop: Shop; draft
   const result = { shop, drafts: [] as readonly Draft[] };
   let left = options.events;
   while (left > 0) {
-    result.drafts = nextTransaction(shop);
+    const drafts = nextTransaction(shop);
+    result.drafts = drafts.length > left ? drafts.slice(0, left) : drafts;
     left -= result.drafts.length;
-    if (left >= 0) yield result;
+    yield result;
   }
 }
 

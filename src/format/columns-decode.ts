@@ -2,7 +2,7 @@ import type { EventBatch } from '../core/event-batch.ts';
 import { byteSource } from './byte-source.ts';
 import { type ByteWriter, clearWriter, copySpan, makeByteWriter, writtenBytes } from './byte-writer.ts';
 import { chunkDamage } from './chunk-damage.ts';
-import { readPlanes, readTextIds, refuseShortPlanes, UUID_BYTES } from './columns/ids.ts';
+import { readPlanes, readTextIds, refuseShortPlanes } from './columns/ids.ts';
 import { type ColumnPart, ENCODING, readHeader, unknownEncoding } from './columns/layout.ts';
 import { readNames } from './columns/names.ts';
 import { readTimeTexts } from './columns/time-texts.ts';
@@ -11,6 +11,7 @@ import { readPayload } from './columns/values.ts';
 import { readVersions } from './columns/versions.ts';
 import { batchOf, type DecodedRows, growRows, makeDecodedRows } from './decoded-rows.ts';
 import { makeNameDictionary, type NameDictionary } from './name-dictionary.ts';
+import { UUID_BYTES } from './uuid-text.ts';
 
 interface ColumnsDecoder {
   readonly rows: DecodedRows;

@@ -135,8 +135,11 @@ function readSlowly(
   const time = parseTime(text);
   if (time === null || formatTime(time) !== text) return false;
   times[row] = time;
-  const day = Math.floor(Number(time) / US_PER_DAY);
-  if (length === USUAL_BYTES && Math.abs(Number(time)) < Number.MAX_SAFE_INTEGER) setDay(cache, day);
+  const approximate = Number(time);
+  // Only a day that lies within the exact range as a whole: other times of it are computed from it.
+  if (length === USUAL_BYTES && Math.abs(approximate) < Number.MAX_SAFE_INTEGER - US_PER_DAY) {
+    setDay(cache, Math.floor(approximate / US_PER_DAY));
+  }
   return true;
 }
 

@@ -13,6 +13,7 @@ import {
 import { batchOf, type DecodedRows, growRows, makeDecodedRows } from './decoded-rows.ts';
 import { type DayCache, makeDayCache } from './recorded-at.ts';
 import { timeWords } from './time-words.ts';
+import { UUID_BYTES, UUID_TEXT_BYTES } from './uuid-text.ts';
 
 /**
  * What the decoders of `jsonl` and `msgpack` have in common: rows are read one after the other; a value stays where
@@ -34,8 +35,6 @@ export interface RowDecoder {
 }
 
 const FIRST_ROWS = 1024;
-const UUID_BYTES = 16;
-const UUID_TEXT_BYTES = 36;
 
 export function makeRowDecoder(format: ChunkFormat): RowDecoder {
   const rows = makeDecodedRows(FIRST_ROWS);

@@ -1,5 +1,6 @@
 import type { ByteWriter } from './byte-writer.ts';
 
+export const UUID_BYTES = 16;
 export const UUID_TEXT_BYTES = 36;
 
 const HYPHEN = 0x2d;
@@ -8,11 +9,11 @@ const DIGITS = Buffer.from(
   Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''),
 );
 
-/** Appends 16 bytes as canonical lower-case UUID text; the room must have been reserved. */
+/** Appends a UUID's bytes as canonical lower-case UUID text; the room must have been reserved. */
 export function writeUuid(out: ByteWriter, source: Buffer, start: number): void {
   const { bytes } = out;
   let { at } = out;
-  for (let i = 0; i < 16; i += 1) {
+  for (let i = 0; i < UUID_BYTES; i += 1) {
     if (i === 4 || i === 6 || i === 8 || i === 10) {
       bytes[at] = HYPHEN;
       at += 1;

@@ -58,6 +58,17 @@ test('writes the text that formatTime gives, and reads it back', () => {
   );
 });
 
+test('keeps every microsecond of the days in which doubles stop being exact', () => {
+  const { write, read } = makeRecordedAt();
+  for (const edge of [2n ** 53n, -(2n ** 53n)]) {
+    for (let us = -3n; us <= 3n; us += 1n) {
+      const text = formatTime(edge + us);
+      assert.equal(write(edge + us), text);
+      assert.equal(read(text), edge + us, text);
+    }
+  }
+});
+
 test('reads no other text, even where it names the same time', () => {
   const reader = makeRecordedAt();
   const text = '2026-11-23T04:05:06.123456Z';

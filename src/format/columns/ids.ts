@@ -3,10 +3,9 @@ import { parseUuid } from '../../core/stream-table.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type ByteWriter, reserve } from '../byte-writer.ts';
 import { chunkDamage } from '../chunk-damage.ts';
+import { UUID_BYTES } from '../uuid-text.ts';
 import { type ColumnPart, ENCODING, type Encoding } from './layout.ts';
 import { readValues, writeValues } from './values.ts';
-
-export const UUID_BYTES = 16;
 
 /**
  * Ids that are all UUIDs, as 16 bytes or as their canonical text (which is the same id), as 16 planes: the first

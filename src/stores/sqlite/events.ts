@@ -29,19 +29,14 @@ export function onStore<Result>(
 export function readStream(
   config: SqliteConfig,
   streamId: string,
-  { fromVersion = null, limit = 1000 }: { fromVersion?: bigint | null; limit?: number } = {},
+  { fromVersion, limit = 1000 }: { fromVersion?: bigint; limit?: number } = {},
 ): StoredEvent[] {
   const { table, columns } = config.layout.events;
   const version = quoted(columns.version);
-  return onStore(config, 'read', (db) =>
-    eventsOf(
-      db,
-      config,
-      `FROM ${quoted(table)} WHERE ${quoted(columns.stream)} = ? AND ${version} >= coalesce(?, ${version})
-       ORDER BY ${version} LIMIT ?`,
-      [streamId, fromVersion, limit],
-    ),
-  );
+  const from = fromVersion === undefined ? '' : `AND ${version} >= ?`;
+  const values = fromVersion === undefined ? [streamId, limit] : [streamId, fromVersion, limit];
+  const rest = `FROM ${quoted(table)} WHERE ${quoted(columns.stream)} = ? ${from} ORDER BY ${version} LIMIT ?`;
+  return onStore(config, 'read', (db) => eventsOf(db, config, rest, values));
 }
 
 /** Yields rows from a connection of its own, which is open until the last one was taken or the caller leaves. */
@@ -162,7 +157,7 @@ function eventsOf(
   db: DatabaseSync,
   config: SqliteConfig,
   rest: string,
-  values: readonly (string | number | bigint | null)[],
+  values: readonly (string | number | bigint)[],
 ): StoredEvent[] {
   const statement = db.prepare(`SELECT ${eventColumns(config)} ${rest}`);
   statement.setReadBigInts(true);

@@ -125,7 +125,10 @@ function notEmpty({ address }: SqliteConfig): BackupError {
   });
 }
 
-/** Indexes are built once all rows are there, which costs a fraction of keeping them up to date on the way. */
+/**
+ * Indexes are built once all rows are there, which costs a fraction of keeping them up to date on the way. Each step
+ * holds this thread until it is done.
+ */
 async function finishLoad(
   { config, db, dropped }: Attempt,
   onStep: (step: string) => void = () => {},

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -331,6 +331,14 @@ test('looking at a store and reading it change no byte of it and leave no file b
   await readRaw(store);
   assert.deepEqual(files(), ['events.db']);
   assert.ok(before.equals(readFileSync(file)));
+});
+
+test('events that a killed process left in the -wal file are read', async (t) => {
+  const { migrate, file } = temporaryStore(t);
+  insert(migrate(), [{}, {}, {}]);
+  const crashed = temporaryStore(t);
+  for (const suffix of ['', '-wal']) copyFileSync(file + suffix, crashed.file + suffix);
+  assert.equal((await readRaw(crashed.store)).length, 3);
 });
 
 test('companions are read with all their columns, and refused where they are no text', async (t) => {

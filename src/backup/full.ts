@@ -5,7 +5,7 @@ import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore, StoreDescription, StoreSnapshot } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification, Progress } from '../core/report.ts';
-import { makeStreamTable, mergeTable, type StreamTable } from '../core/stream-table.ts';
+import { makeStreamTable, mergeTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
 import { timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
@@ -70,6 +70,7 @@ export async function takeFullBackup(
   try {
     const written = await writeFiles(ports, options, folder, source);
     const manifest = composeManifest({ ...written, source, backupId, finishedAtMs: clock.now(), options });
+    releaseTable(written.table);
     options.onStep?.('verifying');
     const verification = (await ports.verify?.(manifest, folder)) ?? null;
     if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
@@ -148,8 +149,10 @@ function mergeResults(ranges: readonly RangeResult[]): Pick<WrittenFiles, 'table
   const table = ranges[0]?.table ?? makeStreamTable();
   const facts = makeFacts();
   ranges.forEach((range, i) => {
-    if (i > 0) mergeTable(table, range.table);
     mergeFacts(facts, range.facts);
+    if (i === 0) return;
+    mergeTable(table, range.table);
+    releaseTable(range.table);
   });
   return { table, facts };
 }

@@ -4,7 +4,7 @@ import type { Vault } from '../core/vault.ts';
 import type { VerifyPorts } from '../integrity/verify-backup.ts';
 import { verifyFile } from '../integrity/verify-file.ts';
 import type { RestorePorts } from '../recovery/restore.ts';
-import { threadedBackup } from './threads.ts';
+import { runInThread } from './threads.ts';
 
 /** To start a thread takes about as long as to check or load this much. */
 const WORTH_A_THREAD_BYTES = 16 << 20;
@@ -15,18 +15,20 @@ type RunLoad = NonNullable<RestorePorts['runLoad']>;
 
 /** How ranges are read: each in a thread of its own, or, one after the other, in this one. */
 export function rangeRunner(store: string, vault: Vault, parallel: number): { runRange?: RunRange } {
-  return parallel === 1 ? {} : { runRange: threadedBackup(store, vault.address).runRange };
+  if (parallel === 1) return {};
+  return {
+    runRange: (token, job, hooks) => runInThread('range', { store, vault: vault.address, token, job }, hooks),
+  };
 }
 
 /** How files are checked: large ones in threads, small ones in this one. */
 export function fileRunner(vault: Vault, parallel: number): { runFile?: RunFile } {
   if (parallel === 1) return {};
-  const { runFile } = threadedBackup('', vault.address);
   return {
     runFile: (job, hooks) =>
       job.quick || job.file.plainBytes < WORTH_A_THREAD_BYTES
         ? verifyFile(vault, job, hooks)
-        : runFile(job, hooks),
+        : runInThread('verify', { vault: vault.address, job }, hooks),
   };
 }
 
@@ -38,5 +40,7 @@ export function loadRunner(
   parallel: number,
 ): { runLoad?: RunLoad } {
   if (parallel === 1 || manifest.plainBytes < WORTH_A_THREAD_BYTES) return {};
-  return { runLoad: threadedBackup(store, vault.address).runLoad };
+  return {
+    runLoad: (token, job, hooks) => runInThread('load', { store, vault: vault.address, token, job }, hooks),
+  };
 }

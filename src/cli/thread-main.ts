@@ -1,9 +1,10 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { isBackupError } from '../core/errors.ts';
-import { type ThreadJobKind, type ThreadJobs, threadJobs } from './thread-jobs.ts';
-import type { ThreadError, ThreadMessage } from './threads.ts';
+import { type StreamTable, tableBuffers } from '../core/stream-table.ts';
+import { type ThreadHooks, type ThreadJobKind, threadJobs } from './thread-jobs.ts';
+import type { ThreadError, ThreadMessage, ThreadOrder } from './threads.ts';
 
-/** The other end of `runInThread`: runs the one job that it was started for. */
+/** The other end of `runInThread`: runs one job after the other, as they are sent. */
 
 const PROGRESS_EVERY_MS = 100;
 
@@ -11,32 +12,50 @@ const port = parentPort;
 if (port === null) throw new Error('thread-main is started by runInThread only');
 const send = (message: ThreadMessage): void => port.postMessage(message);
 
-const aborter = new AbortController();
-port.once('message', () => aborter.abort());
-port.unref();
+let aborter = new AbortController();
+port.on('message', (order: ThreadOrder) => {
+  if (order.kind === 'abort') {
+    aborter.abort();
+    return;
+  }
+  aborter = new AbortController();
+  void run(order.job, order.input, aborter.signal);
+});
 
-const pending = { events: 0, bytes: 0, sentAt: 0 };
-function onProgress(events: number, bytes: number): void {
-  pending.events += events;
-  pending.bytes += bytes;
-  const now = performance.now();
-  if (now - pending.sentAt < PROGRESS_EVERY_MS) return;
-  flushProgress(now);
-}
-
-function flushProgress(now: number): void {
-  send({ kind: 'progress', events: pending.events, bytes: pending.bytes });
-  Object.assign(pending, { events: 0, bytes: 0, sentAt: now });
-}
-
-async function run<Kind extends ThreadJobKind>(kind: Kind, input: ThreadJobs[Kind]['input']): Promise<void> {
+async function run(kind: ThreadJobKind, input: unknown, signal: AbortSignal): Promise<void> {
+  const progress = gatherProgress();
   try {
-    const result = await threadJobs[kind](input, { onProgress, signal: aborter.signal });
-    flushProgress(performance.now());
-    send({ kind: 'result', result });
+    const job = threadJobs[kind] as (input: unknown, hooks: ThreadHooks) => Promise<unknown>;
+    const result = await job(input, { onProgress: progress.add, signal });
+    progress.flush();
+    // Moved, not copied: this thread has no more use for it.
+    port?.postMessage({ kind: 'result', result } satisfies ThreadMessage, movable(result));
   } catch (error) {
     send({ kind: 'error', error: describeError(error) });
   }
+}
+
+function movable(result: unknown): ArrayBuffer[] {
+  const { table } = result as { readonly table?: StreamTable };
+  return table === undefined ? [] : tableBuffers(table);
+}
+
+/** One message for many chunks. */
+function gatherProgress(): { add(events: number, bytes: number): void; flush(): void } {
+  const pending = { events: 0, bytes: 0 };
+  let sentAt = 0;
+  const flush = (): void => {
+    send({ kind: 'progress', ...pending });
+    pending.events = 0;
+    pending.bytes = 0;
+    sentAt = performance.now();
+  };
+  const add = (events: number, bytes: number): void => {
+    pending.events += events;
+    pending.bytes += bytes;
+    if (performance.now() - sentAt >= PROGRESS_EVERY_MS) flush();
+  };
+  return { add, flush };
 }
 
 function describeError(error: unknown): ThreadError {
@@ -47,6 +66,3 @@ function describeError(error: unknown): ThreadError {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   return { code: null, message, hint: null, facts: {}, stack: stack ?? null };
 }
-
-const { kind, input } = workerData as { kind: ThreadJobKind; input: never };
-await run(kind, input);

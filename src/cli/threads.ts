@@ -2,6 +2,11 @@ import { Worker } from 'node:worker_threads';
 import { BackupError, type ErrorCode } from '../core/errors.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
 
+/** What goes to a thread: a job, or the wish that it ends the one it has. */
+export type ThreadOrder =
+  | { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown }
+  | { readonly kind: 'abort' };
+
 /** What a thread sends home. Errors travel as plain data, since structured cloning loses their class. */
 export type ThreadMessage =
   | { readonly kind: 'progress'; readonly events: number; readonly bytes: number }
@@ -19,52 +24,76 @@ export interface ThreadError {
 /** An aborted thread has this long to clean up behind itself. */
 const ABORT_GRACE_MS = 10_000;
 
+/**
+ * A thread's garbage is mostly buffers outside of the heap, which only a collection gives back: with a small young
+ * generation it comes often and cheaply (measured: 80 MiB less at the same speed).
+ */
+const YOUNG_GENERATION_MB = 6;
+
 /** The same file before and after building: source runs as .ts, the published package as .js. */
 const ENTRY = new URL(
   import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js',
   import.meta.url,
 );
 
-/** The `run…` ports of backup, verify and restore, each job in a thread of its own. */
-export function threadedBackup(store: string, vault: string) {
-  return {
-    runRange: (token: string, job: ThreadJobs['range']['input']['job'], hooks: ThreadHooks) =>
-      runInThread('range', { store, vault, token, job }, hooks),
-    runFile: (job: ThreadJobs['verify']['input']['job'], hooks: ThreadHooks) =>
-      runInThread('verify', { vault, job }, hooks),
-    runLoad: (token: string, job: ThreadJobs['load']['input']['job'], hooks: ThreadHooks) =>
-      runInThread('load', { store, vault, token, job }, hooks),
-  };
-}
+/** Threads that have ended their job and wait for the next one, with the memory they have. */
+const idle: Worker[] = [];
 
-/** Runs one job in a thread of its own and ends the thread with it. */
-export function runInThread<Kind extends ThreadJobKind>(
+/**
+ * Runs one job in a thread: a waiting one, else a new one. How many run at once is the caller's limit. Waiting threads
+ * do not keep the process alive.
+ */
+export async function runInThread<Kind extends ThreadJobKind>(
   kind: Kind,
   input: ThreadJobs[Kind]['input'],
   hooks: ThreadHooks = {},
 ): Promise<ThreadJobs[Kind]['result']> {
+  const worker = idle.pop() ?? startThread();
+  worker.ref();
+  // When this throws, the thread has been ended: who knows what a failed job still holds.
+  const result = await awaitJob(worker, { kind: 'job', job: kind, input }, hooks);
+  worker.unref();
+  idle.push(worker);
+  return result as ThreadJobs[Kind]['result'];
+}
+
+function startThread(): Worker {
+  return new Worker(ENTRY, {
+    name: 'eventcore',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
+}
+
+function awaitJob(worker: Worker, order: ThreadOrder, hooks: ThreadHooks): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(ENTRY, { workerData: { kind, input }, name: `eventcore-${kind}` });
     let deadline: NodeJS.Timeout | undefined;
     const abort = (): void => {
-      worker.postMessage('abort');
+      worker.postMessage({ kind: 'abort' } satisfies ThreadOrder);
       deadline = setTimeout(() => void worker.terminate(), ABORT_GRACE_MS);
     };
-    const settle = (done: () => void): void => {
+    const settle = (): void => {
       clearTimeout(deadline);
       hooks.signal?.removeEventListener('abort', abort);
-      void worker.terminate();
-      done();
+      worker.off('message', onMessage).off('error', fail).off('exit', onExit);
     };
-    worker.on('message', (message: ThreadMessage) => {
-      if (message.kind === 'progress') hooks.onProgress?.(message.events, message.bytes);
-      else if (message.kind === 'result') settle(() => resolve(message.result as ThreadJobs[Kind]['result']));
-      else settle(() => reject(reviveError(message.error)));
-    });
-    worker.on('error', (cause) => settle(() => reject(cause)));
-    worker.on('exit', () =>
-      settle(() => reject(new BackupError('interrupted', `a ${kind} thread ended early`))),
-    );
+    const fail = (error: Error): void => {
+      settle();
+      void worker.terminate();
+      reject(error);
+    };
+    const onMessage = (message: ThreadMessage): void => {
+      if (message.kind === 'progress') {
+        hooks.onProgress?.(message.events, message.bytes);
+      } else if (message.kind === 'result') {
+        settle();
+        resolve(message.result);
+      } else {
+        fail(reviveError(message.error));
+      }
+    };
+    const onExit = (): void => fail(new BackupError('interrupted', 'a thread ended before its job'));
+    worker.on('message', onMessage).on('error', fail).on('exit', onExit);
+    worker.postMessage(order);
     if (hooks.signal?.aborted) abort();
     else hooks.signal?.addEventListener('abort', abort, { once: true });
   });

@@ -118,6 +118,18 @@ export function mergeTable(table: StreamTable, other: StreamTable): void {
   }
 }
 
+/** The buffers of a table, to hand them over to another thread without copying. The table is empty after that. */
+export function tableBuffers(table: StreamTable): ArrayBuffer[] {
+  return Object.values(table)
+    .filter((value) => ArrayBuffer.isView(value))
+    .map((column) => column.buffer as ArrayBuffer);
+}
+
+/** Gives a table's memory back at once. It must not be used again. */
+export function releaseTable(table: StreamTable): void {
+  for (const buffer of tableBuffers(table)) buffer.transfer(0);
+}
+
 /** What the table holds of one stream. */
 export interface StreamFacts {
   readonly events: number;
@@ -362,15 +374,15 @@ function addStream(
 
 function growColumns(table: StreamTable): void {
   const capacity = table.hashes.length * 2;
-  table.hashes = grow(table.hashes, new Uint32Array(capacity));
-  table.nameStarts = grow(table.nameStarts, new Uint32Array(capacity));
-  table.nameLengths = grow(table.nameLengths, new Uint32Array(capacity));
-  table.events = grow(table.events, new Float64Array(capacity));
-  table.runFirst = grow(table.runFirst, new Float64Array(capacity));
-  table.runLast = grow(table.runLast, new Float64Array(capacity));
-  table.headVersion = grow(table.headVersion, new Float64Array(capacity));
-  table.seenIn = grow(table.seenIn, new Uint32Array(capacity));
-  table.headIds = grow(table.headIds, new Uint8Array(capacity * UUID_BYTES));
+  table.hashes = new Uint32Array(resize(table.hashes, capacity));
+  table.nameStarts = new Uint32Array(resize(table.nameStarts, capacity));
+  table.nameLengths = new Uint32Array(resize(table.nameLengths, capacity));
+  table.events = new Float64Array(resize(table.events, capacity));
+  table.runFirst = new Float64Array(resize(table.runFirst, capacity));
+  table.runLast = new Float64Array(resize(table.runLast, capacity));
+  table.headVersion = new Float64Array(resize(table.headVersion, capacity));
+  table.seenIn = new Uint32Array(resize(table.seenIn, capacity));
+  table.headIds = new Uint8Array(resize(table.headIds, capacity * UUID_BYTES));
 }
 
 function growSlots(table: StreamTable): void {
@@ -387,10 +399,10 @@ function growSlots(table: StreamTable): void {
 function growNames(table: StreamTable, more: number): void {
   const size = Math.max(table.names.length * 2, table.namesUsed + more);
   if (size > 0xffffffff) throw new BackupError('store_unsupported', 'stream names pass 4 GiB in all');
-  table.names = grow(table.names, new Uint8Array(size));
+  table.names = new Uint8Array(resize(table.names, size));
 }
 
-function grow<T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
+/** Moves a column into a larger buffer and frees the old one at once: it would otherwise stand until a collection. */
+function resize(column: Uint8Array | Uint32Array | Float64Array, length: number): ArrayBuffer {
+  return (column.buffer as ArrayBuffer).transfer(length * column.BYTES_PER_ELEMENT);
 }

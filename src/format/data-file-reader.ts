@@ -5,11 +5,15 @@ import type { Compression, ManifestFile } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
 import { type ChunkEntry, decodeIndex } from './chunk-index.ts';
 import { decompress } from './compression.ts';
+import { releaseBytes } from './release.ts';
 
 /** Chunks that lie together are fetched together, up to this many stored bytes at once. */
-const WINDOW_BYTES = 4 << 20;
+const WINDOW_BYTES = 2 << 20;
 
-/** A chunk that was fetched. `stored` has been checked against `entry.sha256` when `intact`. */
+/**
+ * A chunk that was fetched, valid until the next one is asked for. `stored` has been checked against `entry.sha256` when
+ * `intact`.
+ */
 export interface FetchedChunk {
   readonly entry: ChunkEntry;
   /** Place in the file, from 0. */
@@ -67,11 +71,29 @@ export async function* fetchChunks(
       const stored = bytes.subarray(entry.offset - start, entry.offset - start + entry.storedBytes);
       yield { entry, number, stored, intact: crypto.hash('sha256', stored, 'hex') === entry.sha256 };
     }
+    releaseBytes(bytes);
   }
 }
 
-/** The plain bytes of a fetched chunk. Throws `damaged`, naming file and chunk. */
-export function openChunk(chunk: FetchedChunk, fileName: string, compression: Compression): Uint8Array {
+/**
+ * Hands the plain bytes of a fetched chunk to `use` and takes them back after it: they, and a batch that lies in them,
+ * are not valid any more then. Throws `damaged`, naming file and chunk.
+ */
+export async function withPlain<Result>(
+  chunk: FetchedChunk,
+  fileName: string,
+  compression: Compression,
+  use: (plain: Uint8Array) => Result | Promise<Result>,
+): Promise<Result> {
+  const plain = openChunk(chunk, fileName, compression);
+  try {
+    return await use(plain);
+  } finally {
+    if (plain !== chunk.stored) releaseBytes(plain);
+  }
+}
+
+function openChunk(chunk: FetchedChunk, fileName: string, compression: Compression): Uint8Array {
   const facts = { file: fileName, chunk: chunk.number };
   if (!chunk.intact) {
     throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName} does not have its checksum`, {

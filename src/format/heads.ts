@@ -13,7 +13,7 @@ export interface HeadLine {
   readonly duplicates?: number;
 }
 
-const HEADS_CHUNK_BYTES = 1 << 20;
+const HEADS_CHUNK_BYTES = 1 << 18;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 1 MiB. */

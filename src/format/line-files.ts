@@ -6,7 +6,7 @@ import type { StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { linesFileName } from './bundle.ts';
 import { makeCompress } from './compression.ts';
-import { fetchChunks, openChunk, readIndex } from './data-file-reader.ts';
+import { fetchChunks, readIndex, withPlain } from './data-file-reader.ts';
 import { type DataFileWriter, openDataFile } from './data-file-writer.ts';
 import { decodeHeads, decodeLines, encodeHeads, type HeadLine } from './heads.ts';
 
@@ -99,7 +99,7 @@ function openLinesFile(
 
 /** The heads of a backup, stream by stream. Throws `damaged` at the first chunk that is. */
 export async function* readHeads(vault: Vault, folder: string, manifest: Manifest): AsyncGenerator<HeadLine> {
-  for await (const plain of readLinesFile(vault, folder, manifest, 'heads')) yield* decodeHeads(plain);
+  for await (const heads of readLinesFile(vault, folder, manifest, 'heads', decodeHeads)) yield* heads;
 }
 
 /** The companion rows of a backup, in the order of the store. Throws `damaged` at the first chunk that is. */
@@ -108,21 +108,22 @@ export async function* readCompanions(
   folder: string,
   manifest: Manifest,
 ): AsyncGenerator<CompanionRow> {
-  for await (const plain of readLinesFile(vault, folder, manifest, 'companions'))
-    yield* decodeCompanions(plain);
+  const chunks = readLinesFile(vault, folder, manifest, 'companions', decodeCompanions);
+  for await (const rows of chunks) yield* rows;
 }
 
-async function* readLinesFile(
+async function* readLinesFile<Line>(
   vault: Vault,
   folder: string,
   manifest: Manifest,
   role: FileRole,
-): AsyncGenerator<Uint8Array> {
+  decode: (plain: Uint8Array) => Line[],
+): AsyncGenerator<Line[]> {
   for (const file of manifest.files) {
     if (file.role !== role) continue;
     const entries = await readIndex(vault, folder, file);
     for await (const chunk of fetchChunks(vault, folder + file.name, entries)) {
-      yield openChunk(chunk, file.name, manifest.compression);
+      yield await withPlain(chunk, file.name, manifest.compression, decode);
     }
   }
 }

@@ -7,26 +7,38 @@ const PROBES = 7;
 
 export function makeFilter(names: readonly Uint8Array[]): Uint8Array {
   const filter = new Uint8Array(Math.max(1, Math.ceil((names.length * BITS_PER_STREAM) / 8)));
+  const bits = filter.length * 8;
   for (const name of names) {
-    for (const bit of bitsOf(name, filter.length * 8))
+    const step = stepOf(name);
+    let at = fnv1a(name, 0x811c9dc5);
+    for (let probe = 0; probe < PROBES; probe += 1) {
+      const bit = at % bits;
       filter[bit >>> 3] = filter[bit >>> 3]! | (1 << (bit & 7));
+      at += step;
+    }
   }
   return filter;
 }
 
 export function mayContain(filter: Uint8Array, name: Uint8Array): boolean {
-  return bitsOf(name, filter.length * 8).every((bit) => (filter[bit >>> 3]! & (1 << (bit & 7))) !== 0);
+  const bits = filter.length * 8;
+  const step = stepOf(name);
+  let at = fnv1a(name, 0x811c9dc5);
+  for (let probe = 0; probe < PROBES; probe += 1) {
+    const bit = at % bits;
+    if ((filter[bit >>> 3]! & (1 << (bit & 7))) === 0) return false;
+    at += step;
+  }
+  return true;
 }
 
-/** Double hashing with two FNV-1a hashes of different offset basis; the second is made odd. */
-function bitsOf(name: Uint8Array, bits: number): number[] {
-  const first = fnv1a(name, 0x811c9dc5);
-  const second = (fnv1a(name, 0x01000193) | 1) >>> 0;
-  return Array.from({ length: PROBES }, (_, probe) => (first + probe * second) % bits);
+/** The second hash of double hashing: FNV-1a with another offset basis, made odd. */
+function stepOf(name: Uint8Array): number {
+  return (fnv1a(name, 0x01000193) | 1) >>> 0;
 }
 
 function fnv1a(bytes: Uint8Array, basis: number): number {
   let hash = basis;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
   return hash >>> 0;
 }

@@ -4,7 +4,7 @@ import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Manifest } from '../core/manifest.ts';
 import type { BackupVerification, Problem, ProblemCode, Progress } from '../core/report.ts';
-import { makeStreamTable, mergeTable } from '../core/stream-table.ts';
+import { makeStreamTable, mergeTable, releaseTable } from '../core/stream-table.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { compareWithStore } from './completeness.ts';
@@ -54,17 +54,20 @@ export async function verifyBackup(
   const eventProblems: Problem[] = [];
   let eventsChecked = 0;
   if (!options.quick) {
-    const table = makeStreamTable();
+    const table = results[0]?.table ?? makeStreamTable();
     const facts = makeFacts();
-    for (const result of results) {
-      mergeTable(table, result.table);
+    results.forEach((result, i) => {
       mergeFacts(facts, result.facts);
-    }
+      if (i === 0) return;
+      mergeTable(table, result.table);
+      releaseTable(result.table);
+    });
     eventsChecked = facts.events;
     // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
     if (fileProblems.length === 0) {
       eventProblems.push(...(await compareHeads(ports.vault, folder, manifest, table, facts)));
     }
+    releaseTable(table);
   }
   const completeness =
     options.againstStore === undefined

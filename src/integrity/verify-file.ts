@@ -6,7 +6,7 @@ import { addBatch, makeStreamTable, type StreamTable } from '../core/stream-tabl
 import type { Vault } from '../core/vault.ts';
 import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import type { ChunkEntry } from '../format/chunk-index.ts';
-import { type FetchedChunk, fetchChunks, openChunk, readIndex } from '../format/data-file-reader.ts';
+import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
 import { decodeHeads } from '../format/heads.ts';
 import { decodeCompanions } from '../format/line-files.ts';
@@ -62,7 +62,7 @@ export async function verifyFile(
       signal: hooks.signal,
     })) {
       digest.update(chunk.stored);
-      const events = checkChunk(chunk, check, job, report);
+      const events = await checkChunk(chunk, check, job, report);
       hooks.onProgress?.(events, chunk.entry.plainBytes);
       // Checking is synchronous work: let timers, signals and messages in.
       await new Promise((resolve) => setImmediate(resolve));
@@ -171,13 +171,20 @@ function checkEvents(
   return batch.count;
 }
 
-function checkChunk(chunk: FetchedChunk, check: CheckPlain, job: VerifyFileJob, report: Report): number {
+async function checkChunk(
+  chunk: FetchedChunk,
+  check: CheckPlain,
+  job: VerifyFileJob,
+  report: Report,
+): Promise<number> {
   if (!chunk.intact) {
     report('chunk_checksum', chunk.number, 'does not have its checksum');
     return 0;
   }
   try {
-    const records = check(openChunk(chunk, job.file.name, job.compression), chunk.entry);
+    const records = await withPlain(chunk, job.file.name, job.compression, (plain) =>
+      check(plain, chunk.entry),
+    );
     if (records !== chunk.entry.records) {
       report(
         'chunk_mismatch',

@@ -5,7 +5,7 @@ import type { ChunkFormat, Compression } from '../core/manifest.ts';
 import { formatUuid } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
-import { fetchChunks, openChunk, readIndex } from '../format/data-file-reader.ts';
+import { fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
 import type { ChunkRun } from './plan.ts';
 
 /** What one loader is to do. Survives structured cloning. */
@@ -42,13 +42,14 @@ export async function loadChunks(
       const entries = await readIndex(vault, job.folder, file);
       const fetched = fetchChunks(vault, job.folder + file.name, entries, { chunks, signal: hooks.signal });
       for await (const chunk of fetched) {
-        const plain = openChunk(chunk, file.name, job.compression);
-        const batch = codec.decode(plain);
-        if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
-        await writer.write(batch);
-        noteGreatestId(greatest, batch);
-        events += batch.count;
-        hooks.onProgress?.(batch.count, plain.length);
+        events += await withPlain(chunk, file.name, job.compression, async (plain) => {
+          const batch = codec.decode(plain);
+          if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
+          await writer.write(batch);
+          noteGreatestId(greatest, batch);
+          return batch.count;
+        });
+        hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
       }
     }
     await writer.end();

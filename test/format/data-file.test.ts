@@ -4,7 +4,7 @@ import { isBackupError } from '../../src/core/errors.ts';
 import { COMPRESSIONS, type Compression, type ManifestFile } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { decompress, makeCompress } from '../../src/format/compression.ts';
-import { fetchChunks, openChunk, readIndex } from '../../src/format/data-file-reader.ts';
+import { fetchChunks, readIndex, withPlain } from '../../src/format/data-file-reader.ts';
 import { openDataFile, writeObject } from '../../src/format/data-file-writer.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 
@@ -33,7 +33,7 @@ async function readChunks(vault: Vault, file: ManifestFile, compression: Compres
   const read: Uint8Array[] = [];
   const options = wanted === undefined ? {} : { chunks: wanted };
   for await (const chunk of fetchChunks(vault, FOLDER + file.name, entries, options)) {
-    read.push(Buffer.from(openChunk(chunk, file.name, compression)));
+    read.push(await withPlain(chunk, file.name, compression, (plain) => Buffer.from(plain)));
   }
   return read;
 }

@@ -4,7 +4,7 @@ import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog.ts';
 import { chunkCodec } from '../../format/chunk-codec.ts';
-import { fetchChunks, openChunk, readIndex } from '../../format/data-file-reader.ts';
+import { fetchChunks, readIndex, withPlain } from '../../format/data-file-reader.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -121,10 +121,12 @@ async function exportBackup(
   for (const file of manifest.files.filter(({ role }) => role === 'events')) {
     const entries = await readIndex(vault, folder, file);
     for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal: context.signal })) {
-      const plain = openChunk(chunk, file.name, manifest.compression);
-      const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
-      if (!(await sink.write(text))) return { backupId: manifest.backupId, store: null };
-      count(done, chunk.entry.records, text.length);
+      const goesOn = await withPlain(chunk, file.name, manifest.compression, (plain) => {
+        const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
+        count(done, chunk.entry.records, text.length);
+        return sink.write(text);
+      });
+      if (!goesOn) return { backupId: manifest.backupId, store: null };
       context.progress.update({ ...done, ...totals });
     }
   }

@@ -112,6 +112,7 @@ export function readRecordedAt(
   const us = readTimeOfDay(bytes, start + DAY_TEXT_BYTES);
   if (us === -1) return false;
   const time = cache.day * US_PER_DAY + us;
+  if (!Number.isSafeInteger(time)) return readSlowly(bytes, start, length, cache, times, row);
   words[2 * row + LOW_WORD] = time;
   words[2 * row + HIGH_WORD] = Math.floor(time / TWO_POW_32);
   return true;
@@ -136,10 +137,7 @@ function readSlowly(
   if (time === null || formatTime(time) !== text) return false;
   times[row] = time;
   const approximate = Number(time);
-  // Only a day that lies within the exact range as a whole: other times of it are computed from it.
-  if (length === USUAL_BYTES && Math.abs(approximate) < Number.MAX_SAFE_INTEGER - US_PER_DAY) {
-    setDay(cache, Math.floor(approximate / US_PER_DAY));
-  }
+  if (Number.isSafeInteger(approximate)) setDay(cache, Math.floor(approximate / US_PER_DAY));
   return true;
 }
 

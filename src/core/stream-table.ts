@@ -243,7 +243,7 @@ function addDuplicates(table: StreamTable, index: number, count: number): void {
   table.duplicates.set(index, (table.duplicates.get(index) ?? 0) + count);
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function setHeadId(
   table: StreamTable,

@@ -14,7 +14,7 @@ export interface HeadLine {
 }
 
 const HEADS_CHUNK_BYTES = 1 << 18;
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 1 MiB. */
 export function* encodeHeads(table: StreamTable): Generator<{ plain: Buffer; records: number }> {

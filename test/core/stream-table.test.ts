@@ -126,6 +126,8 @@ describe('the stream table', () => {
     assert.equal(headId(table, 0), 'NOT-A-UUID');
     addBatch(table, batchOf([{ stream: 's', version: 4, id: uuid.toUpperCase() }]));
     assert.equal(headId(table, 0), uuid.toUpperCase());
+    addBatch(table, batchOf([{ stream: 's', version: 5, id: '\ufeffx' }]));
+    assert.equal(headId(table, 0), '\ufeffx');
   });
 
   it('says which streams a batch holds, each once', () => {

@@ -104,7 +104,10 @@ async function sendChunk(copy: OpenCopy, chunk: CopyChunk): Promise<void> {
   copy.sent.push(chunk);
   copy.sentBytes += chunk.bytes.length;
   while (copy.sent.length > 1 && copy.sentBytes - copy.sent[0]!.bytes.length >= KEPT_BYTES) {
-    copy.sentBytes -= copy.sent.shift()!.bytes.length;
+    const { bytes } = copy.sent.shift()!;
+    copy.sentBytes -= bytes.length;
+    // Gives the memory back at once: the collector would let hundreds of MiB of such buffers stand.
+    (bytes.buffer as ArrayBuffer).transfer(0);
   }
   await send(copy, chunk.bytes);
 }

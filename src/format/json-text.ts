@@ -25,6 +25,23 @@ export function plainTextEnd(bytes: Uint8Array, start: number, end: number): num
   return at;
 }
 
+/**
+ * Appends text that is ASCII without anything to escape; the room must have been reserved. False, with nothing
+ * appended, when it is other text.
+ */
+export function writePlainText(out: ByteWriter, bytes: Buffer, start: number, end: number): boolean {
+  const to = out.bytes;
+  let { at } = out;
+  for (let from = start; from < end; from += 1) {
+    const byte = bytes[from]!;
+    if (PLAIN_TEXT[byte] !== 1) return false;
+    to[at] = byte;
+    at += 1;
+  }
+  out.at = at;
+  return true;
+}
+
 /** A longer text is measured before room is made for it. */
 const SHORT_TEXT_BYTES = 1024;
 /** `\u00` and two digits. */

@@ -10,7 +10,8 @@ import {
   writeLiteral,
   writtenBytes,
 } from './byte-writer.ts';
-import { writeJsonText } from './json-text.ts';
+import { writeInteger } from './decimal-text.ts';
+import { writeJsonText, writePlainText } from './json-text.ts';
 import { isJsonLine } from './json-value.ts';
 import { type JsonKey, LINE_KEYS, LONGEST_KEY_BYTES, type TextKey } from './jsonl-keys.ts';
 import { type DayCache, makeDayCache, writeRecordedAt } from './recorded-at.ts';
@@ -85,22 +86,33 @@ function writeText(out: ByteWriter, source: ByteSource, spans: Spans, row: numbe
 }
 
 function writeString(out: ByteWriter, source: ByteSource, start: number, end: number, key: TextKey): void {
-  reserve(out, LONGEST_KEY_BYTES);
-  if (isUtf8(source, start, end)) {
-    writeLiteral(out, key.text);
-    writeJsonText(out, source.bytes, start, end);
-  } else {
-    writeLiteral(out, key.base64);
-    writeBase64(out, source.bytes, start, end);
+  reserve(out, LONGEST_KEY_BYTES + end - start);
+  const { at } = out;
+  writeLiteral(out, key.text);
+  if (!writePlainText(out, source.bytes, start, end)) {
+    out.at = at;
+    writeUnusualString(out, source, start, end, key);
   }
   writeQuote(out);
+}
+
+function writeUnusualString(
+  out: ByteWriter,
+  source: ByteSource,
+  start: number,
+  end: number,
+  key: TextKey,
+): void {
+  const isText = isUtf8(source, start, end);
+  writeLiteral(out, isText ? key.text : key.base64);
+  if (isText) writeJsonText(out, source.bytes, start, end);
+  else writeBase64(out, source.bytes, start, end);
 }
 
 function writeVersion(out: ByteWriter, version: number): void {
   reserve(out, LONGEST_KEY_BYTES + LONGEST_VERSION_BYTES);
   writeLiteral(out, LINE_KEYS.version);
-  // Adding 0 turns −0 into 0.
-  out.at += out.bytes.write(String(version + 0), out.at, 'ascii');
+  writeInteger(out, version);
 }
 
 function writeTimeText(out: ByteWriter, text: Uint8Array | undefined): void {

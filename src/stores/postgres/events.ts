@@ -99,10 +99,17 @@ export async function* readSince(
   }
   const sql = `SELECT ${EVENT_FIELDS} FROM ${eventsTable(database)}
      WHERE created_at >= $1::timestamptz ORDER BY created_at, event_id LIMIT $2`;
-  const parameters = [formatTime(time), options.limit ?? null];
+  const parameters = [serverTime(time), options.limit ?? null];
   for await (const page of viewPages<EventRow>(database, sql, parameters, EVENT_PAGE_ROWS)) {
     for (const row of page) yield toEvent(row);
   }
+}
+
+/** A time as PostgreSQL reads it: years of more than four digits without sign and zeros, and years BC. */
+function serverTime(time: bigint): string {
+  const [, sign, year, rest] = /^([+-])(\d+)(-.*)$/.exec(formatTime(time)) ?? [];
+  if (rest === undefined) return formatTime(time);
+  return sign === '+' ? `${Number(year)}${rest}` : `${String(Number(year) + 1).padStart(4, '0')}${rest} BC`;
 }
 
 /** Pages of a query in a view and on a connection of their own, however slowly they are taken. */

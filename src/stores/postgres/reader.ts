@@ -8,7 +8,7 @@ import { columnNames, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
 import { isFull, makeCopyDecoder, offer, requireEnd, takeBatch } from './copy-decoder.ts';
 import { rangeCondition } from './range.ts';
-import { toBackupError } from './server-error.ts';
+import { sqlState, toBackupError } from './server-error.ts';
 
 /** What a thread needs to read what another connection's snapshot sees. */
 export interface SnapshotToken {
@@ -55,7 +55,7 @@ async function joinedConnection(database: Database, token: SnapshotToken): Promi
   const client = await openConnection(database);
   try {
     await client.query(BEGIN_VIEW);
-    await client.query(`SET TRANSACTION SNAPSHOT '${token.snapshot}'`);
+    await joinSnapshot(client, token);
     const { oid } = await requireEvents(client, database.address.schema);
     if (oid === token.relation) return client;
     // While the snapshot's own connection lives it holds a lock that prevents this.
@@ -65,6 +65,18 @@ async function joinedConnection(database: Database, token: SnapshotToken): Promi
   } catch (error) {
     dropConnection(database, client);
     throw toBackupError(error, database.address.shown);
+  }
+}
+
+async function joinSnapshot(client: pg.Client, token: SnapshotToken): Promise<void> {
+  try {
+    await client.query(`SET TRANSACTION SNAPSHOT '${token.snapshot}'`);
+  } catch (error) {
+    if (sqlState(error) === null) throw error;
+    throw new BackupError('store_refused', 'the view of the store that was to be read is closed', {
+      hint: 'start the backup again',
+      cause: error,
+    });
   }
 }
 

@@ -10,7 +10,8 @@ import { openSnapshot } from './snapshot.ts';
 
 /**
  * An event store in PostgreSQL 13 or newer, by its address: `postgres://user@host:5432/db?schema=public`. Nothing is
- * connected before the first call. Throws `usage` or `store_unsupported` for what the address says.
+ * connected before the first call. The address must lead to the server itself, or to a pooler in session mode: locks
+ * and settings belong to sessions. Throws `usage` or `store_unsupported` for what the address says.
  */
 export function openPostgresStore(address: string): EventStore {
   const database = openDatabase(address);

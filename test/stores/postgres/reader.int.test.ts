@@ -6,10 +6,9 @@ import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import type { EventStore, StoreRange } from '../../../src/core/event-store.ts';
 import { formatTime } from '../../../src/core/time.ts';
-import { openPostgresStore } from '../../../src/stores/postgres/store.ts';
 import { collect } from '../../../src/testing/event-store/fixture.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
-import { asOwner, readRows, readSnapshot, refused, seedEvents } from './seeding.ts';
+import { asOwner, closeStores, openStore, readRows, readSnapshot, refused, seedEvents } from './seeding.ts';
 
 let server: TestPostgres;
 let database: string;
@@ -21,12 +20,10 @@ before(async () => {
 after(() => server.stop());
 beforeEach(async () => {
   database = await server.createDatabase();
-  store = openPostgresStore(server.address(database));
+  store = openStore(server.address(database));
   await store.initialise();
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(closeStores);
 
 test('a transaction that is open when the snapshot is taken is not in it, whenever it commits', async () => {
   await store.append([{ streamId: 'a', events: [{ type: 'T', data: '1' }] }]);
@@ -133,6 +130,11 @@ test('every JSON value, number and time comes as the server has it, byte for byt
       '+294276-12-31T23:59:59.999999Z',
     ],
   );
+  for (const [i, row] of readTimes.entries()) {
+    const since = await collect(store.readSince(formatTime(row.time)));
+    const expected = readTimes.filter((other) => other.time >= row.time).length;
+    assert.equal(since.filter((event) => event.streamId === 't').length, expected, times[i]);
+  }
   const looked = await store.readStream('t');
   assert.deepEqual(
     looked.map((event) => event.recordedAt),
@@ -198,7 +200,7 @@ async function countWhenUp(): Promise<number> {
 test('a reading that is left early frees its connection, and a closed snapshot leaves none', async () => {
   await seedEvents(server, database, 30_000);
   await store.close();
-  store = openPostgresStore(server.address(database));
+  store = openStore(server.address(database));
   const snapshot = await store.openSnapshot();
   const [range] = await snapshot.planRanges(1);
   for (let round = 0; round < 3; round += 1) {
@@ -236,7 +238,7 @@ test('while a snapshot is open the events can be neither truncated nor dropped',
 test('a role that may only read the tables can back up', async () => {
   await seedEvents(server, database, 50);
   await server.exec(`CREATE ROLE reader_${database} LOGIN`);
-  const reader = openPostgresStore(server.address(database, `reader_${database}`));
+  const reader = openStore(server.address(database, `reader_${database}`));
   await refused(reader.openSnapshot(), 'store_refused', /permission denied for table .*\n.*GRANT SELECT/s);
   await server.exec(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_${database}`, database);
   const snapshot = await reader.openSnapshot();
@@ -248,7 +250,6 @@ test('a role that may only read the tables can back up', async () => {
   assert.equal(relation, oid!.oid);
   assert.match(String(seen), /^\d+:\d+:/);
   await snapshot.close();
-  await reader.close();
 });
 
 test('a cursor lacks what the server keeps from the role, and the backup goes on', async () => {
@@ -258,13 +259,12 @@ test('a cursor lacks what the server keeps from the role, and the backup goes on
      GRANT SELECT ON ALL TABLES IN SCHEMA public TO blind_${database}`,
     database,
   );
-  const blind = openPostgresStore(server.address(database, `blind_${database}`));
+  const blind = openStore(server.address(database, `blind_${database}`));
   const snapshot = await blind.openSnapshot();
   assert.equal(snapshot.cursor.systemIdentifier, null);
   assert.equal(snapshot.cursor.timeline, null);
   assert.deepEqual(await readSnapshot(snapshot), []);
   await snapshot.close();
-  await blind.close();
 });
 
 test('row-level security that hides events is an error, never a smaller backup', async () => {
@@ -276,12 +276,11 @@ test('row-level security that hides events is an error, never a smaller backup',
      CREATE POLICY one_stream ON eventcore_events USING (stream_id = 'stream-1')`,
     database,
   );
-  const half = openPostgresStore(server.address(database, `half_${database}`));
+  const half = openStore(server.address(database, `half_${database}`));
   await refused(half.count(), 'store_refused', /BYPASSRLS/);
   const snapshot = await half.openSnapshot();
   await refused(readSnapshot(snapshot), 'store_refused', /BYPASSRLS/);
   await snapshot.close();
-  await half.close();
 });
 
 test('rows of the tables that belong to the events come as text, NULL as null', async () => {
@@ -324,7 +323,7 @@ test('a token that is none, or whose snapshot is gone, is refused', async () => 
   const snapshot = await store.openSnapshot();
   const token = snapshot.token!;
   await snapshot.close();
-  await refused(store.joinSnapshot(token), 'store_refused');
+  await refused(store.joinSnapshot(token), 'store_refused', /closed.*again/s);
 });
 
 /** More than the connection's buffers hold in 900. */
@@ -336,7 +335,7 @@ test('a store in another schema and a database with another default is read alik
   await server.exec(`ALTER DATABASE "${database}" SET timezone = 'Asia/Tokyo'`);
   await server.exec(`ALTER DATABASE "${database}" SET statement_timeout = '200ms'`);
   await server.exec(`ALTER DATABASE "${database}" SET search_path = 'nowhere'`);
-  const other = openPostgresStore(address);
+  const other = openStore(address);
   assert.equal((await other.inspect()).state, 'missing');
   await other.initialise();
   await other.append([{ streamId: 'a', events: [{ type: 'T', data: '{}' }] }]);
@@ -352,5 +351,4 @@ test('a store in another schema and a database with another default is read alik
   }
   assert.equal(events, 901);
   await snapshot.close();
-  await other.close();
 });

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
-import { openPostgresStore } from '../../../src/stores/postgres/store.ts';
+import { after, afterEach, before, test } from 'node:test';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
-import { asOwner, refused } from './seeding.ts';
+import { asOwner, closeStores, openStore, refused } from './seeding.ts';
 
 let server: TestPostgres;
 
@@ -18,9 +17,10 @@ before(async () => {
   await server.exec('SELECT pg_reload_conf()');
 });
 after(() => server.stop());
+afterEach(closeStores);
 
 async function countAt(address: string): Promise<number> {
-  const store = openPostgresStore(address);
+  const store = openStore(address);
   try {
     return (await store.count()).events;
   } finally {
@@ -65,12 +65,11 @@ test('TLS that the server has not is refused', async () => {
 });
 
 test('a database that is not there is a missing store, and no error to look at', async () => {
-  const store = openPostgresStore(server.address('nowhere'));
+  const store = openStore(server.address('nowhere'));
   const { state, kind } = await store.inspect();
   assert.deepEqual([state, kind], ['missing', 'postgres']);
   await refused(store.count(), 'not_an_event_store', /"nowhere" does not exist.*create the database/s);
   await refused(store.initialise(), 'not_an_event_store', /create the database/);
-  await store.close();
 });
 
 test('a role that has no connection left finds the store unreachable, as it may have one later', async () => {
@@ -79,22 +78,20 @@ test('a role that has no connection left finds the store unreachable, as it may 
 
 test('a store that only may be read is refused to an append', async () => {
   const database = await server.createDatabase();
-  const store = openPostgresStore(server.address(database));
+  const store = openStore(server.address(database));
   await store.initialise();
   await server.exec(`ALTER DATABASE "${database}" SET default_transaction_read_only = on`);
-  const readOnly = openPostgresStore(server.address(database));
+  const readOnly = openStore(server.address(database));
   await refused(
     readOnly.append([{ streamId: 'a', events: [{ type: 'T', data: '{}' }] }]),
     'store_refused',
     /read-only/,
   );
-  await store.close();
-  await readOnly.close();
 });
 
 test('versions past 2^53 are checked and declared exactly', async () => {
   const database = await server.createDatabase();
-  const store = openPostgresStore(server.address(database));
+  const store = openStore(server.address(database));
   await store.initialise();
   const far = 9_007_199_254_740_993n;
   await asOwner(
@@ -114,17 +111,15 @@ test('versions past 2^53 are checked and declared exactly', async () => {
     (await store.readStream('far', { fromVersion: far + 1n })).map(({ version }) => version),
     [far + 1n, far + 2n],
   );
-  await store.close();
 });
 
 test('a server that restarts between two calls is found again', async () => {
   const database = await server.createDatabase();
-  const store = openPostgresStore(server.address(database));
+  const store = openStore(server.address(database));
   await store.initialise();
   await server.exec(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}' AND pid <> pg_backend_pid()`,
   );
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal((await store.count()).events, 0);
-  await store.close();
 });

@@ -7,13 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { isBackupError } from '../../../src/core/errors.ts';
 import type { CompanionRow, EventStore, RestoreSession } from '../../../src/core/event-store.ts';
-import { openPostgresStore } from '../../../src/stores/postgres/store.ts';
 import { makeBatch, type TestEvent } from '../../../src/testing/batches.ts';
 import { collect } from '../../../src/testing/event-store/fixture.ts';
 import { load } from '../../../src/testing/event-store/restoring.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
 import { startCuttingProxy } from './cutting-proxy.ts';
-import { refused, seedEvents } from './seeding.ts';
+import { closeStores, openStore, refused, seedEvents } from './seeding.ts';
 
 let server: TestPostgres;
 let database: string;
@@ -25,11 +24,9 @@ before(async () => {
 after(() => server.stop());
 beforeEach(async () => {
   database = await server.createDatabase();
-  store = openPostgresStore(server.address(database));
+  store = openStore(server.address(database));
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(closeStores);
 
 const exec = (sql: string): Promise<Record<string, unknown>[]> => server.exec(sql, database);
 
@@ -90,9 +87,8 @@ async function shape(db: string): Promise<unknown[]> {
 test('a restore into an empty database leaves the same schema as init, alive', async () => {
   await restore(streamOf(500));
   const other = await server.createDatabase();
-  const initialised = openPostgresStore(server.address(other));
+  const initialised = openStore(server.address(other));
   await initialised.initialise();
-  await initialised.close();
   assert.deepEqual(await shape(database), await shape(other));
   assert.ok((await shape(other)).length > 30);
   assert.deepEqual(await stagingSchemas(), []);
@@ -248,10 +244,11 @@ for (const [when, isPublished] of [
   ['after the server committed', true],
   ['before the server got the commit', false],
 ] as const) {
-  test(`a connection lost ${when} is told apart: ${isPublished ? 'published' : 'not published'}`, async () => {
+  test(`a connection lost ${when} is told apart: ${isPublished ? 'published' : 'not published'}`, async (t) => {
     await store.initialise();
     const proxy = await startCuttingProxy(server.port, isPublished ? 'after' : 'before');
-    const target = openPostgresStore(`postgres://postgres@127.0.0.1:${proxy.port}/${database}`);
+    t.after(() => proxy.close());
+    const target = openStore(`postgres://postgres@127.0.0.1:${proxy.port}/${database}`);
     const session = await open(target);
     await load(session, [makeBatch(streamOf(60))]);
     proxy.cutAt('COMMIT');
@@ -261,8 +258,6 @@ for (const [when, isPublished] of [
     await session.discard();
     assert.equal((await store.count()).events, isPublished ? 60 : 0);
     assert.deepEqual(await stagingSchemas(), []);
-    await target.close();
-    await proxy.close();
   });
 }
 
@@ -282,7 +277,7 @@ test('when the session of a restore is ended nothing is published, and a discard
 
 test('a discard ends the writers of other connections too', async () => {
   const session = await open();
-  const other = openPostgresStore(server.address(database));
+  const other = openStore(server.address(database));
   const writer = await other.joinRestore(session.token!);
   await writer.write(makeBatch(streamOf(5000)));
   await session.discard();
@@ -290,7 +285,6 @@ test('a discard ends the writers of other connections too', async () => {
   await assert.rejects(writer.end());
   await writer.abort();
   await refused(other.joinRestore(session.token!), 'store_refused', /is over/);
-  await other.close();
 });
 
 const UNSTORABLE: readonly (readonly [string, Partial<TestEvent>])[] = [
@@ -418,19 +412,18 @@ test('the owner of a database who is no superuser can restore into it and replac
   await server.exec(
     `CREATE ROLE owner_${database} LOGIN; ALTER DATABASE "${database}" OWNER TO owner_${database}`,
   );
-  const owner = openPostgresStore(server.address(database, `owner_${database}`));
+  const owner = openStore(server.address(database, `owner_${database}`));
   await restore(streamOf(100), owner);
   await exec('CREATE VIEW dependent AS SELECT * FROM eventcore_events');
   await restore(streamOf(50), owner, true);
   assert.equal((await exec('SELECT * FROM dependent')).length, 50);
   await assertLives(owner, 50n);
-  await owner.close();
 });
 
 test('who lacks a right is refused before anything is loaded, and told which', async () => {
   const role = `guest_${database}`;
-  await server.exec(`CREATE ROLE ${role} LOGIN`);
-  const guest = openPostgresStore(server.address(database, role));
+  await exec(`CREATE ROLE ${role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
+  const guest = openStore(server.address(database, role));
   await refused(open(guest), 'store_refused', /GRANT CREATE ON SCHEMA public TO guest/);
   await exec(`GRANT CREATE ON SCHEMA public TO ${role}`);
   await refused(open(guest), 'store_refused', /GRANT CREATE ON DATABASE db_\d+ TO guest/);
@@ -443,11 +436,10 @@ test('who lacks a right is refused before anything is loaded, and told which', a
   await exec(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`);
   await refused(open(guest), 'store_refused', /belongs to postgres.*GRANT postgres TO guest/s);
   assert.deepEqual(await stagingSchemas(), []);
-  await guest.close();
 });
 
 test('a restore into one schema leaves another one alone, and both may run at once', async () => {
-  const other = openPostgresStore(`${server.address(database)}?schema=other`);
+  const other = openStore(`${server.address(database)}?schema=other`);
   const [first, second] = [await open(), await open(other)];
   await load(first, [makeBatch(streamOf(5))]);
   await load(second, [makeBatch(streamOf(7))]);
@@ -457,7 +449,6 @@ test('a restore into one schema leaves another one alone, and both may run at on
   assert.equal((await other.count()).events, 7);
   const { heads } = await other.append([{ streamId: 'account-1', events: [{ type: 'T', data: '{}' }] }]);
   assert.equal(heads.get('account-1'), 8n);
-  await other.close();
 });
 
 test('an attempt id that is no name is refused', async () => {

@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict';
 import { type ErrorCode, isBackupError } from '../../../src/core/errors.ts';
-import type { BatchReader, StoreRange, StoreSnapshot } from '../../../src/core/event-store.ts';
+import type { BatchReader, EventStore, StoreRange, StoreSnapshot } from '../../../src/core/event-store.ts';
+import { openPostgresStore } from '../../../src/stores/postgres/store.ts';
 import { batchRows, type TestEvent } from '../../../src/testing/batches.ts';
 import type { TestPostgres } from '../../harness/postgres.ts';
+
+const opened: EventStore[] = [];
+
+/** Opens a store that `closeStores` closes, also when a test fails. */
+export function openStore(address: string): EventStore {
+  const store = openPostgresStore(address);
+  opened.push(store);
+  return store;
+}
+
+export async function closeStores(): Promise<void> {
+  for (const store of opened.splice(0)) await store.close();
+}
 
 /** Puts `count` events of about 300 bytes into 97 streams, past the triggers. */
 export async function seedEvents(server: TestPostgres, database: string, count: number): Promise<void> {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { openPostgresStore } from '../src/stores/postgres/store.ts';
+import { openStore } from '../src/cli/wire.ts';
 import { generateBatches } from '../src/testing/event-generator.ts';
 
 /** Fills an empty database with generated events, the same ones for the same number. */
 export async function loadGenerated(address: string, events: number): Promise<void> {
-  const store = openPostgresStore(address);
+  const store = openStore(address);
   try {
     const session = await store.openRestore({ attemptId: randomUUID(), replace: false });
     const writer = await session.openWriter();

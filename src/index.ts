@@ -31,6 +31,7 @@ export type {
   StreamHead,
   StreamSummary,
 } from './core/event-store.ts';
+export type { KeyRing, WrappedKey } from './core/key-ring.ts';
 export type {
   BackupKind,
   ChunkFormat,

@@ -103,13 +103,14 @@ async function finish(copy: OpenCopy): Promise<void> {
 async function sendChunk(copy: OpenCopy, chunk: CopyChunk): Promise<void> {
   copy.sent.push(chunk);
   copy.sentBytes += chunk.bytes.length;
+  await send(copy, chunk.bytes);
+  // Only now: less than the socket's high-water mark is still to be written, so what lies this far back is not.
   while (copy.sent.length > 1 && copy.sentBytes - copy.sent[0]!.bytes.length >= KEPT_BYTES) {
     const { bytes } = copy.sent.shift()!;
     copy.sentBytes -= bytes.length;
     // Gives the memory back at once: the collector would let hundreds of MiB of such buffers stand.
     (bytes.buffer as ArrayBuffer).transfer(0);
   }
-  await send(copy, chunk.bytes);
 }
 
 /** Resolves when the connection can take more: at most one write is under way. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -319,6 +320,26 @@ for (const [what, change] of UNSTORABLE) {
     assert.deepEqual(await stagingSchemas(), []);
   });
 }
+
+test('events of 20 MB among small ones arrive whole, byte for byte', async () => {
+  const events = streamOf(4000).map((event, i) => {
+    const length = i % 1000 === 500 ? 20_000_000 : (i * 37) % 900;
+    return { ...event, data: JSON.stringify(String.fromCharCode(97 + (i % 26)).repeat(length)) };
+  });
+  const session = await open();
+  const writer = await session.openWriter();
+  for (let at = 0; at < events.length; at += 100) await writer.write(makeBatch(events.slice(at, at + 100)));
+  await writer.end();
+  await session.finishLoad();
+  await session.publish();
+  const sums = await exec(
+    'SELECT md5(event_data::text) AS sum FROM eventcore_events ORDER BY stream_version',
+  );
+  assert.deepEqual(
+    sums.map((row) => row.sum),
+    events.map(({ data }) => createHash('md5').update(data).digest('hex')),
+  );
+});
 
 test('a stream id that no index takes is refused', async () => {
   const name = Array.from({ length: 400 }, () => crypto.randomUUID()).join('');

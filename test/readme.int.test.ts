@@ -69,6 +69,16 @@ describe('the README', () => {
     assert.match(readFileSync(join(ROOT, '.ci/run'), 'utf8'), /npm ci && npm test/);
   });
 
+  it('has an example of the library that runs', () => {
+    const example = join(ROOT, 'examples/backup-and-restore.ts');
+    const run = spawnSync(process.execPath, [example], { encoding: 'utf8' });
+    assert.equal(
+      run.stdout,
+      'backed up 2 events in 2 streams\nrestored, equal in every column\n',
+      run.stderr,
+    );
+  });
+
   it('links only to files that are there', () => {
     for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) readFileSync(join(ROOT, target!));
   });

@@ -12,8 +12,14 @@ async function smallStore() {
   await store.initialise();
   for (let i = 0; i < 12; i += 1) {
     await store.append([
-      { streamId: `order-${i % 4}`, events: [{ type: 'Placed', data: `{"i":${i},"text":"${'x'.repeat(i * 7)}"}` }] },
-      { streamId: `stock-${i % 3}`, events: [{ type: 'Reserved', data: `{"i":${i}}`, metadata: `{"by":"${i}"}` }] },
+      {
+        streamId: `order-${i % 4}`,
+        events: [{ type: 'Placed', data: `{"i":${i},"text":"${'x'.repeat(i * 7)}"}` }],
+      },
+      {
+        streamId: `stock-${i % 3}`,
+        events: [{ type: 'Reserved', data: `{"i":${i}}`, metadata: `{"by":"${i}"}` }],
+      },
     ]);
   }
   return store;
@@ -70,7 +76,10 @@ describe('damage of whole files', () => {
     await damage();
     const [result] = await verifyAll(vault, quick);
     assert.equal(result?.overallValid, false, file);
-    assert.ok(result?.problems.some((problem) => problem.file === file), JSON.stringify(result?.problems));
+    assert.ok(
+      result?.problems.some((problem) => problem.file === file),
+      JSON.stringify(result?.problems),
+    );
   }
 
   for (const quick of [true, false]) {
@@ -81,7 +90,11 @@ describe('damage of whole files', () => {
         const bytes = await readObject(vault, name);
         const file = fileOf(name);
         await assertFound(() => vault.removeObject(name), file, quick);
-        for (const changed of [bytes.subarray(0, 0), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.from('\n')])]) {
+        for (const changed of [
+          bytes.subarray(0, 0),
+          bytes.subarray(0, -1),
+          Buffer.concat([bytes, Buffer.from('\n')]),
+        ]) {
           await assertFound(() => overwrite(vault, name, changed), file, quick);
         }
         await overwrite(vault, name, bytes);
@@ -116,7 +129,10 @@ describe('damage of whole files', () => {
   it('does not take a backup for sound whose manifest lies in the wrong folder', async () => {
     const copy = memoryVault();
     for (const name of await objectNames(vault)) {
-      const moved = name.replace(/full-backup-[0-9a-f-]{36}/, 'full-backup-00000000-0000-4000-8000-000000000000');
+      const moved = name.replace(
+        /full-backup-[0-9a-f-]{36}/,
+        'full-backup-00000000-0000-4000-8000-000000000000',
+      );
       await overwrite(copy, moved, await readObject(vault, name));
     }
     const [result] = await verifyAll(copy);

@@ -1,13 +1,13 @@
 import { BackupError, ERROR_CODES, isBackupError } from '../core/errors.ts';
 import { redactText } from './address.ts';
-import { makePaint, writeError } from './output.ts';
+import { makePaint, type Terminal, writeError } from './output.ts';
 import { printable } from './units.ts';
 
 export interface ErrorOutputOptions {
   readonly json: boolean;
   /** With the stack and its causes (--log-level debug). */
   readonly stack: boolean;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

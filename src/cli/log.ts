@@ -1,4 +1,4 @@
-import { makePaint, type Tone, writeError } from './output.ts';
+import { makePaint, type Terminal, type Tone, writeError } from './output.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -15,7 +15,7 @@ export interface Log {
 export interface LogOptions {
   readonly level: LogLevel;
   readonly json: boolean;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;
 }

@@ -6,6 +6,9 @@ export type Tone = 'good' | 'bad' | 'warning' | 'faint' | 'strong';
 
 export type Paint = (tone: Tone, text: string) => string;
 
+/** stdout or stderr, which may be a terminal. */
+export type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 /** What this program prints: for people, or, with --json, for programs. */
 export interface Output {
   readonly isJson: boolean;
@@ -26,7 +29,7 @@ export interface OutputOptions {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: NodeJS.WriteStream;
+  readonly stdout: Terminal;
 }
 
 export function makeOutput(options: OutputOptions): Output {
@@ -57,7 +60,7 @@ interface Reader {
 }
 
 /** A reader that goes away (`| head`) is no failure: what this program does is not what it prints. */
-function watchReader(stdout: NodeJS.WriteStream): Reader {
+function watchReader(stdout: Terminal): Reader {
   const reader = { gone: false };
   stdout.on('error', () => {
     reader.gone = true;
@@ -65,7 +68,7 @@ function watchReader(stdout: NodeJS.WriteStream): Reader {
   return reader;
 }
 
-function writePart(stdout: NodeJS.WriteStream, reader: Reader, part: string | Uint8Array): Promise<boolean> {
+function writePart(stdout: Terminal, reader: Reader, part: string | Uint8Array): Promise<boolean> {
   return new Promise((resolve, reject) => {
     if (reader.gone) return resolve(false);
     stdout.write(part, (error) => {
@@ -79,7 +82,7 @@ const FORMATS = { good: 'green', bad: 'red', warning: 'yellow', faint: 'dim', st
 
 /** Colours only on a terminal, and never with NO_COLOR (https://no-color.org) or a terminal that has none. */
 export function makePaint(
-  stream: { readonly isTTY?: boolean },
+  stream: Pick<Terminal, 'isTTY'>,
   env: Readonly<Record<string, string | undefined>>,
 ): Paint {
   const coloured = stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';

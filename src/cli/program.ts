@@ -14,7 +14,7 @@ import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.t
 import { reportError } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
 import { LOG_LEVELS, makeLog } from './log.ts';
-import { makeOutput } from './output.ts';
+import { makeOutput, type Terminal } from './output.ts';
 import { makeProgress } from './progress.ts';
 import { systemClock } from './wire.ts';
 
@@ -22,8 +22,8 @@ import { systemClock } from './wire.ts';
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
   /** Fires when the user wants to stop. */
   readonly signal: AbortSignal;
 }
@@ -77,7 +77,7 @@ function makeContext(flags: GlobalFlags, host: Host): CommandContext {
 }
 
 /** Cleaning up can take a moment. */
-function sayStopping(stderr: NodeJS.WriteStream): void {
+function sayStopping(stderr: Terminal): void {
   if (stderr.isTTY) stderr.write('\rstopping; press Ctrl-C again to stop at once, without cleaning up\n');
 }
 

@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '../core/report.ts';
+import type { Terminal } from './output.ts';
 import { formatBytes, formatCount } from './units.ts';
 
 /** Shows on a terminal how far a long job is. Does nothing where it was not asked for. */
@@ -15,11 +16,7 @@ const WIDTH = 24;
 const UPDATES_PER_SECOND = 8;
 
 /** Once the signal has fired nothing is shown any more: the lines below belong to what is said of the end. */
-export function makeProgress(
-  stderr: NodeJS.WriteStream,
-  shown: boolean,
-  signal: AbortSignal,
-): ProgressDisplay {
+export function makeProgress(stderr: Terminal, shown: boolean, signal: AbortSignal): ProgressDisplay {
   if (!shown || stderr.isTTY !== true) return { step: () => {}, update: () => {}, end: () => {} };
   let bar: cliProgress.SingleBar | null = null;
   let name = '';

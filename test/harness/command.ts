@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { runProgram } from '../../src/cli/program.ts';
 import { openStore } from '../../src/cli/wire.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
@@ -20,14 +22,21 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
+export interface RunHereOptions extends RunOptions {
+  /** The command takes stdout and stderr for terminals. */
+  readonly onTerminal?: boolean;
+}
+
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
+/** Halves the time that a command takes to start. */
+const NODE_COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/compile');
 const CONFIGURING = ['EVENTCORE_CONFIG', 'EVENTCORE_STORE', 'EVENTCORE_VAULT', 'NO_COLOR', 'FORCE_COLOR'];
 
 export function startCommand(cwd: string, words: readonly string[], options: RunOptions = {}): ChildProcess {
   const env = { ...process.env };
   for (const name of CONFIGURING) delete env[name];
   return spawn(process.execPath, [MAIN, ...words], {
-    ...{ cwd, env: { ...env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    ...{ cwd, env: { ...env, NODE_COMPILE_CACHE, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
   });
 }
 
@@ -41,15 +50,42 @@ export async function runCommand(
   return awaitCommand(child);
 }
 
+/** As `runCommand`, in this process and its working directory: quicker by far, where no signal is tested. */
+export async function runHere(words: readonly string[], options: RunHereOptions = {}): Promise<Ran> {
+  const stdout = makeTerminal(options.onTerminal === true);
+  const stderr = makeTerminal(options.onTerminal === true);
+  const { signal } = new AbortController();
+  const code = await runProgram(words, {
+    env: options.env ?? {},
+    cwd: process.cwd(),
+    stdout,
+    stderr,
+    signal,
+  });
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** As a pipe or a terminal does, takes the bytes as they are now: their owner may use the memory again. */
+function makeTerminal(isTTY: boolean) {
+  const parts: Buffer[] = [];
+  const stream = new Writable({
+    write: (part: Buffer, _encoding, done) => {
+      parts.push(Buffer.from(part));
+      done();
+    },
+  });
+  return Object.assign(stream, { isTTY, text: () => Buffer.concat(parts).toString('utf8') });
+}
+
 export function awaitCommand(child: ChildProcess): Promise<Ran> {
   return new Promise((resolve, reject) => {
     let stdout = '';
     let stderr = '';
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
+    child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      stdout += part;
     });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
+    child.stderr?.setEncoding('utf8').on('data', (part: string) => {
+      stderr += part;
     });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));

@@ -1,4 +1,5 @@
 import { BackupError } from '../core/errors.ts';
+import { nameText } from '../core/name-text.ts';
 import { headId, type StreamTable, sortedStreams, streamFacts, streamName } from '../core/stream-table.ts';
 
 /** One line of the heads file (FORMAT.md §6): what the backup holds of one stream. */
@@ -14,7 +15,6 @@ export interface HeadLine {
 }
 
 const HEADS_CHUNK_BYTES = 1 << 18;
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 1 MiB. */
 export function* encodeHeads(table: StreamTable): Generator<{ plain: Buffer; records: number }> {
@@ -66,13 +66,4 @@ function headLine(table: StreamTable, index: number): HeadLine {
     ...(facts.gaps.length > 0 ? { gaps: facts.gaps } : {}),
     ...(facts.duplicates > 0 ? { duplicates: facts.duplicates } : {}),
   };
-}
-
-/** A name as text; bytes that are no UTF-8 (SQLite can hold them) come as `base64:` and their Base64. */
-export function nameText(name: Uint8Array): string {
-  try {
-    return strictUtf8.decode(name);
-  } catch {
-    return `base64:${Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('base64')}`;
-  }
 }

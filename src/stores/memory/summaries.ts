@@ -1,4 +1,5 @@
 import type { StreamSummary } from '../../core/event-store.ts';
+import { nameText } from '../../core/name-text.ts';
 import type { MemoryEvent } from './state.ts';
 
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
@@ -20,7 +21,7 @@ export function summarise(events: readonly MemoryEvent[]): StreamSummary[] {
 function summariseStream(events: readonly MemoryEvent[]): StreamSummary {
   const last = events.reduce((best, event) => (event.version >= best.version ? event : best));
   return {
-    streamId: Buffer.from(last.stream).toString(),
+    streamId: nameText(last.stream),
     events: events.length,
     firstVersion: events.reduce((least, { version }) => Math.min(least, version), last.version),
     lastVersion: last.version,

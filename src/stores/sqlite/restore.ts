@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
 import type { RestoreOptions, RestoreSession, StreamSummary } from '../../core/event-store.ts';
+import { nameText } from '../../core/name-text.ts';
 import { deleteCompanions, hasCompanions, writeCompanion } from './companions.ts';
 import type { SqliteConfig } from './config.ts';
 import { connect, createDatabase, rollBack } from './connection.ts';
@@ -158,7 +159,7 @@ async function* readSummaries({ config, db }: Attempt): AsyncGenerator<StreamSum
   const stream = quoted(columns.stream);
   const version = quoted(columns.version);
   const streams = db.prepare(
-    `SELECT CAST(${stream} AS TEXT) AS name, CAST(${stream} AS BLOB) AS bytes, count(*) AS events,
+    `SELECT CAST(${stream} AS BLOB) AS name, count(*) AS events,
             min(${version}) AS first, max(${version}) AS last
      FROM ${quoted(table)} GROUP BY ${stream} ORDER BY ${stream}`,
   );
@@ -168,13 +169,13 @@ async function* readSummaries({ config, db }: Attempt): AsyncGenerator<StreamSum
   );
   let read = 0;
   try {
-    for (const { name, bytes, events, first, last } of streams.iterate()) {
+    for (const { name, events, first, last } of streams.iterate()) {
       yield {
-        streamId: String(name),
+        streamId: nameText(name as Uint8Array),
         events: Number(events),
         firstVersion: Number(first),
         lastVersion: Number(last),
-        lastEventId: String(idAt.get(bytes!, last!)?.id),
+        lastEventId: String(idAt.get(name!, last!)?.id),
       };
       read += 1;
       if (read % SUMMARIES_PER_TURN === 0) await nextTurn();

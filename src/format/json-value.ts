@@ -3,23 +3,19 @@ import { sequenceEnd } from './utf8.ts';
 
 /** True when the bytes are one JSON value (RFC 8259) in UTF-8, with or without white space around it. */
 export function isJson(bytes: Uint8Array, start: number, end: number): boolean {
-  return skipJson(bytes, start, end, true) === end;
+  return skipJson(bytes, start, end, BLANKS) === end;
 }
 
 /** True when the bytes are JSON without a line break, which a line can hold as they are. */
 export function isJsonLine(bytes: Uint8Array, start: number, end: number): boolean {
-  return skipJson(bytes, start, end, false) === end;
+  return skipJson(bytes, start, end, BLANKS_IN_LINE) === end;
 }
 
 /** The place behind a JSON value without a line break and the white space around it; -1 when there is none. */
 export function jsonLineEnd(bytes: Uint8Array, start: number, end: number): number {
-  return skipJson(bytes, start, end, false);
+  return skipJson(bytes, start, end, BLANKS_IN_LINE);
 }
 
-const TAB = 0x09;
-const LINE_FEED = 0x0a;
-const RETURN = 0x0d;
-const SPACE = 0x20;
 const QUOTE = 0x22;
 const PLUS = 0x2b;
 const COMMA = 0x2c;
@@ -35,6 +31,8 @@ const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 
 const WORDS = [Buffer.from('true'), Buffer.from('false'), Buffer.from('null')] as const;
+const BLANKS_IN_LINE = byteSet(' \t');
+const BLANKS = byteSet(' \t\n\r');
 const DIGITS = byteSet('0123456789');
 const HEX_DIGITS = byteSet('0123456789abcdefABCDEF');
 const SHORT_ESCAPES = byteSet('"\\/bfnrt');
@@ -45,44 +43,67 @@ function byteSet(members: string): Uint8Array {
   return set;
 }
 
+/** What may come next. The `first` ones stand behind an opening bracket, where the closing one may come too. */
+const VALUE = 0;
+const KEY = 1;
+const NEXT = 2;
+const FIRST_VALUE = 3;
+const FIRST_KEY = 4;
+
 /** Closing brackets of what is open; a deeper value gets a longer array for the time. */
 const OPEN = new Uint8Array(512);
 
-/** Keeps its own stack, so that no depth of nesting overflows the program's. */
-function skipJson(bytes: Uint8Array, start: number, end: number, breaks: boolean): number {
+/** One loop over the tokens with a stack of its own, so that no depth of nesting overflows the program's. */
+function skipJson(bytes: Uint8Array, start: number, end: number, blanks: Uint8Array): number {
   let open = OPEN;
   let depth = 0;
+  let closing = 0;
+  let expected = VALUE;
   let at = start;
-  for (;;) {
-    at = skipBlanks(bytes, at, end, breaks);
-    const first = at < end ? bytes[at]! : 0;
-    if (first === BRACE_OPEN || first === BRACKET_OPEN) {
-      // In ASCII each closing bracket comes two places behind its opening one.
-      const close = first + 2;
-      at = skipBlanks(bytes, at + 1, end, breaks);
-      if (at >= end || bytes[at] !== close) {
-        if (depth === open.length) open = doubled(open);
-        open[depth] = close;
-        depth += 1;
-        if (first === BRACE_OPEN) at = skipKey(bytes, at, end, breaks);
-        if (at === -1) return -1;
-        continue;
-      }
+  while (at < end) {
+    const byte = bytes[at]!;
+    if (blanks[byte] === 1) {
       at += 1;
-    } else at = skipScalar(bytes, at, end, first);
-    if (at === -1) return -1;
-    for (;;) {
-      at = skipBlanks(bytes, at, end, breaks);
+    } else if (expected === NEXT) {
       if (depth === 0) return at;
-      const next = at < end ? bytes[at]! : 0;
       at += 1;
-      if (next === COMMA) break;
-      if (next !== open[depth - 1]) return -1;
+      if (byte === COMMA) expected = closing === BRACE_CLOSE ? KEY : VALUE;
+      else if (byte !== closing) return -1;
+      else {
+        depth -= 1;
+        closing = depth === 0 ? 0 : open[depth - 1]!;
+      }
+    } else if (byte === QUOTE) {
+      at = skipString(bytes, at + 1, end);
+      if (at === -1) return -1;
+      if (expected === VALUE || expected === FIRST_VALUE) expected = NEXT;
+      else {
+        at = skipColon(bytes, at, end, blanks);
+        if (at === -1) return -1;
+        expected = VALUE;
+      }
+    } else if (byte === closing && (expected === FIRST_VALUE || expected === FIRST_KEY)) {
+      at += 1;
       depth -= 1;
+      closing = depth === 0 ? 0 : open[depth - 1]!;
+      expected = NEXT;
+    } else if (expected === KEY || expected === FIRST_KEY) {
+      return -1;
+    } else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) {
+      at += 1;
+      // In ASCII each closing bracket comes two places behind its opening one.
+      closing = byte + 2;
+      expected = byte === BRACE_OPEN ? FIRST_KEY : FIRST_VALUE;
+      if (depth === open.length) open = doubled(open);
+      open[depth] = closing;
+      depth += 1;
+    } else {
+      at = skipNumberOrWord(bytes, at, end, byte);
+      if (at === -1) return -1;
+      expected = NEXT;
     }
-    if (open[depth - 1] === BRACE_CLOSE) at = skipKey(bytes, at, end, breaks);
-    if (at === -1) return -1;
   }
+  return expected === NEXT && depth === 0 ? end : -1;
 }
 
 function doubled(open: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -91,31 +112,10 @@ function doubled(open: Uint8Array): Uint8Array<ArrayBuffer> {
   return longer;
 }
 
-/** Mostly there is none or one space, which is seen without a loop. */
-function skipBlanks(bytes: Uint8Array, start: number, end: number, breaks: boolean): number {
-  if (start >= end || bytes[start]! > SPACE) return start;
-  let at = start;
-  while (at < end && isBlank(bytes[at]!, breaks)) at += 1;
-  return at;
-}
-
-function isBlank(byte: number, breaks: boolean): boolean {
-  return byte === SPACE || byte === TAB || (breaks && (byte === LINE_FEED || byte === RETURN));
-}
-
-/** White space, a key and its colon. */
-function skipKey(bytes: Uint8Array, start: number, end: number, breaks: boolean): number {
-  const quote = skipBlanks(bytes, start, end, breaks);
-  if (quote >= end || bytes[quote] !== QUOTE) return -1;
-  const afterString = skipString(bytes, quote + 1, end);
-  if (afterString === -1) return -1;
-  const at = skipBlanks(bytes, afterString, end, breaks);
+/** White space and the colon behind a key. */
+function skipColon(bytes: Uint8Array, start: number, end: number, blanks: Uint8Array): number {
+  const at = bytes[start] === COLON ? start : skipAll(bytes, start, end, blanks);
   return at < end && bytes[at] === COLON ? at + 1 : -1;
-}
-
-function skipScalar(bytes: Uint8Array, start: number, end: number, first: number): number {
-  if (first === QUOTE) return skipString(bytes, start + 1, end);
-  return DIGITS[first] === 1 || first === MINUS ? skipNumber(bytes, start, end) : skipWord(bytes, start, end);
 }
 
 /** From behind the opening quote to behind the closing one. */
@@ -146,7 +146,8 @@ function skipEscape(bytes: Uint8Array, at: number, end: number): number {
   return skipAll(bytes, at + 1, after, HEX_DIGITS) === after ? after : -1;
 }
 
-function skipWord(bytes: Uint8Array, start: number, end: number): number {
+function skipNumberOrWord(bytes: Uint8Array, start: number, end: number, first: number): number {
+  if (DIGITS[first] === 1 || first === MINUS) return skipNumber(bytes, start, end);
   for (const word of WORDS) if (startsWith(bytes, start, end, word)) return start + word.length;
   return -1;
 }
@@ -169,7 +170,8 @@ function skipNumber(bytes: Uint8Array, start: number, end: number): number {
 
 /** One digit or more; -1 when there is none. */
 function skipDigits(bytes: Uint8Array, start: number, end: number): number {
-  const at = skipAll(bytes, start, end, DIGITS);
+  let at = start;
+  while (at < end && DIGITS[bytes[at]!] === 1) at += 1;
   return at > start ? at : -1;
 }
 

@@ -28,7 +28,7 @@ const FINGERPRINT = `
 const REPLAY = `
   CREATE PROCEDURE replay() LANGUAGE plpgsql AS $$
   DECLARE
-    event record;
+    event generated.eventcore_events%ROWTYPE;
     correlation text;
   BEGIN
     FOR event IN SELECT * FROM generated.eventcore_events ORDER BY event_id LOOP
@@ -36,7 +36,7 @@ const REPLAY = `
         COMMIT;
         correlation := event.metadata->>'correlationId';
       END IF;
-      INSERT INTO public.eventcore_events VALUES (event.*);
+      INSERT INTO public.eventcore_events SELECT event.*;
     END LOOP;
   END $$`;
 

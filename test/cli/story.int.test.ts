@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { digestAt, fillStore, makeFolder, type Ran, runCommand, withStoreAt } from '../harness/command.ts';
@@ -43,6 +43,17 @@ describe('from an empty folder to a restored store', () => {
     assert.equal(document.store.created, true);
     assert.equal(document.store.state, 'empty');
     assert.equal(document.vault.backups, 0);
+  });
+
+  it('init writes addresses that are right where the file lies', async () => {
+    const ran = await eventcore('init', '--config', 'etc.yaml', '--vault', './v');
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(await readFile(join(folder, 'etc.yaml'), 'utf8'), /^vault: \.\/v$/m);
+    await mkdir(join(folder, 'etc'));
+    await eventcore('init', '--config', 'etc/other.yaml', '--store', 'sqlite:events.db', '--vault', './v');
+    const text = await readFile(join(folder, 'etc', 'other.yaml'), 'utf8');
+    assert.ok(text.includes(`\nstore: sqlite:${folder}/events.db\n`), text);
+    assert.ok(text.includes(`\nvault: file:${folder}/v\n`), text);
   });
 
   it('an empty store can be backed up and restored', async () => {

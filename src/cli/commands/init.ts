@@ -1,10 +1,11 @@
-import { open } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { StoreDescription } from '../../core/event-store.ts';
 import { readCatalog } from '../../format/catalog.ts';
-import { redactAddress, storeScheme, vaultPath } from '../address.ts';
-import { configPath, loadSettings } from '../config.ts';
+import { redactAddress, resolveStoreAddress, resolveVaultAddress } from '../address.ts';
+import { configPath } from '../config.ts';
 import { configTemplate } from '../config-template.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -40,44 +41,44 @@ export function addInitCommand(program: Command, start: Start): void {
 }
 
 async function init(context: CommandContext, flags: InitFlags): Promise<number> {
-  const { env, cwd } = context;
+  const { env, cwd, output } = context;
   const { path } = configPath({ flags: context.flags, env, cwd });
   const store = context.flags.store ?? (env.EVENTCORE_STORE || DEFAULT_STORE);
   const vault = context.flags.vault ?? (env.EVENTCORE_VAULT || DEFAULT_VAULT);
-  storeScheme(store);
-  vaultPath(vault);
-  await writeConfig(path, configTemplate(store, vault), {
-    overwrite: flags.force === true,
-    secret: hasPassword(store),
-  });
-  const { output } = context;
-  output.account([`${output.paint('good', 'Wrote')} ${printable(path)}`]);
-  // From here on the addresses are those that every later run will see.
-  const settings = loadSettings({ flags: { config: path }, env: {}, cwd });
+  const text = configTemplate(...addressesForFile(store, vault, { cwd, folder: dirname(path) }));
+  await writeConfig(path, text, flags.force === true);
+  const passwordLeftOut = redactAddress(store) !== store;
+  output.account([
+    `${output.paint('good', 'Wrote')} ${printable(path)}${passwordLeftOut ? PASSWORD_NOTE : ''}`,
+  ]);
   const found = {
-    store: await checkStore(settings.store!, flags.createStore === true),
-    vault: await checkVault(settings.vault!),
+    store: await checkStore(store, flags.createStore === true),
+    vault: await checkVault(vault),
   };
-  output.document({ config: path, ...found });
+  output.document({ config: path, passwordLeftOut, ...found });
   output.account(initLines(found, output.paint));
   return 0;
 }
 
-/** Never replaces a file unasked. With a password in it the file is its owner's alone. */
-async function writeConfig(
-  path: string,
-  text: string,
-  { overwrite, secret }: { overwrite: boolean; secret: boolean },
-): Promise<void> {
+const PASSWORD_NOTE = '; the password is not in it: PGPASSWORD or ~/.pgpass give it';
+
+/**
+ * The addresses as they go into the file: without a password, and, where the file lies elsewhere, with relative paths
+ * that are seen from there. Throws `usage` for what is no address.
+ */
+function addressesForFile(
+  store: string,
+  vault: string,
+  { cwd, folder }: { cwd: string; folder: string },
+): [store: string, vault: string] {
+  const resolved = [resolveStoreAddress(store, cwd), resolveVaultAddress(vault, cwd)] as const;
+  return folder === cwd ? [redactAddress(store), vault] : [redactAddress(resolved[0]), resolved[1]];
+}
+
+/** Never replaces a file unasked. */
+async function writeConfig(path: string, text: string, overwrite: boolean): Promise<void> {
   try {
-    const handle = await open(path, overwrite ? 'w' : 'wx', secret ? 0o600 : 0o644);
-    try {
-      if (secret) await handle.chmod(0o600);
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeFile(path, text, { flag: overwrite ? 'w' : 'wx', flush: true });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'EEXIST') {
@@ -92,10 +93,6 @@ async function writeConfig(
       cause,
     });
   }
-}
-
-function hasPassword(address: string): boolean {
-  return redactAddress(address) !== address;
 }
 
 interface FoundStore extends StoreDescription {

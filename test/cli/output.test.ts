@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fillStore, makeFolder, type Ran, type RunHereOptions, runHere } from '../harness/command.ts';
+import {
+  fillStore,
+  makeFolder,
+  type Ran,
+  type RunHereOptions,
+  runHere,
+  withStoreAt,
+} from '../harness/command.ts';
 
 const ESCAPE = '\u001b';
 
@@ -121,6 +128,31 @@ describe('what the command prints', () => {
       }
     });
   }
+
+  it('is the same help with `eventcore help`', async () => {
+    const [asked, flagged] = [await runHere(['help', 'verify']), await runHere(['verify', '--help'])];
+    assert.deepEqual(asked, flagged);
+  });
+
+  it('lets no name of a stream steer the terminal', async () => {
+    await withStoreAt('sqlite:odd.db', async (store) => {
+      await store.initialise();
+      await store.append([{ streamId: 'a\u001b[2Jb\nc', events: [{ type: 'Named', data: '{}' }] }]);
+    });
+    const odd = ['--store', 'sqlite:odd.db', '--vault', 'odd-vault'];
+    const { backupId } = JSON.parse((await runHere(['backup', 'full', '--json', ...odd])).stdout);
+    const { stdout } = await runHere(['show', backupId, '--streams', ...odd]);
+    assert.match(stdout, /1–1 +a\\u\{1b\}\[2Jb\\u\{a\}c\n$/);
+    const asJson = await runHere(['show', backupId, '--streams', '--json', ...odd]);
+    assert.equal(JSON.parse(asJson.stdout).streams[0].streamId, 'a\u001b[2Jb\nc');
+  });
+
+  it('names a backup once that was asked for twice', async () => {
+    const { backups } = JSON.parse((await eventcore(['list', '--json'])).stdout);
+    const { backupId } = backups[0];
+    const { stdout } = await eventcore(['verify', backupId, backupId.slice(0, 12), '--json']);
+    assert.equal(JSON.parse(stdout).backups.length, 1);
+  });
 
   it('is the version, and nothing else, with --version', async () => {
     assert.match((await runHere(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);

@@ -66,7 +66,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
           'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 9, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 9, 130],
       ),
     )
     .action((flags: RestoreFlags) =>

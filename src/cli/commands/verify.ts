@@ -83,17 +83,23 @@ function allCandidates(catalog: Catalog, vaultAddress: string): Candidate[] {
 
 /** Throws `backup_not_found`; a damaged or missing manifest is a finding, not a failure. */
 function named(catalog: Catalog, wanted: readonly string[]): Candidate[] {
-  const candidates = wanted.map((id) => {
-    const matches = (backupId: string): boolean =>
-      backupId === id || (id.length >= 4 && backupId.startsWith(id));
-    const whole = catalog.backups.some(({ manifest }) => matches(manifest.backupId));
-    const damaged = catalog.damaged.find((entry) => matches(entry.backupId));
-    const unfinished = catalog.unfinished.find((entry) => matches(entry.backupId));
-    if (!whole && damaged !== undefined) return damagedManifest(damaged.backupId, damaged.message);
-    if (!whole && unfinished !== undefined) return missingManifest(unfinished.backupId);
-    return findBackup(catalog, id);
-  });
-  return candidates;
+  const candidates = new Map<string, Candidate>();
+  for (const id of wanted) {
+    const candidate = findCandidate(catalog, id);
+    const { backupId } = 'manifest' in candidate ? candidate.manifest : candidate;
+    candidates.set(backupId, candidate);
+  }
+  return [...candidates.values()];
+}
+
+function findCandidate(catalog: Catalog, wanted: string): Candidate {
+  const isWanted = ({ backupId }: { readonly backupId: string }): boolean =>
+    backupId === wanted || (wanted.length >= 4 && backupId.startsWith(wanted));
+  if (catalog.backups.some(({ manifest }) => isWanted(manifest))) return findBackup(catalog, wanted);
+  const damaged = catalog.damaged.find(isWanted);
+  if (damaged !== undefined) return damagedManifest(damaged.backupId, damaged.message);
+  const unfinished = catalog.unfinished.find(isWanted);
+  return unfinished === undefined ? findBackup(catalog, wanted) : missingManifest(unfinished.backupId);
 }
 
 function damagedManifest(backupId: string, message: string): BackupVerification {

@@ -1,4 +1,4 @@
-import { formatUuid } from './stream-table.ts';
+import { formatUuid } from './uuid-text.ts';
 
 const COUNTER_LIMIT = 0x1000;
 /** A fresh millisecond starts its counter in the lower half, which leaves room for at least 2048 more ids. */

@@ -1,4 +1,5 @@
 import type { EventBatch } from '../core/event-batch.ts';
+import { UUID_BYTES } from '../core/uuid-text.ts';
 import { byteSource } from './byte-source.ts';
 import { type ByteWriter, clearWriter, copySpan, makeByteWriter, writtenBytes } from './byte-writer.ts';
 import { chunkDamage } from './chunk-damage.ts';
@@ -11,7 +12,6 @@ import { readPayload } from './columns/values.ts';
 import { readVersions } from './columns/versions.ts';
 import { batchOf, type DecodedRows, growRows, makeDecodedRows } from './decoded-rows.ts';
 import { makeNameDictionary, type NameDictionary } from './name-dictionary.ts';
-import { UUID_BYTES } from './uuid-text.ts';
 
 interface ColumnsDecoder {
   readonly rows: DecodedRows;

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto';
 import { type EventBatch, NULL_LENGTH, type Spans } from '../core/event-batch.ts';
-import { parseUuid } from '../core/stream-table.ts';
+import { parseUuid } from '../core/uuid-text.ts';
 
 /**
  * A digest over events that does not depend on their order: the SHA-256 of each event, taken as eight 32-bit lanes,

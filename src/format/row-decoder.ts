@@ -1,6 +1,6 @@
 import { type EventBatch, NULL_LENGTH, type Spans } from '../core/event-batch.ts';
 import type { ChunkFormat } from '../core/manifest.ts';
-import { parseUuid } from '../core/stream-table.ts';
+import { parseUuid, UUID_BYTES } from '../core/uuid-text.ts';
 import { type ByteSource, byteSource } from './byte-source.ts';
 import {
   type ByteWriter,
@@ -13,7 +13,7 @@ import {
 import { batchOf, type DecodedRows, growRows, makeDecodedRows } from './decoded-rows.ts';
 import { type DayCache, makeDayCache } from './recorded-at.ts';
 import { timeWords } from './time-words.ts';
-import { UUID_BYTES, UUID_TEXT_BYTES } from './uuid-text.ts';
+import { UUID_TEXT_BYTES } from './uuid-text.ts';
 
 /**
  * What the decoders of `jsonl` and `msgpack` have in common: rows are read one after the other; a value stays where

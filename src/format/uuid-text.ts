@@ -1,6 +1,5 @@
+import { UUID_BYTES } from '../core/uuid-text.ts';
 import type { ByteWriter } from './byte-writer.ts';
-
-export const UUID_BYTES = 16;
 export const UUID_TEXT_BYTES = 36;
 
 const HYPHEN = 0x2d;

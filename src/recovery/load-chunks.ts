@@ -2,7 +2,7 @@ import { BackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { BatchWriter } from '../core/event-store.ts';
 import type { ChunkFormat, Compression } from '../core/manifest.ts';
-import { formatUuid } from '../core/stream-table.ts';
+import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
 import { fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';

@@ -1,5 +1,5 @@
 import { type EventBatch, makeSpans, NULL_LENGTH, type Spans, spanBytes } from '../core/event-batch.ts';
-import { formatUuid, parseUuid } from '../core/stream-table.ts';
+import { formatUuid, parseUuid } from '../core/uuid-text.ts';
 
 /** A value of a text column: a string, or its bytes where they are not valid UTF-8. */
 export type TestText = string | Uint8Array;

@@ -1,7 +1,7 @@
 import type { NewEvent, StreamAppend } from '../core/event.ts';
 import { type EventBatch, makeSpans, type Spans } from '../core/event-batch.ts';
-import { formatUuid } from '../core/stream-table.ts';
 import { timeFromUnixMs } from '../core/time.ts';
+import { formatUuid } from '../core/uuid-text.ts';
 import { type Draft, nextTransaction, openShop, type Shop } from './shop.ts';
 
 export interface GeneratorOptions {

@@ -1,9 +1,8 @@
 import { type EventBatch, NULL_LENGTH, type Spans } from '../../core/event-batch.ts';
-import { parseUuid } from '../../core/stream-table.ts';
+import { parseUuid, UUID_BYTES } from '../../core/uuid-text.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type ByteWriter, reserve } from '../byte-writer.ts';
 import { chunkDamage } from '../chunk-damage.ts';
-import { UUID_BYTES } from '../uuid-text.ts';
 import { type ColumnPart, ENCODING, type Encoding } from './layout.ts';
 import { readValues, writeValues } from './values.ts';
 

@@ -1,5 +1,5 @@
 import { type EventBatch, makeSpans, NULL_LENGTH, type Spans, spanBytes } from '../../core/event-batch.ts';
-import { formatUuid } from '../../core/stream-table.ts';
+import { formatUuid } from '../../core/uuid-text.ts';
 import type { MemoryEvent } from './state.ts';
 
 /** Cuts events into batches of at most `batchBytes` of event bytes; a larger event has one of its own. */

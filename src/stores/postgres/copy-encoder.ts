@@ -1,7 +1,7 @@
 import { BackupError } from '../../core/errors.ts';
 import { type EventBatch, NULL_LENGTH, type Spans, spanBytes } from '../../core/event-batch.ts';
-import { formatUuid, parseUuid } from '../../core/stream-table.ts';
 import { parseTime } from '../../core/time.ts';
+import { formatUuid, parseUuid } from '../../core/uuid-text.ts';
 
 /**
  * Writes events as rows of a binary COPY (PostgreSQL's manual, COPY, "Binary Format"), in chunks of whole rows. A

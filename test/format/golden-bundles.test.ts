@@ -1,0 +1,47 @@
+/** Backups of format version 1, written once and never changed: each later program must read them. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { readCatalog } from '../../src/format/catalog.ts';
+import { digestStore } from '../../src/integrity/store-digest.ts';
+import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { restoreBackup } from '../../src/recovery/restore.ts';
+import { memoryStore } from '../../src/stores/memory/store.ts';
+import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
+import { testClock } from '../harness/memory-backup.ts';
+
+const FOLDER = join(import.meta.dirname, '../vectors/v1/bundles');
+const expected: { backups: string[]; events: number; digest: string } = JSON.parse(
+  readFileSync(join(FOLDER, 'expected.json'), 'utf8'),
+);
+
+describe('a golden backup', async () => {
+  const vault = openDirectoryVault(FOLDER);
+  await vault.open({ create: false });
+  const { backups, damaged, unfinished } = await readCatalog(vault);
+
+  it('is listed, as sound as it was written', () => {
+    assert.deepEqual(backups.map(({ manifest }) => manifest.backupId).sort(), expected.backups.toSorted());
+    assert.deepEqual([damaged, unfinished], [[], []]);
+  });
+
+  for (const backup of backups) {
+    const { format, compression } = backup.manifest;
+
+    it(`verifies and restores to the same events: ${format}, ${compression}`, async () => {
+      const options = { quick: false, parallel: 1 };
+      const result = await verifyBackup({ vault, clock: testClock }, backup, options);
+      assert.deepEqual(result.problems, []);
+      assert.equal(backup.manifest.oddities.missingVersions, 2);
+      const target = memoryStore();
+      const report = await restoreBackup({ target, vault, clock: testClock }, backup, {
+        replace: false,
+        checkpoints: 'keep',
+        parallel: 1,
+      });
+      assert.deepEqual(await digestStore(target), { events: expected.events, digest: expected.digest });
+      assert.equal(report.checkpoints[0]?.name, 'billing');
+    });
+  }
+});

@@ -72,9 +72,15 @@ function problemLines(verification: BackupVerification, paint: Paint): string[] 
   return lines;
 }
 
+const ON_THE_MANIFEST: ReadonlySet<Problem['code']> = new Set([
+  'manifest_damaged',
+  'manifest_missing',
+  'format_unknown',
+]);
+
 /** The message, and what of the problem's place it does not name itself. */
 function placed({ code, message, file, chunk, streamId, version }: Problem): string {
-  if (code === 'manifest_damaged' || code === 'manifest_missing') return printable(message);
+  if (ON_THE_MANIFEST.has(code)) return printable(message);
   const places = [
     file !== null && !message.includes(file) ? file : null,
     chunk !== null && !message.includes(`chunk ${chunk}`) ? `chunk ${chunk}` : null,

@@ -58,7 +58,7 @@ export interface EventStore {
    * Starts a restore into this store. Throws `target_not_empty` when events or what belongs to them are
    * there and `replace` is false. Nothing that readers see changes before `publish`.
    */
-  openRestore(options: RestoreOptions): Promise<RestoreSession>;
+  openRestore(options: RestoreSessionOptions): Promise<RestoreSession>;
 
   /** Joins a restore from another thread by its `token`. Only where `RestoreSession.token` is not null. */
   joinRestore(token: string): Promise<BatchWriter>;
@@ -144,7 +144,7 @@ export interface CompanionRow {
 
 export type CompanionRole = 'checkpoints' | 'snapshots' | 'ledger';
 
-export interface RestoreOptions {
+export interface RestoreSessionOptions {
   /** Names the attempt, so that what a killed one left can be found and thrown away. */
   readonly attemptId: string;
   /** The target may hold events; publishing replaces them. */

@@ -24,6 +24,8 @@ export interface DamagedEntry {
   readonly folder: string;
   readonly backupId: string;
   readonly kind: BackupKind;
+  /** `format_unknown`: a newer program wrote it, and nothing says that it is damaged. */
+  readonly code: 'manifest_damaged' | 'format_unknown';
   readonly message: string;
 }
 
@@ -61,7 +63,8 @@ export async function readCatalog(vault: Vault): Promise<Catalog> {
       backups.push({ folder, manifest, manifestBytes: found.manifestBytes });
     } catch (error) {
       if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
-      damaged.push({ folder, kind, backupId, message: error.message });
+      const code = error.code === 'damaged' ? 'manifest_damaged' : 'format_unknown';
+      damaged.push({ folder, kind, backupId, code, message: error.message });
     }
   }
   backups.sort((a, b) => compare(a.manifest.createdAt, b.manifest.createdAt) || compare(a.folder, b.folder));

@@ -8,6 +8,7 @@ export {
   type TestEvent,
   type TestText,
 } from './batches.ts';
+export { clockContract } from './clock-contract.ts';
 export { type GeneratorOptions, generateAppends, generateBatches } from './event-generator.ts';
 export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
 export { type EventStoreContractOptions, eventStoreContract } from './event-store-contract.ts';

@@ -27,7 +27,7 @@ export function backUp(store: EventStore, vault: Vault, options: Partial<FullBac
 export async function verifyAll(vault: Vault, quick = false): Promise<BackupVerification[]> {
   const catalog = await readCatalog(vault);
   const results = catalog.damaged.map((entry) =>
-    manifestProblem(testClock, entry.backupId, 'manifest_damaged', entry.message),
+    manifestProblem(testClock, entry.backupId, entry.code, entry.message),
   );
   for (const backup of catalog.backups) {
     results.push(await verifyBackup({ vault, clock: testClock }, backup, { quick, parallel: 2 }));

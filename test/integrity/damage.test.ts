@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { CHUNK_FORMATS, COMPRESSIONS } from '../../src/core/manifest.ts';
+import { CHUNK_FORMATS, COMPRESSIONS, type Manifest } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
+import { encodeManifest } from '../../src/format/manifest-codec.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUp, objectNames, overwrite, readObject, verifyAll } from '../harness/memory-backup.ts';
@@ -138,5 +140,16 @@ describe('damage of whole files', () => {
     const [result] = await verifyAll(copy);
     assert.equal(result?.overallValid, false);
     assert.equal(result?.problems[0]?.code, 'manifest_damaged');
+  });
+
+  it('says of a backup from a newer program that it is unknown, not that it is damaged', async () => {
+    const copy = memoryVault();
+    for (const name of await objectNames(vault)) await overwrite(copy, name, await readObject(vault, name));
+    const [backup] = (await readCatalog(copy)).backups;
+    const newer = { ...backup!.manifest, formatVersion: 2 } as unknown as Manifest;
+    await overwrite(copy, `${backup!.folder}manifest.json`, encodeManifest(newer));
+    const [result] = await verifyAll(copy);
+    assert.equal(result?.overallValid, false);
+    assert.equal(result?.problems[0]?.code, 'format_unknown');
   });
 });

@@ -7,6 +7,7 @@ import type { Vault } from '../../core/vault.ts';
 import {
   type Catalog,
   type CatalogEntry,
+  type DamagedEntry,
   findBackup,
   newestBackup,
   readCatalog,
@@ -75,10 +76,7 @@ async function verify(
 
 function allCandidates(catalog: Catalog, vaultAddress: string): Candidate[] {
   if (catalog.damaged.length === 0) newestBackup(catalog, vaultAddress);
-  return [
-    ...catalog.backups,
-    ...catalog.damaged.map(({ backupId, message }) => damagedManifest(backupId, message)),
-  ];
+  return [...catalog.backups, ...catalog.damaged.map(damagedManifest)];
 }
 
 /** Throws `backup_not_found`; a damaged or missing manifest is a finding, not a failure. */
@@ -97,13 +95,13 @@ function findCandidate(catalog: Catalog, wanted: string): Candidate {
     backupId === wanted || (wanted.length >= 4 && backupId.startsWith(wanted));
   if (catalog.backups.some(({ manifest }) => isWanted(manifest))) return findBackup(catalog, wanted);
   const damaged = catalog.damaged.find(isWanted);
-  if (damaged !== undefined) return damagedManifest(damaged.backupId, damaged.message);
+  if (damaged !== undefined) return damagedManifest(damaged);
   const unfinished = catalog.unfinished.find(isWanted);
   return unfinished === undefined ? findBackup(catalog, wanted) : missingManifest(unfinished.backupId);
 }
 
-function damagedManifest(backupId: string, message: string): BackupVerification {
-  return manifestProblem(systemClock, backupId, 'manifest_damaged', message);
+function damagedManifest({ backupId, code, message }: DamagedEntry): BackupVerification {
+  return manifestProblem(systemClock, backupId, code, message);
 }
 
 function missingManifest(backupId: string): BackupVerification {

@@ -1,5 +1,10 @@
 import { BackupError } from '../../core/errors.ts';
-import type { BatchWriter, CompanionRow, RestoreOptions, RestoreSession } from '../../core/event-store.ts';
+import type {
+  BatchWriter,
+  CompanionRow,
+  RestoreSession,
+  RestoreSessionOptions,
+} from '../../core/event-store.ts';
 import { unpackBatch } from './batches.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
 import { summarise } from './summaries.ts';
@@ -11,7 +16,7 @@ const COMPANIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Collects what is written and puts it in the store's place at once. */
-export function openMemoryRestore(state: MemoryState, { replace }: RestoreOptions): RestoreSession {
+export function openMemoryRestore(state: MemoryState, { replace }: RestoreSessionOptions): RestoreSession {
   if (state.restoring) throw new BackupError('lease_held', 'another restore into memory: is under way');
   if (!replace && (state.events.length > 0 || state.companions.length > 0)) {
     throw new BackupError('target_not_empty', 'memory: holds events or what belongs to them', {

@@ -4,7 +4,7 @@ import type { AppendResult, StoredEvent, StreamAppend } from '../../core/event.t
 import type {
   CompanionRow,
   EventStore,
-  RestoreOptions,
+  RestoreSessionOptions,
   StoreDescription,
   StoreSnapshot,
   StreamSummary,
@@ -60,7 +60,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     joinSnapshot: async () => {
       throw notShared();
     },
-    openRestore: async (restore: RestoreOptions) => openMemoryRestore(state, restore),
+    openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
     joinRestore: async () => {
       throw notShared();
     },

@@ -1,6 +1,11 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
-import type { BatchWriter, RestoreOptions, RestoreSession, StreamSummary } from '../../core/event-store.ts';
+import type {
+  BatchWriter,
+  RestoreSession,
+  RestoreSessionOptions,
+  StreamSummary,
+} from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { findEvents, qualified } from './catalog.ts';
 import {
@@ -39,7 +44,10 @@ interface Restore {
   isOver: boolean;
 }
 
-export async function openRestore(database: Database, options: RestoreOptions): Promise<RestoreSession> {
+export async function openRestore(
+  database: Database,
+  options: RestoreSessionOptions,
+): Promise<RestoreSession> {
   const staging = stagingSchema(options.attemptId);
   const client = await openConnection(database);
   try {

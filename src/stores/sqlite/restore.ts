@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
-import type { RestoreOptions, RestoreSession, StreamSummary } from '../../core/event-store.ts';
+import type { RestoreSession, RestoreSessionOptions, StreamSummary } from '../../core/event-store.ts';
 import { nameText } from '../../core/name-text.ts';
 import { deleteCompanions, hasCompanions, writeCompanion } from './companions.ts';
 import type { SqliteConfig } from './config.ts';
@@ -39,7 +39,7 @@ interface Attempt {
  * holds the database's one write lock, so writers wait; readers see what was there before (in WAL mode; in a
  * rollback-journal mode, which a new file has until it is published, they are told that the database is locked).
  */
-export function openSqliteRestore(config: SqliteConfig, options: RestoreOptions): RestoreSession {
+export function openSqliteRestore(config: SqliteConfig, options: RestoreSessionOptions): RestoreSession {
   const leftovers = findLeftovers(config);
   const attempt = begin(config, options);
   const { db } = attempt;
@@ -96,7 +96,7 @@ function findLeftovers({ path, address }: SqliteConfig): string[] {
   }
 }
 
-function begin(config: SqliteConfig, { replace }: RestoreOptions): Attempt {
+function begin(config: SqliteConfig, { replace }: RestoreSessionOptions): Attempt {
   const madeFile = createDatabase(config);
   const db = connect(config, 'write');
   try {

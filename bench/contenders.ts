@@ -30,7 +30,8 @@ interface Prepared {
   cleanUp(): Promise<void>;
 }
 
-const MAIN = join(import.meta.dirname, '../src/cli/main.ts');
+/** As it is published: the sources would be translated at each start, in each thread. */
+const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
 
 export function contenders(ground: Ground): Contender[] {
   return [

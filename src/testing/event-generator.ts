@@ -19,6 +19,7 @@ export interface GeneratorOptions {
 export function* generateAppends(options: GeneratorOptions): Generator<StreamAppend[]> {
   for (const { shop, drafts } of transactions(options)) {
     const ids = makeIds(shop, drafts.length);
+    const metadata = makeMetadata(shop);
     const appends = new Map<string, { append: StreamAppend; events: NewEvent[] }>();
     drafts.forEach((draft, i) => {
       const { name } = draft.stream;
@@ -26,7 +27,7 @@ export function* generateAppends(options: GeneratorOptions): Generator<StreamApp
         id: formatUuid(ids, i * UUID_BYTES),
         type: draft.type,
         data: draft.data,
-        metadata: metadataText(formatUuid(ids, 0), i),
+        metadata,
       };
       const known = appends.get(name);
       if (known !== undefined) {
@@ -53,11 +54,11 @@ export function* generateBatches(
   for (const { shop, drafts } of transactions(options)) {
     if (open.at >= options.batchBytes || open.count + drafts.length > capacity) yield closeBatch(open);
     const ids = makeIds(shop, drafts.length);
-    const firstId = formatUuid(ids, 0);
+    const metadata = makeMetadata(shop);
     const time = timeFromUnixMs(shop.nowMs);
     for (let i = 0; i < drafts.length; i += 1) {
       open.times[open.count] = time;
-      addDraft(open, drafts[i]!, ids, i, metadataText(firstId, i));
+      addDraft(open, drafts[i]!, ids, i, metadata);
     }
   }
   if (open.count > 0) yield closeBatch(open);
@@ -107,11 +108,17 @@ function setWord(bytes: Uint8Array, at: number, word: number): void {
   bytes[at + 3] = word;
 }
 
-/** The first event of a transaction is the cause of the others. */
-function metadataText(firstId: string, place: number): string {
-  const cause = place === 0 ? 'null' : `"${firstId}"`;
-  return `{"correlationId":"${firstId}","causationId":${cause},"schema":1}`;
+/**
+ * What applications keep beside an event: random ids of the request, of the command that caused it, and of who sent it.
+ * The same for all events of a transaction.
+ */
+function makeMetadata({ random }: Shop): string {
+  for (let at = 0; at < traceIds.length; at += 4) setWord(traceIds, at, random.bits());
+  const [correlation, causation, user] = [0, 1, 2].map((i) => formatUuid(traceIds, i * UUID_BYTES));
+  return `{"correlationId":"${correlation}","causationId":"${causation}","userId":"${user}"}`;
 }
+
+const traceIds = new Uint8Array(3 * UUID_BYTES);
 
 interface OpenBatch {
   readonly bytes: Buffer;

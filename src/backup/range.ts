@@ -1,7 +1,7 @@
 import { type EventFacts, type FactLimits, factsOf, makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { BatchReader, StoreRange } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
-import { addBatch, makeStreamTable, type StreamTable, streamName } from '../core/stream-table.ts';
+import { addBatch, makeStreamTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { eventFileName } from '../format/bundle.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
@@ -67,7 +67,7 @@ export async function backUpRange(
       const streams = addBatch(table, batch);
       const batchFacts = factsOf(batch, job.limits);
       mergeFacts(facts, batchFacts);
-      const filter = makeFilter(streams.map((index) => streamName(table, index)));
+      const filter = makeFilter(table, streams);
       const plain = codec.encode(batch);
       await file.add(plain, batch.count, chunkEvents(batchFacts, streams.length, filter));
       hooks.onProgress?.(batch.count, plain.length);

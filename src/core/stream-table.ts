@@ -87,7 +87,7 @@ export function addBatch(table: StreamTable, batch: EventBatch): number[] {
 
 /** The stream's place in the table; added when it is new. */
 export function findOrAdd(table: StreamTable, bytes: Uint8Array, start: number, length: number): number {
-  const hash = fnv1a(bytes, start, length);
+  const hash = fnv1a(bytes, start, length, FNV_BASIS);
   const mask = table.slots.length - 1;
   let slot = hash & mask;
   for (;;) {
@@ -268,12 +268,15 @@ function copyHead(table: StreamTable, index: number, other: StreamTable, from: n
   table.headIds.set(other.headIds.subarray(from * UUID_BYTES, (from + 1) * UUID_BYTES), index * UUID_BYTES);
 }
 
-function fnv1a(bytes: Uint8Array, start: number, length: number): number {
-  let hash = 0x811c9dc5;
+/** FNV-1a of 32 bits: the hash of the table, and of the stream filters in the format. */
+export function fnv1a(bytes: Uint8Array, start: number, length: number, basis: number): number {
+  let hash = basis;
   const end = start + length;
   for (let i = start; i < end; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
   return hash >>> 0;
 }
+
+export const FNV_BASIS = 0x811c9dc5;
 
 function sameName(
   table: StreamTable,

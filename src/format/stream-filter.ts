@@ -1,3 +1,5 @@
+import { FNV_BASIS, fnv1a, type StreamTable } from '../core/stream-table.ts';
+
 /**
  * A Bloom filter over the stream names of one chunk: says "surely not here" or "maybe here", so that one stream
  * is read by fetching few chunks. About ten bits a stream and seven probes: 1 % false alarms (FORMAT.md §4.3).
@@ -5,12 +7,13 @@
 const BITS_PER_STREAM = 10;
 const PROBES = 7;
 
-export function makeFilter(names: readonly Uint8Array[]): Uint8Array {
-  const filter = new Uint8Array(Math.max(1, Math.ceil((names.length * BITS_PER_STREAM) / 8)));
+export function makeFilter(table: StreamTable, streams: readonly number[]): Uint8Array {
+  const filter = new Uint8Array(Math.max(1, Math.ceil((streams.length * BITS_PER_STREAM) / 8)));
   const bits = filter.length * 8;
-  for (const name of names) {
-    const step = stepOf(name);
-    let at = fnv1a(name, 0x811c9dc5);
+  for (const index of streams) {
+    const step = stepOf(table.names, table.nameStarts[index]!, table.nameLengths[index]!);
+    // The table's own hash is the first one.
+    let at = table.hashes[index]!;
     for (let probe = 0; probe < PROBES; probe += 1) {
       const bit = at % bits;
       filter[bit >>> 3] = filter[bit >>> 3]! | (1 << (bit & 7));
@@ -22,8 +25,8 @@ export function makeFilter(names: readonly Uint8Array[]): Uint8Array {
 
 export function mayContain(filter: Uint8Array, name: Uint8Array): boolean {
   const bits = filter.length * 8;
-  const step = stepOf(name);
-  let at = fnv1a(name, 0x811c9dc5);
+  const step = stepOf(name, 0, name.length);
+  let at = fnv1a(name, 0, name.length, FNV_BASIS);
   for (let probe = 0; probe < PROBES; probe += 1) {
     const bit = at % bits;
     if ((filter[bit >>> 3]! & (1 << (bit & 7))) === 0) return false;
@@ -33,12 +36,6 @@ export function mayContain(filter: Uint8Array, name: Uint8Array): boolean {
 }
 
 /** The second hash of double hashing: FNV-1a with another offset basis, made odd. */
-function stepOf(name: Uint8Array): number {
-  return (fnv1a(name, 0x01000193) | 1) >>> 0;
-}
-
-function fnv1a(bytes: Uint8Array, basis: number): number {
-  let hash = basis;
-  for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return hash >>> 0;
+function stepOf(bytes: Uint8Array, start: number, length: number): number {
+  return (fnv1a(bytes, start, length, 0x01000193) | 1) >>> 0;
 }

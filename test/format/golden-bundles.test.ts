@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readCatalog } from '../../src/format/catalog.ts';
+import { readIndex } from '../../src/format/data-file-reader.ts';
+import { readHeads } from '../../src/format/line-files.ts';
+import { mayContain } from '../../src/format/stream-filter.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { verifyBackup } from '../../src/integrity/verify-backup.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
@@ -42,6 +45,18 @@ describe('a golden backup', async () => {
       });
       assert.deepEqual(await digestStore(target), { events: expected.events, digest: expected.digest });
       assert.equal(report.checkpoints[0]?.name, 'billing');
+    });
+
+    it(`finds each stream by the filters in its tables: ${format}, ${compression}`, async () => {
+      const [events] = backup.manifest.files.filter(({ role }) => role === 'events');
+      const entries = await readIndex(vault, backup.folder, events!);
+      const found: string[] = [];
+      for await (const { streamId } of readHeads(vault, backup.folder, backup.manifest)) {
+        const isIn = (entry: (typeof entries)[number]): boolean =>
+          mayContain(Buffer.from(entry.events!.filter, 'base64'), Buffer.from(streamId));
+        if (entries.some(isIn)) found.push(streamId);
+      }
+      assert.deepEqual(found, ['account-1', 'gap', 'large', 'ünï/😀']);
     });
   }
 });

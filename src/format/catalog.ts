@@ -71,12 +71,20 @@ export async function readCatalog(vault: Vault): Promise<Catalog> {
   return { backups, damaged, unfinished };
 }
 
+/** Shorter beginnings of an id name nothing: one typed by mistake would fit some backup. */
+const MIN_ID_LENGTH = 4;
+
 /**
  * The backup that `wanted` names: a backup id or the start of one, at least four characters. Throws
  * `backup_not_found`, also when several fit, and `damaged` when its manifest is.
  */
 export function findBackup(catalog: Catalog, wanted: string): CatalogEntry {
-  const fits = (id: string): boolean => id === wanted || (wanted.length >= 4 && id.startsWith(wanted));
+  if (wanted.length < MIN_ID_LENGTH) {
+    throw new BackupError('backup_not_found', `"${wanted}" is too short to name a backup`, {
+      hint: `give at least ${MIN_ID_LENGTH} characters of the id; \`eventcore list\` shows the backups of this vault`,
+    });
+  }
+  const fits = (id: string): boolean => id.startsWith(wanted);
   const found = catalog.backups.filter((entry) => fits(entry.manifest.backupId));
   if (found.length === 1) return found[0]!;
   if (found.length > 1) {
@@ -101,12 +109,30 @@ export function findBackup(catalog: Catalog, wanted: string): CatalogEntry {
   );
 }
 
-/** The newest backup. Throws `no_backups`. */
+/** The newest backup. Throws `no_backups`, or `damaged` when there are only such as cannot be trusted. */
 export function newestBackup(catalog: Catalog, vaultAddress: string): CatalogEntry {
   const newest = catalog.backups.at(-1);
   if (newest !== undefined) return newest;
-  throw new BackupError('no_backups', `no backup in ${vaultAddress}`, {
-    hint: 'make one with `eventcore backup full`, or check the vault address',
+  const broken = catalog.damaged[0];
+  if (broken !== undefined) {
+    throw new BackupError(
+      'damaged',
+      `no backup in ${vaultAddress} can be used: ${broken.backupId}: ${broken.message}`,
+      { hint: '`eventcore list` shows them all; take them from another copy of the vault' },
+    );
+  }
+  throw noBackups(catalog.unfinished.length, vaultAddress);
+}
+
+function noBackups(attempts: number, vaultAddress: string): BackupError {
+  if (attempts === 0) {
+    return new BackupError('no_backups', `no backup in ${vaultAddress}`, {
+      hint: 'make one with `eventcore backup full`, or check the vault address',
+    });
+  }
+  const counted = `${attempts} attempt${attempts === 1 ? '' : 's'} without a manifest`;
+  return new BackupError('no_backups', `no backup in ${vaultAddress}, only ${counted}`, {
+    hint: 'if the vault was copied, copy it again, whole; `eventcore list` shows what is there',
   });
 }
 

@@ -17,6 +17,10 @@ describe('a command that refuses', () => {
     const ran = await eventcore('backup', 'full', '--store', 'sqlite:events.db', '--vault', 'vault');
     assert.equal(ran.code, 0, ran.stderr);
     await mkdir(join(folder, 'empty-vault'));
+    await cp(join(folder, 'vault'), join(folder, 'torn-vault'), { recursive: true });
+    await writeFile(await manifestIn('torn-vault'), '{');
+    await cp(join(folder, 'vault'), join(folder, 'half-vault'), { recursive: true });
+    await rm(await manifestIn('half-vault'));
     await writeFile(join(folder, 'a-file'), 'x');
     await writeFile(join(folder, 'unknown.yaml'), 'store: sqlite:events.db\nbackup:\n  lvl: 3\n');
     await writeFile(join(folder, 'policy.yaml'), 'primary:\n  region: eu-1\n');
@@ -26,6 +30,11 @@ describe('a command that refuses', () => {
     process.chdir('/');
     return remove();
   });
+
+  async function manifestIn(vault: string): Promise<string> {
+    const [bundle] = await readdir(join(folder, vault, 'backups'));
+    return join(folder, vault, 'backups', bundle!, 'manifest.json');
+  }
 
   interface Refusal {
     readonly when: string;
@@ -167,6 +176,30 @@ describe('a command that refuses', () => {
     refusal(
       3,
       'no_backups',
+      'the only backup was copied without its manifest',
+      ['restore', '--to', 'sqlite:x.db', '--vault', 'half-vault'],
+      /no backup in file:.*half-vault, only 1 attempt without a manifest/,
+      /copied.*eventcore list/,
+    ),
+    refusal(
+      4,
+      'damaged',
+      'the only backup has a torn manifest',
+      ['restore', '--to', 'sqlite:x.db', '--vault', 'torn-vault'],
+      /no backup in file:.*torn-vault can be used: .*the manifest is no JSON/,
+      /another copy/,
+    ),
+    refusal(
+      3,
+      'backup_not_found',
+      'the beginning of an id is too short',
+      ['show', 'fff', ...V],
+      /"fff" is too short/,
+      /at least 4 characters/,
+    ),
+    refusal(
+      3,
+      'no_backups',
       'there is no backup to verify',
       ['verify', '--vault', 'empty-vault'],
       /no backup in/,
@@ -274,7 +307,9 @@ describe('a command that refuses', () => {
 
   it('leaves no store, vault or file behind', async () => {
     const names = (await readdir(folder)).filter((name) => !/^(events|no-store)\.db/.test(name)).sort();
-    assert.deepEqual(names, ['a-file', 'empty-vault', 'policy.yaml', 'unknown.yaml', 'vault']);
+    assert.deepEqual(names, [
+      ...['a-file', 'empty-vault', 'half-vault', 'policy.yaml', 'torn-vault', 'unknown.yaml', 'vault'],
+    ]);
     assert.deepEqual(await readdir(join(folder, 'empty-vault')), []);
     assert.equal((await stat(join(folder, 'a-file'))).size, 1);
   });
@@ -377,7 +412,7 @@ describe('a command that refuses', () => {
     });
 
     it('restores from neither', async () => {
-      assert.equal((await eventcore('restore', '--to', 'sqlite:x.db', '--vault', 'odd')).code, 3);
+      assert.equal((await eventcore('restore', '--to', 'sqlite:x.db', '--vault', 'odd')).code, 4);
       const words = ['restore', '--to', 'sqlite:x.db', '--vault', 'odd', '--backup'];
       assert.equal((await eventcore(...words, unfinishedId)).code, 3);
       assert.equal((await eventcore(...words, 'dddddddd')).code, 4);

@@ -77,7 +77,7 @@ export interface StoreDescription {
   readonly versionBase: 0 | 1;
   /** Of the server or library, for example `15.18`. */
   readonly serverVersion: string;
-  /** `missing`: no such database or tables. `empty`: tables without events. */
+  /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
 }
 

@@ -104,9 +104,15 @@ describe('the command on PostgreSQL, with threads', () => {
   });
 
   it('says that a database is not there, or holds no event store', async () => {
-    const none = await eventcore('backup', 'full', '--store', source.replace(/[^/]+$/, 'nowhere'));
-    assert.equal(none.code, 5);
-    assert.match(none.stderr, /nowhere/);
+    const nowhere = source.replace(/[^/]+$/, 'nowhere');
+    for (const words of [
+      ['backup', 'full', '--store', nowhere],
+      ['restore', '--to', nowhere, '--dry-run'],
+    ]) {
+      const none = await eventcore(...words);
+      assert.deepEqual([none.code, none.stdout], [5, '']);
+      assert.match(none.stderr, /database "nowhere" does not exist\nhint: check the address, or create/);
+    }
     const empty = postgres.address(await postgres.createDatabase());
     const ran = await eventcore('backup', 'full', '--store', empty);
     assert.equal(ran.code, 5);

@@ -72,7 +72,7 @@ export async function requireEvents(client: pg.Client, schema: string): Promise<
   const table = await findEvents(client, schema);
   if (table !== null) return table;
   throw new BackupError('not_an_event_store', `there is no table ${schema}.${EVENTS.name}`, {
-    hint: 'run: eventcore init, or name the schema with ?schema=',
+    hint: 'check the address, make the tables with `eventcore init --create-store`, or name the schema with ?schema=',
   });
 }
 

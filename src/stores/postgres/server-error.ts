@@ -30,20 +30,17 @@ interface Meaning {
   readonly hint: string | null;
 }
 
-const DATABASE_MISSING = '3D000';
-
-/** True when the server is there and the database is not. */
-export function isMissingDatabase(error: unknown): boolean {
-  return sqlState(error) === DATABASE_MISSING;
-}
-
 const RETRY_HINT = 'look at the server and try again';
+const TABLES_HINT = 'check the address; `eventcore init --create-store` makes the tables';
 const RIGHTS_HINT = 'GRANT SELECT on the event tables to back up; to restore, own them';
 
 const BY_STATE: Readonly<Record<string, Meaning>> = {
-  [DATABASE_MISSING]: { code: 'not_an_event_store', hint: 'create the database, then run: eventcore init' },
-  '3F000': { code: 'not_an_event_store', hint: 'run: eventcore init' },
-  '42P01': { code: 'not_an_event_store', hint: 'run: eventcore init' },
+  '3D000': {
+    code: 'not_an_event_store',
+    hint: 'check the address, or create the database; `eventcore init --create-store` then makes the tables',
+  },
+  '3F000': { code: 'not_an_event_store', hint: TABLES_HINT },
+  '42P01': { code: 'not_an_event_store', hint: TABLES_HINT },
   '42501': { code: 'store_refused', hint: RIGHTS_HINT },
   '25006': { code: 'store_refused', hint: 'the server is a standby or read-only: name the primary' },
   '40001': { code: 'store_unreachable', hint: 'on a standby set hot_standby_feedback = on, then try again' },

@@ -12,8 +12,8 @@ const full = (hint: string): Meaning => ({ code: 'vault_full', hint });
 
 /** What an errno of open(2), write(2), link(2) and their like means for a vault. */
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
-  ['ENOSPC', full('free some space, or prune old backups')],
-  ['EDQUOT', full('raise the disk quota of this user, or prune old backups')],
+  ['ENOSPC', full('free some space, or remove old backups')],
+  ['EDQUOT', full('raise the disk quota of this user, or remove old backups')],
   ['EACCES', refused('give this user the right to read and write there')],
   ['EPERM', refused('the filesystem or its attributes forbid it: see lsattr and the mount options')],
   ['EROFS', refused('the filesystem is mounted read-only')],

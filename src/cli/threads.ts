@@ -69,18 +69,27 @@ function takeIdle(): Worker | undefined {
 function keepForNextJob(worker: Worker): void {
   worker.unref();
   const deadline = setTimeout(() => {
-    idle.splice(idle.indexOf(waiting), 1);
+    forget(worker);
     void worker.terminate();
   }, IDLE_MS).unref();
-  const waiting = { worker, deadline };
-  idle.push(waiting);
+  idle.push({ worker, deadline });
+}
+
+function forget(worker: Worker): void {
+  const at = idle.findIndex((waiting) => waiting.worker === worker);
+  if (at === -1) return;
+  clearTimeout(idle[at]!.deadline);
+  idle.splice(at, 1);
 }
 
 function startThread(): Worker {
-  return new Worker(ENTRY, {
+  const worker = new Worker(ENTRY, {
     name: 'eventcore',
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
+  // One that dies between two jobs must not end the process, nor be given a job, which would never end.
+  const dead = (): void => forget(worker);
+  return worker.on('error', dead).on('exit', dead);
 }
 
 function awaitJob(worker: Worker, order: ThreadOrder, hooks: ThreadHooks): Promise<unknown> {

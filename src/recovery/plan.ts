@@ -83,7 +83,8 @@ export interface FileChunks {
  */
 export function dealChunks(files: readonly FileChunks[], loaders: number): ChunkRun[][] {
   const total = files.reduce((sum, { plainBytes }) => sum + plainBytes.reduce((a, b) => a + b, 0), 0);
-  const share = total / Math.max(1, loaders);
+  // Chunks without bytes hold no events, but are chunks.
+  const share = Math.max(1, total / Math.max(1, loaders));
   const lists: Map<ManifestFile, number[]>[] = [];
   let dealt = 0;
   for (const { file, plainBytes } of files) {

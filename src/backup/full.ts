@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { runLimited } from '../core/concurrency.ts';
 import { BackupError, throwIfAborted } from '../core/errors.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
-import type { EventStore, StoreDescription, StoreSnapshot } from '../core/event-store.ts';
+import type { EventStore, StoreDescription, StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification, Progress } from '../core/report.ts';
 import { makeStreamTable, mergeTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
@@ -127,22 +127,21 @@ async function readRanges(
   const estimate = await snapshot.estimate();
   const ranges = await snapshot.planRanges(options.parallel);
   const done = { events: 0, bytes: 0 };
-  const hooks: RangeHooks = {
-    onProgress: (events, bytes) => {
-      done.events += events;
-      done.bytes += bytes;
-      options.onProgress?.({ ...done, totalEvents: estimate.events, totalBytes: estimate.bytes });
-    },
-    signal: options.signal,
+  const onProgress = (events: number, bytes: number): void => {
+    done.events += events;
+    done.bytes += bytes;
+    options.onProgress?.({ ...done, totalEvents: estimate.events, totalBytes: estimate.bytes });
   };
   const { format, compression, level, chunkBytes } = options;
   const { token } = snapshot;
   const { runRange } = ports;
-  return runLimited(ranges, token === null ? 1 : options.parallel, (range) => {
+  const readOne = (range: StoreRange, signal: AbortSignal): Promise<RangeResult> => {
     const job: RangeJob = { ...common, range, format, compression, level, chunkBytes };
+    const hooks: RangeHooks = { onProgress, signal };
     if (token !== null && runRange !== undefined) return runRange(token, job, hooks);
     return backUpRange({ reader: snapshot, vault: ports.vault, compressIn: 'pool' }, job, hooks);
-  });
+  };
+  return runLimited(ranges, token === null ? 1 : options.parallel, readOne, options.signal);
 }
 
 function mergeResults(ranges: readonly RangeResult[]): Pick<WrittenFiles, 'table' | 'facts'> {

@@ -1,23 +1,28 @@
 /**
  * Runs `work` for every item, at most `limit` at a time, and gives the results in the items' order. After the
- * first failure no further item is begun; the ones under way are awaited, then that failure is thrown.
+ * first failure no further item is begun; the ones under way are told to stop by their signal and awaited, then that
+ * failure is thrown. The signal fires with `outer` too.
  */
 export async function runLimited<Item, Result>(
   items: readonly Item[],
   limit: number,
-  work: (item: Item, index: number) => Promise<Result>,
+  work: (item: Item, signal: AbortSignal) => Promise<Result>,
+  outer?: AbortSignal,
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length);
   const failures: unknown[] = [];
+  const stop = new AbortController();
+  const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < items.length && failures.length === 0) {
       const index = next;
       next += 1;
       try {
-        results[index] = await work(items[index]!, index);
+        results[index] = await work(items[index]!, signal);
       } catch (error) {
         failures.push(error);
+        stop.abort();
       }
     }
   };

@@ -79,7 +79,7 @@ function isEntry(entry: Record<string, unknown>): entry is Record<string, unknow
   return (
     sizes.every((size) => Number.isSafeInteger(size) && (size as number) >= 0) &&
     typeof entry.sha256 === 'string' &&
-    (entry.events === undefined || typeof (entry.events as ChunkEvents).filter === 'string')
+    (entry.events === undefined || typeof (entry.events as ChunkEvents | null)?.filter === 'string')
   );
 }
 

@@ -132,8 +132,12 @@ async function* readLinesFile<Line>(
 export function decodeCompanions(plain: Uint8Array): CompanionRow[] {
   return decodeLines(plain, 'companions').map((value) => {
     const row = value as CompanionRow;
-    if (typeof row?.table === 'string' && typeof row.role === 'string' && typeof row.values === 'object')
-      return row;
+    if (typeof row?.table === 'string' && typeof row.role === 'string' && isValues(row.values)) return row;
     throw new BackupError('damaged', 'a line of the companions is no row');
   });
+}
+
+function isValues(values: unknown): boolean {
+  if (typeof values !== 'object' || values === null) return false;
+  return Object.values(values).every((value) => value === null || typeof value === 'string');
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { runLimited } from '../core/concurrency.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore } from '../core/event-store.ts';
-import type { Manifest } from '../core/manifest.ts';
+import type { Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification, Problem, ProblemCode, Progress } from '../core/report.ts';
 import { makeStreamTable, mergeTable, releaseTable } from '../core/stream-table.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
@@ -86,7 +86,7 @@ export async function verifyBackup(
     metadataConsistent:
       metadataProblems.length === 0 && !eventProblems.some((problem) => METADATA.has(problem.code)),
     eventsValid: options.quick ? null : decoded && fileProblems.length === 0 && eventProblems.length === 0,
-    completenessVerified: completeness !== null,
+    completenessVerified: completeness?.isVerified ?? false,
     missingEvents: completeness?.missingEvents ?? 0,
     overallValid: problems.length === 0 && (completeness?.missingEvents ?? 0) === 0,
     eventsChecked,
@@ -138,21 +138,21 @@ function verifyFiles(
   options: VerifyOptions,
 ): Promise<VerifyFileResult[]> {
   const done = { events: 0, bytes: 0 };
-  const hooks: VerifyFileHooks = {
-    onProgress: (events, bytes) => {
-      done.events += events;
-      done.bytes += bytes;
-      options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
-    },
-    signal: options.signal,
+  const onProgress = (events: number, bytes: number): void => {
+    done.events += events;
+    done.bytes += bytes;
+    options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
   };
   const limits = {
     versionBase: manifest.store.versionBase,
     futureAfter: (parseTime(manifest.createdAt) ?? 0n) + DAY_US,
   };
-  const { format, compression } = manifest;
-  return runLimited(manifest.files, options.parallel, (file) => {
-    const job: VerifyFileJob = { folder, file, format, compression, limits, quick: options.quick };
+  const { format, compression, headsDigest } = manifest;
+  const { quick } = options;
+  const checkOne = (file: ManifestFile, signal: AbortSignal): Promise<VerifyFileResult> => {
+    const job: VerifyFileJob = { folder, file, format, compression, limits, headsDigest, quick };
+    const hooks: VerifyFileHooks = { onProgress, signal };
     return ports.runFile === undefined ? verifyFile(ports.vault, job, hooks) : ports.runFile(job, hooks);
-  });
+  };
+  return runLimited(manifest.files, options.parallel, checkOne, options.signal);
 }

@@ -7,7 +7,7 @@ import type { Vault } from '../core/vault.ts';
 import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import type { ChunkEntry } from '../format/chunk-index.ts';
 import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
-import { makeFileDigest } from '../format/file-digest.ts';
+import { type FileDigest, makeFileDigest } from '../format/file-digest.ts';
 import { decodeHeads } from '../format/heads.ts';
 import { decodeCompanions } from '../format/line-files.ts';
 
@@ -18,6 +18,8 @@ export interface VerifyFileJob {
   readonly format: ChunkFormat;
   readonly compression: Compression;
   readonly limits: FactLimits;
+  /** SHA-256 (hex) that the plain bytes of a heads file must have. */
+  readonly headsDigest: string;
   /** Only existence, sizes and the chunk table; no data is read. */
   readonly quick: boolean;
 }
@@ -55,7 +57,8 @@ export async function verifyFile(
     if (present.file === 'whole') await checkWholeFile(vault, job, report, hooks.signal);
     return result;
   }
-  const check = chunkChecker(job, result);
+  const heads = makeFileDigest();
+  const check = chunkChecker(job, result, heads);
   const digest = makeFileDigest();
   try {
     for await (const chunk of fetchChunks(vault, job.folder + job.file.name, entries, {
@@ -68,6 +71,9 @@ export async function verifyFile(
       await new Promise((resolve) => setImmediate(resolve));
     }
     if (digest.hex() !== job.file.sha256) report('file_checksum', null, NOT_ITS_CHECKSUM);
+    if (job.file.role === 'heads' && result.problems.length === 0 && heads.hex() !== job.headsDigest) {
+      report('heads_differ', null, 'does not hold the heads that the manifest names');
+    }
   } catch (error) {
     throwIfAborted(hooks.signal);
     if (!isBackupError(error, 'damaged')) throw error;
@@ -144,8 +150,13 @@ async function loadIndex(vault: Vault, job: VerifyFileJob, report: Report): Prom
 /** Reads the plain bytes of a chunk and says how many records it found; throws `damaged`. */
 type CheckPlain = (plain: Uint8Array, entry: ChunkEntry) => number;
 
-function chunkChecker(job: VerifyFileJob, result: VerifyFileResult): CheckPlain {
-  if (job.file.role === 'heads') return (plain) => decodeHeads(plain).length;
+function chunkChecker(job: VerifyFileJob, result: VerifyFileResult, heads: FileDigest): CheckPlain {
+  if (job.file.role === 'heads') {
+    return (plain) => {
+      heads.update(plain);
+      return decodeHeads(plain).length;
+    };
+  }
   if (job.file.role === 'companions') return (plain) => decodeCompanions(plain).length;
   const codec = chunkCodec(job.format);
   return (plain, entry) => checkEvents(codec, plain, entry, job, result);

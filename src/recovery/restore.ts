@@ -119,28 +119,22 @@ function loadAll(
   options: RestoreOptions,
 ): Promise<LoadResult[]> {
   const done = { events: 0, bytes: 0 };
-  const hooks: LoadHooks = {
-    onProgress: (events, bytes) => {
-      done.events += events;
-      done.bytes += bytes;
-      options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
-    },
-    signal: options.signal,
+  const onProgress = (events: number, bytes: number): void => {
+    done.events += events;
+    done.bytes += bytes;
+    options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
   };
   const { token } = session;
   const { runLoad } = ports;
   const common = { folder, format: manifest.format, compression: manifest.compression };
-  if (token === null) {
-    return runLimited([runs.flat()], 1, async (all) => {
-      const writer = await session.openWriter();
-      return loadChunks({ vault: ports.vault, writer }, { ...common, runs: all }, hooks);
-    });
-  }
-  return runLimited(runs, options.parallel, async (part) => {
+  const loadPart = async (part: readonly ChunkRun[], signal: AbortSignal): Promise<LoadResult> => {
     const job: LoadJob = { ...common, runs: part };
-    if (runLoad !== undefined) return runLoad(token, job, hooks);
+    const hooks: LoadHooks = { onProgress, signal };
+    if (token !== null && runLoad !== undefined) return runLoad(token, job, hooks);
     return loadChunks({ vault: ports.vault, writer: await session.openWriter() }, job, hooks);
-  });
+  };
+  const parts = token === null ? [runs.flat()] : runs;
+  return runLimited(parts, options.parallel, loadPart, options.signal);
 }
 
 async function loadCompanions(

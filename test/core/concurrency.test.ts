@@ -28,4 +28,25 @@ describe('runLimited', () => {
     await assert.rejects(run, /first/);
     assert.deepEqual(ended, [1]);
   });
+
+  it('tells the work under way to stop when one of it failed, or when the caller wants it', async () => {
+    const reasons: string[] = [];
+    const untilStopped = (signal: AbortSignal): Promise<void> =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          reasons.push('stopped');
+          reject(new Error('stopped'));
+        });
+      });
+    const failing = runLimited([0, 1], 2, async (item, signal) => {
+      if (item === 1) throw new Error('first');
+      await untilStopped(signal);
+    });
+    await assert.rejects(failing, /first/);
+    const aborter = new AbortController();
+    const aborted = runLimited([0], 1, (_, signal) => untilStopped(signal), aborter.signal);
+    aborter.abort();
+    await assert.rejects(aborted, /stopped/);
+    assert.deepEqual(reasons, ['stopped', 'stopped']);
+  });
 });

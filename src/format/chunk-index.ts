@@ -37,9 +37,9 @@ export function chunkEvents(facts: EventFacts, streams: number, filter: Uint8Arr
 
 /** JSON Lines: a first line that names the data file, then one line a chunk. */
 export function encodeIndex(fileName: string, entries: readonly ChunkEntry[]): Buffer {
-  const lines = [JSON.stringify({ index: 1, file: fileName, chunks: entries.length })];
-  for (const entry of entries) lines.push(JSON.stringify(entry));
-  return Buffer.from(`${lines.join('\n')}\n`);
+  const line = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+  // Never one string: the table of a file of some hundred GiB is longer than a string can be.
+  return Buffer.concat([line({ index: 1, file: fileName, chunks: entries.length }), ...entries.map(line)]);
 }
 
 /**
@@ -47,9 +47,7 @@ export function encodeIndex(fileName: string, entries: readonly ChunkEntry[]): B
  * to `fileBytes`. Throws `damaged`.
  */
 export function decodeIndex(bytes: Uint8Array, fileName: string, fileBytes: number): ChunkEntry[] {
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8').split('\n');
-  if (lines.pop() !== '') throw broken(fileName, 'its last line has no end');
-  const [head, ...entries] = lines.map((line) => parseLine(fileName, line));
+  const [head, ...entries] = Array.from(linesOf(bytes, fileName), (line) => parseLine(fileName, line));
   if (head === undefined || head.index !== 1) throw broken(fileName, 'its first line is no header');
   if (head.file !== fileName) throw broken(fileName, `it is the table of ${JSON.stringify(head.file)}`);
   if (head.chunks !== entries.length)
@@ -62,6 +60,16 @@ export function decodeIndex(bytes: Uint8Array, fileName: string, fileBytes: numb
   }
   if (offset !== fileBytes) throw broken(fileName, `its chunks have ${offset} bytes, the file ${fileBytes}`);
   return entries as unknown as ChunkEntry[];
+}
+
+function* linesOf(bytes: Uint8Array, fileName: string): Generator<string> {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf(0x0a, start);
+    if (end === -1) throw broken(fileName, 'its last line has no end');
+    yield text.toString('utf8', start, end);
+    start = end + 1;
+  }
 }
 
 function parseLine(fileName: string, line: string): Record<string, unknown> {

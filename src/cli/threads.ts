@@ -102,7 +102,7 @@ function awaitJob(worker: Worker, order: ThreadOrder, hooks: ThreadHooks): Promi
     const settle = (): void => {
       clearTimeout(deadline);
       hooks.signal?.removeEventListener('abort', abort);
-      worker.off('message', onMessage).off('error', fail).off('exit', onExit);
+      worker.off('message', onMessage).off('messageerror', fail).off('error', fail).off('exit', onExit);
     };
     const fail = (error: Error): void => {
       settle();
@@ -120,7 +120,7 @@ function awaitJob(worker: Worker, order: ThreadOrder, hooks: ThreadHooks): Promi
       }
     };
     const onExit = (): void => fail(new BackupError('interrupted', 'a thread ended before its job'));
-    worker.on('message', onMessage).on('error', fail).on('exit', onExit);
+    worker.on('message', onMessage).on('messageerror', fail).on('error', fail).on('exit', onExit);
     worker.postMessage(order);
     if (hooks.signal?.aborted) abort();
     else hooks.signal?.addEventListener('abort', abort, { once: true });

@@ -19,7 +19,7 @@ export interface Vault {
   createObject(name: string): Promise<ObjectWriter>;
 
   /**
-   * Exactly `length` bytes from `offset`. Throws `vault_object_missing` when there is no such object and
+   * Exactly `length` bytes from `offset`, in memory that is the caller's alone: it may change or free it. Throws `vault_object_missing` when there is no such object and
    * `damaged` when it ends before that. Idempotent.
    */
   readRange(name: string, offset: number, length: number): Promise<Uint8Array>;

@@ -94,10 +94,7 @@ export function findBackup(catalog: Catalog, wanted: string): CatalogEntry {
   }
   const broken = catalog.damaged.find((entry) => fits(entry.backupId));
   if (broken !== undefined) {
-    throw new BackupError('damaged', `backup ${broken.backupId} cannot be used: ${broken.message}`, {
-      hint: 'take it from another copy of the vault, or use another backup',
-      facts: { file: MANIFEST_NAME },
-    });
+    throw unusable(broken, `backup ${broken.backupId} cannot be used: ${broken.message}`);
   }
   const unfinished = catalog.unfinished.some((entry) => fits(entry.backupId));
   throw new BackupError(
@@ -115,13 +112,22 @@ export function newestBackup(catalog: Catalog, vaultAddress: string): CatalogEnt
   if (newest !== undefined) return newest;
   const broken = catalog.damaged[0];
   if (broken !== undefined) {
-    throw new BackupError(
-      'damaged',
-      `no backup in ${vaultAddress} can be used: ${broken.backupId}: ${broken.message}`,
-      { hint: '`eventcore list` shows them all; take them from another copy of the vault' },
-    );
+    throw unusable(broken, `no backup in ${vaultAddress} can be used: ${broken.backupId}: ${broken.message}`);
   }
   throw noBackups(catalog.unfinished.length, vaultAddress);
+}
+
+function unusable({ code }: DamagedEntry, message: string): BackupError {
+  const facts = { file: MANIFEST_NAME };
+  if (code === 'format_unknown') {
+    return new BackupError('store_unsupported', message, {
+      hint: 'a newer program wrote it: use that one',
+      facts,
+    });
+  }
+  const hint =
+    'take it from another copy of the vault, or use another backup; `eventcore list` shows them all';
+  return new BackupError('damaged', message, { hint, facts });
 }
 
 function noBackups(attempts: number, vaultAddress: string): BackupError {

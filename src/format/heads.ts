@@ -36,9 +36,14 @@ export function* encodeHeads(table: StreamTable): Generator<{ plain: Buffer; rec
 export function decodeHeads(plain: Uint8Array): HeadLine[] {
   return decodeLines(plain, 'heads').map((value) => {
     const line = value as HeadLine;
-    if (typeof line?.streamId === 'string' && Number.isSafeInteger(line.lastVersion)) return line;
-    throw new BackupError('damaged', 'a line of the heads names no stream');
+    if (isHeadLine(line)) return line;
+    throw new BackupError('damaged', 'a line of the heads is not one of a stream');
   });
+}
+
+function isHeadLine(line: HeadLine | null): boolean {
+  if (typeof line?.streamId !== 'string' || typeof line.lastEventId !== 'string') return false;
+  return [line.events, line.firstVersion, line.lastVersion].every(Number.isSafeInteger);
 }
 
 /** The values of a chunk of JSON Lines. Throws `damaged`. */

@@ -52,6 +52,7 @@ const CASES: readonly (readonly [string, Case])[] = [
   ['of two writers of one name the first to commit wins', secondCommitLoses],
   ['of 8 writers that race for a name exactly one wins', raceHasOneWinner],
   ['a range gives exactly the bytes asked for', readsRanges],
+  ['what was read is the reader’s own: to change or free it changes nothing', givesBytesAway],
   ['a range that ends behind the object is damage', refusesRangePastEnd],
   ['a range that is none is refused', refusesNonsenseRange],
   ['a range of a missing object says that it is missing', refusesMissingObject],
@@ -238,6 +239,15 @@ async function readsRanges({ vault }: VaultFixture): Promise<void> {
   for (const [i, [offset, length]] of ranges.entries()) {
     assertSameBytes(read[i]!, bytes.subarray(offset, offset + length));
   }
+}
+
+async function givesBytesAway({ vault }: VaultFixture): Promise<void> {
+  await put(vault, 'object', Buffer.alloc(200_000, 7));
+  const first = await vault.readRange('object', 0, 200_000);
+  first.fill(9);
+  (first.buffer as ArrayBuffer).transfer(0);
+  const again = await vault.readRange('object', 0, 200_000);
+  assert.ok(again.every((byte) => byte === 7));
 }
 
 async function refusesRangePastEnd({ vault }: VaultFixture): Promise<void> {

@@ -8,7 +8,7 @@ import { decompress } from './compression.ts';
 import { releaseBytes } from './release.ts';
 
 /** Chunks that lie together are fetched together, up to this many stored bytes at once. */
-const WINDOW_BYTES = 2 << 20;
+const WINDOW_BYTES = 1 << 20;
 
 /**
  * A chunk that was fetched, valid until the next one is asked for. `stored` has been checked against `entry.sha256` when

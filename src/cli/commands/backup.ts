@@ -32,7 +32,7 @@ interface BackupFlags {
   readonly verify: boolean;
 }
 
-const CHUNK_BYTES = 2 << 20;
+const CHUNK_BYTES = 1 << 20;
 const MAX_LEVEL = Math.max(LEVELS.gzip.max, LEVELS.zstd.max);
 
 export function addBackupCommand(program: Command, start: Start): void {

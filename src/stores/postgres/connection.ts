@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
+import { makeSocket } from './divertible-socket.ts';
 import { toBackupError } from './server-error.ts';
 
 /** A database and the connections that this process holds to it. None is opened before it is needed. */
@@ -41,7 +42,7 @@ function clientConfig(address: PostgresAddress): pg.ClientConfig {
 
 /** Opens a connection that the caller must end with `endConnection` or `dropConnection`. */
 export async function openConnection(database: Database): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(database.address));
+  const client = new pg.Client({ ...clientConfig(database.address), stream: makeSocket });
   client.on('error', () => undefined);
   database.owned.add(client);
   client.once('end', () => database.owned.delete(client));

@@ -2,23 +2,27 @@ import { BackupError } from '../../core/errors.ts';
 import { type EventBatch, MAX_VERSION, makeSpans, NULL_LENGTH, type Spans } from '../../core/event-batch.ts';
 
 /**
- * Turns the bytes of a binary COPY of the events table into batches without copying a value: the bytes are gathered in
- * one reused buffer, and a batch says where in it each value lies. (PostgreSQL's manual, COPY, "Binary Format".)
+ * Turns what a server sends for a binary COPY into batches without copying a value: messages are received into one
+ * buffer, and a batch says where in it each value lies. (PostgreSQL's manual: "Message Formats", and COPY, "Binary
+ * Format". CopyData comes as one message a row; the header may stand before the first row in its message.)
  *
- * Bytes are offered with `offer` until `isFull`; then `takeBatch` gives what is whole, and the next `offer` moves the
- * rest to the front: that is when the batch taken before stops being valid.
+ * Bytes are received into `room`, then `received` says how many. It gives a batch when the buffer is full of rows; the
+ * batch is valid until `received` is called again. Other messages than CopyData are handed to `forward`.
  */
 export interface CopyDecoder {
   /** Size of the buffer but for rows that are larger. */
   readonly batchBytes: number;
+  readonly forward: (message: Buffer) => void;
   bytes: Uint8Array;
   view: DataView;
-  /** End of what was offered. */
+  /** The buffer of the batch before. */
+  spare: Uint8Array | null;
+  /** End of what was received. */
   used: number;
-  /** End of the whole rows; the next row starts here. */
+  /** End of the whole messages; the next one starts here. */
   parsed: number;
   rows: number;
-  /** Bytes that the row at `parsed` needs at least, as far as its lengths have been seen. */
+  /** Bytes of the message at `parsed`, when it is known and not all there. */
   needed: number;
   stage: 'header' | 'rows' | 'ended';
   columns: BatchColumns;
@@ -51,15 +55,26 @@ const INT8_BYTES = 8;
 /** Stands before the text of every jsonb value; PostgreSQL knows only 1. */
 const JSONB_VERSION = 1;
 /** Spans have 32 bits, and PostgreSQL sends no row of more than about 1 GiB. */
-const MAX_ROW_BYTES = 0x7fff_ffff;
+const MAX_MESSAGE_BYTES = 0x7fff_ffff;
+/** A message's type, then its length without the type. */
+const MESSAGE_HEAD_BYTES = 5;
+const COPY_DATA = 0x64;
+const LEAST_BUFFER_BYTES = 64;
+/** The buffer counts as full when less than this part of it is free: smaller receipts are not worth their call. */
+const LEAST_ROOM_SHARE = 16;
 
-export function makeCopyDecoder(batchBytes: number): CopyDecoder {
-  const size = Math.max(batchBytes, HEADER_BYTES);
+export function makeCopyDecoder(
+  batchBytes: number,
+  forward: (message: Buffer) => void = () => undefined,
+): CopyDecoder {
+  const size = Math.max(batchBytes, LEAST_BUFFER_BYTES);
   const bytes = new Uint8Array(size);
   return {
     batchBytes: size,
+    forward,
     bytes,
     view: new DataView(bytes.buffer),
+    spare: null,
     used: 0,
     parsed: 0,
     rows: 0,
@@ -82,24 +97,28 @@ function makeColumns(capacity: number): BatchColumns {
   };
 }
 
-/** Takes as much of `chunk` from `from` as has room and returns how much that was. */
-export function offer(decoder: CopyDecoder, chunk: Uint8Array, from: number): number {
-  makeRoom(decoder);
-  const length = Math.min(chunk.length - from, decoder.bytes.length - decoder.used);
-  decoder.bytes.set(chunk.subarray(from, from + length), decoder.used);
+/** Where the next bytes belong; never empty. */
+export function room(decoder: CopyDecoder): Uint8Array {
+  return decoder.bytes.subarray(decoder.used);
+}
+
+/** Reads the `length` bytes that were put at the start of `room`. Gives a batch when it is time to take one. */
+export function received(decoder: CopyDecoder, length: number): EventBatch | null {
   decoder.used += length;
-  if (decoder.stage === 'header') readHeader(decoder);
-  while (decoder.stage === 'rows' && readRow(decoder));
-  return length;
+  while (readMessage(decoder));
+  const free = decoder.bytes.length - decoder.used;
+  if (free * LEAST_ROOM_SHARE >= decoder.bytes.length && free > 0) return null;
+  const batch = decoder.rows > 0 ? batchOfRows(decoder) : null;
+  moveRest(decoder);
+  return batch;
 }
 
-/** True when no more bytes can be offered before the batch is taken. */
-export function isFull(decoder: CopyDecoder): boolean {
-  return decoder.rows > 0 && decoder.used === decoder.bytes.length;
+/** The rows that came after the last batch, when nothing more will come; null when there are none. */
+export function lastRows(decoder: CopyDecoder): EventBatch | null {
+  return decoder.rows > 0 ? batchOfRows(decoder) : null;
 }
 
-/** The whole rows so far. Valid until the next `offer`. */
-export function takeBatch(decoder: CopyDecoder): EventBatch {
+function batchOfRows(decoder: CopyDecoder): EventBatch {
   const { rows, bytes, columns } = decoder;
   decoder.rows = 0;
   return {
@@ -120,80 +139,86 @@ export function takeBatch(decoder: CopyDecoder): EventBatch {
 
 /** Throws when the bytes did not end where a COPY ends: what was sent is then not all. */
 export function requireEnd(decoder: CopyDecoder): void {
-  if (decoder.stage === 'ended') return;
+  if (decoder.stage === 'ended' && decoder.parsed === decoder.used) return;
   throw new BackupError('store_unreachable', 'the server ended a COPY before its last row', {
     hint: 'look at the server and try again',
   });
 }
 
-/** When the buffer is full of rows that were taken, drops them; when one row fills it, grows it. */
-function makeRoom(decoder: CopyDecoder): void {
-  if (decoder.rows > 0 || decoder.used < decoder.bytes.length) return;
-  const rest = decoder.bytes.subarray(decoder.parsed, decoder.used);
-  const size = nextSize(decoder, rest.length);
-  if (size === decoder.bytes.length) {
-    decoder.bytes.copyWithin(0, decoder.parsed, decoder.used);
-  } else {
-    decoder.bytes = new Uint8Array(size);
-    decoder.view = new DataView(decoder.bytes.buffer);
-    decoder.bytes.set(rest);
-  }
+/** Goes on in the other buffer, so that the batch just given stays as it is; in a larger one for a larger row. */
+function moveRest(decoder: CopyDecoder): void {
+  const { bytes, parsed, used, batchBytes, spare, needed } = decoder;
+  const rest = bytes.subarray(parsed, used);
+  const size = needed + batchBytes / LEAST_ROOM_SHARE > batchBytes ? needed + batchBytes : batchBytes;
+  const next = spare !== null && spare.length === size ? spare : new Uint8Array(size);
+  next.set(rest);
+  decoder.spare = bytes.length === batchBytes ? bytes : null;
+  decoder.bytes = next;
+  decoder.view = new DataView(next.buffer);
   decoder.used = rest.length;
   decoder.parsed = 0;
 }
 
-function nextSize(decoder: CopyDecoder, restBytes: number): number {
-  const { batchBytes, parsed, needed, bytes } = decoder;
-  // A buffer that one large row made grow shrinks again behind it.
-  if (parsed > 0) return restBytes < batchBytes ? batchBytes : bytes.length;
-  if (bytes.length === MAX_ROW_BYTES) throw broken(`a row of more than ${MAX_ROW_BYTES} bytes`);
-  // With room behind what is known of the row, so that its last fields do not make the buffer grow again.
-  return Math.min(Math.max(needed, bytes.length) + batchBytes, MAX_ROW_BYTES);
+/** Reads one message when it is there as a whole. */
+function readMessage(decoder: CopyDecoder): boolean {
+  const { bytes, view, used, parsed } = decoder;
+  decoder.needed = MESSAGE_HEAD_BYTES;
+  if (used - parsed < MESSAGE_HEAD_BYTES) return false;
+  const sizeBytes = 1 + view.getUint32(parsed + 1);
+  if (sizeBytes < MESSAGE_HEAD_BYTES || sizeBytes > MAX_MESSAGE_BYTES) {
+    throw broken(`a message of ${sizeBytes} bytes`);
+  }
+  decoder.needed = sizeBytes;
+  if (used - parsed < sizeBytes) return false;
+  const end = parsed + sizeBytes;
+  decoder.parsed = end;
+  decoder.needed = 0;
+  if (bytes[parsed] === COPY_DATA) readRows(decoder, parsed + MESSAGE_HEAD_BYTES, end);
+  else decoder.forward(Buffer.copyBytesFrom(bytes, parsed, sizeBytes));
+  return true;
 }
 
-function readHeader(decoder: CopyDecoder): void {
-  if (decoder.used < HEADER_BYTES) return;
+function readRows(decoder: CopyDecoder, start: number, end: number): void {
+  let at = decoder.stage === 'header' ? readHeader(decoder, start, end) : start;
+  while (at < end) at = readRow(decoder, at, end);
+}
+
+function readHeader(decoder: CopyDecoder, start: number, end: number): number {
+  if (end - start < HEADER_BYTES) throw broken('no binary COPY signature');
   for (let i = 0; i < SIGNATURE.length; i += 1) {
-    if (decoder.bytes[i] !== SIGNATURE[i]) throw broken('no binary COPY signature');
+    if (decoder.bytes[start + i] !== SIGNATURE[i]) throw broken('no binary COPY signature');
   }
-  const flags = decoder.view.getUint32(SIGNATURE.length);
-  const extensionBytes = decoder.view.getUint32(SIGNATURE.length + 4);
+  const flags = decoder.view.getUint32(start + SIGNATURE.length);
+  const extensionBytes = decoder.view.getUint32(start + SIGNATURE.length + 4);
   if (flags !== 0 || extensionBytes !== 0) throw broken(`COPY flags ${flags}, extension ${extensionBytes}`);
-  decoder.parsed = HEADER_BYTES;
   decoder.stage = 'rows';
+  return start + HEADER_BYTES;
 }
 
 /** Starts and lengths of the fields of the row being read. */
 const starts = new Int32Array(FIELDS);
 const lengths = new Int32Array(FIELDS);
 
-/** Reads one row when it is there as a whole. */
-function readRow(decoder: CopyDecoder): boolean {
-  const { view, used, parsed } = decoder;
-  if (used - parsed < 2) return false;
-  const fields = view.getInt16(parsed);
+/** Reads the row at `at`, which must end before `end`. Gives its end. */
+function readRow(decoder: CopyDecoder, at: number, end: number): number {
+  const { view } = decoder;
+  if (decoder.stage === 'ended') throw broken('a row behind the last one');
+  const fields = end - at < 2 ? 0 : view.getInt16(at);
+  let next = at + 2;
   if (fields === -1) {
-    decoder.parsed = parsed + 2;
     decoder.stage = 'ended';
-    return false;
+    return next;
   }
   if (fields !== FIELDS) throw broken(`a row of ${fields} fields`);
-  let at = parsed + 2;
   for (let field = 0; field < FIELDS; field += 1) {
-    if (used - at < 4) return false;
-    const length = view.getInt32(at);
-    if (length < -1) throw broken(`a field of ${length} bytes`);
-    starts[field] = at + 4;
+    const length = end - next < 4 ? -2 : view.getInt32(next);
+    if (length < -1 || length > end - next - 4) throw broken(`a field of ${length} bytes`);
+    starts[field] = next + 4;
     lengths[field] = length;
-    at += 4 + Math.max(length, 0);
-    if (at > used) {
-      decoder.needed = at - parsed;
-      return false;
-    }
+    next += 4 + (length > 0 ? length : 0);
   }
   keepRow(decoder);
-  decoder.parsed = at;
-  return true;
+  return next;
 }
 
 function keepRow(decoder: CopyDecoder): void {

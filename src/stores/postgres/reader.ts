@@ -1,12 +1,11 @@
 import type pg from 'pg';
-import { type CopyToStreamQuery, to as copyTo } from 'pg-copy-streams';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { BatchReader, StoreRange } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
-import { isFull, makeCopyDecoder, offer, requireEnd, takeBatch } from './copy-decoder.ts';
+import { readCopy } from './copy-reader.ts';
 import { rangeCondition } from './range.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 
@@ -96,7 +95,7 @@ async function* readRange(
   let whole = false;
   try {
     throwIfAborted(options.signal);
-    for await (const batch of decodeCopy(client.query(copyTo(sql)), options.batchBytes)) {
+    for await (const batch of readCopy(client, sql, options.batchBytes)) {
       yield batch;
       // What was received before the abort could still be a whole COPY.
       throwIfAborted(options.signal);
@@ -115,17 +114,4 @@ async function* readRange(
 function copySql(schema: string, range: StoreRange): string {
   const rows = `SELECT ${columnNames(EVENTS)} FROM ${qualified(schema, EVENTS.name)} WHERE ${rangeCondition(range)}`;
   return `COPY (${rows}) TO STDOUT (FORMAT binary)`;
-}
-
-async function* decodeCopy(stream: CopyToStreamQuery, batchBytes: number): AsyncGenerator<EventBatch> {
-  const decoder = makeCopyDecoder(batchBytes);
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    let from = 0;
-    while (from < chunk.length) {
-      from += offer(decoder, chunk, from);
-      if (isFull(decoder)) yield takeBatch(decoder);
-    }
-  }
-  requireEnd(decoder);
-  if (decoder.rows > 0) yield takeBatch(decoder);
 }

@@ -6,11 +6,11 @@ import { MAX_VERSION } from '../../../src/core/event-batch.ts';
 import { TIME_INFINITY, TIME_MINUS_INFINITY } from '../../../src/core/time.ts';
 import {
   type CopyDecoder,
-  isFull,
+  lastRows,
   makeCopyDecoder,
-  offer,
+  received,
   requireEnd,
-  takeBatch,
+  room,
 } from '../../../src/stores/postgres/copy-decoder.ts';
 import {
   COPY_HEADER,
@@ -31,6 +31,28 @@ function encode(events: readonly TestEvent[], options?: Parameters<typeof makeBa
   return Buffer.concat([COPY_HEADER, ...all, COPY_TRAILER]);
 }
 
+/** What a server sends of a COPY: a message for each row, the header in that of the first. */
+function messages(copy: Buffer): Buffer {
+  const ends = [...rowEnds(copy, COPY_HEADER.length), copy.length];
+  return Buffer.concat(ends.map((end, i) => message('d', copy.subarray(i === 0 ? 0 : ends[i - 1]!, end))));
+}
+
+function* rowEnds(copy: Buffer, start: number): Generator<number> {
+  let at = start;
+  while (copy.readInt16BE(at) !== -1) {
+    const fields = copy.readInt16BE(at);
+    at += 2;
+    for (let i = 0; i < fields; i += 1) at += 4 + Math.max(0, copy.readInt32BE(at));
+    yield at;
+  }
+}
+
+function message(type: string, content: Buffer): Buffer {
+  const head = Buffer.alloc(5, type);
+  head.writeInt32BE(content.length + 4, 1);
+  return Buffer.concat([head, content]);
+}
+
 function feed(
   decoder: CopyDecoder,
   bytes: Uint8Array,
@@ -39,18 +61,19 @@ function feed(
 ): Required<TestEvent>[] {
   const rows: Required<TestEvent>[] = [];
   const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
-  let start = 0;
+  let from = 0;
   for (const end of [...ends, bytes.length]) {
-    const chunk = bytes.slice(start, end);
-    let from = 0;
-    while (from < chunk.length) {
-      from += offer(decoder, chunk, from);
+    while (from < end) {
+      const part = bytes.subarray(from, Math.min(end, from + room(decoder).length));
+      room(decoder).set(part);
+      from += part.length;
+      const batch = received(decoder, part.length);
       onSize(decoder.bytes.length);
-      if (isFull(decoder)) rows.push(...batchRows(takeBatch(decoder)));
+      if (batch !== null) rows.push(...batchRows(batch));
     }
-    start = end;
   }
-  rows.push(...batchRows(takeBatch(decoder)));
+  const last = lastRows(decoder);
+  if (last !== null) rows.push(...batchRows(last));
   return rows;
 }
 
@@ -73,12 +96,30 @@ test('what is encoded is decoded again, however the bytes are cut and however sm
       fc.array(fc.nat()),
       (events, batchBytes, cuts) => {
         const decoder = makeCopyDecoder(batchBytes);
-        const rows = feed(decoder, encode(events), cuts);
+        const rows = feed(decoder, messages(encode(events)), cuts);
         requireEnd(decoder);
         assert.deepEqual(rows, events.map(completeEvent));
       },
     ),
   );
+});
+
+test('messages that are no rows are handed on whole, wherever they come', () => {
+  const events = [1, 2, 3].map((version) => completeEvent({ streamId: 'a', version }, version));
+  const copy = messages(encode(events));
+  const notice = message('N', Buffer.from('SNOTICE'));
+  const done = Buffer.concat([message('c', Buffer.alloc(0)), message('Z', Buffer.from('I'))]);
+  const handedOn: Buffer[] = [];
+  const decoder = makeCopyDecoder(100, (bytes) => handedOn.push(bytes));
+  const rows = feed(
+    decoder,
+    Buffer.concat([message('H', Buffer.alloc(9)), notice, copy, notice, done]),
+    [3, 70, 71],
+  );
+  assert.deepEqual(rows, events);
+  assert.deepEqual(handedOn.map((bytes) => bytes.toString('latin1', 0, 1)).join(''), 'HNNcZ');
+  assert.deepEqual(handedOn[1], notice);
+  requireEnd(decoder);
 });
 
 test('versions and times keep their value at the ends of their ranges', () => {
@@ -89,7 +130,7 @@ test('versions and times keep their value at the ends of their ranges', () => {
       time: [TIME_INFINITY, TIME_MINUS_INFINITY, 0n, -1n][i % 4]!,
     }),
   );
-  assert.deepEqual(feed(makeCopyDecoder(100), encode(events), []), events.map(completeEvent));
+  assert.deepEqual(feed(makeCopyDecoder(100), messages(encode(events)), []), events.map(completeEvent));
 });
 
 test('a version past 2^53 − 1, either way, is refused with its value', () => {
@@ -98,7 +139,7 @@ test('a version past 2^53 − 1, either way, is refused with its value', () => {
     const at = bytes.indexOf(Buffer.from('0001122334455667', 'hex'));
     bytes.writeBigInt64BE(version, at);
     assert.throws(
-      () => feed(makeCopyDecoder(1000), bytes, []),
+      () => feed(makeCopyDecoder(1000), messages(bytes), []),
       refused('store_unsupported', String(version)),
     );
   }
@@ -112,7 +153,7 @@ test('a row larger than the buffer makes it grow, and it shrinks again behind th
   let largest = 0;
   const events = [...many, large, ...many].map(completeEvent);
   assert.deepEqual(
-    feed(decoder, encode(events), [], (size) => {
+    feed(decoder, messages(encode(events)), [], (size) => {
       largest = Math.max(largest, size);
     }),
     events,
@@ -122,10 +163,12 @@ test('a row larger than the buffer makes it grow, and it shrinks again behind th
 });
 
 test('a COPY that is cut off anywhere is found out', () => {
-  const bytes = encode([
-    { streamId: 'a', version: 1 },
-    { streamId: 'b', version: 2 },
-  ]);
+  const bytes = messages(
+    encode([
+      { streamId: 'a', version: 1 },
+      { streamId: 'b', version: 2 },
+    ]),
+  );
   for (let length = 0; length < bytes.length; length += 1) {
     const decoder = makeCopyDecoder(1000);
     feed(decoder, bytes.subarray(0, length), []);
@@ -134,10 +177,12 @@ test('a COPY that is cut off anywhere is found out', () => {
 });
 
 test('bytes that are no COPY, or a changed one, are refused or end as another set of events, never as a crash', () => {
-  const sound = encode([
-    { streamId: 'a', version: 1 },
-    { streamId: 'b', version: 2 },
-  ]);
+  const sound = messages(
+    encode([
+      { streamId: 'a', version: 1 },
+      { streamId: 'b', version: 2 },
+    ]),
+  );
   fc.assert(
     fc.property(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
       const bytes = Buffer.from(sound);
@@ -154,7 +199,7 @@ test('bytes that are no COPY, or a changed one, are refused or end as another se
   for (const what of ['', 'PGCOPY\n\xff\r\n\0', 'x'.repeat(30)]) {
     const decoder = makeCopyDecoder(1000);
     assert.throws(() => {
-      feed(decoder, Buffer.from(what, 'latin1'), []);
+      feed(decoder, message('d', Buffer.from(what, 'latin1')), []);
       requireEnd(decoder);
     }, BackupError);
   }
@@ -165,21 +210,21 @@ test('NULL where the layout has none is refused, NULL in the metadata is kept', 
   const metadata = bytes.lastIndexOf(Buffer.from([0, 0, 0, 3, 1, 0x7b, 0x7d]));
   const rest = bytes.subarray(metadata + 7);
   const withNull = Buffer.concat([bytes.subarray(0, metadata), Buffer.from([255, 255, 255, 255]), rest]);
-  assert.equal(feed(makeCopyDecoder(1000), withNull, [])[0]!.metadata, null);
+  assert.equal(feed(makeCopyDecoder(1000), messages(withNull), [])[0]!.metadata, null);
   const data = withNull.indexOf(Buffer.from([0, 0, 0, 3, 1, 0x7b, 0x7d]));
   const dataNull = Buffer.concat([
     withNull.subarray(0, data),
     Buffer.from([255, 255, 255, 255]),
     withNull.subarray(data + 7),
   ]);
-  assert.throws(() => feed(makeCopyDecoder(1000), dataNull, []), refused('store_unsupported'));
+  assert.throws(() => feed(makeCopyDecoder(1000), messages(dataNull), []), refused('store_unsupported'));
 });
 
 test('an id in upper case is the same id; one that is no UUID is refused with its event named', () => {
   const id = '01932F3E-7C00-7A01-8B02-0123456789AB';
   const [row] = feed(
     makeCopyDecoder(1000),
-    encode([{ id, streamId: 'a', version: 1 }], { idKind: 'text' }),
+    messages(encode([{ id, streamId: 'a', version: 1 }], { idKind: 'text' })),
     [],
   );
   assert.equal(row!.id, id.toLowerCase());
@@ -203,7 +248,8 @@ test('a NULL that the table does not take is refused with its event named', () =
 
 test('a time that the source has as another text is stored as what the text says, or refused', () => {
   const event = { streamId: 'a', version: 1, time: 5n };
-  const [row] = feed(makeCopyDecoder(1000), encode([{ ...event, timeText: '2000-01-01 00:00:01' }]), []);
+  const copied = messages(encode([{ ...event, timeText: '2000-01-01 00:00:01' }]));
+  const [row] = feed(makeCopyDecoder(1000), copied, []);
   assert.equal(row!.time, 1_000_000n);
   assert.throws(
     () => encode([{ ...event, timeText: 'yesterday' }]),

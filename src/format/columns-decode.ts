@@ -6,6 +6,7 @@ import { chunkDamage } from './chunk-damage.ts';
 import { readPlanes, readTextIds, refuseShortPlanes } from './columns/ids.ts';
 import { type ColumnPart, ENCODING, readHeader, unknownEncoding } from './columns/layout.ts';
 import { readNames } from './columns/names.ts';
+import { expandTemplates } from './columns/templates-decode.ts';
 import { readTimeTexts } from './columns/time-texts.ts';
 import { readTimes } from './columns/times.ts';
 import { readPayload } from './columns/values.ts';
@@ -16,7 +17,7 @@ import { makeNameDictionary, type NameDictionary } from './name-dictionary.ts';
 interface ColumnsDecoder {
   readonly rows: DecodedRows;
   readonly names: NameDictionary;
-  /** The chunk, and behind it its ids put together. */
+  /** The chunk, and behind it its ids and texts put together. */
   readonly joined: ByteWriter;
   streamNumbers: Uint32Array;
   typeNumbers: Uint32Array;
@@ -47,15 +48,27 @@ function decodeColumns(decoder: ColumnsDecoder, plain: Buffer): EventBatch {
   readVersions(columns.get('version')!, rows.versions, streamNumbers, count, lastVersions);
   readNames('type', columns.get('type')!, rows.type, count, names, typeNumbers);
   readTimes(columns.get('time')!, rows.times, count);
-  readPayload('data', columns.get('data')!, rows.data, count);
-  readPayload('metadata', columns.get('metadata')!, rows.metadata, count);
+  const data = readPayload('data', columns.get('data')!, rows.data, count);
+  const metadata = readPayload('metadata', columns.get('metadata')!, rows.metadata, count);
   const timeText = columns.get('timeText');
+  const timeTexts = timeText === undefined ? null : readTimeTexts(timeText, count);
   const ids = readIds(decoder, plain, columns.get('id')!, count);
-  return batchOf(rows, count, {
-    ...ids,
-    timeTexts: timeText === undefined ? null : readTimeTexts(timeText, count),
-    jsonIsCompact: false,
-  });
+  if (data === null && metadata === null)
+    return batchOf(rows, count, { ...ids, timeTexts, jsonIsCompact: false });
+  const joined = joinedWith(decoder, ids.bytes);
+  if (data !== null) expandTemplates(data, joined, rows.data, count);
+  if (metadata !== null) expandTemplates(metadata, joined, rows.metadata, count);
+  const bytes = writtenBytes(joined);
+  return batchOf(rows, count, { bytes, idKind: ids.idKind, timeTexts, jsonIsCompact: false });
+}
+
+/** The writer whose content begins with the chunk. */
+function joinedWith({ joined }: ColumnsDecoder, bytes: Uint8Array): ByteWriter {
+  if (bytes.buffer === joined.bytes.buffer) return joined;
+  const source = byteSource(bytes).bytes;
+  clearWriter(joined, source.length);
+  copySpan(joined, source, 0, source.length);
+  return joined;
 }
 
 function readIds(

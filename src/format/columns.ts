@@ -10,6 +10,7 @@ import {
   writeHeader,
 } from './columns/layout.ts';
 import { writeNames } from './columns/names.ts';
+import { makeTemplateWriter, type TemplateWriter } from './columns/templates.ts';
 import { rowsWithTimeText, writeTimeTexts } from './columns/time-texts.ts';
 import { writeTimes } from './columns/times.ts';
 import { writePayload } from './columns/values.ts';
@@ -23,6 +24,7 @@ interface ColumnsEncoder {
   readonly out: ByteWriter;
   readonly streams: NameDictionary;
   readonly types: NameDictionary;
+  readonly templates: TemplateWriter;
   streamNumbers: Uint32Array;
   typeNumbers: Uint32Array;
   lastVersions: Float64Array;
@@ -34,6 +36,7 @@ export function makeColumnsEncoder(): (batch: EventBatch) => Uint8Array {
     out: makeByteWriter(),
     streams: makeNameDictionary(),
     types: makeNameDictionary(),
+    templates: makeTemplateWriter(),
     streamNumbers: new Uint32Array(0),
     typeNumbers: new Uint32Array(0),
     lastVersions: new Float64Array(0),
@@ -78,8 +81,10 @@ function writeColumn(
     case 'time':
       return writeTimes(out, batch.times, count);
     case 'data':
+      // Events of one type have like data; metadata comes from the application, whatever the type.
+      return writePayload(out, source, batch.data, count, encoder.templates, typeNumbers);
     case 'metadata':
-      return writePayload(out, source, batch[name], count);
+      return writePayload(out, source, batch.metadata, count, encoder.templates, null);
     case 'timeText':
       return writeTimeTexts(out, batch.timeTexts!, timeTextRows);
   }

@@ -1,5 +1,6 @@
 import { formatTime, parseTime } from '../core/time.ts';
 import { type ByteWriter, reserve, writeLiteral } from './byte-writer.ts';
+import { NO_DIGITS, readTwoDigits, writeThreeDigits, writeTwoDigits } from './digits.ts';
 import { HIGH_WORD, LOW_WORD } from './time-words.ts';
 
 /**
@@ -79,20 +80,6 @@ function writeTimeOfDay(out: ByteWriter, us: number): void {
 const COLON = 0x3a;
 const POINT = 0x2e;
 const LETTER_Z = 0x5a;
-const ZERO = 0x30;
-
-function writeTwoDigits(bytes: Buffer, at: number, value: number): void {
-  const tens = (value / 10) | 0;
-  bytes[at] = ZERO + tens;
-  bytes[at + 1] = ZERO + value - tens * 10;
-}
-
-function writeThreeDigits(bytes: Buffer, at: number, value: number): void {
-  const hundreds = (value / 100) | 0;
-  bytes[at] = ZERO + hundreds;
-  writeTwoDigits(bytes, at + 1, value - hundreds * 100);
-}
-
 /**
  * Reads the text that `writeRecordedAt` writes into the time at `row`. False, with nothing changed, when it is
  * any other text, even one that names the same time.
@@ -154,13 +141,4 @@ function readTimeOfDay(bytes: Buffer, at: number): number {
     readTwoDigits(bytes, at + 11) * 100 +
     readTwoDigits(bytes, at + 13);
   return fraction < NO_DIGITS ? (hour * 3600 + minute * 60 + second) * 1e6 + fraction : -1;
-}
-
-/** More than any fraction, so that it shows in every sum that it is part of. */
-const NO_DIGITS = 1e6;
-
-function readTwoDigits(bytes: Buffer, at: number): number {
-  const tens = bytes[at]! - ZERO;
-  const ones = bytes[at + 1]! - ZERO;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NO_DIGITS;
 }

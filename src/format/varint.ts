@@ -102,3 +102,36 @@ export function readVarint64(reader: ByteReader): void {
 function invalidVarint(reader: ByteReader, at: number): Error {
   return chunkDamage(reader.format, 'no number in its shortest form', at);
 }
+
+/** Reads an integer of 0 to 2^53 − 1. */
+export function readVarint53(reader: ByteReader): number {
+  const { bytes, at } = reader;
+  if (at < reader.end && bytes[at]! < 0x80) {
+    reader.at = at + 1;
+    return bytes[at]!;
+  }
+  readVarint64(reader);
+  if (reader.high >>> 21 !== 0) throw invalidVarint(reader, at);
+  return reader.high * 0x1_0000_0000 + (reader.low >>> 0);
+}
+
+/** Whole numbers in ±2^52 as even ones (0, 1, 2 …) and odd ones (−1, −2 …), small when they are near 0. */
+export function zigzag(value: number): number {
+  return value >= 0 ? 2 * value : -2 * value - 1;
+}
+
+export function unzigzag(value: number): number {
+  const half = Math.floor(value / 2);
+  return half * 2 === value ? half : -half - 1;
+}
+
+/** Bytes that `writeVarint` takes. */
+export function varintBytes(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x20_0000) return 3;
+  if (value < 0x1000_0000) return 4;
+  let sizeBytes = 5;
+  for (let rest = value / 0x8_0000_0000; rest >= 1; rest /= 0x80) sizeBytes += 1;
+  return sizeBytes;
+}

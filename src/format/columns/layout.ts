@@ -11,6 +11,7 @@ export const ENCODING = {
   values: 5,
   constant: 6,
   sparse: 7,
+  templates: 8,
 } as const;
 export type Encoding = (typeof ENCODING)[keyof typeof ENCODING];
 

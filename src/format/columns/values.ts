@@ -11,17 +11,30 @@ import {
   endColumn,
   unknownEncoding,
 } from './layout.ts';
+import { type TemplateWriter, writeTemplates } from './templates.ts';
+import { type ReadTemplates, readTemplates } from './templates-decode.ts';
 
-/** Data or metadata: one value where all events have the same (EventCore's metadata is always `{}`), else all values. */
-export function writePayload(out: ByteWriter, source: ByteSource, spans: Spans, count: number): Encoding {
-  if (count === 0 || !allSame(source.bytes, spans, count)) {
-    writeValues(out, source, spans, count);
-    return ENCODING.values;
+/**
+ * Data or metadata: one value where all events have the same (EventCore's metadata is always `{}`), templates where that
+ * gains something, else all values. For `groups` see `writeTemplates`.
+ */
+export function writePayload(
+  out: ByteWriter,
+  source: ByteSource,
+  spans: Spans,
+  count: number,
+  templates: TemplateWriter,
+  groups: Uint32Array | null,
+): Encoding {
+  if (count > 0 && allSame(source.bytes, spans, count)) {
+    reserve(out, MAX_VARINT_BYTES + valueBytes(spans.lengths[0]!));
+    writeLength(out, spans.lengths[0]!);
+    writeValue(out, source.bytes, spans, 0);
+    return ENCODING.constant;
   }
-  reserve(out, MAX_VARINT_BYTES + valueBytes(spans.lengths[0]!));
-  writeLength(out, spans.lengths[0]!);
-  writeValue(out, source.bytes, spans, 0);
-  return ENCODING.constant;
+  if (writeTemplates(templates, out, source, spans, count, groups)) return ENCODING.templates;
+  writeValues(out, source, spans, count);
+  return ENCODING.values;
 }
 
 /** All lengths (plus one; 0 is SQL NULL), then all values. */
@@ -56,13 +69,21 @@ function allSame(bytes: Buffer, spans: Spans, count: number): boolean {
   return true;
 }
 
-export function readPayload(name: ColumnName, part: ColumnPart, spans: Spans, count: number): void {
+/** Gives the templates when the texts have still to be put together from them; else they lie where `spans` says. */
+export function readPayload(
+  name: ColumnName,
+  part: ColumnPart,
+  spans: Spans,
+  count: number,
+): ReadTemplates | null {
+  if (part.encoding === ENCODING.templates) return readTemplates(name, part, count);
   if (part.encoding === ENCODING.constant) readConstant(name, part, spans, count);
   else if (part.encoding === ENCODING.values) {
     readValues(name, part, spans, count);
-    if (count === 0 || !allSame(part.reader.bytes, spans, count)) return;
+    if (count === 0 || !allSame(part.reader.bytes, spans, count)) return null;
     throw chunkDamage('columns', `column "${name}" repeats one value for all events`, part.encodingAt);
   } else throw unknownEncoding(name, part);
+  return null;
 }
 
 function readConstant(name: ColumnName, part: ColumnPart, spans: Spans, count: number): void {

@@ -64,11 +64,11 @@ export async function backUpRange(
     for await (const batch of ports.reader.readRange(job.range, options)) {
       if (batch.count === 0) continue;
       file ??= await openEventFile(ports, job);
-      const streams = addBatch(table, batch);
+      const { streams, numbers } = addBatch(table, batch);
       const batchFacts = factsOf(batch, job.limits);
       mergeFacts(facts, batchFacts);
       const filter = makeFilter(table, streams);
-      const plain = codec.encode(batch);
+      const plain = codec.encode({ ...batch, streamNumbers: numbers });
       await file.add(plain, batch.count, chunkEvents(batchFacts, streams.length, filter));
       hooks.onProgress?.(batch.count, plain.length);
     }

@@ -12,6 +12,11 @@ export interface EventBatch {
   readonly idKind: 'uuid' | 'text';
   readonly id: Spans;
   readonly stream: Spans;
+  /**
+   * Where it is known, for each event the number of its stream: streams are numbered from 0 as the batch first names
+   * them.
+   */
+  readonly streamNumbers?: Uint32Array;
   readonly type: Spans;
   /** JSON text. */
   readonly data: Spans;

@@ -29,8 +29,9 @@ export interface StreamTable {
   duplicates: Map<number, number>;
   headVersion: Float64Array;
   headIds: Uint8Array;
-  /** The batch that last held the stream, counted in `batches`. */
+  /** The batch that last held the stream, counted in `batches`; and the stream's number in it. */
   seenIn: Uint32Array;
+  numberIn: Uint32Array;
   batches: number;
   /** Head ids that are no UUIDs in the canonical form; the stream's 16 bytes are then unused. */
   headTextIds: Map<number, string>;
@@ -59,30 +60,73 @@ export function makeStreamTable(): StreamTable {
     headVersion: new Float64Array(capacity),
     headIds: new Uint8Array(capacity * UUID_BYTES),
     seenIn: new Uint32Array(capacity),
+    numberIn: new Uint32Array(capacity),
     batches: 0,
     headTextIds: new Map(),
   };
 }
 
-/** Adds every event of a batch. Returns the streams that the batch holds, each once. */
-export function addBatch(table: StreamTable, batch: EventBatch): number[] {
-  const { bytes, versions, stream, id } = batch;
+/** The streams of a batch, each once, as their places in the table, in the order in which the batch first names them. */
+export interface BatchStreams {
+  readonly streams: readonly number[];
+  /** For each event its stream's place in `streams`. */
+  readonly numbers: Uint32Array;
+}
+
+/** Adds every event of a batch. */
+export function addBatch(table: StreamTable, batch: EventBatch): BatchStreams {
+  const found = batch.streamNumbers === undefined ? findStreams(table, batch) : lookUpStreams(table, batch);
+  const { streams, numbers } = found;
+  const { versions } = batch;
+  // Of each stream the row of its highest version so far; −1: an earlier batch has a higher one.
+  const heads = new Int32Array(streams.length).fill(-1);
+  for (let row = 0; row < batch.count; row += 1) {
+    const number = numbers[row]!;
+    const index = streams[number]!;
+    const version = versions[row]!;
+    addVersion(table, index, version);
+    if (table.events[index] !== 1 && version < table.headVersion[index]!) continue;
+    table.headVersion[index] = version;
+    heads[number] = row;
+  }
+  const { starts, lengths } = batch.id;
+  for (let number = 0; number < streams.length; number += 1) {
+    const row = heads[number]!;
+    if (row !== -1) setHeadId(table, streams[number]!, batch, starts[row]!, lengths[row]!);
+  }
+  return found;
+}
+
+/** Finds the stream of each event, and numbers the streams. */
+function findStreams(table: StreamTable, batch: EventBatch): BatchStreams {
+  const { bytes, stream } = batch;
   const streams: number[] = [];
+  const numbers = new Uint32Array(batch.count);
   table.batches += 1;
   for (let row = 0; row < batch.count; row += 1) {
     const index = findOrAdd(table, bytes, stream.starts[row]!, stream.lengths[row]!);
     if (table.seenIn[index] !== table.batches) {
       table.seenIn[index] = table.batches;
+      table.numberIn[index] = streams.length;
       streams.push(index);
     }
-    const version = versions[row]!;
-    addVersion(table, index, version);
-    if (table.events[index] === 1 || version >= table.headVersion[index]!) {
-      table.headVersion[index] = version;
-      setHeadId(table, index, batch, id.starts[row]!, id.lengths[row]!);
-    }
+    numbers[row] = table.numberIn[index]!;
   }
-  return streams;
+  return { streams, numbers };
+}
+
+/** Finds each stream once, by the numbers that the batch brings. */
+function lookUpStreams(
+  table: StreamTable,
+  { bytes, stream, streamNumbers, count }: EventBatch,
+): BatchStreams {
+  const streams: number[] = [];
+  const numbers = streamNumbers!;
+  for (let row = 0; row < count; row += 1) {
+    if (numbers[row] !== streams.length) continue;
+    streams.push(findOrAdd(table, bytes, stream.starts[row]!, stream.lengths[row]!));
+  }
+  return { streams, numbers };
 }
 
 /** The stream's place in the table; added when it is new. */
@@ -179,7 +223,10 @@ function addVersion(table: StreamTable, index: number, version: number): void {
   if (events === 1) {
     table.runFirst[index] = version;
     table.runLast[index] = version;
-  } else if (version === table.runLast[index]! + 1 && !table.moreRuns.has(index)) {
+  } else if (
+    version === table.runLast[index]! + 1 &&
+    (table.moreRuns.size === 0 || !table.moreRuns.has(index))
+  ) {
     table.runLast[index] = version;
   } else {
     addRun(table, index, version, version);
@@ -340,6 +387,7 @@ function growColumns(table: StreamTable): void {
   table.runLast = new Float64Array(resize(table.runLast, capacity));
   table.headVersion = new Float64Array(resize(table.headVersion, capacity));
   table.seenIn = new Uint32Array(resize(table.seenIn, capacity));
+  table.numberIn = new Uint32Array(resize(table.numberIn, capacity));
   table.headIds = new Uint8Array(resize(table.headIds, capacity * UUID_BYTES));
 }
 

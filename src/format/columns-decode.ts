@@ -54,12 +54,18 @@ function decodeColumns(decoder: ColumnsDecoder, plain: Buffer): EventBatch {
   const timeTexts = timeText === undefined ? null : readTimeTexts(timeText, count);
   const ids = readIds(decoder, plain, columns.get('id')!, count);
   if (data === null && metadata === null)
-    return batchOf(rows, count, { ...ids, timeTexts, jsonIsCompact: false });
+    return batchOf(rows, count, { ...ids, timeTexts, jsonIsCompact: false, streamNumbers });
   const joined = joinedWith(decoder, ids.bytes);
   if (data !== null) expandTemplates(data, joined, rows.data, count);
   if (metadata !== null) expandTemplates(metadata, joined, rows.metadata, count);
   const bytes = writtenBytes(joined);
-  return batchOf(rows, count, { bytes, idKind: ids.idKind, timeTexts, jsonIsCompact: false });
+  return batchOf(rows, count, {
+    bytes,
+    idKind: ids.idKind,
+    timeTexts,
+    jsonIsCompact: false,
+    streamNumbers,
+  });
 }
 
 /** The writer whose content begins with the chunk. */

@@ -73,7 +73,7 @@ function writeColumn(
     case 'id':
       return writeIds(out, source, batch);
     case 'stream':
-      return writeNames(out, source, batch.stream, count, streams, streamNumbers);
+      return writeNames(out, source, batch.stream, count, streams, streamNumbers, batch.streamNumbers);
     case 'version':
       return writeVersions(out, batch.versions, streamNumbers, count, lastVersions);
     case 'type':

@@ -41,7 +41,7 @@ export function growRows(rows: DecodedRows, capacity: number): void {
 export function batchOf(
   rows: DecodedRows,
   count: number,
-  rest: Pick<EventBatch, 'bytes' | 'idKind' | 'timeTexts' | 'jsonIsCompact'>,
+  rest: Pick<EventBatch, 'bytes' | 'idKind' | 'timeTexts' | 'jsonIsCompact' | 'streamNumbers'>,
 ): EventBatch {
   const { id, stream, type, data, metadata, versions, times } = rows;
   return { count, id, stream, type, data, metadata, versions, times, ...rest };

@@ -1,4 +1,4 @@
-import { sameBytes } from './byte-source.ts';
+import { type ByteSource, sameBytes } from './byte-source.ts';
 
 /**
  * The distinct names of one chunk, numbered in the order in which they are first seen. An open-addressed hash table
@@ -32,16 +32,16 @@ export function clearNames(names: NameDictionary): void {
   names.slots.fill(EMPTY);
 }
 
-/** The name's number; the next free one when it is new. All names of a chunk must lie in the same `bytes`. */
-export function nameNumber(names: NameDictionary, bytes: Buffer, start: number, length: number): number {
-  const hash = hashBytes(bytes, start, length);
+/** The name's number; the next free one when it is new. All names of a chunk must lie in the same `source`. */
+export function nameNumber(names: NameDictionary, source: ByteSource, start: number, length: number): number {
+  const hash = hashBytes(source, start, length);
   const mask = names.slots.length - 1;
   let slot = hash & mask;
   for (;;) {
     const number = names.slots[slot]!;
     if (number === EMPTY) return addName(names, slot, hash, start, length);
     if (names.hashes[number] === hash && names.lengths[number] === length) {
-      if (sameBytes(bytes, names.starts[number]!, start, length)) return number;
+      if (sameBytes(source.bytes, names.starts[number]!, start, length)) return number;
     }
     slot = (slot + 1) & mask;
   }
@@ -49,13 +49,19 @@ export function nameNumber(names: NameDictionary, bytes: Buffer, start: number, 
 
 function addName(names: NameDictionary, slot: number, hash: number, start: number, length: number): number {
   const number = names.count;
-  names.count = number + 1;
   names.slots[slot] = number;
   names.hashes[number] = hash;
+  appendName(names, start, length);
+  return number;
+}
+
+/** Gives the next number to a name that is known to be new. It is not found by `nameNumber`. */
+export function appendName(names: NameDictionary, start: number, length: number): void {
+  const number = names.count;
+  names.count = number + 1;
   names.starts[number] = start;
   names.lengths[number] = length;
   if (names.count === names.hashes.length) growNames(names);
-  return number;
 }
 
 function growNames(names: NameDictionary): void {
@@ -78,14 +84,11 @@ function growInto<T extends Int32Array | Uint32Array>(from: T, to: T): T {
 }
 
 /** Four bytes a step: xor, multiply, fold the high bits down. */
-function hashBytes(bytes: Buffer, start: number, length: number): number {
+function hashBytes({ bytes, view }: ByteSource, start: number, length: number): number {
   let hash = SEED ^ length;
   const end = start + length;
   let at = start;
-  for (; at + 4 <= end; at += 4) {
-    const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    hash = mix(hash ^ word);
-  }
+  for (; at + 4 <= end; at += 4) hash = mix(hash ^ view.getInt32(at));
   for (; at < end; at += 1) hash = mix(hash ^ bytes[at]!);
   return hash;
 }

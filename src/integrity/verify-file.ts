@@ -172,7 +172,7 @@ function checkEvents(
   const batch = codec.decode(plain);
   const facts = factsOf(batch, job.limits);
   mergeFacts(result.facts, facts);
-  const streams = addBatch(result.table, batch).length;
+  const streams = addBatch(result.table, batch).streams.length;
   if (entry.events === undefined || entry.events.streams !== streams) {
     throw new BackupError(
       'damaged',

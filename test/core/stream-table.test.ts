@@ -131,8 +131,8 @@ describe('the stream table', () => {
   it('says which streams a batch holds, each once', () => {
     const table = makeStreamTable();
     const row = (stream: string, version: number): Row => ({ stream, version, id: 'x' });
-    assert.deepEqual(addBatch(table, batchOf([row('a', 1), row('b', 1), row('a', 2)])), [0, 1]);
-    assert.deepEqual(addBatch(table, batchOf([row('b', 2), row('b', 3)])), [1]);
+    assert.deepEqual(addBatch(table, batchOf([row('a', 1), row('b', 1), row('a', 2)])).streams, [0, 1]);
+    assert.deepEqual(addBatch(table, batchOf([row('b', 2), row('b', 3)])).streams, [1]);
   });
 
   it('keeps 200,000 streams apart', () => {

@@ -1,8 +1,8 @@
 import type { Spans } from '../../core/event-batch.ts';
-import type { ByteSource } from '../byte-source.ts';
+import { type ByteSource, byteSource } from '../byte-source.ts';
 import { type ByteWriter, copySpan, reserve } from '../byte-writer.ts';
 import { chunkDamage } from '../chunk-damage.ts';
-import { clearNames, type NameDictionary, nameNumber } from '../name-dictionary.ts';
+import { appendName, clearNames, type NameDictionary, nameNumber } from '../name-dictionary.ts';
 import { MAX_VARINT_BYTES, readVarint, writeVarint } from '../varint.ts';
 import {
   type ColumnName,
@@ -15,7 +15,7 @@ import {
 
 /**
  * Stream names or types: how many distinct ones, their lengths, the names, then for each event its name's number.
- * Numbers go by first appearance. `numbers` gets them too.
+ * Numbers go by first appearance. They come from `known` where the batch has them; `numbers` gets them in any case.
  */
 export function writeNames(
   out: ByteWriter,
@@ -24,11 +24,11 @@ export function writeNames(
   count: number,
   names: NameDictionary,
   numbers: Uint32Array,
+  known?: Uint32Array,
 ): Encoding {
   clearNames(names);
-  for (let row = 0; row < count; row += 1) {
-    numbers[row] = nameNumber(names, source.bytes, spans.starts[row]!, spans.lengths[row]!);
-  }
+  if (known === undefined) numberNames(source, spans, count, names, numbers);
+  else takeNumbers(spans, count, names, numbers, known);
   let sizeBytes = MAX_VARINT_BYTES * (1 + names.count + count);
   for (let number = 0; number < names.count; number += 1) sizeBytes += names.lengths[number]!;
   reserve(out, sizeBytes);
@@ -39,6 +39,32 @@ export function writeNames(
   }
   for (let row = 0; row < count; row += 1) writeVarint(out, numbers[row]!);
   return ENCODING.dictionary;
+}
+
+function numberNames(
+  source: ByteSource,
+  { starts, lengths }: Spans,
+  count: number,
+  names: NameDictionary,
+  numbers: Uint32Array,
+): void {
+  for (let row = 0; row < count; row += 1) {
+    numbers[row] = nameNumber(names, source, starts[row]!, lengths[row]!);
+  }
+}
+
+function takeNumbers(
+  { starts, lengths }: Spans,
+  count: number,
+  names: NameDictionary,
+  numbers: Uint32Array,
+  known: Uint32Array,
+): void {
+  for (let row = 0; row < count; row += 1) {
+    const number = known[row]!;
+    numbers[row] = number;
+    if (number === names.count) appendName(names, starts[row]!, lengths[row]!);
+  }
 }
 
 export function readNames(
@@ -70,6 +96,7 @@ export function readNames(
 
 function readDictionary(name: ColumnName, part: ColumnPart, count: number, names: NameDictionary): void {
   const { reader } = part;
+  const source = byteSource(reader.bytes);
   clearNames(names);
   const at = reader.at;
   const distinct = readVarint(reader);
@@ -82,7 +109,7 @@ function readDictionary(name: ColumnName, part: ColumnPart, count: number, names
     if (length > reader.end - reader.at) {
       throw chunkDamage('columns', `column "${name}" ends inside its names`, reader.at);
     }
-    if (nameNumber(names, reader.bytes, reader.at, length) !== number) {
+    if (nameNumber(names, source, reader.at, length) !== number) {
       throw chunkDamage('columns', `column "${name}" has a name twice`, reader.at);
     }
     reader.at += length;

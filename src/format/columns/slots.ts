@@ -53,7 +53,7 @@ export function writeSlot(
   if (fractionDigits(length) !== -1 && writeInstants(out, values, scratch)) return;
   const endsWithDigit = length > 0 && isDigit(source.bytes[starts[0]! + length - 1]!);
   if (endsWithDigit && writeIntegers(out, values, scratch)) return;
-  if (writeDictionary(out, values, scratch.names)) return;
+  if (writeDictionary(out, values, scratch)) return;
   writeTexts(out, values);
 }
 
@@ -173,12 +173,12 @@ function readInteger(bytes: Uint8Array, start: number, length: number, maySigned
 const USES_PER_ENTRY = 3;
 
 /** The distinct values, then for each value its number; no numbers when all are the same. */
-function writeDictionary(out: ByteWriter, values: SlotValues, names: NameDictionary): boolean {
+function writeDictionary(out: ByteWriter, values: SlotValues, { names, numbers }: SlotScratch): boolean {
   const { source, starts, lengths, count } = values;
   const most = Math.max(1, Math.floor(count / USES_PER_ENTRY));
   clearNames(names);
   for (let i = 0; i < count; i += 1) {
-    nameNumber(names, source.bytes, starts[i]!, lengths[i]!);
+    numbers[i] = nameNumber(names, source, starts[i]!, lengths[i]!);
     if (names.count > most) return false;
   }
   let sizeBytes = 1 + MAX_VARINT_BYTES * (1 + names.count + count);
@@ -191,9 +191,7 @@ function writeDictionary(out: ByteWriter, values: SlotValues, names: NameDiction
     copySpan(out, source.bytes, names.starts[entry]!, names.lengths[entry]!);
   }
   if (names.count === 1) return true;
-  for (let i = 0; i < count; i += 1) {
-    writeVarint(out, nameNumber(names, source.bytes, starts[i]!, lengths[i]!));
-  }
+  for (let i = 0; i < count; i += 1) writeVarint(out, numbers[i]!);
   return true;
 }
 

@@ -1,3 +1,5 @@
+import { type ByteSource, byteSource } from '../byte-source.ts';
+
 /**
  * Cuts JSON texts into what they share and what differs. The value of each string and each number, `true`, `false` and
  * `null` becomes a slot; all between two slots (keys, punctuation, spaces) is a literal. Texts with the same literals
@@ -8,9 +10,10 @@
  * text is never judged: whatever it is, its literals and values put together are the text.
  */
 export interface TemplateTree {
-  bytes: Uint8Array;
-  /** By root (type of event), its first child; -1: none yet. */
-  readonly roots: Map<number, number>;
+  source: ByteSource;
+  /** By root (type of event) plus one, its first child; -1: none yet. */
+  roots: Int32Array;
+  rootsUsed: number;
   nodes: number;
   readonly literalStarts: Int32Array;
   readonly literalLengths: Int32Array;
@@ -59,8 +62,9 @@ function flags(characters: string): Uint8Array {
 
 export function makeTemplateTree(): TemplateTree {
   return {
-    bytes: new Uint8Array(0),
-    roots: new Map(),
+    source: byteSource(new Uint8Array(0)),
+    roots: new Int32Array(64).fill(-1),
+    rootsUsed: 0,
     nodes: 0,
     literalStarts: new Int32Array(MAX_NODES),
     literalLengths: new Int32Array(MAX_NODES),
@@ -78,10 +82,11 @@ export function makeTemplateTree(): TemplateTree {
   };
 }
 
-/** Starts over with texts that lie in `bytes`. */
-export function clearTree(tree: TemplateTree, bytes: Uint8Array): void {
-  tree.bytes = bytes;
-  tree.roots.clear();
+/** Starts over with texts that lie in `source`. */
+export function clearTree(tree: TemplateTree, source: ByteSource): void {
+  tree.source = source;
+  tree.roots.fill(-1, 0, tree.rootsUsed);
+  tree.rootsUsed = 0;
   tree.nodes = 0;
   tree.literalBytes = 0;
   tree.leaves.length = 0;
@@ -95,11 +100,20 @@ const WHOLE_NODES = 2;
 /** Cuts one text: appends its values and gives the number of its template. */
 export function addText(tree: TemplateTree, root: number, start: number, length: number): number {
   if (tree.values + MAX_SLOTS >= tree.valueStarts.length) growValues(tree);
+  if (root + 1 >= tree.rootsUsed) useRoot(tree, root);
   const { values } = tree;
   const template = walk(tree, root, start, start + length);
   if (template !== -1) return template;
   tree.values = values;
   return addWhole(tree, start, length);
+}
+
+function useRoot(tree: TemplateTree, root: number): void {
+  tree.rootsUsed = root + 2;
+  if (tree.rootsUsed <= tree.roots.length) return;
+  const roots = new Int32Array(tree.rootsUsed * 2).fill(-1);
+  roots.set(tree.roots);
+  tree.roots = roots;
 }
 
 function growValues(tree: TemplateTree): void {
@@ -125,7 +139,8 @@ function walk(tree: TemplateTree, root: number, start: number, end: number): num
     const kind = behind[node]!;
     if (kind === NOTHING) return templateAt(tree, node);
     if (tree.values === lastSlot) return -1;
-    const valueEnd = kind === STRING ? endOfString(tree.bytes, at, end) : endOfWord(tree.bytes, at, end);
+    const valueEnd =
+      kind === STRING ? endOfString(tree.source, at, end) : endOfWord(tree.source.bytes, at, end);
     if (valueEnd === -1) return -1;
     valueStarts[tree.values] = at;
     valueLengths[tree.values] = valueEnd - at;
@@ -138,7 +153,7 @@ function walk(tree: TemplateTree, root: number, start: number, end: number): num
 function findChild(tree: TemplateTree, root: number, parent: number, at: number, end: number): number {
   const { nextSiblings } = tree;
   let last = -1;
-  let child = parent === -1 ? (tree.roots.get(root) ?? -1) : tree.firstChildren[parent]!;
+  let child = parent === -1 ? tree.roots[root + 1]! : tree.firstChildren[parent]!;
   while (child !== -1) {
     if (isLiteral(tree, child, at, end)) return child;
     last = child;
@@ -149,20 +164,22 @@ function findChild(tree: TemplateTree, root: number, parent: number, at: number,
   if (literalEnd === -1 || literalEnd - at > MAX_LITERAL_BYTES) return -1;
   const added = addNode(tree, parent, at, literalEnd, tree.behindFound);
   if (last !== -1) nextSiblings[last] = added;
-  else if (parent === -1) tree.roots.set(root, added);
+  else if (parent === -1) tree.roots[root + 1] = added;
   else tree.firstChildren[parent] = added;
   return added;
 }
 
 function isLiteral(tree: TemplateTree, node: number, at: number, end: number): boolean {
-  const { bytes } = tree;
+  const { bytes, view } = tree.source;
   const length = tree.literalLengths[node]!;
   if (length > end - at) return false;
   const literal = tree.literalStarts[node]!;
-  for (let i = 0; i < length; i += 1) if (bytes[literal + i] !== bytes[at + i]) return false;
+  let i = 0;
+  for (; i + 4 <= length; i += 4) if (view.getInt32(literal + i) !== view.getInt32(at + i)) return false;
+  for (; i < length; i += 1) if (bytes[literal + i] !== bytes[at + i]) return false;
   const kind = tree.behind[node]!;
-  const next = at + length;
   if (kind === STRING) return true;
+  const next = at + length;
   return kind === WORD ? next < end && BEGINS_WORD[bytes[next]!] === 1 : next === end;
 }
 
@@ -189,10 +206,10 @@ function templateAt(tree: TemplateTree, leaf: number): number {
 
 /** The template of one slot and no literal: an empty literal, the value, an empty literal. */
 function addWhole(tree: TemplateTree, start: number, length: number): number {
-  let first = tree.roots.get(WHOLE);
-  if (first === undefined) {
+  let first = tree.roots[WHOLE + 1]!;
+  if (first === -1) {
     first = addNode(tree, -1, start, start, STRING);
-    tree.roots.set(WHOLE, first);
+    tree.roots[WHOLE + 1] = first;
     tree.firstChildren[first] = addNode(tree, first, start, start, NOTHING);
   }
   tree.valueStarts[tree.values] = start;
@@ -206,7 +223,7 @@ function addWhole(tree: TemplateTree, start: number, length: number): number {
  * string in it has no end.
  */
 function endOfLiteral(tree: TemplateTree, start: number, end: number, isBehindString: boolean): number {
-  const { bytes } = tree;
+  const { bytes } = tree.source;
   tree.behindFound = WORD;
   // Behind the value of a string stands its quote.
   let at = isBehindString ? start + 1 : start;
@@ -215,7 +232,7 @@ function endOfLiteral(tree: TemplateTree, start: number, end: number, isBehindSt
     if (BEGINS_WORD[byte] === 1) return at;
     at += 1;
     if (byte !== QUOTE) continue;
-    const close = endOfString(bytes, at, end);
+    const close = endOfString(tree.source, at, end);
     if (close === -1) return -1;
     const next = behindSpaces(bytes, close + 1, end);
     if (next === end || bytes[next] !== COLON) {
@@ -229,14 +246,28 @@ function endOfLiteral(tree: TemplateTree, start: number, end: number, isBehindSt
 }
 
 /** Where the quote of a string stands whose value begins at `at`; -1: nowhere. */
-function endOfString(bytes: Uint8Array, start: number, end: number): number {
-  for (let at = start; at < end; at += 1) {
+function endOfString({ bytes, view }: ByteSource, start: number, end: number): number {
+  let at = start;
+  // Four bytes a step, as long as none of them is a quote or a backslash (Mycroft's test for a zero byte).
+  for (; at + 4 <= end; at += 4) {
+    const word = view.getInt32(at, true);
+    const quotes = word ^ QUOTES;
+    const backslashes = word ^ BACKSLASHES;
+    const found = ((quotes - ONES) & ~quotes) | ((backslashes - ONES) & ~backslashes);
+    if ((found & HIGH_BITS) !== 0) break;
+  }
+  for (; at < end; at += 1) {
     const byte = bytes[at]!;
     if (byte === QUOTE) return at;
     if (byte === BACKSLASH) at += 1;
   }
   return -1;
 }
+
+const QUOTES = 0x2222_2222;
+const BACKSLASHES = 0x5c5c_5c5c;
+const ONES = 0x0101_0101;
+const HIGH_BITS = 0x8080_8080 | 0;
 
 function endOfWord(bytes: Uint8Array, start: number, end: number): number {
   let at = start + 1;

@@ -87,7 +87,7 @@ function cutTexts(
 ): boolean {
   fitRows(writer, count);
   const { tree, rowTemplates, rowValues } = writer;
-  clearTree(tree, source.bytes);
+  clearTree(tree, source);
   let seenBytes = 0;
   for (let row = 0; row < count; row += 1) {
     rowValues[row] = tree.values;

@@ -4,7 +4,7 @@ import { generateBatches } from '../src/testing/event-generator.ts';
 
 /** Fills an empty database with generated events, the same ones for the same number. */
 export async function loadGenerated(address: string, events: number): Promise<void> {
-  const store = openStore(address);
+  const store = await openStore(address);
   try {
     const session = await store.openRestore({ attemptId: randomUUID(), replace: false });
     const writer = await session.openWriter();

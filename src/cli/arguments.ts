@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError } from 'commander';
-import { PARALLEL, type Settings } from './config.ts';
+import type { Settings } from './config.ts';
+
+/** Parts that are worked on at the same time. */
+export const PARALLEL = { min: 1, max: 64 } as const;
 
 /** A parser for an option that is a whole number from `min` to `max`. */
 export function wholeNumber(min: number, max: number): (text: string) => number {

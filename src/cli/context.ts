@@ -21,7 +21,7 @@ export interface GlobalFlags {
 export interface CommandContext {
   readonly flags: GlobalFlags;
   /** Reads the configuration. Throws `config_invalid` or `usage`. */
-  readonly settings: () => Settings;
+  readonly settings: () => Promise<Settings>;
   readonly output: Output;
   readonly log: Log;
   readonly progress: ProgressDisplay;
@@ -60,7 +60,7 @@ export async function withStore<Result>(
   address: string,
   work: (store: EventStore) => Promise<Result>,
 ): Promise<Result> {
-  const store = openStore(address);
+  const store = await openStore(address);
   try {
     return await work(store);
   } finally {

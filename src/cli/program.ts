@@ -1,14 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { BackupError } from '../core/errors.ts';
-import { addBackupCommand } from './commands/backup.ts';
-import { addDemoCommand } from './commands/demo.ts';
-import { addExportCommand } from './commands/export.ts';
-import { addInitCommand } from './commands/init.ts';
-import { addListCommand } from './commands/list.ts';
-import { addRestoreCommand } from './commands/restore.ts';
-import { addShowCommand } from './commands/show.ts';
-import { addVerifyCommand } from './commands/verify.ts';
 import { CONFIG_NAME, loadSettings } from './config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
 import { reportError } from './error-output.ts';
@@ -35,7 +27,7 @@ export async function runProgram(words: readonly string[], host: Host): Promise<
     const flags = program.opts<GlobalFlags>();
     exitCode = await runWork(work, left, makeContext(flags, host));
   };
-  const program = makeProgram(start, host);
+  const program = await makeProgram(words, start, host);
   try {
     await program.parseAsync(words, { from: 'user' });
     return exitCode;
@@ -81,7 +73,7 @@ function sayStopping(stderr: Terminal): void {
   if (stderr.isTTY) stderr.write('\rstopping; press Ctrl-C again to stop at once, without cleaning up\n');
 }
 
-function makeProgram(start: Start, host: Host): Command {
+async function makeProgram(words: readonly string[], start: Start, host: Host): Promise<Command> {
   const program = new Command('eventcore')
     .description('Backup, verification and recovery for event stores.')
     .version(packageVersion())
@@ -103,20 +95,30 @@ function makeProgram(start: Start, host: Host): Command {
       outputError: () => {},
     })
     .exitOverride();
-  for (const add of COMMANDS) add(program, start);
+  for (const add of await loadCommands(words)) add(program, start);
   return program;
 }
 
-const COMMANDS = [
-  addInitCommand,
-  addBackupCommand,
-  addListCommand,
-  addShowCommand,
-  addVerifyCommand,
-  addRestoreCommand,
-  addExportCommand,
-  addDemoCommand,
-];
+type AddCommand = (program: Command, start: Start) => void;
+
+/** In the order of the help. Each is loaded with all that it works with. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  init: async () => (await import('./commands/init.ts')).addInitCommand,
+  backup: async () => (await import('./commands/backup.ts')).addBackupCommand,
+  list: async () => (await import('./commands/list.ts')).addListCommand,
+  show: async () => (await import('./commands/show.ts')).addShowCommand,
+  verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
+  restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
+  export: async () => (await import('./commands/export.ts')).addExportCommand,
+  demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
+};
+
+/** Only the commands that the words name; all of them for help, or where no command is named. */
+function loadCommands(words: readonly string[]): Promise<AddCommand[]> {
+  const named = Object.keys(COMMANDS).filter((name) => words.includes(name));
+  const needsAll = named.length === 0 || words.some((word) => ['help', '--help', '-h'].includes(word));
+  return Promise.all((needsAll ? Object.keys(COMMANDS) : named).map((name) => COMMANDS[name]!()));
+}
 
 function usageError(program: Command, words: readonly string[], error: CommanderError): BackupError {
   const help = `run \`${commandPath(program, words)} --help\` to see what there is`;

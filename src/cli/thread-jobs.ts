@@ -1,11 +1,6 @@
-import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from '../backup/range.ts';
-import {
-  type VerifyFileHooks,
-  type VerifyFileJob,
-  type VerifyFileResult,
-  verifyFile,
-} from '../integrity/verify-file.ts';
-import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from '../recovery/load-chunks.ts';
+import type { RangeHooks, RangeJob, RangeResult } from '../backup/range.ts';
+import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../integrity/verify-file.ts';
+import type { LoadHooks, LoadJob, LoadResult } from '../recovery/load-chunks.ts';
 import { openStore, openVault } from './wire.ts';
 
 /** What can run in a thread of its own. Inputs and results survive structured cloning. */
@@ -27,9 +22,11 @@ type JobTable = {
   ) => Promise<ThreadJobs[Kind]['result']>;
 };
 
+/** Each loads what it needs itself: a thread starts with every job, and is wanted soon. */
 export const threadJobs: JobTable = {
   async range(input, hooks) {
-    const store = openStore(input.store);
+    const { backUpRange } = await import('../backup/range.ts');
+    const store = await openStore(input.store);
     const vault = openVault(input.vault);
     try {
       await vault.open({ create: true });
@@ -42,6 +39,7 @@ export const threadJobs: JobTable = {
   },
 
   async verify(input, hooks) {
+    const { verifyFile } = await import('../integrity/verify-file.ts');
     const vault = openVault(input.vault);
     try {
       await vault.open({ create: false });
@@ -52,7 +50,8 @@ export const threadJobs: JobTable = {
   },
 
   async load(input, hooks) {
-    const store = openStore(input.store);
+    const { loadChunks } = await import('../recovery/load-chunks.ts');
+    const store = await openStore(input.store);
     const vault = openVault(input.vault);
     try {
       await vault.open({ create: false });

@@ -3,8 +3,6 @@ import type { Clock } from '../core/clock.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
-import { openPostgresStore } from '../stores/postgres/store.ts';
-import { openSqliteStore } from '../stores/sqlite/store.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
 import { storeScheme, vaultPath } from './address.ts';
 
@@ -12,13 +10,14 @@ import { storeScheme, vaultPath } from './address.ts';
 
 export const systemClock: Clock = { now: Date.now, uuid: randomUUID };
 
-const STORES: Readonly<Record<string, (address: string) => EventStore>> = {
-  sqlite: openSqliteStore,
-  postgres: openPostgresStore,
+/** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */
+const STORES: Readonly<Record<string, (address: string) => Promise<EventStore>>> = {
+  sqlite: async (address) => (await import('../stores/sqlite/store.ts')).openSqliteStore(address),
+  postgres: async (address) => (await import('../stores/postgres/store.ts')).openPostgresStore(address),
 };
 
 /** Opens a store by its address. Nothing is connected or created yet. Throws `usage` for an unknown kind. */
-export function openStore(address: string): EventStore {
+export async function openStore(address: string): Promise<EventStore> {
   const open = STORES[storeScheme(address)];
   if (open !== undefined) return open(address);
   throw new BackupError('usage', `no store of the kind ${JSON.stringify(storeScheme(address))}`, {

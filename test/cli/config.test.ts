@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { CONFIG_NAME, loadSettings, parseConfig, requireAddress } from '../../src/cli/config.ts';
+import { CONFIG_NAME, loadSettings, requireAddress } from '../../src/cli/config.ts';
+import { parseConfig } from '../../src/cli/config-file.ts';
 import { configTemplate } from '../../src/cli/config-template.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 
@@ -89,52 +90,52 @@ describe('settings', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it('come from the file in the working directory, with paths seen from there', () => {
-    const settings = loadSettings({ flags: {}, env: {}, cwd: folder });
+  it('come from the file in the working directory, with paths seen from there', async () => {
+    const settings = await loadSettings({ flags: {}, env: {}, cwd: folder });
     assert.equal(settings.store, `sqlite:${folder}/here.db`);
     assert.equal(settings.vault, `file:${folder}/here`);
     assert.equal(settings.file, join(folder, CONFIG_NAME));
   });
 
-  it('come from a named file, with paths seen from its folder', () => {
+  it('come from a named file, with paths seen from its folder', async () => {
     const env = { EVENTCORE_CONFIG: 'etc/other.yaml' };
-    const settings = loadSettings({ flags: {}, env, cwd: folder });
+    const settings = await loadSettings({ flags: {}, env, cwd: folder });
     assert.equal(settings.store, `sqlite:${folder}/etc/there.db`);
     assert.equal(settings.vault, `file:${folder}/there`);
-    const byFlag = loadSettings({ flags: { config: CONFIG_NAME }, env, cwd: folder });
+    const byFlag = await loadSettings({ flags: { config: CONFIG_NAME }, env, cwd: folder });
     assert.equal(byFlag.store, `sqlite:${folder}/here.db`);
   });
 
-  it('prefer a flag to the environment, and the environment to the file', () => {
+  it('prefer a flag to the environment, and the environment to the file', async () => {
     const env = { EVENTCORE_STORE: 'sqlite:env.db', EVENTCORE_VAULT: 'env' };
-    const fromEnv = loadSettings({ flags: {}, env, cwd: folder });
+    const fromEnv = await loadSettings({ flags: {}, env, cwd: folder });
     assert.deepEqual([fromEnv.store, fromEnv.vault], ['sqlite:env.db', 'env']);
-    const fromFlags = loadSettings({ flags: { store: 'sqlite:flag.db' }, env, cwd: folder });
+    const fromFlags = await loadSettings({ flags: { store: 'sqlite:flag.db' }, env, cwd: folder });
     assert.deepEqual([fromFlags.store, fromFlags.vault], ['sqlite:flag.db', 'env']);
   });
 
-  it('take an empty variable for none', () => {
+  it('take an empty variable for none', async () => {
     const env = { EVENTCORE_STORE: '', EVENTCORE_VAULT: '', EVENTCORE_CONFIG: '' };
-    assert.equal(loadSettings({ flags: {}, env, cwd: folder }).store, `sqlite:${folder}/here.db`);
+    assert.equal((await loadSettings({ flags: {}, env, cwd: folder })).store, `sqlite:${folder}/here.db`);
   });
 
-  it('need no file, unless one is named', () => {
+  it('need no file, unless one is named', async () => {
     const cwd = join(folder, 'etc');
-    assert.deepEqual(loadSettings({ flags: {}, env: {}, cwd }), {
+    assert.deepEqual(await loadSettings({ flags: {}, env: {}, cwd }), {
       store: null,
       vault: null,
       backup: {},
       file: null,
     });
-    assert.throws(
-      () => loadSettings({ flags: { config: 'none.yaml' }, env: {}, cwd }),
+    await assert.rejects(
+      loadSettings({ flags: { config: 'none.yaml' }, env: {}, cwd }),
       (error) => isBackupError(error, 'config_invalid') && error.message.includes('none.yaml (ENOENT)'),
     );
   });
 
-  it('with a faulty address name the file and hide the password', () => {
-    assert.throws(
-      () => loadSettings({ flags: { config: 'etc/bad.yaml' }, env: {}, cwd: folder }),
+  it('with a faulty address name the file and hide the password', async () => {
+    await assert.rejects(
+      loadSettings({ flags: { config: 'etc/bad.yaml' }, env: {}, cwd: folder }),
       (error) =>
         isBackupError(error, 'config_invalid') &&
         error.message.includes('bad.yaml') &&
@@ -143,8 +144,8 @@ describe('settings', () => {
     );
   });
 
-  it('without an address say all the ways to give it', () => {
-    const settings = loadSettings({ flags: {}, env: {}, cwd: join(folder, 'etc') });
+  it('without an address say all the ways to give it', async () => {
+    const settings = await loadSettings({ flags: {}, env: {}, cwd: join(folder, 'etc') });
     assert.throws(
       () => requireAddress(settings, 'vault'),
       (error) =>

@@ -102,7 +102,7 @@ async function withStore<Result>(
   address: string,
   work: (store: EventStore) => Promise<Result>,
 ): Promise<Result> {
-  const store = openStore(address);
+  const store = await openStore(address);
   try {
     return await work(store);
   } finally {

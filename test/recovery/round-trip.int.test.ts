@@ -93,7 +93,7 @@ describe('from store to vault to store', () => {
       kind === 'sqlite'
         ? `sqlite:${join(folder, `${randomUUID()}.db`)}`
         : postgres.address(await postgres.createDatabase());
-    const store = openStore(address);
+    const store = await openStore(address);
     opened.push(store);
     return store;
   }

@@ -85,7 +85,7 @@ interface Attempt {
 }
 
 async function backUp(context: CommandContext, flags: BackupFlags, attempt: Attempt): Promise<number> {
-  const settings = context.settings();
+  const settings = await context.settings();
   const choice = chooseFormat(flags, settings);
   const parallel = chooseParallel(flags.parallel, settings);
   const storeAddress = requireAddress(settings, 'store');

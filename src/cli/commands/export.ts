@@ -100,8 +100,8 @@ function chooseSource(context: CommandContext, wanted: string | undefined): Sour
   if (wanted === undefined) {
     return (sink, done) => withStore(flags.store!, (store) => exportStore(context, store, sink, done));
   }
-  return (sink, done) =>
-    withVault(requireAddress(context.settings(), 'vault'), { create: false }, async (vault) => {
+  return async (sink, done) =>
+    withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
       return exportBackup(context, vault, findBackup(await readCatalog(vault), wanted), sink, done);
     });
 }

@@ -31,7 +31,7 @@ export function addListCommand(program: Command, start: Start): void {
 
 async function list(context: CommandContext): Promise<number> {
   const { output } = context;
-  await withVault(requireAddress(context.settings(), 'vault'), { create: false }, async (vault) => {
+  await withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
     output.document(listDocument(catalog, vault.address));
     output.answer(listLines(catalog, vault.address, context));

@@ -75,7 +75,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
 }
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
-  const settings = context.settings();
+  const settings = await context.settings();
   await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
     const entry = chooseBackup(context, catalog, vault.address, flags.backup);
@@ -176,7 +176,7 @@ async function restoreEntry(
   entry: CatalogEntry,
   target: EventStore,
 ): Promise<void> {
-  const parallel = chooseParallel(flags.parallel, context.settings());
+  const parallel = chooseParallel(flags.parallel, await context.settings());
   const { progress, signal } = context;
   const report = await restoreBackup(
     { target, vault, clock: systemClock, ...loadRunner(flags.to, vault, entry.manifest, parallel) },

@@ -35,7 +35,7 @@ export function addShowCommand(program: Command, start: Start): void {
 
 async function show(context: CommandContext, wanted: string, withStreams: boolean): Promise<number> {
   const { output } = context;
-  await withVault(requireAddress(context.settings(), 'vault'), { create: false }, async (vault) => {
+  await withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
     const entry = findBackup(await readCatalog(vault), wanted);
     const document = { vault: vault.address, folder: entry.folder, ...showDocument(entry) };
     if (!withStreams) output.document(document);

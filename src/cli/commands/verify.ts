@@ -61,7 +61,7 @@ async function verify(
   wanted: readonly string[],
   flags: VerifyFlags,
 ): Promise<number> {
-  const settings = context.settings();
+  const settings = await context.settings();
   const vaultAddress = requireAddress(settings, 'vault');
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   return withVault(vaultAddress, { create: false }, async (vault) => {
@@ -122,7 +122,7 @@ async function checkAll(
   candidates: readonly Candidate[],
   { flags, store, all }: CheckOptions,
 ): Promise<Verified[]> {
-  const parallel = chooseParallel(undefined, context.settings());
+  const parallel = chooseParallel(undefined, await context.settings());
   const ports = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
   const newest = candidates.findLast((candidate) => 'manifest' in candidate);
   const results: Verified[] = [];

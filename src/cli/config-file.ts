@@ -1,0 +1,89 @@
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { BackupError } from '../core/errors.ts';
+import { CHUNK_FORMATS, COMPRESSIONS } from '../core/manifest.ts';
+import { redactText } from './address.ts';
+import { PARALLEL } from './arguments.ts';
+
+/** What may stand in a configuration file. */
+const backupSchema = z.strictObject({
+  format: z.enum(CHUNK_FORMATS).optional(),
+  compression: z.enum(COMPRESSIONS).optional(),
+  level: z.int().optional(),
+  parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
+});
+
+/** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
+const configSchema = z.strictObject({
+  store: z.string().min(1).nullish(),
+  vault: z.string().min(1).nullish(),
+  backup: backupSchema.nullish(),
+});
+
+/** Keys of a region's policy; they belong to a configuration that this version does not read. */
+const POLICY_KEYS = ['primary', 'replicas', 'archive'];
+
+export type BackupSettings = z.infer<typeof backupSchema>;
+
+/** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
+export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
+  const document = parseDocument(text, { prettyErrors: true });
+  const [fault] = document.errors;
+  if (fault !== undefined) throw yamlFault(path, fault.message, fault.linePos?.[0]);
+  let value: unknown;
+  try {
+    value = document.toJS() ?? {};
+  } catch (cause) {
+    throw yamlFault(path, cause instanceof Error ? cause.message : String(cause));
+  }
+  refusePolicy(value, path);
+  const parsed = configSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw schemaFault(path, parsed.error.issues[0]!);
+}
+
+/** The first line only: the others show the source, and that may hold a password. */
+function yamlFault(path: string, message: string, place?: { line: number; col: number }): BackupError {
+  const reason = redactText(message.split('\n')[0]!.replace(/( at line \d+, column \d+)?:?$/, ''));
+  const at = place === undefined ? '' : `:${place.line}:${place.col}`;
+  return new BackupError('config_invalid', `${path}${at} is not valid YAML: ${reason}`, {
+    hint: 'correct it, or begin anew with `eventcore init --force`',
+  });
+}
+
+function refusePolicy(value: unknown, path: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  const found = POLICY_KEYS.find((key) => Object.hasOwn(value, key));
+  if (found === undefined) return;
+  throw new BackupError(
+    'config_invalid',
+    `${path}: the policy of a region (\`${found}\`) is not read by this version`,
+    { hint: `remove ${POLICY_KEYS.map((key) => `\`${key}\``).join(', ')}; nothing would act on them` },
+  );
+}
+
+type Issue = z.core.$ZodIssue;
+
+function schemaFault(path: string, issue: Issue): BackupError {
+  const place = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const key = [...issue.path, issue.keys[0]].join('.');
+    return new BackupError('config_invalid', `${path}: unknown key \`${key}\``, {
+      hint: `allowed ${place === '' ? 'at the top' : `in \`${place}\``}: ${allowedKeys(issue.path).join(', ')}`,
+    });
+  }
+  return new BackupError(
+    'config_invalid',
+    `${path}: ${place === '' ? 'the file' : `\`${place}\``} is not valid: ${reasonOf(issue)}`,
+    { hint: 'correct it, or begin anew with `eventcore init --force`' },
+  );
+}
+
+function allowedKeys(path: readonly PropertyKey[]): string[] {
+  return Object.keys(path[0] === 'backup' ? backupSchema.shape : configSchema.shape);
+}
+
+function reasonOf(issue: Issue): string {
+  if (issue.code === 'invalid_value') return `it must be one of ${issue.values.map(String).join(', ')}`;
+  return issue.message.replace(/^Invalid input: /, '').replace(/^./, (letter) => letter.toLowerCase());
+}

@@ -185,8 +185,19 @@ export interface StreamFacts {
   readonly duplicates: number;
 }
 
+const NO_GAPS: StreamFacts['gaps'] = [];
+
 export function streamFacts(table: StreamTable, index: number): StreamFacts {
   compactRuns(table, index);
+  if (!table.moreRuns.has(index)) {
+    return {
+      events: table.events[index]!,
+      firstVersion: table.runFirst[index]!,
+      lastVersion: table.runLast[index]!,
+      gaps: NO_GAPS,
+      duplicates: table.duplicates.get(index) ?? 0,
+    };
+  }
   const runs = [table.runFirst[index]!, table.runLast[index]!, ...(table.moreRuns.get(index) ?? [])];
   const gaps: [number, number][] = [];
   for (let i = 2; i < runs.length; i += 2) gaps.push([runs[i - 1]! + 1, runs[i]! - 1]);

@@ -20,8 +20,12 @@ export const MAX_PLAIN_BYTES = 2 ** 31 - 1;
 
 export type Compress = (plain: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
-/** The 16 KiB default costs a third of the speed. */
-const OUTPUT_CHUNK_BYTES = 1 << 20;
+/**
+ * Room for the output is made in steps of this; the 16 KiB default costs a third of the speed. Each step is a way to the
+ * thread pool and back. Inline it is only an allocation, and what is not used of it is lost.
+ */
+const POOL_OUTPUT_BYTES = 1 << 20;
+const INLINE_OUTPUT_BYTES = 1 << 16;
 
 /**
  * Compresses a chunk into one frame. `inline` works in the calling thread, which is the quicker way for a worker;
@@ -30,14 +34,15 @@ const OUTPUT_CHUNK_BYTES = 1 << 20;
 export function makeCompress(kind: Compression, level: number | null, inline: boolean): Compress {
   if (kind === 'none') return (plain) => plain;
   const chosen = level ?? LEVELS[kind].default;
+  const chunkSize = inline ? INLINE_OUTPUT_BYTES : POOL_OUTPUT_BYTES;
   if (kind === 'gzip') {
-    const options = { level: chosen, chunkSize: OUTPUT_CHUNK_BYTES };
+    const options = { level: chosen, chunkSize };
     return inline
       ? (plain) => zlib.gzipSync(plain, options)
       : (plain) => inPool((done) => zlib.gzip(plain, options, done));
   }
   const options = {
-    chunkSize: OUTPUT_CHUNK_BYTES,
+    chunkSize,
     params: { [zlib.constants.ZSTD_c_compressionLevel]: chosen },
   };
   return inline

@@ -1,6 +1,17 @@
 import { BackupError } from '../core/errors.ts';
 import { nameText } from '../core/name-text.ts';
-import { headId, type StreamTable, sortedStreams, streamFacts, streamName } from '../core/stream-table.ts';
+import { type StreamTable, sortedStreams, streamFacts, streamName } from '../core/stream-table.ts';
+import { UUID_BYTES } from '../core/uuid-text.ts';
+import {
+  type ByteWriter,
+  clearWriter,
+  makeByteWriter,
+  reserve,
+  writeLiteral,
+  writtenBytes,
+} from './byte-writer.ts';
+import { ZERO } from './digits.ts';
+import { writeUuid } from './uuid-text.ts';
 
 /** One line of the heads file (FORMAT.md §6): what the backup holds of one stream. */
 export interface HeadLine {
@@ -16,20 +27,22 @@ export interface HeadLine {
 
 const HEADS_CHUNK_BYTES = 1 << 18;
 
-/** The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 256 KiB. */
-export function* encodeHeads(table: StreamTable): Generator<{ plain: Buffer; records: number }> {
-  let lines: string[] = [];
-  let bytes = 0;
+/**
+ * The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 256 KiB. A chunk is valid until
+ * the next one is asked for.
+ */
+export function* encodeHeads(table: StreamTable): Generator<{ plain: Uint8Array; records: number }> {
+  const out = makeByteWriter();
+  let records = 0;
   for (const index of sortedStreams(table)) {
-    const line = `${headText(table, index)}\n`;
-    lines.push(line);
-    bytes += line.length;
-    if (bytes < HEADS_CHUNK_BYTES) continue;
-    yield { plain: Buffer.from(lines.join('')), records: lines.length };
-    lines = [];
-    bytes = 0;
+    writeHead(out, table, index);
+    records += 1;
+    if (out.at < HEADS_CHUNK_BYTES) continue;
+    yield { plain: writtenBytes(out), records };
+    clearWriter(out);
+    records = 0;
   }
-  if (lines.length > 0) yield { plain: Buffer.from(lines.join('')), records: lines.length };
+  if (records > 0) yield { plain: writtenBytes(out), records };
 }
 
 /** Reads one plain chunk of a heads file. Throws `damaged`. */
@@ -60,13 +73,71 @@ export function decodeLines(plain: Uint8Array, file: string): unknown[] {
   });
 }
 
-/** A HeadLine as JSON, its keys in the order of the format. Spelt out: there may be millions. */
-function headText(table: StreamTable, index: number): string {
+/** A HeadLine as JSON, its keys in the order of the format. Byte by byte: there may be millions. */
+function writeHead(out: ByteWriter, table: StreamTable, index: number): void {
   const { events, firstVersion, lastVersion, gaps, duplicates } = streamFacts(table, index);
-  const streamId = JSON.stringify(nameText(streamName(table, index)));
-  const lastEventId = JSON.stringify(headId(table, index));
-  const versions = `"events":${events},"firstVersion":${firstVersion},"lastVersion":${lastVersion}`;
+  const name = streamName(table, index);
+  reserve(out, name.length + USUAL_LINE_BYTES);
+  writeLiteral(out, STREAM_ID);
+  if (isPlainAscii(name)) copyBytes(out, name);
+  else writeText(out, JSON.stringify(nameText(name)).slice(1, -1));
+  writeLiteral(out, EVENTS);
+  writeNumber(out, events);
+  writeLiteral(out, FIRST_VERSION);
+  writeNumber(out, firstVersion);
+  writeLiteral(out, LAST_VERSION);
+  writeNumber(out, lastVersion);
+  writeLiteral(out, LAST_EVENT_ID);
+  writeHeadId(out, table, index);
   const more = gaps.length > 0 ? `,"gaps":${JSON.stringify(gaps)}` : '';
   const doubled = duplicates > 0 ? `,"duplicates":${duplicates}` : '';
-  return `{"streamId":${streamId},${versions},"lastEventId":${lastEventId}${more}${doubled}}`;
+  writeText(out, `"${more}${doubled}}\n`);
 }
+
+const [STREAM_ID, EVENTS, FIRST_VERSION, LAST_VERSION, LAST_EVENT_ID] = [
+  '{"streamId":"',
+  '","events":',
+  ',"firstVersion":',
+  ',"lastVersion":',
+  ',"lastEventId":"',
+].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer, Buffer];
+
+/** All keys, four numbers and a UUID. */
+const USUAL_LINE_BYTES = 256;
+
+function writeHeadId(out: ByteWriter, table: StreamTable, index: number): void {
+  const text = table.headTextIds.get(index);
+  if (text === undefined) writeUuid(out, table.headIds, index * UUID_BYTES);
+  else writeText(out, JSON.stringify(text).slice(1, -1));
+}
+
+function writeText(out: ByteWriter, text: string): void {
+  reserve(out, text.length * 3 + USUAL_LINE_BYTES);
+  out.at += out.bytes.write(text, out.at, 'utf8');
+}
+
+function writeNumber(out: ByteWriter, number: number): void {
+  if (number >= 0 && number < 10) {
+    out.bytes[out.at] = ZERO + number;
+    out.at += 1;
+  } else {
+    out.at += out.bytes.write(String(number), out.at, 'latin1');
+  }
+}
+
+function copyBytes(out: ByteWriter, bytes: Uint8Array): void {
+  out.bytes.set(bytes, out.at);
+  out.at += bytes.length;
+}
+
+/** Printable, and nothing that JSON escapes. */
+function isPlainAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i += 1) {
+    const byte = bytes[i]!;
+    if (byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH) return false;
+  }
+  return true;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;

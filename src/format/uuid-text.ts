@@ -9,7 +9,7 @@ const DIGITS = Buffer.from(
 );
 
 /** Appends a UUID's bytes as canonical lower-case UUID text; the room must have been reserved. */
-export function writeUuid(out: ByteWriter, source: Buffer, start: number): void {
+export function writeUuid(out: ByteWriter, source: Uint8Array, start: number): void {
   const { bytes } = out;
   let { at } = out;
   for (let i = 0; i < UUID_BYTES; i += 1) {

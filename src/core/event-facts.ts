@@ -39,7 +39,7 @@ export function makeFacts(): EventFacts {
   };
 }
 
-export function factsOf(batch: EventBatch, limits: FactLimits): EventFacts {
+export function factsOf(batch: Omit<EventBatch, 'data' | 'metadata'>, limits: FactLimits): EventFacts {
   const facts = makeFacts();
   facts.events = batch.count;
   for (let row = 0; row < batch.count; row += 1) {
@@ -67,7 +67,10 @@ export function mergeFacts(facts: EventFacts, other: EventFacts): void {
   facts.futureTimes += other.futureTimes;
 }
 
-function hasEmptyField(batch: EventBatch, row: number): boolean {
+function hasEmptyField(
+  batch: Pick<EventBatch, 'id' | 'idKind' | 'stream' | 'type' | 'bytes'>,
+  row: number,
+): boolean {
   const streamLength = batch.stream.lengths[row]!;
   const typeLength = batch.type.lengths[row]!;
   const idLength = batch.id.lengths[row]!;

@@ -73,8 +73,14 @@ export interface BatchStreams {
   readonly numbers: Uint32Array;
 }
 
+/** What of a batch says which streams it holds. */
+type StreamBatch = Pick<
+  EventBatch,
+  'count' | 'bytes' | 'idKind' | 'id' | 'stream' | 'streamNumbers' | 'versions'
+>;
+
 /** Adds every event of a batch. */
-export function addBatch(table: StreamTable, batch: EventBatch): BatchStreams {
+export function addBatch(table: StreamTable, batch: StreamBatch): BatchStreams {
   const found = batch.streamNumbers === undefined ? findStreams(table, batch) : lookUpStreams(table, batch);
   const { streams, numbers } = found;
   const { versions } = batch;
@@ -98,7 +104,7 @@ export function addBatch(table: StreamTable, batch: EventBatch): BatchStreams {
 }
 
 /** Finds the stream of each event, and numbers the streams. */
-function findStreams(table: StreamTable, batch: EventBatch): BatchStreams {
+function findStreams(table: StreamTable, batch: StreamBatch): BatchStreams {
   const { bytes, stream } = batch;
   const streams: number[] = [];
   const numbers = new Uint32Array(batch.count);
@@ -118,7 +124,7 @@ function findStreams(table: StreamTable, batch: EventBatch): BatchStreams {
 /** Finds each stream once, by the numbers that the batch brings. */
 function lookUpStreams(
   table: StreamTable,
-  { bytes, stream, streamNumbers, count }: EventBatch,
+  { bytes, stream, streamNumbers, count }: StreamBatch,
 ): BatchStreams {
   const streams: number[] = [];
   const numbers = streamNumbers!;
@@ -294,7 +300,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 function setHeadId(
   table: StreamTable,
   index: number,
-  batch: EventBatch,
+  batch: StreamBatch,
   start: number,
   length: number,
 ): void {

@@ -14,7 +14,8 @@ import { makeMsgpackDecoder } from './msgpack-decode.ts';
  * Turns batches into plain chunks and back. A codec reuses its buffers and so belongs to one pipeline: one that
  * encodes, or one that decodes.
  *
- * A decoder accepts exactly what the encoder writes: encoding a decoded chunk gives the same bytes again.
+ * A decoder accepts exactly what the encoder writes: encoding a decoded chunk gives the same bytes again. Only how texts
+ * are put together from templates is the encoder's choice.
  */
 export interface ChunkCodec {
   readonly format: ChunkFormat;
@@ -32,13 +33,19 @@ export interface ChunkCodec {
    * memory and time in proportion to the length of the chunk, whatever counts it claims.
    */
   decode(plain: Uint8Array): EventBatch;
+
+  /**
+   * As `decode`, for who only wants to know that the chunk is sound: every byte of it is read, but where data and
+   * metadata lie in the batch is not said, since they need not be put together for it.
+   */
+  check(plain: Uint8Array): Omit<EventBatch, 'data' | 'metadata'>;
 }
 
 const CODECS: Record<
   ChunkFormat,
   {
     readonly encoder: () => (batch: EventBatch) => Uint8Array;
-    readonly decoder: () => (plain: Uint8Array) => EventBatch;
+    readonly decoder: () => (plain: Uint8Array, withTexts: boolean) => EventBatch;
   }
 > = {
   columns: { encoder: makeColumnsEncoder, decoder: makeColumnsDecoder },
@@ -62,10 +69,18 @@ export function chunkCodec(format: ChunkFormat): ChunkCodec {
       return plain;
     },
     decode(plain) {
-      if (plain.length > MAX_CHUNK_BYTES) throw chunkDamage(format, 'it goes on', MAX_CHUNK_BYTES);
-      return decode(plain);
+      refuseTooLong(format, plain);
+      return decode(plain, true);
+    },
+    check(plain) {
+      refuseTooLong(format, plain);
+      return decode(plain, false);
     },
   };
+}
+
+function refuseTooLong(format: ChunkFormat, plain: Uint8Array): void {
+  if (plain.length > MAX_CHUNK_BYTES) throw chunkDamage(format, 'it goes on', MAX_CHUNK_BYTES);
 }
 
 function refuseNulls(batch: EventBatch): void {

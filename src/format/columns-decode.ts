@@ -25,10 +25,10 @@ interface ColumnsDecoder {
 }
 
 /**
- * Decodes `columns` chunks. Accepts exactly what the encoder writes; anything else throws `damaged`. Values stay
- * where they lie in the chunk; only UUIDs have to be put together from their planes.
+ * Decodes `columns` chunks; see ChunkCodec. Values stay where they lie in the chunk; only UUIDs have to be put together
+ * from their planes, and texts from their templates.
  */
-export function makeColumnsDecoder(): (plain: Uint8Array) => EventBatch {
+export function makeColumnsDecoder(): (plain: Uint8Array, withTexts: boolean) => EventBatch {
   const decoder: ColumnsDecoder = {
     rows: makeDecodedRows(0),
     names: makeNameDictionary(),
@@ -37,10 +37,10 @@ export function makeColumnsDecoder(): (plain: Uint8Array) => EventBatch {
     typeNumbers: new Uint32Array(0),
     lastVersions: new Float64Array(0),
   };
-  return (plain) => decodeColumns(decoder, byteSource(plain).bytes);
+  return (plain, withTexts) => decodeColumns(decoder, byteSource(plain).bytes, withTexts);
 }
 
-function decodeColumns(decoder: ColumnsDecoder, plain: Buffer): EventBatch {
+function decodeColumns(decoder: ColumnsDecoder, plain: Buffer, withTexts: boolean): EventBatch {
   const { count, columns } = readHeader(plain);
   fitScratch(decoder, columns.get('version')!, count);
   const { rows, names, streamNumbers, typeNumbers, lastVersions } = decoder;
@@ -53,7 +53,7 @@ function decodeColumns(decoder: ColumnsDecoder, plain: Buffer): EventBatch {
   const timeText = columns.get('timeText');
   const timeTexts = timeText === undefined ? null : readTimeTexts(timeText, count);
   const ids = readIds(decoder, plain, columns.get('id')!, count);
-  if (data === null && metadata === null)
+  if (!withTexts || (data === null && metadata === null))
     return batchOf(rows, count, { ...ids, timeTexts, jsonIsCompact: false, streamNumbers });
   const joined = joinedWith(decoder, ids.bytes);
   if (data !== null) expandTemplates(data, joined, rows.data, count);

@@ -169,7 +169,7 @@ function checkEvents(
   job: VerifyFileJob,
   result: VerifyFileResult,
 ): number {
-  const batch = codec.decode(plain);
+  const batch = codec.check(plain);
   const facts = factsOf(batch, job.limits);
   mergeFacts(result.facts, facts);
   const streams = addBatch(result.table, batch).streams.length;

@@ -52,7 +52,7 @@ export function drawPicture(outcome: Outcome): string {
     top += TITLE_HEIGHT + bars.length * ROW_HEIGHT + MARGIN;
   }
   const { cores, processor } = outcome.machine;
-  const note = `${outcome.events.toLocaleString('en')} events; ${cores} cores, ${processor}; ratios to the bar with ×1.00`;
+  const note = `${outcome.events.toLocaleString('en')} events; ${cores} cores, ${processor}; green: EventCore Backup; ratios to ×1.00`;
   parts.push(text(MARGIN, top, note, 'note'));
   const height = top + MARGIN;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Benchmarks as bars">

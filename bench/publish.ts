@@ -9,8 +9,8 @@ import { requirementsTable, resultTables } from './tables.ts';
 
 const DOCS = join(import.meta.dirname, '../docs');
 const NUMBERS = join(DOCS, 'benchmarks.json');
-const PICTURE = join(DOCS, 'benchmarks.svg');
-const PAGE = join(DOCS, 'benchmarks.md');
+export const PICTURE = join(DOCS, 'benchmarks.svg');
+export const PAGE = join(DOCS, 'benchmarks.md');
 
 /** The outcomes that are in docs/, one for each size, the smallest first. */
 export function readPublished(): Outcome[] {

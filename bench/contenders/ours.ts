@@ -17,7 +17,6 @@ export const OURS: readonly Contender[] = [
   backup('backup, gzip', 'variant', ['--compression', 'gzip']),
   backup('backup, not compressed', 'variant', ['--compression', 'none']),
   backup('backup, jsonl', 'variant', ['--format', 'jsonl']),
-  backup('backup, jsonl, gzip', 'variant', ['--format', 'jsonl', '--compression', 'gzip']),
   backup('backup, msgpack', 'variant', ['--format', 'msgpack']),
   {
     ...{ name: 'verify', work: 'verify', role: 'ours', store: 'postgres', needs: [], input: 'backup' },

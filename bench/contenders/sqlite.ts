@@ -27,12 +27,23 @@ export const SQLITE: readonly Contender[] = [
       ]),
   },
   {
+    ...{ name: 'sqlite3 .dump | zstd -1', work: 'SQLite: full backup', role: 'peer', store: 'sqlite' },
+    needs: ['sqlite3', 'zstd'],
+    command: ({ source, output }) =>
+      shell('sqlite3 -readonly "$1" .dump | zstd -1q -o "$2"', [source.replace('sqlite:', ''), output]),
+  },
+  {
     ...{ name: 'SQLite restore', work: 'SQLite: restore', role: 'ours', store: 'sqlite', needs: [] },
     ...{ input: 'SQLite backup', target: 'sqlite' },
     command: ({ input, target }) => eventcore(['restore', '--to', target, '--vault', input]),
   },
   {
-    ...{ name: 'zstd -d of the copied file', work: 'SQLite: restore', role: 'baseline', store: 'sqlite' },
+    ...{ name: 'zstd -d | sqlite3', work: 'SQLite: restore', role: 'baseline', store: 'sqlite' },
+    ...{ needs: ['sqlite3', 'zstd'], input: 'sqlite3 .dump | zstd -1' },
+    command: ({ input, output }) => shell('zstd -dcq "$1" | sqlite3 "$2"', [input, output]),
+  },
+  {
+    ...{ name: 'zstd -d of the copied file', work: 'SQLite: restore', role: 'peer', store: 'sqlite' },
     ...{ needs: ['zstd'], input: 'VACUUM INTO, then zstd -1' },
     command: ({ input, output }) => ({ program: 'zstd', args: ['-dq', input, '-o', output] }),
   },

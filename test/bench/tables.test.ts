@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { fillPage, mainOutcome } from '../../bench/publish.ts';
+import { drawPicture } from '../../bench/picture.ts';
+import { fillPage, mainOutcome, PAGE, PICTURE, readPublished } from '../../bench/publish.ts';
 import { judge, REQUIREMENTS } from '../../bench/requirements.ts';
 import { formatTable, requirementsTable, resultTables } from '../../bench/tables.ts';
 import { outcome, result } from './sample-outcome.ts';
@@ -75,6 +77,15 @@ describe('the page with the tables', () => {
     const small = outcome({ events: 1000 });
     const partial = outcome({ events: 10_000_000, results: [result('backup', 'ours')] });
     assert.equal(mainOutcome([small, outcome(), partial]).events, 1_000_000);
+  });
+});
+
+describe('what is published in docs/', () => {
+  it('is what was measured: page and picture are made of the numbers', () => {
+    const outcomes = readPublished();
+    const page = readFileSync(PAGE, 'utf8');
+    assert.equal(page, fillPage(page, outcomes));
+    assert.equal(readFileSync(PICTURE, 'utf8'), drawPicture(mainOutcome(outcomes)));
   });
 });
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuSecondsOfServer, readTree } from './process-tree.ts';
 
@@ -30,7 +31,9 @@ const SERVER_SETTLES_MS = 150;
 export async function measure(command: Command, serverPid: number | null): Promise<Measured> {
   const serverBefore = serverPid === null ? 0 : cpuSecondsOfServer(serverPid);
   const startedAt = performance.now();
-  const child = spawn(command.program, command.args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command.program, command.args, {
+    ...{ stdio: ['ignore', 'pipe', 'pipe'], cwd: tmpdir(), env: plainEnvironment() },
+  });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {
@@ -47,6 +50,11 @@ export async function measure(command: Command, serverPid: number | null): Promi
   await sleep(SERVER_SETTLES_MS);
   const serverCpuSeconds = serverPid === null ? 0 : cpuSecondsOfServer(serverPid) - serverBefore;
   return { wallSeconds, ...watch.seen(), serverCpuSeconds };
+}
+
+/** Nobody's own settings of our command take part, nor does a configuration file in the folder where one is. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EVENTCORE_')));
 }
 
 /** The kernel forgets a process when it ends: what counts is the last look before. */

@@ -3,6 +3,7 @@
  * docs/benchmarks.md says what for; `bench/contenders/` has who takes part.
  */
 import { writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { type Change, compareOutcomes, namesToCompare } from './compare.ts';
 import { allContenders, chooseContenders, missingProgram } from './contenders/all.ts';
 import type { Contender } from './contenders/contender.ts';
@@ -12,7 +13,7 @@ import { type Options, readOptions, USAGE } from './options.ts';
 import { PROFILED, profile } from './profile.ts';
 import { publish, readPublished } from './publish.ts';
 import { judge, REQUIREMENTS } from './requirements.ts';
-import { type Figures, makeResult, type Outcome } from './results.ts';
+import { type Figures, type LeftOut, makeResult, type Outcome } from './results.ts';
 import { sizeText } from './sizes.ts';
 import { formatTable, requirementsTable, resultTables } from './tables.ts';
 
@@ -49,33 +50,45 @@ function publishedOutcome(events: number): Outcome {
   process.exit(2);
 }
 
-function pickContenders(all: readonly Contender[]): { here: Contender[]; leftOut: Outcome['leftOut'] } {
+function pickContenders(all: readonly Contender[]): { here: Contender[]; leftOut: LeftOut[] } {
   const only = options.profile !== null && options.only.length === 0 ? PROFILED : options.only;
   const wanted = published === null ? null : namesToCompare(published);
   const chosen = chooseContenders(all, only).filter(({ name }) => wanted === null || wanted.has(name));
-  const leftOut: Outcome['leftOut'][number][] = [];
+  const leftOut: LeftOut[] = [];
   const here = chosen.filter((contender) => {
     const needs = missingProgram(contender, all);
-    if (needs === null) return true;
-    console.log(`LEFT OUT: ${contender.name}: ${needs} is not installed`);
-    leftOut.push({ name: contender.name, needs: needs.split('/').at(-1)! });
-    return false;
+    if (needs !== null) leaveOut(leftOut, contender, `${basename(needs)} is not installed`);
+    return needs === null;
   });
   return { here, leftOut };
+}
+
+function leaveOut(leftOut: LeftOut[], { name }: Contender, why: string): void {
+  leftOut.push({ name, why });
+  console.log(`LEFT OUT: ${name}: ${why}`);
 }
 
 /** A B C, A B C, …: a machine that speeds up or slows down does so for all. */
 async function measureAll(
   here: readonly Contender[],
   all: readonly Contender[],
-  leftOut: Outcome['leftOut'],
+  leftOut: LeftOut[],
 ): Promise<Outcome> {
-  const figures = new Map(here.map(({ name }) => [name, [] as Figures[]]));
+  const figures = new Map(here.map((contender) => [contender, [] as Figures[]]));
   for (let run = 1; run <= options.runs; run += 1) {
-    for (const contender of here) {
-      const measured = await runOnce(ground, contender, all);
-      figures.get(contender.name)!.push(measured);
-      console.log(`run ${run} of ${options.runs}: ${contender.name}: ${measured.wallSeconds.toFixed(2)} s`);
+    for (const [contender, measured] of figures) {
+      try {
+        measured.push(await runOnce(ground, contender, all));
+      } catch (error) {
+        if (contender.role !== 'peer' && contender.role !== 'baseline') throw error;
+        // Another version of a peer may want other options: that must not cost all the other numbers.
+        console.error(error);
+        figures.delete(contender);
+        leaveOut(leftOut, contender, 'it failed');
+        continue;
+      }
+      const { wallSeconds } = measured.at(-1)!;
+      console.log(`run ${run} of ${options.runs}: ${contender.name}: ${wallSeconds.toFixed(2)} s`);
     }
   }
   return {
@@ -83,7 +96,7 @@ async function measureAll(
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(ground.postgres.binDir),
     leftOut,
-    results: here.map((contender) => makeResult(contender, figures.get(contender.name)!)),
+    results: Array.from(figures, ([contender, measured]) => makeResult(contender, measured)),
   };
 }
 
@@ -94,7 +107,7 @@ function report(outcome: Outcome): void {
   for (const { table } of resultTables(outcome)) console.log(`\n${table}`);
   const findings = REQUIREMENTS.map((requirement) => judge(requirement, [outcome]));
   console.log(`\n${requirementsTable(findings)}`);
-  for (const { name, needs } of outcome.leftOut) console.log(`LEFT OUT: ${name}: ${needs} is not installed`);
+  for (const { name, why } of outcome.leftOut) console.log(`LEFT OUT: ${name}: ${why}`);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(outcome, null, 2)}\n`);
   if (published !== null) reportChanges(compareOutcomes(published, outcome));
   if (options.publish) publish(outcome);

@@ -57,7 +57,7 @@ function generatedText(outcomes: readonly Outcome[]): string {
 
 function sectionOf(outcome: Outcome): string {
   const tables = resultTables(outcome).map(({ table }) => table);
-  const missing = outcome.leftOut.map(({ name, needs }) => `${name} (no ${needs})`);
+  const missing = outcome.leftOut.map(({ name, why }) => `${name} (${why})`);
   const runs = Math.max(...outcome.results.map((result) => result.runs.length));
   return [
     `## ${sizeText(outcome.events)} events`,

@@ -22,9 +22,14 @@ export interface Outcome {
   /** As `2026-11-24`. */
   readonly date: string;
   readonly machine: Machine;
-  /** What could not be measured, and the program that was not there. */
-  readonly leftOut: readonly { readonly name: string; readonly needs: string }[];
+  readonly leftOut: readonly LeftOut[];
   readonly results: readonly Result[];
+}
+
+/** What could not be measured, and why. */
+export interface LeftOut {
+  readonly name: string;
+  readonly why: string;
 }
 
 export function makeResult({ name, work, role }: Contender, runs: readonly Figures[]): Result {

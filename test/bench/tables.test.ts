@@ -69,8 +69,11 @@ describe('the page with the tables', () => {
   });
 
   it('names what was left out', () => {
-    const leftOut = [{ name: 'pgBackRest full', needs: 'pgbackrest' }];
-    assert.match(fillPage(page, [outcome({ leftOut })]), /Left out: pgBackRest full \(no pgbackrest\)\./);
+    const leftOut = [{ name: 'pgBackRest full', why: 'pgbackrest is not installed' }];
+    assert.match(
+      fillPage(page, [outcome({ leftOut })]),
+      /Left out: pgBackRest full \(pgbackrest is not installed\)\./,
+    );
   });
 
   it('begins with the outcome that shows the most, of those the largest', () => {

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Contender } from './contenders/contender.ts';
 import { busySeconds, type CpuProfile, type SelfTime, selfTimes } from './cpu-profile.ts';
 import { type Ground, runOnce } from './ground.ts';
@@ -18,7 +18,7 @@ export async function profile(
   folder: string,
 ): Promise<void> {
   for (const contender of chosen.filter(({ role }) => role === 'ours' || role === 'variant')) {
-    const into = join(folder, contender.name.replaceAll(/[^\w]+/g, '-'));
+    const into = resolve(folder, contender.name.replaceAll(/[^\w]+/g, '-'));
     mkdirSync(into, { recursive: true });
     const known = new Set(readdirSync(into));
     // Threads take the flags of the process that starts them, and write a file of their own.

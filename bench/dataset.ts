@@ -1,14 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { openStore } from '../src/cli/wire.ts';
+import type { EventBatch } from '../src/core/event-batch.ts';
 import { generateBatches } from '../src/testing/event-generator.ts';
+import { generateHistory } from './history/batches.ts';
 
-/** Fills an empty database with generated events, the same ones for the same number. */
-export async function loadGenerated(address: string, events: number): Promise<void> {
+const SEED = 1;
+const BATCH_BYTES = 1 << 20;
+
+/** Fills an empty database with the events that everything is measured with, the same ones for the same number. */
+export function loadHistory(address: string, events: number): Promise<void> {
+  return load(address, generateHistory({ seed: SEED, events, batchBytes: BATCH_BYTES }));
+}
+
+/** Fills an empty database with the events of the made-up shop, the same ones for the same number. */
+export function loadGenerated(address: string, events: number): Promise<void> {
+  return load(address, generateBatches({ seed: SEED, events, batchBytes: BATCH_BYTES }));
+}
+
+async function load(address: string, batches: Iterable<EventBatch>): Promise<void> {
   const store = await openStore(address);
   try {
     const session = await store.openRestore({ attemptId: randomUUID(), replace: false });
     const writer = await session.openWriter();
-    for (const batch of generateBatches({ seed: 1, events, batchBytes: 1 << 20 })) await writer.write(batch);
+    for (const batch of batches) await writer.write(batch);
     await writer.end();
     await session.finishLoad();
     await session.publish();

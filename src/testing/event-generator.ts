@@ -1,7 +1,8 @@
 import type { NewEvent, StreamAppend } from '../core/event.ts';
-import { type EventBatch, makeSpans, type Spans } from '../core/event-batch.ts';
+import type { EventBatch } from '../core/event-batch.ts';
 import { timeFromUnixMs } from '../core/time.ts';
 import { formatUuid } from '../core/uuid-text.ts';
+import { addEvent, closeBatch, makeOpenBatch } from './open-batch.ts';
 import { type Draft, nextTransaction, openShop, type Shop } from './shop.ts';
 
 export interface GeneratorOptions {
@@ -50,15 +51,16 @@ export function* generateBatches(
   options: GeneratorOptions & { readonly batchBytes: number },
 ): Generator<EventBatch> {
   const capacity = Math.max(MAX_TRANSACTION, Math.ceil(options.batchBytes / LEAST_EVENT_BYTES));
-  const open = makeOpenBatch(capacity, options.batchBytes);
+  const open = makeOpenBatch(capacity, options.batchBytes + MAX_TRANSACTION * MOST_EVENT_BYTES);
   for (const { shop, drafts } of transactions(options)) {
     if (open.at >= options.batchBytes || open.count + drafts.length > capacity) yield closeBatch(open);
     const ids = makeIds(shop, drafts.length);
     const metadata = makeMetadata(shop);
     const time = timeFromUnixMs(shop.nowMs);
     for (let i = 0; i < drafts.length; i += 1) {
-      open.times[open.count] = time;
-      addDraft(open, drafts[i]!, ids, i, metadata);
+      const { stream, version, type, data } = drafts[i]!;
+      const id = ids.subarray(i * UUID_BYTES, (i + 1) * UUID_BYTES);
+      addEvent(open, { id, stream: stream.name, version, type, data, metadata, time });
     }
   }
   if (open.count > 0) yield closeBatch(open);
@@ -119,65 +121,3 @@ function makeMetadata({ random }: Shop): string {
 }
 
 const traceIds = new Uint8Array(3 * UUID_BYTES);
-
-interface OpenBatch {
-  readonly bytes: Buffer;
-  at: number;
-  count: number;
-  readonly id: Spans;
-  readonly stream: Spans;
-  readonly type: Spans;
-  readonly data: Spans;
-  readonly metadata: Spans;
-  readonly versions: Float64Array;
-  readonly times: BigInt64Array;
-}
-
-function makeOpenBatch(capacity: number, batchBytes: number): OpenBatch {
-  return {
-    bytes: Buffer.allocUnsafeSlow(batchBytes + MAX_TRANSACTION * MOST_EVENT_BYTES),
-    ...{ at: 0, count: 0, id: makeSpans(capacity), stream: makeSpans(capacity), type: makeSpans(capacity) },
-    ...{ data: makeSpans(capacity), metadata: makeSpans(capacity) },
-    versions: new Float64Array(capacity),
-    times: new BigInt64Array(capacity),
-  };
-}
-
-/** What was gathered, as a batch; the next one is gathered in its place. */
-function closeBatch(open: OpenBatch): EventBatch {
-  const { bytes, at, count, id, stream, type, data, metadata, versions, times } = open;
-  open.at = 0;
-  open.count = 0;
-  const columns = { id, stream, type, data, metadata, versions, times };
-  return {
-    count,
-    bytes: bytes.subarray(0, at),
-    idKind: 'uuid',
-    ...columns,
-    timeTexts: null,
-    jsonIsCompact: true,
-  };
-}
-
-/** The texts of an event are written in one go: of them only the data is more than ASCII. */
-function addDraft(open: OpenBatch, draft: Draft, ids: Uint8Array, place: number, metadata: string): void {
-  const { bytes, count } = open;
-  const { name } = draft.stream;
-  const { type, data } = draft;
-  for (let i = 0; i < UUID_BYTES; i += 1) bytes[open.at + i] = ids[place * UUID_BYTES + i]!;
-  const asciiBytes = name.length + type.length + metadata.length;
-  const writtenBytes = bytes.write(name + type + metadata + data, open.at + UUID_BYTES, 'utf8');
-  noteSpan(open, open.id, UUID_BYTES);
-  noteSpan(open, open.stream, name.length);
-  noteSpan(open, open.type, type.length);
-  noteSpan(open, open.metadata, metadata.length);
-  noteSpan(open, open.data, writtenBytes - asciiBytes);
-  open.versions[count] = draft.version;
-  open.count = count + 1;
-}
-
-function noteSpan(open: OpenBatch, spans: Spans, length: number): void {
-  spans.starts[open.count] = open.at;
-  spans.lengths[open.count] = length;
-  open.at += length;
-}

@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import type { Command } from '../measure.ts';
+import { type Contender, type Place, shell } from './contender.ts';
+
+const STANZA = 'bench';
+const PROCESSES = 2;
+
+/** Copies the files of a whole server: indexes too, other databases too, and no event can be read from it. */
+export const PGBACKREST: readonly Contender[] = [
+  {
+    ...{ name: 'pgBackRest full', work: 'full backup', role: 'peer', store: 'postgres' },
+    needs: ['pgbackrest'],
+    prepare: (place) => [pgbackrest(place, place.output, [...connection(place), 'stanza-create'])],
+    command: (place) => backUp(place, 'full'),
+  },
+  {
+    ...{ name: 'pgBackRest incremental, nothing new', work: 'incremental backup', role: 'baseline' },
+    ...{ store: 'postgres', needs: ['pgbackrest'], input: 'pgBackRest full' },
+    prepare: ({ input, output }) => [shell('cp -a "$1" "$2"', [input, output])],
+    command: (place) => backUp(place, 'incr'),
+  },
+  {
+    ...{ name: 'pgBackRest restore', work: 'restore', role: 'peer', store: 'postgres' },
+    ...{ needs: ['pgbackrest'], input: 'pgBackRest full' },
+    prepare: ({ output }) => [shell('mkdir -p "$1" && chmod 700 "$1"', [output])],
+    command: (place) =>
+      pgbackrest(place, place.input, [`--process-max=${PROCESSES}`, 'restore'], place.output),
+  },
+];
+
+/** No WAL is archived here: what a backup needs of it is left out of its time and size. */
+function backUp(place: Place, type: 'full' | 'incr'): Command {
+  return pgbackrest(place, place.output, [
+    ...connection(place),
+    '--no-archive-check',
+    '--start-fast',
+    '--compress-type=zst',
+    '--compress-level=3',
+    `--process-max=${PROCESSES}`,
+    `--type=${type}`,
+    'backup',
+  ]);
+}
+
+function connection({ server }: Place): string[] {
+  return [`--pg1-socket-path=${server.socketDir}`, `--pg1-port=${server.port}`, '--pg1-user=postgres'];
+}
+
+function pgbackrest(
+  { server }: Place,
+  repository: string,
+  args: readonly string[],
+  dataDir = server.dataDir,
+): Command {
+  return {
+    program: 'pgbackrest',
+    args: [
+      `--stanza=${STANZA}`,
+      `--pg1-path=${dataDir}`,
+      `--repo1-path=${repository}`,
+      `--lock-path=${join(server.socketDir, 'pgbackrest-lock')}`,
+      '--log-level-file=off',
+      '--log-level-console=warn',
+      ...args,
+    ],
+  };
+}

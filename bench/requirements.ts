@@ -1,0 +1,103 @@
+import { findResult, type Outcome, type Result } from './results.ts';
+
+/** Something that the benchmark must show. */
+export interface Requirement {
+  readonly row: string;
+  readonly figure: 'wallSeconds' | 'bytes' | 'peakMiB' | 'eventsPerSecond';
+  /** The contender that it is about; of several the largest figure. */
+  readonly of: readonly string[];
+  /** The contender that it is divided by; null when it stands for itself. */
+  readonly by: string | null;
+  /** Null where nothing is asked for: the row tells. */
+  readonly must: number | null;
+  readonly aim: number | null;
+}
+
+const BYTES_AIM_TIME = 0.36;
+
+/** At most, for all but events a second. */
+export const REQUIREMENTS: readonly Requirement[] = [
+  time('full backup vs `pg_dump -Fc`', 'backup', 'pg_dump -Fc', 0.28, 0.2),
+  time('… vs `pg_dump -Fc -Z1`', 'backup', 'pg_dump -Fc -Z1', 0.6, 0.48),
+  time('… vs `COPY binary | zstd -1`', 'backup', 'COPY binary | zstd -1', 0.9, 0.72),
+  time('… vs pgBackRest full (zst-3, 2 processes)', 'backup', 'pgBackRest full', 0.8, 0.55),
+  time('… read back and verified, vs `pg_dump -Fc`', 'backup, verified', 'pg_dump -Fc', null, null),
+  size('bytes of a full backup vs `pg_dump -Fc`', 'backup', 0.8, 0.6),
+  time(`… its time, for the aim at most ${BYTES_AIM_TIME}`, 'backup', 'pg_dump -Fc', null, BYTES_AIM_TIME),
+  size('bytes, `--level max`', 'backup, level max', 0.6, 0.52),
+  time('restore, verified, vs `pg_restore -j2`', 'restore', 'pg_restore -j2', 0.85, 0.7),
+  time('verify vs `sha256sum` + `zstd -d`', 'verify', 'sha256sum, then zstd -d', 1.5, 1.1),
+  {
+    ...{
+      row: 'peak memory in MiB: backup, verify, restore',
+      figure: 'peakMiB',
+      by: null,
+      must: 300,
+      aim: 200,
+    },
+    of: ['backup', 'backup, verified', 'verify', 'restore'],
+  },
+  {
+    ...{ row: 'events a second, full backup', figure: 'eventsPerSecond', of: ['backup'], by: null },
+    ...{ must: 250_000, aim: 400_000 },
+  },
+  time(
+    'SQLite: full backup vs `VACUUM INTO` + `zstd -1`',
+    'SQLite backup',
+    'VACUUM INTO, then zstd -1',
+    1.2,
+    0.9,
+  ),
+];
+
+function time(row: string, of: string, by: string, must: number | null, aim: number | null): Requirement {
+  return { row, figure: 'wallSeconds', of: [of], by, must, aim };
+}
+
+function size(row: string, of: string, must: number, aim: number): Requirement {
+  return { row, figure: 'bytes', of: [of], by: 'pg_dump -Fc', must, aim };
+}
+
+export type Verdict = 'aim reached' | 'reached' | 'not reached' | 'not measured' | '';
+
+export interface Finding {
+  readonly requirement: Requirement;
+  /** The size at which it was measured; null when it was not. */
+  readonly events: number | null;
+  readonly value: number | null;
+  readonly verdict: Verdict;
+}
+
+/** Judges a requirement by the largest size at which all that it needs was measured. */
+export function judge(requirement: Requirement, outcomes: readonly Outcome[]): Finding {
+  for (const outcome of outcomes.toSorted((a, b) => b.events - a.events)) {
+    const value = measuredValue(requirement, outcome);
+    if (value === null) continue;
+    return { requirement, events: outcome.events, value, verdict: verdictOn(requirement, value) };
+  }
+  return { requirement, events: null, value: null, verdict: 'not measured' };
+}
+
+/** The ratio, or the figure itself where there is nothing to divide by; null when it was not measured. */
+export function measuredValue({ figure, of, by }: Requirement, outcome: Outcome): number | null {
+  const results = of.map((name) => findResult(outcome, name));
+  const divisor = by === null ? undefined : findResult(outcome, by);
+  if (by !== null && divisor === undefined) return null;
+  const values = results.map((result) => (result === undefined ? null : figureOf(result, figure, outcome)));
+  const below = divisor === undefined ? 1 : figureOf(divisor, figure, outcome);
+  const known = values.filter((value) => value !== null);
+  if (known.length < values.length || below === null) return null;
+  return Math.max(...known) / below;
+}
+
+function figureOf({ summary }: Result, figure: Requirement['figure'], { events }: Outcome): number | null {
+  return figure === 'eventsPerSecond' ? events / summary.wallSeconds : summary[figure];
+}
+
+function verdictOn({ figure, must, aim }: Requirement, value: number): Verdict {
+  const isWithin = (limit: number): boolean =>
+    figure === 'eventsPerSecond' ? value >= limit : value <= limit;
+  if (aim !== null && isWithin(aim)) return 'aim reached';
+  if (must === null) return '';
+  return isWithin(must) ? 'reached' : 'not reached';
+}

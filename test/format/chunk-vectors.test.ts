@@ -54,7 +54,7 @@ const cases = fs
   .map((name) => name.slice(0, -'.json'.length));
 
 test('the vectors are there', () => {
-  assert.deepEqual(cases.sort(), ['edges', 'no-events', 'odd-text', 'usual']);
+  assert.deepEqual(cases.sort(), ['edges', 'no-events', 'odd-text', 'templates', 'usual']);
 });
 
 for (const name of cases) {

@@ -60,3 +60,22 @@ describe('a golden backup', async () => {
     });
   }
 });
+
+describe('a golden backup whose payloads are cut by templates', async () => {
+  const folder = join(import.meta.dirname, '../vectors/v1/bundles-with-templates');
+  const vault = openDirectoryVault(folder);
+  await vault.open({ create: false });
+  const [backup] = (await readCatalog(vault)).backups;
+  const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+
+  it('verifies and restores to the same events', async () => {
+    assert.deepEqual([backup!.manifest.backupId], expected.backups);
+    const options = { quick: false, parallel: 1 };
+    const result = await verifyBackup({ vault, clock: testClock }, backup!, options);
+    assert.deepEqual(result.problems, []);
+    const target = memoryStore();
+    const restore = { replace: false, checkpoints: 'keep', parallel: 1 } as const;
+    await restoreBackup({ target, vault, clock: testClock }, backup!, restore);
+    assert.deepEqual(await digestStore(target), { events: expected.events, digest: expected.digest });
+  });
+});

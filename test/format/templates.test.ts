@@ -123,6 +123,21 @@ describe('payloads of like events', () => {
   });
 });
 
+it('the example in FORMAT.md is read as it says', () => {
+  const chunk = encode(['1', '2', null]);
+  const { bytes } = dataColumn(chunk);
+  const start = bytes.byteOffset - chunk.byteOffset;
+  const column = Buffer.from('010106017b226e223a207d01010002000e12', 'hex');
+  const example = Buffer.concat([chunk.subarray(0, start), column, chunk.subarray(start + bytes.length)]);
+  example[ENCODING_AT.data] = 8;
+  example.writeUInt32LE(column.length, ENCODING_AT.data + 1);
+  const rows = batchRows(codec.decode(example));
+  assert.deepEqual(
+    rows.map(({ data }) => data),
+    ['{"n": 7}', '{"n": 9}', null],
+  );
+});
+
 describe('payloads that are odd', () => {
   const odd: (TestText | null)[] = [
     null,

@@ -5,6 +5,7 @@ import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore, StoreDescription, StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification, Progress } from '../core/report.ts';
+import { makeStages, mergeStages, type Stages } from '../core/stages.ts';
 import { makeStreamTable, mergeTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
 import { timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
@@ -48,6 +49,8 @@ export interface FullBackupReport {
   readonly verification: BackupVerification | null;
   /** Pieces that earlier, killed writers had left in the vault and that are gone now. */
   readonly leftoversRemoved: number;
+  /** Where the time of reading and writing went. */
+  readonly stages: Stages;
 }
 
 const DAY_MS = 86_400_000;
@@ -76,7 +79,7 @@ export async function takeFullBackup(
     if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
     throwIfAborted(options.signal);
     await writeObject(vault, folder + MANIFEST_NAME, encodeManifest(manifest));
-    return { manifest, folder, verification, leftoversRemoved };
+    return { manifest, folder, verification, leftoversRemoved, stages: written.stages };
   } catch (error) {
     await removeAttempt(vault, folder);
     throw error;
@@ -88,6 +91,7 @@ export interface WrittenFiles {
   readonly files: readonly ManifestFile[];
   readonly facts: RangeResult['facts'];
   readonly table: StreamTable;
+  readonly stages: Stages;
   readonly headsDigest: string;
   readonly cursor: StoreSnapshot['cursor'];
 }
@@ -107,12 +111,12 @@ async function writeFiles(
     const companions = await writeCompanionsFile(ports.vault, folder, options, snapshot.readCompanions());
     // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
     await snapshot.close();
-    const { table, facts } = mergeResults(ranges);
+    const { table, facts, stages } = mergeResults(ranges);
     const heads = await writeHeadsFile(ports.vault, folder, options, table);
     const files = [...ranges.map((range) => range.file), heads.file, companions].filter(
       (file) => file !== null,
     );
-    return { startedAtMs, files, facts, table, headsDigest: heads.digest, cursor: snapshot.cursor };
+    return { startedAtMs, files, facts, table, stages, headsDigest: heads.digest, cursor: snapshot.cursor };
   } finally {
     await snapshot.close();
   }
@@ -144,16 +148,18 @@ async function readRanges(
   return runLimited(ranges, token === null ? 1 : options.parallel, readOne, options.signal);
 }
 
-function mergeResults(ranges: readonly RangeResult[]): Pick<WrittenFiles, 'table' | 'facts'> {
+function mergeResults(ranges: readonly RangeResult[]): Pick<WrittenFiles, 'table' | 'facts' | 'stages'> {
   const table = ranges[0]?.table ?? makeStreamTable();
   const facts = makeFacts();
+  const stages = makeStages();
   ranges.forEach((range, i) => {
     mergeFacts(facts, range.facts);
+    mergeStages(stages, range.stages);
     if (i === 0) return;
     mergeTable(table, range.table);
     releaseTable(range.table);
   });
-  return { table, facts };
+  return { table, facts, stages };
 }
 
 /** Takes away what an attempt wrote. The manifest is not among it: once written, the backup stands. */

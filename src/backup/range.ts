@@ -1,13 +1,15 @@
+import type { EventBatch } from '../core/event-batch.ts';
 import { type EventFacts, type FactLimits, factsOf, makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { BatchReader, StoreRange } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
+import { eventBytes, makeStages, type Stages } from '../core/stages.ts';
 import { addBatch, makeStreamTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { eventFileName } from '../format/bundle.ts';
-import { chunkCodec } from '../format/chunk-codec.ts';
-import { chunkEvents } from '../format/chunk-index.ts';
+import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
+import { type ChunkEvents, chunkEvents } from '../format/chunk-index.ts';
 import { makeCompress } from '../format/compression.ts';
-import { openDataFile } from '../format/data-file-writer.ts';
+import { type DataFileWriter, openDataFile } from '../format/data-file-writer.ts';
 import { makeFilter } from '../format/stream-filter.ts';
 
 /** What one reader is to do: one range of the store into one event file. Survives structured cloning. */
@@ -27,6 +29,7 @@ export interface RangeResult {
   readonly file: ManifestFile | null;
   readonly facts: EventFacts;
   readonly table: StreamTable;
+  readonly stages: Stages;
 }
 
 export interface RangeHooks {
@@ -57,29 +60,60 @@ export async function backUpRange(
   const codec = chunkCodec(job.format);
   const table = makeStreamTable();
   const facts = makeFacts();
+  const stages = makeStages();
   const { signal } = hooks;
   const options = { batchBytes: job.chunkBytes, ...(signal === undefined ? {} : { signal }) };
-  let file: Awaited<ReturnType<typeof openDataFile>> | null = null;
+  let file: DataFileWriter | null = null;
+  let readyAtMs = performance.now();
   try {
     for await (const batch of ports.reader.readRange(job.range, options)) {
-      if (batch.count === 0) continue;
-      file ??= await openEventFile(ports, job);
-      const { streams, numbers } = addBatch(table, batch);
-      const batchFacts = factsOf(batch, job.limits);
-      mergeFacts(facts, batchFacts);
-      const filter = makeFilter(table, streams);
-      const plain = codec.encode({ ...batch, streamNumbers: numbers });
-      await file.add(plain, batch.count, chunkEvents(batchFacts, streams.length, filter));
-      hooks.onProgress?.(batch.count, plain.length);
+      const readAtMs = performance.now();
+      stages.storeMs += readAtMs - readyAtMs;
+      if (batch.count > 0) {
+        file ??= await openEventFile(ports, job);
+        const chunk = encodeBatch(codec, table, facts, batch, job.limits);
+        stages.codecMs += performance.now() - readAtMs;
+        stages.eventBytes += eventBytes(batch);
+        await file.add(chunk.plain, batch.count, chunk.events);
+        hooks.onProgress?.(batch.count, chunk.plain.length);
+      }
+      readyAtMs = performance.now();
     }
-    return { file: file === null ? null : await file.finish(), facts, table };
+    stages.storeMs += performance.now() - readyAtMs;
+    const written = file === null ? null : await file.finish();
+    noteFile(stages, file, written);
+    return { file: written, facts, table, stages };
   } catch (error) {
     await file?.abort();
     throw error;
   }
 }
 
-function openEventFile(ports: RangePorts, job: RangeJob): ReturnType<typeof openDataFile> {
+/** Counts a batch's events and streams, and turns it into a chunk. */
+function encodeBatch(
+  codec: ChunkCodec,
+  table: StreamTable,
+  facts: EventFacts,
+  batch: EventBatch,
+  limits: FactLimits,
+): { plain: Uint8Array; events: ChunkEvents } {
+  const { streams, numbers } = addBatch(table, batch);
+  const batchFacts = factsOf(batch, limits);
+  mergeFacts(facts, batchFacts);
+  const filter = makeFilter(table, streams);
+  const plain = codec.encode({ ...batch, streamNumbers: numbers });
+  return { plain, events: chunkEvents(batchFacts, streams.length, filter) };
+}
+
+function noteFile(stages: Stages, file: DataFileWriter | null, written: ManifestFile | null): void {
+  if (file === null || written === null) return;
+  stages.compressionMs += file.spent.compressionMs;
+  stages.vaultMs += file.spent.vaultMs;
+  stages.plainBytes += written.plainBytes;
+  stages.storedBytes += written.sizeBytes;
+}
+
+function openEventFile(ports: RangePorts, job: RangeJob): Promise<DataFileWriter> {
   const inline = ports.compressIn === 'inline';
   return openDataFile(ports.vault, {
     folder: job.folder,

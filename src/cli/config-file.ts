@@ -9,7 +9,7 @@ import { PARALLEL } from './arguments.ts';
 const backupSchema = z.strictObject({
   format: z.enum(CHUNK_FORMATS).optional(),
   compression: z.enum(COMPRESSIONS).optional(),
-  level: z.int().optional(),
+  level: z.union([z.int(), z.literal('max')], { error: 'expected number, or max' }).optional(),
   parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
 });
 

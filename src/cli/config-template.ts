@@ -20,7 +20,7 @@ backup:
   # format: columns
   # zstd, gzip or none
   # compression: zstd
-  # zstd 1 to 19, gzip 1 to 9
+  # zstd 1 to 19, gzip 1 to 9; max: smallest, much slower
   # level: 1
   # parts that are worked on at once; the default is the number of processors, at most 4
   # parallel: 2

@@ -8,6 +8,8 @@ import type { Compress } from './compression.ts';
 
 /** Writes a data file chunk by chunk, then its chunk table. */
 export interface DataFileWriter {
+  /** Time spent so far. */
+  readonly spent: { readonly compressionMs: number; readonly vaultMs: number };
   /** Takes one chunk. `plain` may be reused once this resolved. */
   add(plain: Uint8Array, records: number, events?: ChunkEvents): Promise<void>;
   /** Makes the file, then its table, durable. */
@@ -42,9 +44,11 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
     hash: crypto.createHash('sha256'),
   };
   const queue: PendingChunk[] = [];
+  const spent = { compressionMs: 0, vaultMs: 0 };
 
   const writeNext = async (): Promise<void> => {
     const chunk = queue.shift()!;
+    const startedAtMs = performance.now();
     const stored = await chunk.stored;
     state.hash.update(stored);
     state.entries.push({
@@ -58,11 +62,16 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
     state.offset += stored.length;
     state.plainBytes += chunk.plainBytes;
     state.records += chunk.records;
+    const compressedAtMs = performance.now();
     await object.write(stored);
+    spent.compressionMs += compressedAtMs - startedAtMs;
+    spent.vaultMs += performance.now() - compressedAtMs;
   };
 
   return {
+    spent,
     async add(plain, records, events) {
+      const startedAtMs = performance.now();
       // The thread pool reads the bytes after this call returned, so it gets a copy of its own.
       const stored = options.compress(options.pending > 0 ? Buffer.from(plain) : plain);
       queue.push({
@@ -71,14 +80,17 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
         records,
         events,
       });
+      spent.compressionMs += performance.now() - startedAtMs;
       while (queue.length > options.pending) await writeNext();
     },
     async finish() {
       while (queue.length > 0) await writeNext();
+      const startedAtMs = performance.now();
       await object.commit();
       const index = encodeIndex(options.name, state.entries);
       const indexName = indexFileName(options.name);
       await writeObject(vault, options.folder + indexName, index);
+      spent.vaultMs += performance.now() - startedAtMs;
       return {
         name: options.name,
         role: options.role,

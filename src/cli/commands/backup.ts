@@ -1,17 +1,18 @@
 import { type Command, Option } from 'commander';
-import { type FullBackupOptions, type FullBackupReport, takeFullBackup } from '../../backup/full.ts';
+import { type FullBackupReport, takeFullBackup } from '../../backup/full.ts';
 import type { Clock } from '../../core/clock.ts';
 import { BackupError } from '../../core/errors.ts';
-import { CHUNK_FORMATS, type ChunkFormat, COMPRESSIONS, type Compression } from '../../core/manifest.ts';
+import { CHUNK_FORMATS, COMPRESSIONS } from '../../core/manifest.ts';
 import { bundleFolder } from '../../format/bundle.ts';
-import { LEVELS } from '../../format/compression.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
-import { chooseParallel, parallelOption, wholeNumber } from '../arguments.ts';
+import { chooseParallel, parallelOption } from '../arguments.ts';
+import { chooseFormat, type FormatFlags, levelHelp, readLevel } from '../backup-format.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
-import { requireAddress, type Settings } from '../config.ts';
+import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { fileRunner, rangeRunner } from '../parallel-work.ts';
+import { roundedStages } from '../stages.ts';
 import { renderPairs } from '../table.ts';
 import {
   formatBytes,
@@ -24,16 +25,10 @@ import {
 } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface BackupFlags {
-  readonly format?: ChunkFormat;
-  readonly compression?: Compression;
-  readonly level?: number;
+interface BackupFlags extends FormatFlags {
   readonly parallel?: number;
   readonly verify: boolean;
 }
-
-const CHUNK_BYTES = 1 << 20;
-const MAX_LEVEL = Math.max(LEVELS.gzip.max, LEVELS.zstd.max);
 
 export function addBackupCommand(program: Command, start: Start): void {
   const backup = program
@@ -49,7 +44,7 @@ export function addBackupCommand(program: Command, start: Start): void {
     .addOption(
       new Option('--compression <kind>', 'how chunks are compressed (default: zstd)').choices(COMPRESSIONS),
     )
-    .option('--level <n>', levelHelp(), wholeNumber(0, MAX_LEVEL))
+    .option('--level <n>', levelHelp(), readLevel)
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .option('--no-verify', 'do not read back what was written before it counts as a backup')
     .addHelpText(
@@ -73,11 +68,6 @@ export function addBackupCommand(program: Command, start: Start): void {
     });
 }
 
-function levelHelp(): string {
-  const { gzip, zstd } = LEVELS;
-  return `gzip ${gzip.min}–${gzip.max} (default: ${gzip.default}), zstd ${zstd.min}–${zstd.max} (default: ${zstd.default})`;
-}
-
 /** What was begun, so that an interrupted run can say whether something of it is left. */
 interface Attempt {
   vault: string | null;
@@ -86,7 +76,7 @@ interface Attempt {
 
 async function backUp(context: CommandContext, flags: BackupFlags, attempt: Attempt): Promise<number> {
   const settings = await context.settings();
-  const choice = chooseFormat(flags, settings);
+  const choice = chooseFormat(flags, settings.backup);
   const parallel = chooseParallel(flags.parallel, settings);
   const storeAddress = requireAddress(settings, 'store');
   const vaultAddress = requireAddress(settings, 'vault');
@@ -110,7 +100,7 @@ async function backUp(context: CommandContext, flags: BackupFlags, attempt: Atte
             : {}),
         },
         {
-          ...{ ...choice, parallel, chunkBytes: CHUNK_BYTES, software: context.software, onProgress, signal },
+          ...{ ...choice, parallel, software: context.software, onProgress, signal },
           onStep: (step) => beginStep(context, step),
         },
       );
@@ -145,26 +135,6 @@ async function describeLeft({ vault: address, backupId }: Attempt): Promise<stri
   });
 }
 
-/** A level belongs to its compression: one in the file does not go with another compression from a flag. */
-function chooseFormat(
-  flags: BackupFlags,
-  { backup }: Settings,
-): Pick<FullBackupOptions, 'format' | 'compression' | 'level'> {
-  const compression = flags.compression ?? backup.compression ?? 'zstd';
-  const fileLevel = compression === (backup.compression ?? 'zstd') ? backup.level : undefined;
-  const level = flags.level ?? fileLevel ?? null;
-  const range = LEVELS[compression];
-  if (level !== null && (range === null || level < range.min || level > range.max)) {
-    throw new BackupError('usage', `${compression} has no level ${level}`, {
-      hint:
-        range === null
-          ? 'leave the level out: nothing is compressed'
-          : `levels of ${compression} are ${range.min} to ${range.max}`,
-    });
-  }
-  return { format: flags.format ?? backup.format ?? 'columns', compression, level };
-}
-
 function nothingThere(address: string): BackupError {
   return new BackupError('not_an_event_store', `there is no event store at ${address}`, {
     hint: 'check the address; `eventcore init --create-store` makes an empty store there',
@@ -178,7 +148,7 @@ interface Account {
 }
 
 function reportBackup({ output, log }: CommandContext, report: FullBackupReport, account: Account): void {
-  const { manifest, folder, verification, leftoversRemoved } = report;
+  const { manifest, folder, verification, leftoversRemoved, stages } = report;
   if (leftoversRemoved > 0) {
     log.warn(`removed ${plural(leftoversRemoved, 'piece')} that killed runs had left in the vault`);
   }
@@ -190,6 +160,7 @@ function reportBackup({ output, log }: CommandContext, report: FullBackupReport,
       vault: account.vault,
       folder,
       leftoversRemoved,
+      stages: roundedStages(stages),
     },
     elapsedMs: account.elapsedMs,
   });

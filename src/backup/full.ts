@@ -20,7 +20,7 @@ export interface FullBackupPorts {
   readonly store: EventStore;
   readonly vault: Vault;
   readonly clock: Clock;
-  /** Runs a range in another thread, which joins the snapshot by its token. */
+  /** Runs a range in another thread, which joins the snapshot by its token. Not called for all ranges. */
   readonly runRange?: (snapshotToken: string, job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
   /** Checks what was written before the manifest makes it a backup. Left out: no check. */
   readonly verify?: (manifest: Manifest, folder: string) => Promise<BackupVerification>;
@@ -142,8 +142,11 @@ async function readRanges(
   const readOne = (range: StoreRange, signal: AbortSignal): Promise<RangeResult> => {
     const job: RangeJob = { ...common, range, format, compression, level, chunkBytes };
     const hooks: RangeHooks = { onProgress, signal };
-    if (token !== null && runRange !== undefined) return runRange(token, job, hooks);
-    return backUpRange({ reader: snapshot, vault: ports.vault, compressIn: 'pool' }, job, hooks);
+    // This thread reads a range too: it has nothing else to do, and all it needs is loaded.
+    const isShared = token !== null && runRange !== undefined && ranges.length > 1;
+    if (isShared && range.index > 0) return runRange(token, job, hooks);
+    const compressIn = isShared ? 'inline' : 'pool';
+    return backUpRange({ reader: snapshot, vault: ports.vault, compressIn }, job, hooks);
   };
   return runLimited(ranges, token === null ? 1 : options.parallel, readOne, options.signal);
 }

@@ -4,7 +4,8 @@ import type { Vault } from '../core/vault.ts';
 import type { VerifyPorts } from '../integrity/verify-backup.ts';
 import { verifyFile } from '../integrity/verify-file.ts';
 import type { RestorePorts } from '../recovery/restore.ts';
-import { runInThread } from './threads.ts';
+import { storeScheme } from './address.ts';
+import { prepareThreads, runInThread } from './threads.ts';
 
 /** To start a thread takes about as long as to check or load this much. */
 const WORTH_A_THREAD_BYTES = 16 << 20;
@@ -12,6 +13,12 @@ const WORTH_A_THREAD_BYTES = 16 << 20;
 type RunRange = NonNullable<FullBackupPorts['runRange']>;
 type RunFile = NonNullable<VerifyPorts['runFile']>;
 type RunLoad = NonNullable<RestorePorts['runLoad']>;
+
+/** Lets threads that will read ranges begin to load while the store is still being looked at. */
+export function prepareRanges(store: string, parallel: number): void {
+  // Other stores may turn out to be read by one thread, this one.
+  if (storeScheme(store) === 'postgres') prepareThreads(parallel - 1, 'range', store);
+}
 
 /** How ranges are read: each in a thread of its own, or, one after the other, in this one. */
 export function rangeRunner(store: string, vault: Vault, parallel: number): { runRange?: RunRange } {

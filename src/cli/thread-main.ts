@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { isBackupError } from '../core/errors.ts';
 import { type StreamTable, tableBuffers } from '../core/stream-table.ts';
-import { type ThreadHooks, type ThreadJobKind, threadJobs } from './thread-jobs.ts';
+import { prepareJob, type ThreadHooks, type ThreadJobKind, threadJobs } from './thread-jobs.ts';
 import type { ThreadError, ThreadMessage, ThreadOrder } from './threads.ts';
 
 /** The other end of `runInThread`: runs one job after the other, as they are sent. */
@@ -16,6 +16,11 @@ let aborter = new AbortController();
 port.on('message', (order: ThreadOrder) => {
   if (order.kind === 'abort') {
     aborter.abort();
+    return;
+  }
+  if (order.kind === 'prepare') {
+    // What cannot be loaded now fails the job that needs it.
+    void prepareJob(order.job, order.store).catch(() => undefined);
     return;
   }
   aborter = new AbortController();

@@ -2,8 +2,9 @@ import { Worker } from 'node:worker_threads';
 import { BackupError, type ErrorCode } from '../core/errors.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
 
-/** What goes to a thread: a job, or the wish that it ends the one it has. */
+/** What goes to a thread: a job that is to come, a job, or the wish that it ends the one it has. */
 export type ThreadOrder =
+  | { readonly kind: 'prepare'; readonly job: ThreadJobKind; readonly store: string }
   | { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown }
   | { readonly kind: 'abort' };
 
@@ -41,6 +42,15 @@ const ENTRY = new URL(
 
 /** Threads that have ended their job and wait for the next one, with the memory they have. */
 const idle: { readonly worker: Worker; readonly deadline: NodeJS.Timeout }[] = [];
+
+/** Starts threads that load what jobs of a kind need, while this one still finds out what there is to do. */
+export function prepareThreads(count: number, job: ThreadJobKind, store: string): void {
+  for (let i = 0; i < count; i += 1) {
+    const worker = startThread();
+    worker.postMessage({ kind: 'prepare', job, store } satisfies ThreadOrder);
+    keepForNextJob(worker);
+  }
+}
 
 /**
  * Runs one job in a thread: a waiting one, else a new one. How many run at once is the caller's limit. Waiting threads

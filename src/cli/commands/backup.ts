@@ -11,7 +11,7 @@ import { backupDocument, formatName } from '../backup-names.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { fileRunner, rangeRunner } from '../parallel-work.ts';
+import { fileRunner, prepareRanges, rangeRunner } from '../parallel-work.ts';
 import { roundedStages } from '../stages.ts';
 import { renderPairs } from '../table.ts';
 import {
@@ -80,6 +80,7 @@ async function backUp(context: CommandContext, flags: BackupFlags, attempt: Atte
   const parallel = chooseParallel(flags.parallel, settings);
   const storeAddress = requireAddress(settings, 'store');
   const vaultAddress = requireAddress(settings, 'vault');
+  prepareRanges(storeAddress, parallel);
   await withStore(storeAddress, async (store) => {
     const { state } = await store.inspect();
     if (state === 'missing') throw nothingThere(store.address);

@@ -1,4 +1,5 @@
 import type { RangeHooks, RangeJob, RangeResult } from '../backup/range.ts';
+import { closeTable } from '../core/stream-table.ts';
 import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../integrity/verify-file.ts';
 import type { LoadHooks, LoadJob, LoadResult } from '../recovery/load-chunks.ts';
 import { openStore, openVault } from './wire.ts';
@@ -31,7 +32,9 @@ export const threadJobs: JobTable = {
     try {
       await vault.open({ create: true });
       const reader = await store.joinSnapshot(input.token);
-      return await backUpRange({ reader, vault, compressIn: 'inline' }, input.job, hooks);
+      const result = await backUpRange({ reader, vault, compressIn: 'inline' }, input.job, hooks);
+      closeTable(result.table);
+      return result;
     } finally {
       await store.close();
       await vault.close();
@@ -43,7 +46,9 @@ export const threadJobs: JobTable = {
     const vault = openVault(input.vault);
     try {
       await vault.open({ create: false });
-      return await verifyFile(vault, input.job, hooks);
+      const result = await verifyFile(vault, input.job, hooks);
+      closeTable(result.table);
+      return result;
     } finally {
       await vault.close();
     }

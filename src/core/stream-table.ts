@@ -29,10 +29,8 @@ export interface StreamTable {
   duplicates: Map<number, number>;
   headVersion: Float64Array;
   headIds: Uint8Array;
-  /** The batch that last held the stream, counted in `batches`; and the stream's number in it. */
-  seenIn: Uint32Array;
+  /** The stream's number in the batch that last held it. */
   numberIn: Uint32Array;
-  batches: number;
   /** Head ids that are no UUIDs in the canonical form; the stream's 16 bytes are then unused. */
   headTextIds: Map<number, string>;
 }
@@ -59,9 +57,7 @@ export function makeStreamTable(): StreamTable {
     duplicates: new Map(),
     headVersion: new Float64Array(capacity),
     headIds: new Uint8Array(capacity * UUID_BYTES),
-    seenIn: new Uint32Array(capacity),
     numberIn: new Uint32Array(capacity),
-    batches: 0,
     headTextIds: new Map(),
   };
 }
@@ -108,15 +104,15 @@ function findStreams(table: StreamTable, batch: StreamBatch): BatchStreams {
   const { bytes, stream } = batch;
   const streams: number[] = [];
   const numbers = new Uint32Array(batch.count);
-  table.batches += 1;
   for (let row = 0; row < batch.count; row += 1) {
     const index = findOrAdd(table, bytes, stream.starts[row]!, stream.lengths[row]!);
-    if (table.seenIn[index] !== table.batches) {
-      table.seenIn[index] = table.batches;
-      table.numberIn[index] = streams.length;
-      streams.push(index);
+    let number = table.numberIn[index]!;
+    // A number of an earlier batch leads to another stream, or to none.
+    if (streams[number] !== index) {
+      number = streams.push(index) - 1;
+      table.numberIn[index] = number;
     }
-    numbers[row] = table.numberIn[index]!;
+    numbers[row] = number;
   }
   return { streams, numbers };
 }
@@ -166,6 +162,14 @@ export function mergeTable(table: StreamTable, other: StreamTable): void {
     if (duplicates !== undefined) addDuplicates(table, index, duplicates);
     if (isNew || other.headVersion[from]! >= table.headVersion[index]!) copyHead(table, index, other, from);
   }
+}
+
+/** Gives back what only adding to a table needs; it can still be merged into another. */
+export function closeTable(table: StreamTable): void {
+  for (const { buffer } of [table.slots, table.numberIn, table.hashes]) (buffer as ArrayBuffer).transfer(0);
+  table.slots = new Int32Array(0);
+  table.numberIn = new Uint32Array(0);
+  table.hashes = new Uint32Array(0);
 }
 
 /** The buffers of a table, to hand them over to another thread without copying. The table is empty after that. */
@@ -403,7 +407,6 @@ function growColumns(table: StreamTable): void {
   table.runFirst = new Float64Array(resize(table.runFirst, capacity));
   table.runLast = new Float64Array(resize(table.runLast, capacity));
   table.headVersion = new Float64Array(resize(table.headVersion, capacity));
-  table.seenIn = new Uint32Array(resize(table.seenIn, capacity));
   table.numberIn = new Uint32Array(resize(table.numberIn, capacity));
   table.headIds = new Uint8Array(resize(table.headIds, capacity * UUID_BYTES));
 }

@@ -169,11 +169,11 @@ function reportBackup({ output, log }: CommandContext, report: FullBackupReport,
 }
 
 function backupLines(
-  { manifest, verification }: FullBackupReport,
+  { manifest, verification, stages }: FullBackupReport,
   { store, vault, elapsedMs }: Account,
   paint: CommandContext['output']['paint'],
 ): string[] {
-  const { eventRange, durationMs, totalEvents, sizeBytes, plainBytes } = manifest;
+  const { eventRange, durationMs, totalEvents, sizeBytes } = manifest;
   const rate = formatRate(totalEvents, durationMs, 'event');
   const check =
     verification === null
@@ -193,7 +193,10 @@ function backupLines(
               `${formatInstant(eventRange.earliestEvent)} to ${formatInstant(eventRange.latestEvent)}`,
             ] as const,
           ]),
-      ['size', `${formatBytes(sizeBytes)} as ${formatName(manifest)}, from ${formatBytes(plainBytes)}`],
+      [
+        'size',
+        `${formatBytes(sizeBytes)} as ${formatName(manifest)}, from ${formatBytes(stages.eventBytes)}`,
+      ],
       ['verified', check],
       ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],
     ]),

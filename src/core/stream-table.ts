@@ -77,6 +77,7 @@ type StreamBatch = Pick<
 
 /** Adds every event of a batch. */
 export function addBatch(table: StreamTable, batch: StreamBatch): BatchStreams {
+  if (table.slots.length === 0) reopenTable(table);
   const found = batch.streamNumbers === undefined ? findStreams(table, batch) : lookUpStreams(table, batch);
   const { streams, numbers } = found;
   const { versions } = batch;
@@ -146,6 +147,7 @@ export function findOrAdd(table: StreamTable, bytes: Uint8Array, start: number, 
 
 /** Adds all that `other` holds to `table`. */
 export function mergeTable(table: StreamTable, other: StreamTable): void {
+  if (table.slots.length === 0) reopenTable(table);
   for (let from = 0; from < other.count; from += 1) {
     const index = findOrAdd(table, other.names, other.nameStarts[from]!, other.nameLengths[from]!);
     const isNew = table.events[index] === 0;
@@ -164,12 +166,23 @@ export function mergeTable(table: StreamTable, other: StreamTable): void {
   }
 }
 
-/** Gives back what only adding to a table needs; it can still be merged into another. */
+/** Gives back what only adding to a table needs. It comes back by itself when something is added all the same. */
 export function closeTable(table: StreamTable): void {
   for (const { buffer } of [table.slots, table.numberIn, table.hashes]) (buffer as ArrayBuffer).transfer(0);
   table.slots = new Int32Array(0);
   table.numberIn = new Uint32Array(0);
   table.hashes = new Uint32Array(0);
+}
+
+function reopenTable(table: StreamTable): void {
+  const capacity = table.nameStarts.length;
+  table.hashes = new Uint32Array(capacity);
+  table.numberIn = new Uint32Array(capacity);
+  table.slots = new Int32Array(capacity);
+  for (let index = 0; index < table.count; index += 1) {
+    table.hashes[index] = fnv1a(table.names, table.nameStarts[index]!, table.nameLengths[index]!, FNV_BASIS);
+  }
+  growSlots(table);
 }
 
 /** The buffers of a table, to hand them over to another thread without copying. The table is empty after that. */

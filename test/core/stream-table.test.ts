@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { type EventBatch, makeSpans } from '../../src/core/event-batch.ts';
 import {
   addBatch,
+  closeTable,
   headId,
   makeStreamTable,
   mergeTable,
@@ -91,7 +92,9 @@ describe('the stream table', () => {
         (rows, size, parts) => {
           const tables = Array.from({ length: parts }, makeStreamTable);
           for (let at = 0, n = 0; at < rows.length; at += size, n += 1) {
+            if (n % 3 === 0) closeTable(tables[n % parts]!);
             addBatch(tables[n % parts]!, batchOf(rows.slice(at, at + size)));
+            if (n % 2 === 0) closeTable(tables[n % parts]!);
           }
           const [table, ...others] = tables;
           for (const other of others) mergeTable(table!, structuredClone(other));

@@ -149,6 +149,8 @@ export interface RestoreSessionOptions {
   readonly attemptId: string;
   /** The target may hold events; publishing replaces them. */
   readonly replace: boolean;
+  /** Things that the store may do for it at the same time, such as indexes to build. The adapter knows a default. */
+  readonly parallel?: number;
 }
 
 /** Takes event batches into a place that no reader sees. */
@@ -185,7 +187,10 @@ export interface RestoreSession {
   /** After all writers ended: indexes, constraints. `onStep` names what is being done, for people. */
   finishLoad(onStep?: (step: string) => void): Promise<void>;
 
-  /** What was loaded, stream by stream in byte order of their names, read back from the store. */
+  /**
+   * What was loaded, stream by stream in byte order of their names, read back from the store. Where `token` is not null
+   * it may be read while `finishLoad` is under way.
+   */
   readSummaries(): AsyncIterable<StreamSummary>;
 
   /** Makes all of it visible in one step, triggers on. After it, `discard` does nothing. */

@@ -4,8 +4,9 @@ import { BackupError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { BatchWriter } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { openBulkConnection } from './bulk-session.ts';
 import { columnNames, qualified } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { type Database, dropConnection, endConnection } from './connection.ts';
 import {
   COPY_HEADER,
   COPY_TRAILER,
@@ -13,6 +14,7 @@ import {
   type CopyEncoder,
   encodeRow,
   eventInChunk,
+  giveBack,
   makeCopyEncoder,
   takeChunk,
   valueNotStorable,
@@ -38,7 +40,7 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 
 /** Opens a writer into the events table of a staging schema. */
 export async function openCopyWriter(database: Database, stagingSchema: string): Promise<BatchWriter> {
-  const client = await openConnection(database);
+  const client = await openBulkConnection(database);
   const table = qualified(stagingSchema, EVENTS.name);
   const stream = client.query(copyFrom(`COPY ${table} (${columnNames(EVENTS)}) FROM STDIN (FORMAT binary)`));
   const encoder = makeCopyEncoder();
@@ -106,10 +108,9 @@ async function sendChunk(copy: OpenCopy, chunk: CopyChunk): Promise<void> {
   await send(copy, chunk.bytes);
   // Only now: less than the socket's high-water mark is still to be written, so what lies this far back is not.
   while (copy.sent.length > 1 && copy.sentBytes - copy.sent[0]!.bytes.length >= KEPT_BYTES) {
-    const { bytes } = copy.sent.shift()!;
-    copy.sentBytes -= bytes.length;
-    // Gives the memory back at once: the collector would let hundreds of MiB of such buffers stand.
-    (bytes.buffer as ArrayBuffer).transfer(0);
+    const done = copy.sent.shift()!;
+    copy.sentBytes -= done.bytes.length;
+    giveBack(copy.encoder, done);
   }
 }
 

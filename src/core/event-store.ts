@@ -176,7 +176,8 @@ export interface RestoreSession {
   /** What a killed attempt had left here and this one threw away, in words; empty when nothing. */
   readonly discarded: readonly string[];
 
-  openWriter(): Promise<BatchWriter>;
+  /** `alone`: no other writer is ever opened, nor joins; a store may load quicker then. */
+  openWriter(options?: { readonly alone?: boolean }): Promise<BatchWriter>;
 
   /**
    * Stages a companion row to be published with the events. Returns false when this store has no place for it

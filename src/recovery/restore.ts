@@ -106,6 +106,12 @@ async function planLoads(vault: Vault, { manifest, folder }: Backup, loaders: nu
   return cutIntoRuns(sizes);
 }
 
+/**
+ * Two loaders share the two processors with the server and stand in each other's way there: one that is alone is as
+ * quick, takes less work, and may leave a better table.
+ */
+const WORTH_SEVERAL_LOADERS = 3;
+
 /** One loader works here, the others in threads, if there are threads and the store takes events from several. */
 function loadAll(
   ports: RestorePorts,
@@ -127,9 +133,14 @@ function loadAll(
   const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
     const hooks: LoadHooks = { onProgress, signal };
     if (token !== null && runLoad !== undefined && loader > 0) return runLoad(token, job, hooks);
-    return loadChunks({ vault: ports.vault, writer: await session.openWriter() }, job, hooks);
+    return loadChunks(
+      { vault: ports.vault, writer: await session.openWriter({ alone: count === 1 }) },
+      job,
+      hooks,
+    );
   };
-  const count = token === null ? 1 : Math.min(options.parallel, runs.length);
+  const isOne = token === null || options.parallel < WORTH_SEVERAL_LOADERS;
+  const count = isOne ? 1 : Math.min(options.parallel, runs.length);
   const loaders = Array.from({ length: count }, (_, loader) => loader);
   return runLimited(loaders, count, load, options.signal);
 }

@@ -26,6 +26,8 @@ interface OpenCopy {
   readonly database: Database;
   readonly client: pg.Client;
   readonly stream: CopyStreamQuery;
+  /** It is in a transaction of its own. */
+  readonly alone: boolean;
   readonly encoder: CopyEncoder;
   /** The chunks sent last: the server names a refused row by its number only, and some time after it was sent. */
   readonly sent: CopyChunk[];
@@ -38,16 +40,27 @@ interface OpenCopy {
 /** More than the two ends of a connection hold in their buffers (Linux: up to 4 and 6 MiB). */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
-/** Opens a writer into the events table of a staging schema. */
-export async function openCopyWriter(database: Database, stagingSchema: string): Promise<BatchWriter> {
+/**
+ * Opens a writer into the events table of a staging schema. One that is `alone` empties the table first, in the same
+ * transaction: only then the server takes rows as frozen, which spares it to look at each of them again and to write
+ * each page again for that, now and when it vacuums; and with wal_level = minimal it spares the log.
+ */
+export async function openCopyWriter(
+  database: Database,
+  stagingSchema: string,
+  alone: boolean,
+): Promise<BatchWriter> {
   const client = await openBulkConnection(database);
   const table = qualified(stagingSchema, EVENTS.name);
-  const stream = client.query(copyFrom(`COPY ${table} (${columnNames(EVENTS)}) FROM STDIN (FORMAT binary)`));
+  if (alone) await client.query(`BEGIN; TRUNCATE ${table}`);
+  const options = `FORMAT binary${alone ? ', FREEZE' : ''}`;
+  const stream = client.query(copyFrom(`COPY ${table} (${columnNames(EVENTS)}) FROM STDIN (${options})`));
   const encoder = makeCopyEncoder();
   const copy: OpenCopy = {
     database,
     client,
     stream,
+    alone,
     encoder,
     sent: [],
     sentBytes: 0,
@@ -99,6 +112,7 @@ async function finish(copy: OpenCopy): Promise<void> {
     copy.stream.once('finish', resolve);
     copy.stream.end();
   });
+  if (copy.alone) await copy.client.query('COMMIT');
   await endConnection(copy.database, copy.client);
 }
 

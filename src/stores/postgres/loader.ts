@@ -76,7 +76,7 @@ export async function joinRestore(database: Database, token: string): Promise<Ba
   if (!/^[0-9A-Za-z_]+$/.test(token)) {
     throw new BackupError('usage', `${JSON.stringify(token)} is no restore of a PostgreSQL store`);
   }
-  return openCopyWriter(database, token);
+  return openCopyWriter(database, token, false);
 }
 
 function session(restore: Restore, discarded: readonly string[]): RestoreSession {
@@ -92,9 +92,9 @@ function session(restore: Restore, discarded: readonly string[]): RestoreSession
   return {
     token: publication.stagingSchema,
     discarded,
-    openWriter: () =>
+    openWriter: ({ alone = false } = {}) =>
       refusing(async () => {
-        const writer = await openCopyWriter(database, publication.stagingSchema);
+        const writer = await openCopyWriter(database, publication.stagingSchema, alone);
         restore.writers.add(writer);
         return writer;
       }),

@@ -149,6 +149,8 @@ export interface RestoreSessionOptions {
   readonly attemptId: string;
   /** The target may hold events; publishing replaces them. */
   readonly replace: boolean;
+  /** Things that the store may do for it at the same time, such as indexes to build. The adapter knows a default. */
+  readonly parallel?: number;
 }
 
 /** Takes event batches into a place that no reader sees. */
@@ -174,7 +176,8 @@ export interface RestoreSession {
   /** What a killed attempt had left here and this one threw away, in words; empty when nothing. */
   readonly discarded: readonly string[];
 
-  openWriter(): Promise<BatchWriter>;
+  /** `alone`: no other writer is ever opened, nor joins; a store may load quicker then. */
+  openWriter(options?: { readonly alone?: boolean }): Promise<BatchWriter>;
 
   /**
    * Stages a companion row to be published with the events. Returns false when this store has no place for it
@@ -185,7 +188,10 @@ export interface RestoreSession {
   /** After all writers ended: indexes, constraints. `onStep` names what is being done, for people. */
   finishLoad(onStep?: (step: string) => void): Promise<void>;
 
-  /** What was loaded, stream by stream in byte order of their names, read back from the store. */
+  /**
+   * What was loaded, stream by stream in byte order of their names, read back from the store. Where `token` is not null
+   * it may be read while `finishLoad` is under way.
+   */
   readSummaries(): AsyncIterable<StreamSummary>;
 
   /** Makes all of it visible in one step, triggers on. After it, `discard` does nothing. */

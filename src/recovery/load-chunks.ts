@@ -1,17 +1,21 @@
+import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { BatchWriter } from '../core/event-store.ts';
-import type { ChunkFormat, Compression } from '../core/manifest.ts';
+import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
 import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
-import { fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
+import type { ChunkEntry } from '../format/chunk-index.ts';
+import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
 import type { ChunkRun } from './plan.ts';
 
-/** What one loader is to do. Survives structured cloning. */
+/** What several loaders do together: each takes the next run when it is done with one. Survives structured cloning. */
 export interface LoadJob {
   readonly folder: string;
   readonly runs: readonly ChunkRun[];
+  /** How many of the runs have been taken, in memory that all loaders share. */
+  readonly taken: Int32Array<SharedArrayBuffer>;
   readonly format: ChunkFormat;
   readonly compression: Compression;
 }
@@ -38,19 +42,15 @@ export async function loadChunks(
   const greatest = { id: null as Uint8Array | null };
   let events = 0;
   try {
-    for (const { file, chunks } of job.runs) {
-      const entries = await readIndex(vault, job.folder, file);
-      const fetched = fetchChunks(vault, job.folder + file.name, entries, { chunks, signal: hooks.signal });
-      for await (const chunk of fetched) {
-        events += await withPlain(chunk, file.name, job.compression, async (plain) => {
-          const batch = codec.decode(plain);
-          if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
-          await writer.write(batch);
-          noteGreatestId(greatest, batch);
-          return batch.count;
-        });
-        hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
-      }
+    for await (const { file, chunk } of takeChunks(vault, job, hooks.signal)) {
+      events += await withPlain(chunk, file.name, job.compression, async (plain) => {
+        const batch = codec.decode(plain);
+        if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
+        await writer.write(batch);
+        noteGreatestId(greatest, batch);
+        return batch.count;
+      });
+      hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
     }
     await writer.end();
   } catch (error) {
@@ -58,6 +58,48 @@ export async function loadChunks(
     throw error;
   }
   return { events, greatestId: greatest.id === null ? null : formatUuid(greatest.id, 0) };
+}
+
+interface TakenChunk {
+  readonly file: ManifestFile;
+  readonly chunk: FetchedChunk;
+}
+
+/** The chunks of the runs that this loader takes. While it loads one run, the next one is being fetched. */
+async function* takeChunks(
+  vault: Vault,
+  job: LoadJob,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TakenChunk> {
+  const indexes = new Map<string, Promise<ChunkEntry[]>>();
+  const takeRun = () => {
+    const run = job.runs[Atomics.add(job.taken, 0, 1)];
+    if (run === undefined) return null;
+    const chunks = fetchRun(vault, job, run, { indexes, signal });
+    return { chunks, first: awaitedLater(chunks.next()) };
+  };
+  let ahead = takeRun();
+  try {
+    while (ahead !== null) {
+      const { chunks, first } = ahead;
+      ahead = takeRun();
+      for (let step = await first; step.done !== true; step = await chunks.next()) yield step.value;
+    }
+  } finally {
+    await ahead?.chunks.return(undefined).catch(() => undefined);
+  }
+}
+
+async function* fetchRun(
+  vault: Vault,
+  { folder }: LoadJob,
+  { file, chunks }: ChunkRun,
+  { indexes, signal }: { indexes: Map<string, Promise<ChunkEntry[]>>; signal: AbortSignal | undefined },
+): AsyncGenerator<TakenChunk> {
+  const index = indexes.get(file.name) ?? readIndex(vault, folder, file);
+  indexes.set(file.name, index);
+  const fetched = fetchChunks(vault, folder + file.name, await index, { chunks, signal });
+  for await (const chunk of fetched) yield { file, chunk };
 }
 
 /** Keeps the greatest id of a batch; ids that are no UUIDs have no order that a checkpoint could use. */

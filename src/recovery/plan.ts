@@ -65,7 +65,7 @@ function notesOn(manifest: Manifest, target: StoreDescription): string[] {
   return notes;
 }
 
-/** A part of a file that one loader loads. */
+/** Neighbouring chunks of a file, which one loader loads. */
 export interface ChunkRun {
   readonly file: ManifestFile;
   readonly chunks: readonly number[];
@@ -77,28 +77,25 @@ export interface FileChunks {
   readonly plainBytes: readonly number[];
 }
 
-/**
- * Deals the chunks of all files out to `loaders` loaders: neighbouring chunks together, about the same bytes each.
- * Gives fewer lists when there is less to load.
- */
-export function dealChunks(files: readonly FileChunks[], loaders: number): ChunkRun[][] {
-  const total = files.reduce((sum, { plainBytes }) => sum + plainBytes.reduce((a, b) => a + b, 0), 0);
-  // Chunks without bytes hold no events, but are chunks.
-  const share = Math.max(1, total / Math.max(1, loaders));
-  const lists: Map<ManifestFile, number[]>[] = [];
-  let dealt = 0;
+/** Much for one request, little for one loader: they end at about the same time, each having taken what it could. */
+const RUN_BYTES = 2 << 20;
+
+/** Cuts the chunks of all files into runs of about `RUN_BYTES`, in order. Each chunk is in exactly one. */
+export function cutIntoRuns(files: readonly FileChunks[]): ChunkRun[] {
+  const runs: ChunkRun[] = [];
   for (const { file, plainBytes } of files) {
-    plainBytes.forEach((bytes, chunk) => {
-      const loader = Math.min(loaders - 1, Math.floor((dealt + bytes / 2) / share));
-      while (lists.length <= loader) lists.push(new Map());
-      const runs = lists[loader]!;
-      const chunks = runs.get(file);
-      if (chunks === undefined) runs.set(file, [chunk]);
-      else chunks.push(chunk);
-      dealt += bytes;
+    let chunks: number[] = [];
+    let bytes = 0;
+    plainBytes.forEach((size, chunk) => {
+      if (chunks.length > 0 && bytes + size > RUN_BYTES) {
+        runs.push({ file, chunks });
+        chunks = [];
+        bytes = 0;
+      }
+      chunks.push(chunk);
+      bytes += size;
     });
+    if (chunks.length > 0) runs.push({ file, chunks });
   }
-  return lists
-    .filter((runs) => runs.size > 0)
-    .map((runs) => Array.from(runs, ([file, chunks]) => ({ file, chunks })));
+  return runs;
 }

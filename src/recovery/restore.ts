@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { runLimited } from '../core/concurrency.ts';
+import { awaitedLater, runLimited } from '../core/concurrency.ts';
 import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore, RestoreSession } from '../core/event-store.ts';
 import type { Manifest } from '../core/manifest.ts';
@@ -11,7 +11,7 @@ import { readCompanions, readHeads } from '../format/line-files.ts';
 import { type CheckpointOutcome, type CheckpointPolicy, decideCheckpoint } from './checkpoints.ts';
 import { compareSummaries } from './compare-summaries.ts';
 import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
-import { type ChunkRun, dealChunks, planRestore, type RestorePlan } from './plan.ts';
+import { type ChunkRun, cutIntoRuns, planRestore, type RestorePlan } from './plan.ts';
 
 export interface RestorePorts {
   readonly target: EventStore;
@@ -60,22 +60,17 @@ export async function restoreBackup(
   const { target, clock } = ports;
   const startedAtMs = clock.now();
   const { manifest } = backup;
-  const plan = planRestore(manifest, await target.inspect(), options.replace);
-  const runs = await planLoads(ports.vault, backup, options.parallel);
+  const { replace, parallel } = options;
+  const plan = planRestore(manifest, await target.inspect(), replace);
+  const runs = await planLoads(ports.vault, backup, parallel);
   const epoch = clock.uuid();
-  const session = await target.openRestore({ attemptId: epoch, replace: options.replace });
+  const session = await target.openRestore({ attemptId: epoch, replace, parallel });
   try {
     options.onStep?.('loading events');
     const loaded = await loadAll(ports, session, backup, runs, options);
     const greatestId = loaded.reduce<string | null>((best, { greatestId: id }) => later(best, id), null);
     const companions = await loadCompanions(ports, session, backup, options.checkpoints, greatestId);
-    await session.finishLoad(options.onStep);
-    options.onStep?.('verifying what was loaded');
-    const counted = await compareSummaries(
-      session.readSummaries(),
-      readHeads(ports.vault, backup.folder, manifest),
-    );
-    checkCounts(counted, manifest);
+    const counted = await finishAndVerify(ports.vault, session, backup, options.onStep);
     throwIfAborted(options.signal);
     options.onStep?.('publishing');
     await session.publish();
@@ -102,20 +97,27 @@ interface Backup {
   readonly folder: string;
 }
 
-async function planLoads(vault: Vault, { manifest, folder }: Backup, loaders: number): Promise<ChunkRun[][]> {
+async function planLoads(vault: Vault, { manifest, folder }: Backup, loaders: number): Promise<ChunkRun[]> {
   const files = manifest.files.filter((file) => file.role === 'events');
   const sizes = await runLimited(files, loaders, async (file) => {
     const entries = await readIndex(vault, folder, file);
     return { file, plainBytes: entries.map((entry) => entry.plainBytes) };
   });
-  return dealChunks(sizes, loaders);
+  return cutIntoRuns(sizes);
 }
 
+/**
+ * Two loaders share the two processors with the server and stand in each other's way there: one that is alone is as
+ * quick, takes less work, and may leave a better table.
+ */
+const WORTH_SEVERAL_LOADERS = 3;
+
+/** One loader works here, the others in threads, if there are threads and the store takes events from several. */
 function loadAll(
   ports: RestorePorts,
   session: RestoreSession,
   { manifest, folder }: Backup,
-  runs: readonly ChunkRun[][],
+  runs: readonly ChunkRun[],
   options: RestoreOptions,
 ): Promise<LoadResult[]> {
   const done = { events: 0, bytes: 0 };
@@ -126,15 +128,21 @@ function loadAll(
   };
   const { token } = session;
   const { runLoad } = ports;
-  const common = { folder, format: manifest.format, compression: manifest.compression };
-  const loadPart = async (part: readonly ChunkRun[], signal: AbortSignal): Promise<LoadResult> => {
-    const job: LoadJob = { ...common, runs: part };
+  const { format, compression } = manifest;
+  const job: LoadJob = { folder, runs, taken: new Int32Array(new SharedArrayBuffer(4)), format, compression };
+  const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
     const hooks: LoadHooks = { onProgress, signal };
-    if (token !== null && runLoad !== undefined) return runLoad(token, job, hooks);
-    return loadChunks({ vault: ports.vault, writer: await session.openWriter() }, job, hooks);
+    if (token !== null && runLoad !== undefined && loader > 0) return runLoad(token, job, hooks);
+    return loadChunks(
+      { vault: ports.vault, writer: await session.openWriter({ alone: count === 1 }) },
+      job,
+      hooks,
+    );
   };
-  const parts = token === null ? [runs.flat()] : runs;
-  return runLimited(parts, options.parallel, loadPart, options.signal);
+  const isOne = token === null || options.parallel < WORTH_SEVERAL_LOADERS;
+  const count = isOne ? 1 : Math.min(options.parallel, runs.length);
+  const loaders = Array.from({ length: count }, (_, loader) => loader);
+  return runLimited(loaders, count, load, options.signal);
 }
 
 async function loadCompanions(
@@ -153,6 +161,25 @@ async function loadCompanions(
     if (decided.row !== null && !(await session.writeCompanion(decided.row))) leftOut.add(row.table);
   }
   return { checkpoints, leftOut: [...leftOut] };
+}
+
+/** Finishes the load and compares it with the backup: both at once, where the store can do both at once. */
+async function finishAndVerify(
+  vault: Vault,
+  session: RestoreSession,
+  { manifest, folder }: Backup,
+  onStep: RestoreOptions['onStep'],
+): Promise<{ events: number; streams: number }> {
+  const finished = awaitedLater(session.finishLoad(onStep));
+  if (session.token === null) await finished;
+  const compared = awaitedLater(
+    compareSummaries(session.readSummaries(), readHeads(vault, folder, manifest)),
+  );
+  await finished;
+  onStep?.('verifying what was loaded');
+  const counted = await compared;
+  checkCounts(counted, manifest);
+  return counted;
 }
 
 function checkCounts(counted: { events: number; streams: number }, manifest: Manifest): void {

@@ -5,8 +5,8 @@ import { formatUuid, parseUuid } from '../../core/uuid-text.ts';
 
 /**
  * Writes events as rows of a binary COPY (PostgreSQL's manual, COPY, "Binary Format"), in chunks of whole rows. A
- * chunk is never written to again once it was taken, so it can be sent without copying and read again to name the
- * row that the server refused.
+ * chunk is not written to again between being taken and being given back, so it can be sent without copying and read
+ * again to name the row that the server refused.
  */
 export interface CopyEncoder {
   chunk: Buffer;
@@ -15,6 +15,8 @@ export interface CopyEncoder {
   /** Rows before the first one of the open chunk. */
   rowsBefore: number;
   rows: number;
+  /** Memory of chunks that were given back. */
+  readonly spare: ArrayBuffer[];
 }
 
 export interface CopyChunk {
@@ -44,18 +46,31 @@ export function makeCopyEncoder(): CopyEncoder {
     used: 0,
     rowsBefore: 0,
     rows: 0,
+    spare: [],
   };
   startChunk(encoder, CHUNK_BYTES);
   return encoder;
 }
 
 function startChunk(encoder: CopyEncoder, size: number): void {
+  const spare = size === CHUNK_BYTES ? encoder.spare.pop() : undefined;
   // Not from the shared pool: a chunk is kept for a while.
-  const chunk = Buffer.allocUnsafeSlow(size);
-  encoder.chunk = chunk;
-  encoder.view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  const memory = spare ?? new ArrayBuffer(size);
+  encoder.chunk = Buffer.from(memory);
+  encoder.view = new DataView(memory);
   encoder.used = 0;
   encoder.rows = 0;
+}
+
+/**
+ * Takes back the memory of a chunk that nobody looks at any more. It is used for the next one: fresh memory costs more
+ * to get than to fill. That of larger chunks is freed at once: the collector would let hundreds of MiB of such buffers
+ * stand.
+ */
+export function giveBack(encoder: CopyEncoder, { bytes }: CopyChunk): void {
+  const memory = bytes.buffer as ArrayBuffer;
+  if (memory.byteLength === CHUNK_BYTES) encoder.spare.push(memory);
+  else memory.transfer(0);
 }
 
 /**

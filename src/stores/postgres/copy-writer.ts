@@ -4,8 +4,9 @@ import { BackupError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { BatchWriter } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { openBulkConnection } from './bulk-session.ts';
 import { columnNames, qualified } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { type Database, dropConnection, endConnection } from './connection.ts';
 import {
   COPY_HEADER,
   COPY_TRAILER,
@@ -13,6 +14,7 @@ import {
   type CopyEncoder,
   encodeRow,
   eventInChunk,
+  giveBack,
   makeCopyEncoder,
   takeChunk,
   valueNotStorable,
@@ -24,6 +26,8 @@ interface OpenCopy {
   readonly database: Database;
   readonly client: pg.Client;
   readonly stream: CopyStreamQuery;
+  /** It is in a transaction of its own. */
+  readonly alone: boolean;
   readonly encoder: CopyEncoder;
   /** The chunks sent last: the server names a refused row by its number only, and some time after it was sent. */
   readonly sent: CopyChunk[];
@@ -36,16 +40,27 @@ interface OpenCopy {
 /** More than the two ends of a connection hold in their buffers (Linux: up to 4 and 6 MiB). */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
-/** Opens a writer into the events table of a staging schema. */
-export async function openCopyWriter(database: Database, stagingSchema: string): Promise<BatchWriter> {
-  const client = await openConnection(database);
+/**
+ * Opens a writer into the events table of a staging schema. One that is `alone` empties the table first, in the same
+ * transaction: only then the server takes rows as frozen, which spares it to look at each of them again and to write
+ * each page again for that, now and when it vacuums; and with wal_level = minimal it spares the log.
+ */
+export async function openCopyWriter(
+  database: Database,
+  stagingSchema: string,
+  alone: boolean,
+): Promise<BatchWriter> {
+  const client = await openBulkConnection(database);
   const table = qualified(stagingSchema, EVENTS.name);
-  const stream = client.query(copyFrom(`COPY ${table} (${columnNames(EVENTS)}) FROM STDIN (FORMAT binary)`));
+  if (alone) await client.query(`BEGIN; TRUNCATE ${table}`);
+  const options = `FORMAT binary${alone ? ', FREEZE' : ''}`;
+  const stream = client.query(copyFrom(`COPY ${table} (${columnNames(EVENTS)}) FROM STDIN (${options})`));
   const encoder = makeCopyEncoder();
   const copy: OpenCopy = {
     database,
     client,
     stream,
+    alone,
     encoder,
     sent: [],
     sentBytes: 0,
@@ -97,6 +112,7 @@ async function finish(copy: OpenCopy): Promise<void> {
     copy.stream.once('finish', resolve);
     copy.stream.end();
   });
+  if (copy.alone) await copy.client.query('COMMIT');
   await endConnection(copy.database, copy.client);
 }
 
@@ -106,10 +122,9 @@ async function sendChunk(copy: OpenCopy, chunk: CopyChunk): Promise<void> {
   await send(copy, chunk.bytes);
   // Only now: less than the socket's high-water mark is still to be written, so what lies this far back is not.
   while (copy.sent.length > 1 && copy.sentBytes - copy.sent[0]!.bytes.length >= KEPT_BYTES) {
-    const { bytes } = copy.sent.shift()!;
-    copy.sentBytes -= bytes.length;
-    // Gives the memory back at once: the collector would let hundreds of MiB of such buffers stand.
-    (bytes.buffer as ArrayBuffer).transfer(0);
+    const done = copy.sent.shift()!;
+    copy.sentBytes -= done.bytes.length;
+    giveBack(copy.encoder, done);
   }
 }
 

@@ -1,25 +1,14 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
-import type {
-  BatchWriter,
-  RestoreSession,
-  RestoreSessionOptions,
-  StreamSummary,
-} from '../../core/event-store.ts';
+import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { endWithUs } from './bulk-session.ts';
 import { findEvents, qualified } from './catalog.ts';
-import {
-  type Database,
-  dropConnection,
-  endConnection,
-  inTransaction,
-  openConnection,
-  readPages,
-} from './connection.ts';
+import { type Database, dropConnection, endConnection, inTransaction, openConnection } from './connection.ts';
 import { openCopyWriter } from './copy-writer.ts';
+import { buildIndexes, collectStatistics } from './index-build.ts';
 import { findPeculiarities } from './peculiarities.ts';
 import { type Publication, publishStaged, requireEmpty } from './publish.ts';
-import { indexSql } from './schema.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 import { flushCompanions, type StagedCompanions, stageCompanion } from './staged-companions.ts';
 import {
@@ -31,9 +20,9 @@ import {
   schemaExists,
   stagingSchema,
 } from './staging.ts';
+import { readSummaries } from './summaries.ts';
 
-const SUMMARY_PAGE_ROWS = 2000;
-const INDEX_MEMORY = '256MB';
+const DEFAULT_PARALLEL = 2;
 
 /** A restore under way. Its connection holds the lock on the target as long as it lives. */
 interface Restore {
@@ -41,6 +30,10 @@ interface Restore {
   readonly client: pg.Client;
   readonly publication: Publication;
   readonly writers: Set<BatchWriter>;
+  /** Processes that may work for it at the same time. */
+  readonly parallel: number;
+  /** Fires when it is discarded: cuts the connections that still work for it. */
+  readonly stop: AbortController;
   isOver: boolean;
 }
 
@@ -69,7 +62,9 @@ export async function openRestore(
       replace: options.replace,
       companions,
     };
-    return session({ database, client, publication, writers: new Set(), isOver: false }, discarded);
+    const parallel = options.parallel ?? DEFAULT_PARALLEL;
+    const state = { writers: new Set<BatchWriter>(), stop: new AbortController(), isOver: false };
+    return session({ database, client, publication, parallel, ...state }, discarded);
   } catch (error) {
     dropConnection(database, client);
     throw toBackupError(error, database.address.shown);
@@ -81,7 +76,7 @@ export async function joinRestore(database: Database, token: string): Promise<Ba
   if (!/^[0-9A-Za-z_]+$/.test(token)) {
     throw new BackupError('usage', `${JSON.stringify(token)} is no restore of a PostgreSQL store`);
   }
-  return openCopyWriter(database, token);
+  return openCopyWriter(database, token, false);
 }
 
 function session(restore: Restore, discarded: readonly string[]): RestoreSession {
@@ -97,26 +92,18 @@ function session(restore: Restore, discarded: readonly string[]): RestoreSession
   return {
     token: publication.stagingSchema,
     discarded,
-    openWriter: () =>
+    openWriter: ({ alone = false } = {}) =>
       refusing(async () => {
-        const writer = await openCopyWriter(database, publication.stagingSchema);
+        const writer = await openCopyWriter(database, publication.stagingSchema, alone);
         restore.writers.add(writer);
         return writer;
       }),
     writeCompanion: (row) => refusing(() => stageCompanion(client, publication.companions, row)),
     finishLoad: (onStep) => refusing(() => finishLoad(restore, onStep)),
-    readSummaries: () => readSummaries(restore),
+    readSummaries: () => readSummaries(database, publication.stagingSchema, restore.stop.signal),
     publish: () => refusing(() => publish(restore)),
     discard: () => discard(restore),
   };
-}
-
-/**
- * Lets the server notice within seconds that this process is gone, so that a killed restore does not keep its lock
- * while its last statement runs on. Servers before 14, and on some systems, have no such setting.
- */
-async function endWithUs(client: pg.Client): Promise<void> {
-  await client.query("SET client_connection_check_interval = '2s'").catch(() => undefined);
 }
 
 /** Refuses now what publishing would refuse after hours of loading. */
@@ -157,81 +144,18 @@ async function mayMoveInto(client: pg.Client, oid: string | null): Promise<boole
   return !rows[0]!.all;
 }
 
+/**
+ * Statistics first: while an index is built, a table takes none. The other processors sum up what was loaded meanwhile,
+ * and what is left of that goes on while the indexes are built.
+ */
 async function finishLoad(restore: Restore, onStep: (step: string) => void = () => undefined): Promise<void> {
-  const { client, publication } = restore;
+  const { database, client, publication, stop } = restore;
+  const { stagingSchema, mayMove } = publication;
   await flushCompanions(client, publication.companions);
   onStep('building indexes');
-  await buildIndexes(restore);
-  const table = qualified(publication.stagingSchema, EVENTS.name);
-  const { name } = EVENTS.primaryKey;
-  await client.query(`ALTER TABLE ${table} ADD CONSTRAINT ${name} PRIMARY KEY USING INDEX ${name}`);
-  onStep('collecting statistics');
-  await client.query(`ANALYZE ${table}`);
-}
-
-/** The key's index on this connection, the others on a second one: building them is all that the server does now. */
-async function buildIndexes({ database, client, publication }: Restore): Promise<void> {
-  const { name, column } = EVENTS.primaryKey;
-  // Rows that will be copied need only what checks them and finds the heads.
-  const others = EVENTS.indexes.filter((index) => index.unique || publication.mayMove);
-  const second = await openConnection(database);
-  const build = async (on: pg.Client, indexes: typeof EVENTS.indexes): Promise<void> => {
-    await on.query(`SET maintenance_work_mem = '${INDEX_MEMORY}'`);
-    for (const index of indexes) await on.query(indexSql(publication.stagingSchema, EVENTS, index));
-  };
-  const outcomes = await Promise.allSettled([
-    build(client, [{ name, unique: true, columns: column }]),
-    build(second, others),
-  ]);
-  await endConnection(database, second);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw explainIndex(outcome.reason);
-}
-
-/** Two events with one id, or with one stream and version: no store of this layout can hold both. */
-function explainIndex(error: unknown): unknown {
-  const state = sqlState(error);
-  if (state !== '23505' && state !== '54000') return error;
-  const { message, detail } = error as pg.DatabaseError;
-  return new BackupError('value_not_storable', `the events cannot be indexed: ${detail ?? message}`, {
-    hint: 'run `eventcore verify` on the backup; doubled events cannot be restored into PostgreSQL',
-    cause: error,
-  });
-}
-
-async function* readSummaries({ database, publication }: Restore): AsyncGenerator<StreamSummary> {
-  const table = qualified(publication.stagingSchema, EVENTS.name);
-  const sql = `WITH streams AS (
-      SELECT stream_id, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last
-        FROM ${table} GROUP BY stream_id)
-    SELECT s.stream_id AS stream, s.events::text, s.first::text, s.last::text, e.event_id::text AS id
-      FROM streams s JOIN ${table} e ON e.stream_id = s.stream_id AND e.stream_version = s.last
-     ORDER BY s.stream_id COLLATE "C"`;
-  const client = await openConnection(database);
-  let whole = false;
-  try {
-    await client.query('BEGIN READ ONLY');
-    for await (const page of readPages<SummaryRow>(client, sql, [], SUMMARY_PAGE_ROWS)) {
-      for (const row of page) yield toSummary(row);
-    }
-    whole = true;
-  } catch (error) {
-    throw toBackupError(error, database.address.shown);
-  } finally {
-    if (whole) await endConnection(database, client);
-    else dropConnection(database, client);
-  }
-}
-
-type SummaryRow = Readonly<Record<'stream' | 'events' | 'first' | 'last' | 'id', string>>;
-
-function toSummary({ stream, events, first, last, id }: SummaryRow): StreamSummary {
-  return {
-    streamId: stream,
-    events: Number(events),
-    firstVersion: Number(first),
-    lastVersion: Number(last),
-    lastEventId: id,
-  };
+  if (mayMove) await collectStatistics(database, stagingSchema, stop.signal);
+  const options = { all: mayMove, parallel: restore.parallel, signal: stop.signal };
+  await buildIndexes(database, stagingSchema, options);
 }
 
 async function publish(restore: Restore): Promise<void> {
@@ -274,6 +198,7 @@ async function commitPublish({ database, client, publication }: Restore): Promis
 async function discard(restore: Restore): Promise<void> {
   if (restore.isOver) return;
   restore.isOver = true;
+  restore.stop.abort();
   const { database, client, publication } = restore;
   for (const writer of restore.writers) await writer.abort();
   try {

@@ -6,6 +6,7 @@ import { readGrants, readOwner, writeGrants } from './grants.ts';
 import { findPeculiarities } from './peculiarities.ts';
 import { createMissing, createTable, triggerSql } from './schema.ts';
 import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
+import { STAGED_OPTIONS } from './staging.ts';
 
 export interface Publication {
   readonly targetSchema: string;
@@ -58,6 +59,9 @@ async function moveStagedTable(
   const owner = await readOwner(client, target);
   await client.query(`DROP TABLE ${target}`);
   const staged = qualified(stagingSchema, EVENTS.name);
+  const { name } = EVENTS.primaryKey;
+  await client.query(`ALTER TABLE ${staged} ADD CONSTRAINT ${name} PRIMARY KEY USING INDEX ${name}`);
+  await client.query(`ALTER TABLE ${staged} RESET (${STAGED_OPTIONS.join(', ')})`);
   await client.query(`ALTER TABLE ${staged} SET SCHEMA ${pg.escapeIdentifier(targetSchema)}`);
   for (const trigger of TRIGGERS) await client.query(triggerSql(targetSchema, trigger));
   await client.query(`ALTER TABLE ${target} OWNER TO ${owner}`);

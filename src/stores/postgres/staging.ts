@@ -16,6 +16,12 @@ const ATTEMPT_ID = /^[0-9A-Za-z_-]{1,40}$/;
 /** First half of the keys of our advisory locks; EventCore's own locks have keys of one part. */
 const LOCK_CLASS = 0x4556_4250;
 
+/**
+ * Off for a staged table: autovacuum would take processor time from the restore, and its locks would hold up the
+ * indexes and the publishing. To be reset when the table is published.
+ */
+export const STAGED_OPTIONS: readonly string[] = ['autovacuum_enabled', 'toast.autovacuum_enabled'];
+
 interface Marker {
   readonly program: typeof APPLICATION_NAME;
   readonly attemptId: string;
@@ -69,7 +75,8 @@ export async function createStaging(
   const schema = pg.escapeIdentifier(options.schema);
   await createSchema(client, schema);
   await client.query(`COMMENT ON SCHEMA ${schema} IS ${pg.escapeLiteral(JSON.stringify(marker))}`);
-  await client.query(tableSql(options.schema, EVENTS, kind));
+  const without = STAGED_OPTIONS.map((option) => `${option} = false`);
+  await client.query(`${tableSql(options.schema, EVENTS, kind)} WITH (${without.join(', ')})`);
 }
 
 async function createSchema(client: pg.Client, schema: string): Promise<void> {

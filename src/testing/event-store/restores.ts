@@ -13,6 +13,7 @@ export const RESTORE_CASES: readonly ContractCase[] = [
   ['ids are taken as 16 bytes and as text alike', takesBothIds],
   ['a text id is kept, or refused with its event named', treatsTextIds],
   ['several writers, one after the other or joined, load one store', loadsWithSeveralWriters],
+  ['a writer that is alone loads as others do, and may give up', loadsAlone],
   ['what a writer gave up is not there', abortsWriter],
   ['what was loaded is summed up by stream, in byte order', sumsUp],
   ['nothing is visible to others before it is published', hidesUntilPublished],
@@ -167,6 +168,23 @@ async function loadsWithSeveralWriters({ store, open: another }: StoreCase): Pro
   assert.deepEqual(await readAll(store), expected(events));
 }
 
+async function loadsAlone({ store }: StoreCase): Promise<void> {
+  const { versionBase } = await store.inspect();
+  const events = manyEvents(versionBase, 6000);
+  const given = await open(store);
+  const lost = await given.openWriter({ alone: true });
+  await lost.write(makeBatch(events));
+  await lost.abort();
+  await given.discard();
+  const session = await open(store);
+  const writer = await session.openWriter({ alone: true });
+  for (let at = 0; at < events.length; at += 300) await writer.write(makeBatch(events.slice(at, at + 300)));
+  await writer.end();
+  await session.finishLoad();
+  await session.publish();
+  assert.deepEqual(await readAll(store), expected(events));
+}
+
 async function abortsWriter({ store }: StoreCase): Promise<void> {
   const { versionBase } = await store.inspect();
   const kept = manyEvents(versionBase, 20);
@@ -190,6 +208,11 @@ async function sumsUp({ store }: StoreCase): Promise<void> {
     { streamId: '\uFFFD', version: 3 },
     { id: '01932f3e-7c00-7a01-8b02-ffffffffffff', streamId: '\uFFFD', version: 9 },
     { id: '01932f3e-7c00-7a01-8b02-eeeeeeeeeeee', streamId: '\uFFFD', version: 4 },
+    { id: '01932f3e-7c00-7a01-8b02-dddddddddddd', streamId: 'below', version: -1 },
+    { id: '01932f3e-7c00-7a01-8b02-cccccccccccc', streamId: 'below', version: 0 },
+    { id: 'ffffffff-7c00-7a01-8b02-bbbbbbbbbbbb', streamId: 'below', version: -2 },
+    { id: 'ffffffff-7c00-7a01-8b02-aaaaaaaaaaaa', streamId: 'far', version: 255 },
+    { id: '01932f3e-7c00-7a01-8b02-999999999999', streamId: 'far', version: 2 ** 53 - 1 },
   ].map(completeEvent);
   const session = await open(store);
   await load(session, [makeBatch(events)]);

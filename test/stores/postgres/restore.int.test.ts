@@ -13,7 +13,15 @@ import { collect } from '../../../src/testing/event-store/fixture.ts';
 import { load } from '../../../src/testing/event-store/restoring.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
 import { startCuttingProxy } from './cutting-proxy.ts';
-import { closeStores, openStore, refused, seedEvents } from './seeding.ts';
+import {
+  closeStores,
+  openStore,
+  readStagingSchemas,
+  refused,
+  seedEvents,
+  streamOf,
+  untilWaiting,
+} from './seeding.ts';
 
 let server: TestPostgres;
 let database: string;
@@ -35,15 +43,6 @@ function open(target = store, replace = false): Promise<RestoreSession> {
   return target.openRestore({ attemptId: crypto.randomUUID(), replace });
 }
 
-function streamOf(count: number, streamId = 'account-1', first = 0): TestEvent[] {
-  return Array.from({ length: count }, (_, i) => ({
-    id: `01932f3e-7c00-7a01-8b02-${(first + i).toString(16).padStart(12, '0')}`,
-    streamId,
-    version: i + 1,
-    data: `{"n": ${i}}`,
-  }));
-}
-
 async function restore(events: readonly TestEvent[], target = store, replace = false): Promise<void> {
   const session = await open(target, replace);
   try {
@@ -54,10 +53,7 @@ async function restore(events: readonly TestEvent[], target = store, replace = f
   }
 }
 
-async function stagingSchemas(): Promise<string[]> {
-  const rows = await exec("SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'eventcore_restore%'");
-  return rows.map((row) => String(row.name));
-}
+const stagingSchemas = (): Promise<string[]> => readStagingSchemas(server, database);
 
 /** The triggers do their work, and versions go on. */
 async function assertLives(target: EventStore, head: bigint): Promise<void> {
@@ -202,7 +198,7 @@ for (const stage of ['loading', 'loaded', 'publishing']) {
     await holder.query('BEGIN; LOCK TABLE eventcore_events IN ACCESS SHARE MODE');
     const killed = startProcess(stage);
     await once(killed.stdout!, 'data');
-    if (stage === 'publishing') await publishIsWaiting();
+    if (stage === 'publishing') await untilWaiting(server, 'LOCK TABLE%');
     killed.kill('SIGKILL');
     await once(killed, 'exit');
     const left = [`eventcore_restore_killed_${stage}`];
@@ -216,17 +212,6 @@ for (const stage of ['loading', 'loaded', 'publishing']) {
     await session.discard();
     assert.deepEqual(await stagingSchemas(), []);
   });
-}
-
-async function publishIsWaiting(): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const rows = await exec(
-      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'",
-    );
-    if (rows.length === 1) return;
-    await sleep(50);
-  }
-  assert.fail('the publishing never waited for the table');
 }
 
 test('a schema that only looks like an attempt, or is one on another target, is left alone', async () => {

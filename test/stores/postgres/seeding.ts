@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, isBackupError } from '../../../src/core/errors.ts';
 import type { BatchReader, EventStore, StoreRange, StoreSnapshot } from '../../../src/core/event-store.ts';
 import { openPostgresStore } from '../../../src/stores/postgres/store.ts';
@@ -36,6 +37,37 @@ export async function asOwner(server: TestPostgres, database: string, sql: strin
     `ALTER TABLE eventcore_events DISABLE TRIGGER USER; ${sql}; ALTER TABLE eventcore_events ENABLE TRIGGER USER`,
     database,
   );
+}
+
+/** `count` events of one stream, from version 1. */
+export function streamOf(count: number, streamId = 'account-1', first = 0): TestEvent[] {
+  return Array.from({ length: count }, (_, i) => ({
+    id: `01932f3e-7c00-7a01-8b02-${(first + i).toString(16).padStart(12, '0')}`,
+    streamId,
+    version: i + 1,
+    data: `{"n": ${i}}`,
+  }));
+}
+
+/** Names of the schemas that restores load into. */
+export async function readStagingSchemas(server: TestPostgres, database: string): Promise<string[]> {
+  const rows = await server.exec(
+    "SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'eventcore_restore%'",
+    database,
+  );
+  return rows.map((row) => String(row.name));
+}
+
+/** Waits until a session waits for a lock with a statement like this. */
+export async function untilWaiting(server: TestPostgres, statement: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const rows = await server.exec(
+      `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '${statement}'`,
+    );
+    if (rows.length > 0) return;
+    await sleep(50);
+  }
+  assert.fail(`${statement} never waited for a lock`);
 }
 
 export async function readRows(

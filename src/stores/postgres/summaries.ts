@@ -1,0 +1,84 @@
+import type pg from 'pg';
+import { awaitedLater } from '../../core/concurrency.ts';
+import type { StreamSummary } from '../../core/event-store.ts';
+import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { raiseMemory } from './bulk-session.ts';
+import { qualified } from './catalog.ts';
+import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { toBackupError } from './server-error.ts';
+
+/** Names may be long. */
+const PAGE_ROWS = 2000;
+/** Of the memory that may be spared, since aggregates may use twice as much as they are allowed. */
+const MEMORY_SHARE = 4;
+
+/**
+ * Sums up a staged table by stream, on a connection of its own, which is cut when the signal fires. One page is fetched
+ * ahead of the consumer.
+ */
+export async function* readSummaries(
+  database: Database,
+  schema: string,
+  signal: AbortSignal,
+): AsyncGenerator<StreamSummary> {
+  const client = await openConnection(database);
+  const drop = (): void => dropConnection(database, client);
+  signal.addEventListener('abort', drop, { once: true });
+  let whole = false;
+  try {
+    await startSummaries(client, schema);
+    let page = await fetchPage(client);
+    while (page.length > 0) {
+      const next = page.length < PAGE_ROWS ? [] : awaitedLater(fetchPage(client));
+      for (const row of page) yield toSummary(row);
+      page = await next;
+    }
+    whole = true;
+  } catch (error) {
+    throw toBackupError(error, database.address.shown);
+  } finally {
+    signal.removeEventListener('abort', drop);
+    if (whole) await endConnection(database, client);
+    else drop();
+  }
+}
+
+async function startSummaries(client: pg.Client, schema: string): Promise<void> {
+  await raiseMemory(client, 'work_mem', MEMORY_SHARE);
+  // To compile the query takes longer than to run it, other processors have the indexes to build, and by an index that
+  // is there already the rows would be read in the order of their streams: each from another place of the disk.
+  await client.query('SET jit = off; SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off');
+  await client.query('BEGIN READ ONLY');
+  await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(schema)}`);
+}
+
+/**
+ * One pass over the table, without an index or a join: the greatest version's id comes out of the greatest text of a
+ * version and its id. With its sign bit turned, a version sorts as its bytes do.
+ */
+function summarySql(schema: string): string {
+  return `SELECT stream_id AS stream, events::text, first::text, last::text, right(versioned_id, 32)::uuid::text AS id
+      FROM (
+        SELECT stream_id, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last,
+               max(encode(int8send(stream_version # '-9223372036854775808'::bigint) || uuid_send(event_id), 'hex')
+                   COLLATE "C") AS versioned_id
+          FROM ${qualified(schema, EVENTS.name)} GROUP BY stream_id) AS streams
+     ORDER BY stream_id COLLATE "C"`;
+}
+
+type SummaryRow = readonly [stream: string, events: string, first: string, last: string, id: string];
+
+async function fetchPage(client: pg.Client): Promise<SummaryRow[]> {
+  const text = `FETCH ${PAGE_ROWS} FROM summaries`;
+  return (await client.query<[...SummaryRow]>({ text, rowMode: 'array' })).rows;
+}
+
+function toSummary([stream, events, first, last, id]: SummaryRow): StreamSummary {
+  return {
+    streamId: stream,
+    events: Number(events),
+    firstVersion: Number(first),
+    lastVersion: Number(last),
+    lastEventId: id,
+  };
+}

@@ -1,5 +1,5 @@
 import type { EventRows, Key, KeyRange } from './event-rows.ts';
-import { readOddEvent, readPiece } from './pieces.ts';
+import { mayHoldOdd, readOddEvent, readPiece } from './pieces.ts';
 
 /** Events one behind the other, as pieces hold them, in memory that is filled again and again. */
 export interface Block {
@@ -56,11 +56,12 @@ export function fillBlock(
     const piece = readPiece(rows, rest, limit);
     if (piece === null) break;
     const room = blockBytes * TOLERANCE - block.used;
-    if (piece.events > 1 && (piece.odd > 0 || piece.bytes.length > room)) {
+    const isOdd = mayHoldOdd(piece);
+    if (piece.events > 1 && (isOdd || piece.bytes.length > room)) {
       block.pace = { ...block.pace, limit: Math.ceil(piece.events / SHRINK) };
       continue;
     }
-    const parts = piece.odd === 0 ? [piece.bytes] : readOddEvent(rows, rest, address);
+    const parts = isOdd ? readOddEvent(rows, rest, address) : [piece.bytes];
     const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
     if (sizeBytes > room && block.used > 0) break;
     append(block, parts, sizeBytes, piece.events);

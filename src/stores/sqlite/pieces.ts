@@ -27,12 +27,13 @@ import {
  */
 export interface Piece {
   readonly events: number;
-  /** How many of them are odd; `bytes` lacks them. */
-  readonly odd: number;
+  /** In the place of each odd event ODD_MARK alone. */
   readonly bytes: Uint8Array;
   readonly last: Key;
 }
 
+/** The first byte of an odd event's head: no UTF-8 has it. */
+export const ODD_MARK = 0xff;
 /** An event of more bytes, its head included, is odd. */
 const MAX_USUAL_BYTES = 32_768;
 /** Numbers below this are code points that UTF-8 has, and longer than any field of a usual event. */
@@ -45,17 +46,22 @@ export function readPiece(rows: EventRows, range: KeyRange, limit: number): Piec
   const { sql, values } = firstRows(rows, range);
   const isUsual = `octet_length(event) <= ${MAX_USUAL_BYTES}`;
   const statement = rows.prepare(
-    `SELECT count(*), sum(${isUsual}), CAST(group_concat(iif(${isUsual}, event, NULL), '') AS BLOB), ${keyColumns('max(k)')}
+    `SELECT count(*), CAST(group_concat(iif(${isUsual}, event, x'${ODD_MARK.toString(16)}'), '') AS BLOB),
+            ${keyColumns('max(k)')}
      FROM (SELECT ${keyColumn(rows)} AS k, ${usualEvent(rows)} AS event ${sql})`,
   );
-  const [events, usual, bytes, type, last] = valuesOf(statement.get(...values, limit));
+  const [events, bytes, type, last] = valuesOf(statement.get(...values, limit));
   if (events === 0n) return null;
-  return {
-    events: Number(events),
-    odd: Number(events) - Number(usual ?? 0),
-    bytes: bytes instanceof Uint8Array ? bytes : new Uint8Array(0),
-    last: readKey(type, last),
-  };
+  return { events: Number(events), bytes: bytes as Uint8Array, last: readKey(type, last) };
+}
+
+/**
+ * Whether an odd event may be among these. Of a piece of one event this is certain, for a usual event has a longer head;
+ * of more it is not, since a text that is no UTF-8, or a BLOB, may hold that byte too.
+ */
+export function mayHoldOdd({ events, bytes }: Piece): boolean {
+  if (events === 1) return bytes.length === 1;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(ODD_MARK);
 }
 
 /** An event's head and fields; NULL where its version, or NULL in a field that needs a value, makes it odd. */
@@ -74,8 +80,6 @@ function usualEvent(rows: EventRows): string {
   return `iif(${isUsual.join(' AND ')}, concat(${[head, ...fieldColumns(rows)].join(', ')}), NULL)`;
 }
 
-/** The first byte of an odd event's head: no UTF-8 has it. */
-export const ODD_MARK = 0xff;
 /** The mark, the lengths as 32-bit words (NULL_LENGTH for NULL) and the version as a 64-bit float, little-endian. */
 export const ODD_HEAD_BYTES = 1 + FIELDS.length * 4 + 8;
 

@@ -36,9 +36,10 @@ export interface Piece {
 export const ODD_MARK = 0xff;
 /** An event of more bytes, its head included, is odd. */
 const MAX_USUAL_BYTES = 32_768;
-/** Numbers below this are code points that UTF-8 has, and longer than any field of a usual event. */
+/** Every number below this is a code point that UTF-8 has. */
 export const CODE_BASE = 0xd000;
-export const NULL_CODE = CODE_BASE;
+/** No usual event has a field as long as this. */
+export const NULL_CODE = 0xcfff;
 const MAX_USUAL_VERSION = CODE_BASE ** 2 - 1;
 
 /** Reads the first `limit` events of a range; null when there is none. */

@@ -138,7 +138,8 @@ async function readRanges(
   };
   const { format, compression, level, chunkBytes } = options;
   const { token } = snapshot;
-  const { runRange } = ports;
+  // All of a small store is read sooner than a thread for it has started.
+  const runRange = ranges.length === 1 ? undefined : ports.runRange;
   const readOne = (range: StoreRange, signal: AbortSignal): Promise<RangeResult> => {
     const job: RangeJob = { ...common, range, format, compression, level, chunkBytes };
     const hooks: RangeHooks = { onProgress, signal };

@@ -4,6 +4,7 @@ import { appendEvents } from './append.ts';
 import { parseSqliteAddress } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { inspectStore } from './inspector.ts';
+import { joinView } from './joined-view.ts';
 import { openSqliteSnapshot } from './reader.ts';
 import { openSqliteRestore } from './restore.ts';
 import { initialiseStore } from './schema.ts';
@@ -32,8 +33,9 @@ export function openSqliteStore(address: string): EventStore {
       const snapshot = openSqliteSnapshot(config);
       return { ...snapshot, close: endedBy(open, snapshot.close) };
     },
-    joinSnapshot: async () => {
-      throw notShared(address);
+    joinSnapshot: async (token) => {
+      const reader = await joinView(token, config.address);
+      return { ...reader, close: endedBy(open, reader.close) };
     },
     openRestore: async (options) => {
       const session = openSqliteRestore(config, options);
@@ -59,5 +61,5 @@ function endedBy(open: Set<() => Promise<void>>, end: () => Promise<void>): () =
 }
 
 function notShared(address: string): BackupError {
-  return new BackupError('internal', `a view of ${address} belongs to the connection that opened it`);
+  return new BackupError('internal', `a restore into ${address} belongs to the connection that began it`);
 }

@@ -90,17 +90,35 @@ test('numbers and NULL in columns without a type are read as SQLite writes them'
   assert.deepEqual([second?.data, second?.metadata], [null, toHex('0.0')]);
 });
 
+/** About where numbers change their form on the way out of SQLite. */
+const EDGE_VERSIONS = [
+  0x7f,
+  0x80,
+  0x7ff,
+  0x800,
+  0xcfff,
+  0xd000,
+  0xd800,
+  0xfffd,
+  0xd000 ** 2 - 1,
+  0xd000 ** 2,
+];
+
 test('whatever SQLite can hold comes back as the same bytes, in any window', async (t) => {
   const { store, connect } = temporaryStore(t);
   const db = connect();
   db.exec(UNTYPED);
   const bytes = fc.uint8Array({ maxLength: 40 });
+  // About where an event becomes too large to be read together with others.
+  const large = fc
+    .tuple(fc.integer({ min: 32_600, max: 32_800 }), fc.nat({ max: 255 }))
+    .map(([length, byte]) => new Uint8Array(length).fill(byte));
   const value = fc.oneof(bytes, fc.constant(null), fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n }));
   const row = fc.record({
     id: bytes,
     stream: bytes,
-    version: fc.maxSafeInteger().map(BigInt),
-    data: value,
+    version: fc.oneof(fc.nat(), fc.maxSafeInteger(), fc.constantFrom(...EDGE_VERSIONS)).map(BigInt),
+    data: fc.oneof({ weight: 20, arbitrary: value }, { weight: 1, arbitrary: large }),
     metadata: value,
     time: bytes,
   });

@@ -1,0 +1,63 @@
+import type { StoreRange } from '../../core/event-store.ts';
+import type { EventRows, KeyRange } from './event-rows.ts';
+import { quoted } from './sql.ts';
+
+/** Less than this is read sooner than a thread for it has started. */
+const LEAST_RANGE_BYTES = 16 << 20;
+
+/** Cuts the rows at even distances between the least and the greatest rowid, where there are rowids and enough bytes. */
+export function planRanges(rows: EventRows, parallel: number): StoreRange[] {
+  const ends = rowidEnds(rows);
+  const { bytes } = estimateRows(rows);
+  const count = Math.max(1, Math.min(parallel, Math.floor((bytes ?? 0) / LEAST_RANGE_BYTES)));
+  if (ends === null) return [{ index: 0, spec: '..' }];
+  const span = ends.greatest - ends.least;
+  const cuts = Array.from({ length: count - 1 }, (_, i) => {
+    return String(ends.least + (span * BigInt(i + 1)) / BigInt(count));
+  });
+  return ['', ...cuts].map((after, index) => ({ index, spec: `${after}..${cuts[index] ?? ''}` }));
+}
+
+/** Reads a spec such as `..500`, `500..1000` or `..` (rowids; the first one excluded). */
+export function rangeOf({ spec }: StoreRange): KeyRange {
+  const [after, last] = spec.split('..').map((rowid) => {
+    return rowid === '' ? null : ({ sql: '?', value: BigInt(rowid) } as const);
+  });
+  return { after: after ?? null, last: last ?? null };
+}
+
+function rowidEnds({ rowKey, prepare, table }: EventRows): { least: bigint; greatest: bigint } | null {
+  if (rowKey === 'id') return null;
+  const from = quoted(table.table);
+  // Each by itself is a look at one end; both in one SELECT would be a scan.
+  const sql = `SELECT (SELECT min(_rowid_) FROM ${from}), (SELECT max(_rowid_) FROM ${from})`;
+  const [least, greatest] = prepare(sql).get() as unknown as unknown[];
+  return typeof least === 'bigint' && typeof greatest === 'bigint' ? { least, greatest } : null;
+}
+
+/** Rows at each end of the table that are measured for an estimate. */
+const MEASURED_ROWS = 128;
+
+/** Takes rowids as if none were missing, and the first and the last events as if they were typical. */
+export function estimateRows({ db, table, rowKey }: EventRows): {
+  events: number | null;
+  bytes: number | null;
+} {
+  if (rowKey === 'id') return { events: null, bytes: null };
+  const from = quoted(table.table);
+  const size = Object.values(table.columns)
+    .map((name) => `ifnull(octet_length(${quoted(name)}), 0)`)
+    .join(' + ');
+  const ends = ['ASC', 'DESC'].map(
+    (order) =>
+      `SELECT * FROM (SELECT ${size} AS size FROM ${from} ORDER BY _rowid_ ${order} LIMIT ${MEASURED_ROWS})`,
+  );
+  const row = db
+    .prepare(
+      `SELECT (SELECT CAST(max(_rowid_) AS REAL) FROM ${from}) - (SELECT min(_rowid_) FROM ${from}) + 1 AS events,
+              (SELECT avg(size) FROM (${ends.join(' UNION ALL ')})) AS mean`,
+    )
+    .get();
+  const events = Math.round(Number(row?.events ?? 0));
+  return { events, bytes: Math.round(events * Number(row?.mean ?? 0)) };
+}

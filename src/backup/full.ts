@@ -143,9 +143,9 @@ async function readRanges(
   const readOne = (range: StoreRange, signal: AbortSignal): Promise<RangeResult> => {
     const job: RangeJob = { ...common, range, format, compression, level, chunkBytes };
     const hooks: RangeHooks = { onProgress, signal };
-    // This thread reads a range too: it has nothing else to do, and all it needs is loaded.
-    const isShared = token !== null && runRange !== undefined && ranges.length > 1;
-    if (isShared && range.index > 0) return runRange(token, job, hooks);
+    const isShared = token !== null && runRange !== undefined;
+    // This thread reads a range too where it has nothing else to do: all that is needed is loaded here.
+    if (isShared && (range.index > 0 || snapshot.servesJoined)) return runRange(token, job, hooks);
     const compressIn = isShared ? 'inline' : 'pool';
     return backUpRange({ reader: snapshot, vault: ports.vault, compressIn }, job, hooks);
   };

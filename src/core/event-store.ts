@@ -106,6 +106,9 @@ export interface StoreSnapshot extends BatchReader {
   /** What another thread needs to join this view; null when only this connection can read it. */
   readonly token: string | null;
 
+  /** True where this connection's thread reads for all who join: it should be left to that. */
+  readonly servesJoined: boolean;
+
   /** Where the next incremental backup starts, read inside this view. */
   readonly cursor: StoreCursor;
 

@@ -36,13 +36,15 @@ export function mergeStages(stages: Stages, other: Stages): void {
 }
 
 /** Bytes of all ids, names, types, data and metadata of a batch. */
-export function eventBytes(batch: EventBatch): number {
-  let sizeBytes = 0;
-  for (const { lengths } of [batch.id, batch.stream, batch.type, batch.data, batch.metadata]) {
-    for (let row = 0; row < batch.count; row += 1) {
-      const length = lengths[row]!;
-      if (length !== NULL_LENGTH) sizeBytes += length;
-    }
+export function eventBytes({ id, stream, type, data, metadata, count }: EventBatch): number {
+  return [id, stream, type, data, metadata].reduce((sum, { lengths }) => sum + sumLengths(lengths, count), 0);
+}
+
+function sumLengths(lengths: Uint32Array, count: number): number {
+  let sum = 0;
+  for (let row = 0; row < count; row += 1) {
+    const length = lengths[row]!;
+    if (length !== NULL_LENGTH) sum += length;
   }
-  return sizeBytes;
+  return sum;
 }

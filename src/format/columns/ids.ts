@@ -46,14 +46,18 @@ function writePlanes(out: ByteWriter, ids: Buffer, starts: Uint32Array | null, c
   reserve(out, count * UUID_BYTES);
   const { bytes, at } = out;
   for (let row = 0; row < count; row += 1) {
-    const start = starts === null ? row * UUID_BYTES : starts[row]!;
-    let to = at + row;
-    for (let plane = 0; plane < UUID_BYTES; plane += 1) {
-      bytes[to] = ids[start + plane]!;
-      to += count;
-    }
+    spread(bytes, at + row, count, ids, starts === null ? row * UUID_BYTES : starts[row]!);
   }
   out.at = at + count * UUID_BYTES;
+}
+
+/** Writes the bytes of an id `step` apart. */
+function spread(bytes: Buffer, to: number, step: number, ids: Buffer, start: number): void {
+  let at = to;
+  for (let plane = 0; plane < UUID_BYTES; plane += 1) {
+    bytes[at] = ids[start + plane]!;
+    at += step;
+  }
 }
 
 export function refuseShortPlanes({ reader }: ColumnPart, count: number): void {

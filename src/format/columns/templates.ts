@@ -140,23 +140,30 @@ function writeLiterals(out: ByteWriter, source: ByteSource, tree: TemplateTree):
 
 /** The slots of each template, one after the other. */
 function writeSlots(writer: TemplateWriter, out: ByteWriter, source: ByteSource, count: number): void {
-  const { tree, uuids, scratch, members, rowValues } = writer;
+  const { tree, uuids, scratch } = writer;
   const ends = groupRows(writer, count);
   clearWriter(uuids);
-  const { starts, lengths } = writer.values;
-  const values: SlotValues = { source, starts, lengths, count: 0 };
+  const values: SlotValues = { source, ...writer.values, count: 0 };
   for (let template = 0; template < tree.leaves.length; template += 1) {
     const from = template === 0 ? 0 : ends[template - 1]!;
     values.count = ends[template]! - from;
     const slots = literalsOf(tree, template).length - 1;
     for (let slot = 0; slot < slots; slot += 1) {
-      for (let i = 0; i < values.count; i += 1) {
-        const value = rowValues[members[from + i]!]! + slot;
-        starts[i] = tree.valueStarts[value]!;
-        lengths[i] = tree.valueLengths[value]!;
-      }
+      gatherValues(writer, values, from, slot);
       writeSlot(out, uuids, values, scratch);
     }
+  }
+}
+
+/** A function of its own: V8 gives up on the optimised code of a loop within a loop each time the inner one ends. */
+function gatherValues(writer: TemplateWriter, values: SlotValues, from: number, slot: number): void {
+  const { members, rowValues } = writer;
+  const { valueStarts, valueLengths } = writer.tree;
+  const { starts, lengths, count } = values;
+  for (let i = 0; i < count; i += 1) {
+    const value = rowValues[members[from + i]!]! + slot;
+    starts[i] = valueStarts[value]!;
+    lengths[i] = valueLengths[value]!;
   }
 }
 

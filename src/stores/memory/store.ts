@@ -187,6 +187,7 @@ function append(
 function openSnapshot(events: readonly MemoryEvent[], companions: readonly CompanionRow[]): StoreSnapshot {
   return {
     token: null,
+    servesJoined: false,
     cursor: { kind: 'memory', events: events.length },
     estimate: async () => ({ events: events.length, bytes: null }),
     planRanges: async () => [{ index: 0, spec: 'all' }],

@@ -45,6 +45,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   };
   return {
     token: JSON.stringify(token),
+    servesJoined: false,
     cursor: await readCursor(client, oid),
     readRange: reader.readRange,
     estimate: () => refusing(() => estimate(client, oid)),

@@ -34,6 +34,7 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
       const view = shareView(rows, address);
       return {
         token: view.token,
+        servesJoined: true,
         cursor,
         estimate: async () => guarded(address, () => estimateRows(rows)),
         planRanges: async (parallel) => guarded(address, () => planRanges(rows, parallel)),

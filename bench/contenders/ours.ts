@@ -14,6 +14,7 @@ export const OURS: readonly Contender[] = [
   { ...backup('backup, verified', 'ours', []), command: (place) => fullBackup(place, { verified: true }) },
   backup('backup, level 3', 'variant', ['--level', '3']),
   backup('backup, level 9', 'variant', ['--level', '9']),
+  backup('backup, level max', 'variant', ['--level', 'max']),
   backup('backup, gzip', 'variant', ['--compression', 'gzip']),
   backup('backup, not compressed', 'variant', ['--compression', 'none']),
   backup('backup, jsonl', 'variant', ['--format', 'jsonl']),

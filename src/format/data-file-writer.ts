@@ -91,14 +91,10 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
       const indexName = indexFileName(options.name);
       await writeObject(vault, options.folder + indexName, index);
       spent.vaultMs += performance.now() - startedAtMs;
+      const { offset: sizeBytes, plainBytes, entries, records } = state;
       return {
-        name: options.name,
-        role: options.role,
-        sizeBytes: state.offset,
-        sha256: state.hash.digest('hex'),
-        plainBytes: state.plainBytes,
-        chunks: state.entries.length,
-        records: state.records,
+        ...{ name: options.name, role: options.role, sizeBytes, sha256: state.hash.digest('hex') },
+        ...{ plainBytes, chunks: entries.length, records },
         index: { name: indexName, sizeBytes: index.length, sha256: crypto.hash('sha256', index, 'hex') },
       };
     },

@@ -28,14 +28,28 @@ export function rangeRunner(store: string, vault: Vault, parallel: number): { ru
   };
 }
 
-/** How files are checked: large ones in threads, small ones in this one. */
+/** Lets threads that will check files begin to load while the vault is still being looked at. */
+export function prepareFiles(parallel: number): void {
+  prepareThreads(parallel - 1, 'verify', null);
+}
+
+/** How files are checked: a large one here, further large ones in threads meanwhile, and small ones here between. */
 export function fileRunner(vault: Vault, parallel: number): { runFile?: RunFile } {
   if (parallel === 1) return {};
+  let isBusy = false;
+  const runHere: RunFile = async (job, hooks) => {
+    isBusy = true;
+    try {
+      return await verifyFile(vault, job, hooks);
+    } finally {
+      isBusy = false;
+    }
+  };
   return {
-    runFile: (job, hooks) =>
-      job.quick || job.file.plainBytes < WORTH_A_THREAD_BYTES
-        ? verifyFile(vault, job, hooks)
-        : runInThread('verify', { vault: vault.address, job }, hooks),
+    runFile: (job, hooks) => {
+      if (job.quick || job.file.plainBytes < WORTH_A_THREAD_BYTES) return verifyFile(vault, job, hooks);
+      return isBusy ? runInThread('verify', { vault: vault.address, job }, hooks) : runHere(job, hooks);
+    },
   };
 }
 

@@ -69,10 +69,10 @@ export const threadJobs: JobTable = {
   },
 };
 
-/** Loads what a job of this kind will need for a store; connects to nothing. */
-export async function prepareJob(kind: ThreadJobKind, storeAddress: string): Promise<void> {
+/** Loads what a job of this kind will need, and the driver of its store if it has one; connects to nothing. */
+export async function prepareJob(kind: ThreadJobKind, storeAddress: string | null): Promise<void> {
   if (kind === 'range') await import('../backup/range.ts');
-  if (kind === 'load') await import('../recovery/load-chunks.ts');
   if (kind === 'verify') await import('../integrity/verify-file.ts');
-  else await (await openStore(storeAddress)).close();
+  if (kind === 'load') await import('../recovery/load-chunks.ts');
+  if (storeAddress !== null) await (await openStore(storeAddress)).close();
 }

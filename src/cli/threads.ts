@@ -4,7 +4,7 @@ import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
 
 /** What goes to a thread: a job that is to come, a job, or the wish that it ends the one it has. */
 export type ThreadOrder =
-  | { readonly kind: 'prepare'; readonly job: ThreadJobKind; readonly store: string }
+  | { readonly kind: 'prepare'; readonly job: ThreadJobKind; readonly store: string | null }
   | { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown }
   | { readonly kind: 'abort' };
 
@@ -44,7 +44,7 @@ const ENTRY = new URL(
 const idle: { readonly worker: Worker; readonly deadline: NodeJS.Timeout }[] = [];
 
 /** Starts threads that load what jobs of a kind need, while this one still finds out what there is to do. */
-export function prepareThreads(count: number, job: ThreadJobKind, store: string): void {
+export function prepareThreads(count: number, job: ThreadJobKind, store: string | null): void {
   for (let i = 0; i < count; i += 1) {
     const worker = startThread();
     worker.postMessage({ kind: 'prepare', job, store } satisfies ThreadOrder);

@@ -17,7 +17,7 @@ import { chooseParallel } from '../arguments.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { fileRunner } from '../parallel-work.ts';
+import { fileRunner, prepareFiles } from '../parallel-work.ts';
 import { verificationLines } from '../render-verification.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
@@ -63,6 +63,7 @@ async function verify(
 ): Promise<number> {
   const settings = await context.settings();
   const vaultAddress = requireAddress(settings, 'vault');
+  if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   return withVault(vaultAddress, { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);

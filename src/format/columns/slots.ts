@@ -1,4 +1,4 @@
-import { parseUuidWords, UUID_BYTES } from '../../core/uuid-text.ts';
+import { parseUuidPairs, UUID_BYTES } from '../../core/uuid-text.ts';
 import { type ByteSource, sameBytes } from '../byte-source.ts';
 import { type ByteWriter, copySpan, reserve } from '../byte-writer.ts';
 import { isDigit, ZERO } from '../digits.ts';
@@ -68,7 +68,7 @@ function writeUuids(out: ByteWriter, uuids: ByteWriter, values: SlotValues): boo
   let { at } = uuids;
   for (let i = 0; i < count; i += 1) {
     if (lengths[i] !== UUID_TEXT_BYTES) return false;
-    if (!parseUuidWords(source.view, starts[i]!, uuids.bytes, at)) return false;
+    if (!parseUuidPairs(source.view, starts[i]!, uuids.bytes, at)) return false;
     at += UUID_BYTES;
   }
   uuids.at = at;

@@ -1,4 +1,5 @@
 import { type ByteSource, byteSource } from '../byte-source.ts';
+import { UUID_TEXT_BYTES } from '../uuid-text.ts';
 
 /**
  * Cuts JSON texts into what they share and what differs. The value of each string and each number, `true`, `false` and
@@ -48,6 +49,7 @@ const MAX_LITERAL_BYTES = 4096;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
+const HYPHEN = 0x2d;
 
 /** Bytes that begin a number or a word, and bytes that can stand in one. */
 const BEGINS_WORD = flags('-0123456789tfn');
@@ -140,7 +142,7 @@ function walk(tree: TemplateTree, root: number, start: number, end: number): num
     if (kind === NOTHING) return templateAt(tree, node);
     if (tree.values === lastSlot) return -1;
     const valueEnd =
-      kind === STRING ? endOfString(tree.source, at, end) : endOfWord(tree.source.bytes, at, end);
+      kind === STRING ? endOfValue(tree.source, at, end) : endOfWord(tree.source.bytes, at, end);
     if (valueEnd === -1) return -1;
     valueStarts[tree.values] = at;
     valueLengths[tree.values] = valueEnd - at;
@@ -243,6 +245,18 @@ function endOfLiteral(tree: TemplateTree, start: number, end: number, isBehindSt
   }
   tree.behindFound = NOTHING;
   return end;
+}
+
+/**
+ * As `endOfString`, but what looks like a UUID is not looked through. Were there a quote in it, the text would be cut at an
+ * odd place, and still be the text.
+ */
+function endOfValue(source: ByteSource, start: number, end: number): number {
+  const { bytes } = source;
+  const close = start + UUID_TEXT_BYTES;
+  const isUuid =
+    close < end && bytes[close] === QUOTE && bytes[start + 8] === HYPHEN && bytes[start + 23] === HYPHEN;
+  return isUuid ? close : endOfString(source, start, end);
 }
 
 /** Where the quote of a string stands whose value begins at `at`; -1: nowhere. */

@@ -25,6 +25,8 @@ export interface Diversion {
 
 interface Diverted {
   receiver: Receiver | null;
+  /** Set while the socket gathers some more bytes before it is read again. */
+  gathering: NodeJS.Timeout | null;
   /** Bytes that came elsewhere than in the receiver's room, and that it has not taken yet. */
   rest: Uint8Array | null;
   /** The next bytes will lie at the start of the receiver's room. */
@@ -34,11 +36,19 @@ interface Diverted {
 /** What the driver reads is short: answers to commands. */
 const DRIVER_BUFFER_BYTES = 32_768;
 
+/**
+ * PostgreSQL sends 8 KiB at a time. A reader that is quicker than the server would be woken for each of them, which costs
+ * both sides more than the bytes do (measured on two virtual processors: 4.6 instead of 6.3 s for 1 GB over two
+ * connections). So a read that brought little is followed by a short wait, in which the kernel gathers.
+ */
+const LITTLE_BYTES = 1 << 17;
+const GATHER_MS = 2;
+
 const divertible = new WeakMap<Duplex, Diverted>();
 
 /** A socket that a driver uses as any other, and whose bytes can be diverted without an allocation for each read. */
 export function makeSocket(): net.Socket {
-  const diverted: Diverted = { receiver: null, rest: null, isInRoom: false };
+  const diverted: Diverted = { receiver: null, gathering: null, rest: null, isInRoom: false };
   const driverBuffer = Buffer.allocUnsafeSlow(DRIVER_BUFFER_BYTES);
   const options: net.SocketConstructorOpts = {
     onread: {
@@ -50,7 +60,9 @@ export function makeSocket(): net.Socket {
       },
       callback: (length, buffer) => {
         const { receiver } = diverted;
-        if (receiver !== null && diverted.isInRoom) return receiver.received(length);
+        if (receiver !== null && diverted.isInRoom) {
+          return receiver.received(length) && (length >= LITTLE_BYTES || !gather(diverted, socket));
+        }
         const bytes = Buffer.copyBytesFrom(buffer, 0, length);
         if (receiver !== null) return feed(diverted, bytes);
         socket.emit('data', bytes);
@@ -61,6 +73,21 @@ export function makeSocket(): net.Socket {
   const socket = new net.Socket(options);
   divertible.set(socket, diverted);
   return socket;
+}
+
+/** Reads on after a while; true when there is something to wait for. */
+function gather(diverted: Diverted, socket: net.Socket): boolean {
+  // The last bytes of a diversion ended it.
+  if (diverted.receiver === null) return false;
+  diverted.gathering = setTimeout(() => stopGathering(diverted, socket), GATHER_MS);
+  return true;
+}
+
+function stopGathering(diverted: Diverted, socket: net.Socket): void {
+  if (diverted.gathering === null) return;
+  clearTimeout(diverted.gathering);
+  diverted.gathering = null;
+  socket.resume();
 }
 
 /** From now on the connection's bytes go to `receiver`. */
@@ -82,13 +109,14 @@ function divertSocket(socket: net.Socket, diverted: Diverted, receiver: Receiver
     },
     end: () => {
       diverted.receiver = null;
+      stopGathering(diverted, socket);
     },
     toDriver: (bytes) => void socket.emit('data', bytes),
   };
 }
 
 function divertStream(stream: Duplex, receiver: Receiver): Diversion {
-  const diverted: Diverted = { receiver, rest: null, isInRoom: false };
+  const diverted: Diverted = { receiver, gathering: null, rest: null, isInRoom: false };
   const driver = stream.listeners('data') as ((bytes: Buffer) => void)[];
   const onData = (bytes: Uint8Array): void => {
     if (!feed(diverted, bytes)) stream.pause();

@@ -44,8 +44,7 @@ describe('npm run bench', () => {
       const { summary, runs } = findResult(outcome, name)!;
       assert.equal(runs.length, 2);
       assert.ok(summary.wallSeconds > 0 && summary.clientCpuSeconds > 0 && summary.peakMiB > 30, name);
-      if (name.includes('backup'))
-        assert.ok(summary.bytes! > 100 * EVENTS, `${name}: ${summary.bytes} bytes`);
+      if (name.includes('backup')) assert.ok(summary.bytes! > 50 * EVENTS, `${name}: ${summary.bytes} bytes`);
     }
     assert.ok(findResult(outcome, 'restore')!.summary.serverCpuSeconds > 0);
     for (const name of PEERS) {
@@ -59,7 +58,8 @@ describe('npm run bench', () => {
 
   it('profiles the main thread and the others', () => {
     const { status, printed } = npmRun('bench', [
-      ...['--events', String(EVENTS), '--profile', folder, '--only', '=backup'],
+      // Enough for a range that another thread reads.
+      ...['--events', '40000', '--profile', folder, '--only', '=backup'],
     ]);
     assert.equal(status, 0, printed);
     const profiles = readdirSync(join(folder, 'backup'));

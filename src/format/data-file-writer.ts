@@ -5,6 +5,7 @@ import type { ObjectWriter, Vault } from '../core/vault.ts';
 import { indexFileName } from './bundle.ts';
 import { type ChunkEntry, type ChunkEvents, encodeIndex } from './chunk-index.ts';
 import type { Compress } from './compression.ts';
+import { releaseBytes } from './release.ts';
 
 /** Writes a data file chunk by chunk, then its chunk table. */
 export interface DataFileWriter {
@@ -28,6 +29,7 @@ export interface DataFileOptions {
 }
 
 interface PendingChunk {
+  readonly isCompressed: boolean;
   readonly stored: Uint8Array | Promise<Uint8Array>;
   readonly plainBytes: number;
   readonly records: number;
@@ -50,20 +52,23 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
     const chunk = queue.shift()!;
     const startedAtMs = performance.now();
     const stored = await chunk.stored;
+    const offset = state.offset;
+    state.offset += stored.length;
     state.hash.update(stored);
     state.entries.push({
-      offset: state.offset,
+      offset,
       storedBytes: stored.length,
       plainBytes: chunk.plainBytes,
       sha256: crypto.hash('sha256', stored, 'hex'),
       records: chunk.records,
       ...(chunk.events === undefined ? {} : { events: chunk.events }),
     });
-    state.offset += stored.length;
     state.plainBytes += chunk.plainBytes;
     state.records += chunk.records;
     const compressedAtMs = performance.now();
     await object.write(stored);
+    // What was compressed is in memory of its own, and there is soon more of it than of all else.
+    if (chunk.isCompressed) releaseBytes(stored);
     spent.compressionMs += compressedAtMs - startedAtMs;
     spent.vaultMs += performance.now() - compressedAtMs;
   };
@@ -75,6 +80,7 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
       // The thread pool reads the bytes after this call returned, so it gets a copy of its own.
       const stored = options.compress(options.pending > 0 ? Buffer.from(plain) : plain);
       queue.push({
+        isCompressed: stored !== plain,
         stored: stored instanceof Promise ? awaitedLater(stored) : stored,
         plainBytes: plain.length,
         records,

@@ -85,8 +85,14 @@ function append(block: Block, parts: readonly Uint8Array[], sizeBytes: number, e
   for (const part of parts) {
     block.bytes.set(part, block.used);
     block.used += part.length;
+    release(part);
   }
   block.events += events;
+}
+
+/** SQLite's values are in memory of their own, which would otherwise stand until a collection. */
+function release({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 /** More memory of the same sort. */

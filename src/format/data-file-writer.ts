@@ -38,8 +38,8 @@ interface PendingChunk {
 
 export async function openDataFile(vault: Vault, options: DataFileOptions): Promise<DataFileWriter> {
   const object = await vault.createObject(options.folder + options.name);
-  const state = {
-    entries: [] as ChunkEntry[],
+  const state: FileState = {
+    entries: [],
     offset: 0,
     plainBytes: 0,
     records: 0,
@@ -97,14 +97,33 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
       const indexName = indexFileName(options.name);
       await writeObject(vault, options.folder + indexName, index);
       spent.vaultMs += performance.now() - startedAtMs;
-      const { offset: sizeBytes, plainBytes, entries, records } = state;
-      return {
-        ...{ name: options.name, role: options.role, sizeBytes, sha256: state.hash.digest('hex') },
-        ...{ plainBytes, chunks: entries.length, records },
-        index: { name: indexName, sizeBytes: index.length, sha256: crypto.hash('sha256', index, 'hex') },
-      };
+      return describeFile(options, state, index);
     },
     abort: () => object.abort(),
+  };
+}
+
+interface FileState {
+  readonly entries: ChunkEntry[];
+  offset: number;
+  plainBytes: number;
+  records: number;
+  readonly hash: crypto.Hash;
+}
+
+function describeFile(
+  { name, role }: DataFileOptions,
+  { entries, offset, plainBytes, records, hash }: FileState,
+  index: Uint8Array,
+): ManifestFile {
+  return {
+    ...{ name, role, sizeBytes: offset, sha256: hash.digest('hex') },
+    ...{ plainBytes, chunks: entries.length, records },
+    index: {
+      name: indexFileName(name),
+      sizeBytes: index.length,
+      sha256: crypto.hash('sha256', index, 'hex'),
+    },
   };
 }
 

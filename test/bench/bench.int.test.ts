@@ -65,7 +65,8 @@ describe('npm run bench', () => {
     const profiles = readdirSync(join(folder, 'backup'));
     assert.ok(profiles.length >= 2, profiles.join(' '));
     assert.match(printed, /main thread: busy for [\d.]+ of/);
-    assert.match(printed, /thread 1: busy for [\d.]+ of[\s\S]*processChunkSync/);
+    // Which functions are the first fifteen is chance where there is so little to do; some of ours always are.
+    assert.match(printed, /thread 1: busy for [\d.]+ of[\s\S]*\| +[\w-]+\/[\w-]+\.js:\d+ \|/);
   });
 
   it('says what is wrong with its options before it measures', () => {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './engine.ts';
 import { reportError } from './error-output.ts';
 import { runProgram } from './program.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { runLimited } from '../core/concurrency.ts';
-import { BackupError, throwIfAborted } from '../core/errors.ts';
+import { throwIfAborted } from '../core/errors.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore, StoreDescription, StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
@@ -13,6 +13,7 @@ import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts
 import { writeObject } from '../format/data-file-writer.ts';
 import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
 import { encodeManifest } from '../format/manifest-codec.ts';
+import { noEventStore, notSound, removeAttempt } from './attempt.ts';
 import { composeManifest } from './manifest.ts';
 import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
 
@@ -109,6 +110,7 @@ async function writeFiles(
     options.onStep?.('reading events');
     const ranges = await readRanges(ports, options, snapshot, { folder, limits });
     const companions = await writeCompanionsFile(ports.vault, folder, options, snapshot.readCompanions());
+    const cursor = await snapshot.settledCursor();
     // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
     await snapshot.close();
     const { table, facts, stages } = mergeResults(ranges);
@@ -116,7 +118,7 @@ async function writeFiles(
     const files = [...ranges.map((range) => range.file), heads.file, companions].filter(
       (file) => file !== null,
     );
-    return { startedAtMs, files, facts, table, stages, headsDigest: heads.digest, cursor: snapshot.cursor };
+    return { startedAtMs, files, facts, table, stages, headsDigest: heads.digest, cursor };
   } finally {
     await snapshot.close();
   }
@@ -164,34 +166,4 @@ function mergeResults(ranges: readonly RangeResult[]): Pick<WrittenFiles, 'table
     releaseTable(range.table);
   });
   return { table, facts, stages };
-}
-
-/** Takes away what an attempt wrote. The manifest is not among it: once written, the backup stands. */
-async function removeAttempt(vault: Vault, folder: string): Promise<void> {
-  try {
-    const names: string[] = [];
-    for await (const object of vault.list(folder)) names.push(object.name);
-    if (names.includes(folder + MANIFEST_NAME)) return;
-    for (const name of names) await vault.removeObject(name);
-  } catch {
-    // The vault may be what failed. What stays has no manifest, so it is no backup, and `list` shows it.
-  }
-}
-
-function noEventStore(address: string): BackupError {
-  return new BackupError('not_an_event_store', `${address} holds no event store`, {
-    hint: 'check the address; the tables eventcore_events, … were not found there',
-  });
-}
-
-function notSound(verification: BackupVerification, vaultAddress: string): BackupError {
-  const first = verification.problems[0]?.message ?? 'no reason given';
-  return new BackupError(
-    'verification_failed',
-    `what was written to ${vaultAddress} does not read back: ${first}`,
-    {
-      hint: 'the attempt was removed; check the disk or bucket, then back up again',
-      facts: { problems: verification.problems.length + verification.problemsOmitted },
-    },
-  );
 }

@@ -109,8 +109,14 @@ export interface StoreSnapshot extends BatchReader {
   /** True where this connection's thread reads for all who join: it should be left to that. */
   readonly servesJoined: boolean;
 
-  /** Where the next incremental backup starts, read inside this view. */
+  /** What this view saw, read inside it. */
   readonly cursor: StoreCursor;
+
+  /**
+   * The cursor from which the next incremental backup may start: as `cursor`, once a crash of the store can take back
+   * nothing that this view saw. Waits shortly for that; where it does not come about, the cursor says so.
+   */
+  settledCursor(): Promise<StoreCursor>;
 
   /** Rough sizes for progress, from the store's own statistics; null where it has none. */
   estimate(): Promise<{ events: number | null; bytes: number | null }>;
@@ -118,8 +124,28 @@ export interface StoreSnapshot extends BatchReader {
   /** Cuts the store into at most `parallel` ranges that together hold each event exactly once. */
   planRanges(parallel: number): Promise<StoreRange[]>;
 
+  /**
+   * At most `parallel` ranges that together hold, each once, every event that the view of `since` could not see, and
+   * perhaps some that it saw. Or why that is not to be had, in words. Throws `store_behind` when this view is older.
+   */
+  planChanges(since: StoreCursor, parallel: number): Promise<StoreRange[] | string>;
+
+  /** Ranges that together hold, each once, every event of these tails, and perhaps others. */
+  planTails(tails: readonly StreamTail[]): Promise<StoreRange[]>;
+
+  countEvents(): Promise<number>;
+
+  /** What there is of each stream, in byte order of the names. */
+  readSummaries(): AsyncIterable<StreamSummary>;
+
   /** Rows of the tables that belong to the events: consumer checkpoints, snapshots, schema ledgers. */
   readCompanions(): AsyncIterable<CompanionRow>;
+}
+
+/** The events of a stream from a version on. */
+export interface StreamTail {
+  readonly streamId: string;
+  readonly fromVersion: number;
 }
 
 /** A part of a store that one reader reads. `spec` belongs to the adapter; it survives structured cloning. */

@@ -34,6 +34,8 @@ export interface Manifest {
   /** Null when the backup holds no event. */
   readonly eventRange: EventRange | null;
   readonly cursor: StoreCursor;
+  /** Of an incremental backup only: what it adds to. */
+  readonly chain?: ChainLink;
   /** SHA-256 (hex) of the plain bytes of the heads file. */
   readonly headsDigest: string;
   /** What the store itself had that a check would call damage; counted at backup time. */
@@ -42,6 +44,27 @@ export interface Manifest {
   /** SHA-256 (hex) over the files' names, sizes and digests (FORMAT.md §3.3). */
   readonly checksum: string;
 }
+
+/** What an incremental backup adds to, and what the chain holds with it. FORMAT.md §3.4 is normative. */
+export interface ChainLink {
+  /** The full backup that the chain begins with. */
+  readonly baseId: string;
+  /** `manifestChecksum` of the parent: a parent that was replaced shows. */
+  readonly parentChecksum: string;
+  /** Backups of the chain, this one included. */
+  readonly length: number;
+  /** Of all backups of the chain together. */
+  readonly totalEvents: number;
+  readonly totalStreams: number;
+  /** How it was found out what is new. */
+  readonly method: ChangeMethod;
+}
+
+/**
+ * `transactions`: by the numbers of the transactions that the parent's view could not see. `heads`: stream by stream,
+ * what lies behind the parent's last version.
+ */
+export type ChangeMethod = 'transactions' | 'heads';
 
 export interface ManifestStore {
   readonly kind: StoreKind;

@@ -11,3 +11,22 @@ export function nameText(name: Uint8Array): string {
     return `base64:${btoa(String.fromCharCode(...name))}`;
   }
 }
+
+const BASE64 = 'base64:';
+
+/** The name's bytes: the reverse of `nameText`. */
+export function nameBytes(text: string): Uint8Array {
+  if (text.startsWith(BASE64)) {
+    const bytes = Uint8Array.from(decodedBase64(text.slice(BASE64.length)), (sign) => sign.charCodeAt(0));
+    if (nameText(bytes) === text) return bytes;
+  }
+  return new TextEncoder().encode(text);
+}
+
+function decodedBase64(text: string): string {
+  try {
+    return atob(text);
+  } catch {
+    return '';
+  }
+}

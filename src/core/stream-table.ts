@@ -145,6 +145,17 @@ export function findOrAdd(table: StreamTable, bytes: Uint8Array, start: number, 
   }
 }
 
+/** The stream's place in the table, or −1. Not for a table that is closed. */
+export function findStream(table: StreamTable, bytes: Uint8Array, start: number, length: number): number {
+  const hash = fnv1a(bytes, start, length, FNV_BASIS);
+  const mask = table.slots.length - 1;
+  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const index = table.slots[slot]!;
+    if (index === EMPTY) return -1;
+    if (table.hashes[index] === hash && sameName(table, index, bytes, start, length)) return index;
+  }
+}
+
 /** Adds all that `other` holds to `table`. */
 export function mergeTable(table: StreamTable, other: StreamTable): void {
   if (table.slots.length === 0) reopenTable(table);
@@ -285,7 +296,7 @@ function addRun(table: StreamTable, index: number, first: number, last: number):
 }
 
 /** Sorts and joins the runs of a stream; overlaps become duplicates. */
-function compactRuns(table: StreamTable, index: number): void {
+export function compactRuns(table: StreamTable, index: number): void {
   const more = table.moreRuns.get(index);
   if (more === undefined) return;
   const runs: [number, number][] = [[table.runFirst[index]!, table.runLast[index]!]];
@@ -314,10 +325,10 @@ function addDuplicates(table: StreamTable, index: number, count: number): void {
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-function setHeadId(
+export function setHeadId(
   table: StreamTable,
   index: number,
-  batch: StreamBatch,
+  batch: Pick<StreamBatch, 'bytes' | 'idKind'>,
   start: number,
   length: number,
 ): void {
@@ -338,7 +349,7 @@ function setHeadId(
   );
 }
 
-function copyHead(table: StreamTable, index: number, other: StreamTable, from: number): void {
+export function copyHead(table: StreamTable, index: number, other: StreamTable, from: number): void {
   table.headVersion[index] = other.headVersion[from]!;
   const text = other.headTextIds.get(from);
   if (text !== undefined) {

@@ -102,6 +102,16 @@ export async function* readHeads(vault: Vault, folder: string, manifest: Manifes
   for await (const heads of readLinesFile(vault, folder, manifest, 'heads', decodeHeads)) yield* heads;
 }
 
+/** Gives each plain chunk of a backup's heads to `take`; it is valid until `take` returns. Throws `damaged`. */
+export async function readHeadsChunks(
+  vault: Vault,
+  folder: string,
+  manifest: Manifest,
+  take: (plain: Uint8Array) => void,
+): Promise<void> {
+  for await (const _ of readLinesFile(vault, folder, manifest, 'heads', (plain) => [take(plain)]));
+}
+
 /** The companion rows of a backup, in the order of the store. Throws `damaged` at the first chunk that is. */
 export async function* readCompanions(
   vault: Vault,

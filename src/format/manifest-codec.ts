@@ -16,8 +16,14 @@ export const MAX_MANIFEST_BYTES = 64 << 20;
  * the last key `manifestChecksum` being the SHA-256 of the same document without that key.
  */
 export function encodeManifest(manifest: Manifest): Buffer {
-  const checksum = crypto.hash('sha256', JSON.stringify(manifest, null, 2), 'hex');
-  return Buffer.from(`${JSON.stringify({ ...manifest, manifestChecksum: checksum }, null, 2)}\n`);
+  return Buffer.from(
+    `${JSON.stringify({ ...manifest, manifestChecksum: manifestChecksum(manifest) }, null, 2)}\n`,
+  );
+}
+
+/** SHA-256 (hex) of the manifest without this checksum; a child names its parent by it. */
+export function manifestChecksum(manifest: Manifest | Record<string, unknown>): string {
+  return crypto.hash('sha256', JSON.stringify(manifest, null, 2), 'hex');
 }
 
 /**
@@ -33,8 +39,8 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     throw new BackupError('damaged', 'the manifest is no JSON', { cause });
   }
   if (!isRecord(value)) throw new BackupError('damaged', 'the manifest is no JSON object');
-  const { manifestChecksum, ...rest } = value;
-  if (manifestChecksum !== crypto.hash('sha256', JSON.stringify(rest, null, 2), 'hex')) {
+  const { manifestChecksum: checksum, ...rest } = value;
+  if (checksum !== manifestChecksum(rest)) {
     throw new BackupError('damaged', 'the manifest does not have its checksum');
   }
   if (text !== `${JSON.stringify(value, null, 2)}\n`) {
@@ -49,7 +55,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
       },
     );
   }
-  const missing = missingField(rest);
+  const missing = missingField(rest) ?? (isLinked(rest) ? null : 'place in a chain');
   if (missing !== null) throw new BackupError('damaged', `the manifest has no valid ${missing}`);
   return rest as unknown as Manifest;
 }
@@ -66,6 +72,7 @@ export function bundleChecksum(files: readonly ManifestFile[]): string {
 
 const isString = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isDigest = (value: unknown): boolean => isString(value) && /^[0-9a-f]{64}$/.test(value as string);
 const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -74,7 +81,25 @@ const orNull =
   (value: unknown): boolean =>
     value === null || test(value);
 
-const SHAPE: Record<keyof Manifest, (value: unknown) => boolean> = {
+/** A full backup begins a chain; an incremental one names its parent and what it adds to. */
+function isLinked({ kind, parentId, chain }: Record<string, unknown>): boolean {
+  if (kind === 'full') return parentId === null && chain === undefined;
+  return isString(parentId) && isRecord(chain) && isChainLink(chain);
+}
+
+function isChainLink({
+  baseId,
+  parentChecksum,
+  length,
+  totalEvents,
+  totalStreams,
+  method,
+}: Record<string, unknown>): boolean {
+  if (!isString(baseId) || !isDigest(parentChecksum) || !isString(method)) return false;
+  return [length, totalEvents, totalStreams].every(isCount);
+}
+
+const SHAPE: Record<Exclude<keyof Manifest, 'chain'>, (value: unknown) => boolean> = {
   formatVersion: isCount,
   backupId: isString,
   kind: (value) => value === 'full' || value === 'incremental',
@@ -115,7 +140,7 @@ function isFile(value: unknown): boolean {
     ['events', 'heads', 'companions'].includes(value.role as string) &&
     names.every((name) => isString(name) && FILE_NAME.test(name as string)) &&
     counts.every(isCount) &&
-    digests.every((digest) => isString(digest) && /^[0-9a-f]{64}$/.test(digest as string))
+    digests.every(isDigest)
   );
 }
 

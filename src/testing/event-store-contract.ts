@@ -1,5 +1,6 @@
 import { describe, test } from 'node:test';
 import { APPEND_CASES } from './event-store/appends.ts';
+import { CHANGE_CASES } from './event-store/changes.ts';
 import { type EventStoreFixture, runCase, type StoreCapabilities } from './event-store/fixture.ts';
 import { LOOK_CASES } from './event-store/looks.ts';
 import { RESTORE_CASES } from './event-store/restores.ts';
@@ -13,10 +14,12 @@ export interface EventStoreContractOptions {
   setup(): Promise<EventStoreFixture>;
 }
 
+const CASES = [...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES, ...RESTORE_CASES];
+
 /** Declares (node:test) the cases that every event store must pass. */
 export function eventStoreContract(options: EventStoreContractOptions): void {
   describe(`${options.name} keeps the promises of an event store`, () => {
-    for (const [sentence, run] of [...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...RESTORE_CASES]) {
+    for (const [sentence, run] of CASES) {
       test(sentence, () => runCase(options.setup, options.capabilities, run));
     }
   });

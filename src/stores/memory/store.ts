@@ -185,10 +185,18 @@ function append(
 }
 
 function openSnapshot(events: readonly MemoryEvent[], companions: readonly CompanionRow[]): StoreSnapshot {
+  const cursor = { kind: 'memory', events: events.length } as const;
   return {
     token: null,
     servesJoined: false,
-    cursor: { kind: 'memory', events: events.length },
+    cursor,
+    settledCursor: async () => cursor,
+    planChanges: async () => 'a store in memory numbers no transactions',
+    planTails: async () => [{ index: 0, spec: 'all' }],
+    countEvents: async () => events.length,
+    readSummaries: async function* () {
+      yield* summarise(events);
+    },
     estimate: async () => ({ events: events.length, bytes: null }),
     planRanges: async () => [{ index: 0, spec: 'all' }],
     readRange: async function* (_range, { batchBytes, signal }) {

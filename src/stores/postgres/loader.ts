@@ -20,7 +20,7 @@ import {
   schemaExists,
   stagingSchema,
 } from './staging.ts';
-import { readSummaries } from './summaries.ts';
+import { readStagedSummaries } from './summaries.ts';
 
 const DEFAULT_PARALLEL = 2;
 
@@ -100,7 +100,7 @@ function session(restore: Restore, discarded: readonly string[]): RestoreSession
       }),
     writeCompanion: (row) => refusing(() => stageCompanion(client, publication.companions, row)),
     finishLoad: (onStep) => refusing(() => finishLoad(restore, onStep)),
-    readSummaries: () => readSummaries(database, publication.stagingSchema, restore.stop.signal),
+    readSummaries: () => readStagedSummaries(database, publication.stagingSchema, restore.stop.signal),
     publish: () => refusing(() => publish(restore)),
     discard: () => discard(restore),
   };

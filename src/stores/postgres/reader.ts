@@ -6,7 +6,7 @@ import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
 import { readCopy } from './copy-reader.ts';
-import { rangeCondition } from './range.ts';
+import { rangeSource } from './range.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 
 /** What a thread needs to read what another connection's snapshot sees. */
@@ -50,7 +50,8 @@ export function parseToken(token: string): SnapshotToken {
   throw new BackupError('usage', `${JSON.stringify(token)} is no snapshot of a PostgreSQL store`);
 }
 
-async function joinedConnection(database: Database, token: SnapshotToken): Promise<pg.Client> {
+/** A connection in a transaction that sees what the snapshot sees. */
+export async function joinedConnection(database: Database, token: SnapshotToken): Promise<pg.Client> {
   const client = await openConnection(database);
   try {
     await client.query(BEGIN_VIEW);
@@ -112,6 +113,6 @@ async function* readRange(
 }
 
 function copySql(schema: string, range: StoreRange): string {
-  const rows = `SELECT ${columnNames(EVENTS)} FROM ${qualified(schema, EVENTS.name)} WHERE ${rangeCondition(range)}`;
-  return `COPY (${rows}) TO STDOUT (FORMAT binary)`;
+  const source = rangeSource(range, qualified(schema, EVENTS.name));
+  return `COPY (SELECT ${columnNames(EVENTS)} ${source}) TO STDOUT (FORMAT binary)`;
 }

@@ -1,11 +1,13 @@
 import pg from 'pg';
-import type { CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
+import type { CompanionRow, StoreSnapshot } from '../../core/event-store.ts';
 import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection, readPages } from './connection.ts';
-import { cutIntoRanges } from './range.ts';
-import { BEGIN_VIEW, readerOver, type SnapshotToken } from './reader.ts';
+import { readCursor, readLsn, settle, whyNotComparable } from './cursor.ts';
+import { cutChanges, cutIntoRanges, cutTails } from './range.ts';
+import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
 import { toBackupError } from './server-error.ts';
+import { readSummaries } from './summaries.ts';
 
 /** Few, since the state of a snapshot may be large. */
 const PAGE_ROWS = 50;
@@ -28,6 +30,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   const { schema, shown } = database.address;
   await requireEvents(client, schema);
   const present = await findCompanions(client, schema);
+  const seenLsn = await readLsn(client);
   await client.query(BEGIN_VIEW);
   // Before the snapshot is taken: TRUNCATE and DROP do not care for snapshots, but they wait for this lock.
   const tables = [EVENTS, ...present.map(({ layout }) => layout)].map(({ name }) => qualified(schema, name));
@@ -43,68 +46,32 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       throw toBackupError(error, shown);
     }
   };
+  const cursor = await readCursor(client, oid);
+  const stop = new AbortController();
   return {
     token: JSON.stringify(token),
     servesJoined: false,
-    cursor: await readCursor(client, oid),
+    cursor,
+    settledCursor: () => refusing(() => settle(client, cursor)),
     readRange: reader.readRange,
     estimate: () => refusing(() => estimate(client, oid)),
     planRanges: (parallel) => refusing(async () => cutIntoRanges(await heapBytes(client, oid), parallel)),
+    planChanges: (since, parallel) =>
+      refusing(async () => {
+        const reason = whyNotComparable(since, cursor, seenLsn);
+        return reason ?? cutChanges(await heapBytes(client, oid), parallel, String(since.snapshot));
+      }),
+    planTails: async (tails) => cutTails(tails),
+    countEvents: () => refusing(() => countEvents(client, schema)),
+    readSummaries: () =>
+      readSummaries({ database, schema, open: () => joinedConnection(database, token) }, stop.signal),
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
+      stop.abort();
       await reader.close();
       await endConnection(database, client);
     },
   };
-}
-
-/**
- * Identifies the state that the snapshot saw: transactions are comparable only on the same system and timeline. The
- * control functions may be kept from a role; the fields are null then.
- */
-async function readCursor(client: pg.Client, relation: string): Promise<StoreCursor> {
-  const { rows } = await client.query<{ database: string; snapshot: string; recovering: boolean }>(
-    `SELECT (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
-            pg_current_snapshot()::text AS snapshot,
-            pg_is_in_recovery() AS recovering`,
-  );
-  const { database, snapshot, recovering } = rows[0]!;
-  const systemIdentifier = await readSystemIdentifier(client);
-  const timeline = await readTimeline(client, recovering);
-  return { kind: 'postgres', systemIdentifier, timeline, database, relation, snapshot };
-}
-
-async function readSystemIdentifier(client: pg.Client): Promise<string | null> {
-  if (!(await mayCall(client, ['pg_control_system()']))) return null;
-  const { rows } = await client.query<{ id: string }>(
-    'SELECT system_identifier::text AS id FROM pg_control_system()',
-  );
-  return rows[0]!.id;
-}
-
-/**
- * A primary's timeline is in the name of the file that it writes: the control file may still have the old one for a
- * while after a promotion. A standby has the later of its last restart point's and the one it must replay to.
- */
-async function readTimeline(client: pg.Client, recovering: boolean): Promise<number | null> {
-  const sql = recovering
-    ? `SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) AS timeline
-         FROM pg_control_checkpoint() c, pg_control_recovery() r`
-    : `SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline`;
-  const functions = recovering
-    ? ['pg_control_checkpoint()', 'pg_control_recovery()']
-    : ['pg_walfile_name(pg_lsn)', 'pg_current_wal_lsn()'];
-  if (!(await mayCall(client, functions))) return null;
-  const { rows } = await client.query<{ timeline: number }>(sql);
-  return rows[0]!.timeline;
-}
-
-async function mayCall(client: pg.Client, functions: readonly string[]): Promise<boolean> {
-  const { rows } = await client.query<{ allowed: boolean }>(
-    `SELECT bool_and(has_function_privilege(f, 'EXECUTE')) AS allowed FROM unnest($1::text[]) AS f`,
-    [functions],
-  );
-  return rows[0]!.allowed;
 }
 
 async function estimate(
@@ -124,6 +91,12 @@ async function estimate(
 async function heapBytes(client: pg.Client, oid: string): Promise<number> {
   const { rows } = await client.query<{ bytes: string }>('SELECT pg_relation_size($1::oid) AS bytes', [oid]);
   return Number(rows[0]!.bytes);
+}
+
+/** Where an index says all, the planner leaves the rows alone; else processors share them. */
+async function countEvents(client: pg.Client, schema: string): Promise<number> {
+  const sql = `SELECT count(*)::text AS events FROM ${qualified(schema, EVENTS.name)}`;
+  return Number((await client.query<{ events: string }>(sql)).rows[0]!.events);
 }
 
 async function* readCompanions(

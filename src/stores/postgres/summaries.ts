@@ -12,16 +12,33 @@ const PAGE_ROWS = 2000;
 /** Of the memory that may be spared, since aggregates may use twice as much as they are allowed. */
 const MEMORY_SHARE = 4;
 
-/**
- * Sums up a staged table by stream, on a connection of its own, which is cut when the signal fires. One page is fetched
- * ahead of the consumer.
- */
-export async function* readSummaries(
+/** Sums up a staged table by stream, on a connection of its own, which is cut when the signal fires. */
+export function readStagedSummaries(
   database: Database,
   schema: string,
   signal: AbortSignal,
 ): AsyncGenerator<StreamSummary> {
-  const client = await openConnection(database);
+  const open = async (): Promise<pg.Client> => {
+    const client = await openConnection(database);
+    await client.query('BEGIN READ ONLY');
+    return client;
+  };
+  return readSummaries({ database, schema, open }, signal);
+}
+
+/** Where to sum up: `open` gives a connection in a transaction that sees the table. */
+export interface SummariesSource {
+  readonly database: Database;
+  readonly schema: string;
+  readonly open: () => Promise<pg.Client>;
+}
+
+/** One page is fetched ahead of the consumer. */
+export async function* readSummaries(
+  { database, schema, open }: SummariesSource,
+  signal: AbortSignal,
+): AsyncGenerator<StreamSummary> {
+  const client = await open();
   const drop = (): void => dropConnection(database, client);
   signal.addEventListener('abort', drop, { once: true });
   let whole = false;
@@ -48,7 +65,6 @@ async function startSummaries(client: pg.Client, schema: string): Promise<void> 
   // To compile the query takes longer than to run it, other processors have the indexes to build, and by an index that
   // is there already the rows would be read in the order of their streams: each from another place of the disk.
   await client.query('SET jit = off; SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off');
-  await client.query('BEGIN READ ONLY');
   await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(schema)}`);
 }
 

@@ -35,6 +35,11 @@ function rowidEnds({ rowKey, prepare, table }: EventRows): { least: bigint; grea
   return typeof least === 'bigint' && typeof greatest === 'bigint' ? { least, greatest } : null;
 }
 
+export function countRows({ prepare, table }: EventRows): number {
+  const row = prepare(`SELECT count(*) FROM ${quoted(table.table)}`).get() as unknown as [bigint];
+  return Number(row[0]);
+}
+
 /** Rows at each end of the table that are measured for an estimate. */
 const MEASURED_ROWS = 128;
 

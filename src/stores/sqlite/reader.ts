@@ -12,9 +12,11 @@ import { connect, rollBack } from './connection.ts';
 import { guarded } from './errors.ts';
 import { type EventRows, eventRows, type KeyRange } from './event-rows.ts';
 import { assertStore, rowKeyOf } from './inspector.ts';
-import { estimateRows, planRanges, rangeOf } from './ranges.ts';
+import { countRows, estimateRows, planRanges, rangeOf } from './ranges.ts';
 import { shareView } from './shared-view.ts';
 import { quoted } from './sql.ts';
+import { readSummaries } from './summaries.ts';
+import { planTails } from './tails.ts';
 
 /**
  * A read transaction, held until the snapshot is closed. In WAL mode (EventCore's) writers go on meanwhile, though the
@@ -36,6 +38,13 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         token: view.token,
         servesJoined: true,
         cursor,
+        // A commit that others can see is in the file, or in its log: a crash of the machine may take it back only where
+        // the database was told not to wait for the disk, and the heads show it then.
+        settledCursor: async () => cursor,
+        planChanges: async () => 'SQLite keeps no number of a transaction with its rows',
+        planTails: async (tails) => guarded(address, () => planTails(rows, tails)),
+        countEvents: async () => guarded(address, () => countRows(rows)),
+        readSummaries: () => readSummaries(db, config),
         estimate: async () => guarded(address, () => estimateRows(rows)),
         planRanges: async (parallel) => guarded(address, () => planRanges(rows, parallel)),
         readRange: (range, options) => readBatches(rows, rangeOf(range), address, options),

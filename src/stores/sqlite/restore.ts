@@ -2,12 +2,11 @@ import fs from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
-import type { RestoreSession, RestoreSessionOptions, StreamSummary } from '../../core/event-store.ts';
-import { nameText } from '../../core/name-text.ts';
+import type { RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
 import { deleteCompanions, hasCompanions, writeCompanion } from './companions.ts';
 import type { SqliteConfig } from './config.ts';
 import { connect, createDatabase, rollBack } from './connection.ts';
-import { guarded, storeError } from './errors.ts';
+import { guarded } from './errors.ts';
 import { hasEvents, isFilled } from './inspector.ts';
 import { assertInTransaction, openLoader, sharedVersion } from './loader.ts';
 import {
@@ -19,6 +18,7 @@ import {
   useWal,
 } from './schema.ts';
 import { quoted } from './sql.ts';
+import { readSummaries } from './summaries.ts';
 
 /** Memory for pages while loading: enough that the key's index stays in it for a million events or two. */
 const CACHE_KIB = 65_536;
@@ -66,7 +66,7 @@ export function openSqliteRestore(config: SqliteConfig, options: RestoreSessionO
       assertReady();
       await finishLoad(attempt, onStep);
     },
-    readSummaries: () => readSummaries(attempt),
+    readSummaries: () => readSummaries(db, config),
     publish: async () => {
       assertReady();
       publish(attempt);
@@ -149,42 +149,6 @@ async function finishLoad(
         throw sharedVersion(db, config, error) ?? error;
       }
     });
-  }
-}
-
-const SUMMARIES_PER_TURN = 1000;
-
-async function* readSummaries({ config, db }: Attempt): AsyncGenerator<StreamSummary> {
-  const { table, columns } = config.layout.events;
-  const stream = quoted(columns.stream);
-  const version = quoted(columns.version);
-  const from = quoted(table);
-  // The index on (stream, version) gives the groups in their order, which the outer SELECT keeps: to sort there again
-  // would cost as much as all of this. Summaries out of order would fail the comparison, not pass it.
-  const streams = db.prepare(
-    `SELECT name, events, first, last,
-            (SELECT CAST(${quoted(columns.id)} AS TEXT) FROM ${from} WHERE ${stream} = s AND ${version} = last)
-     FROM (SELECT ${stream} AS s, CAST(${stream} AS BLOB) AS name, count(*) AS events,
-                  min(${version}) AS first, max(${version}) AS last
-           FROM ${from} GROUP BY ${stream} ORDER BY ${stream})`,
-  );
-  streams.setReturnArrays(true);
-  let read = 0;
-  try {
-    for (const row of streams.iterate()) {
-      const [name, events, first, last, id] = row as unknown as readonly unknown[];
-      yield {
-        streamId: nameText(name as Uint8Array),
-        events: Number(events),
-        firstVersion: Number(first),
-        lastVersion: Number(last),
-        lastEventId: String(id),
-      };
-      read += 1;
-      if (read % SUMMARIES_PER_TURN === 0) await nextTurn();
-    }
-  } catch (error) {
-    throw storeError(config.address, error);
   }
 }
 

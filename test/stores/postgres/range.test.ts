@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BackupError } from '../../../src/core/errors.ts';
-import { cutIntoRanges, rangeCondition } from '../../../src/stores/postgres/range.ts';
+import { cutChanges, cutIntoRanges, cutTails, rangeSource } from '../../../src/stores/postgres/range.ts';
 
 const MIB = 1024 * 1024;
 
@@ -27,12 +27,35 @@ test('ranges meet without gap or overlap, from block 0 to an open end', () => {
 test('a small table is one range, a large one is cut evenly', () => {
   assert.equal(cutIntoRanges(0, 8).length, 1);
   assert.equal(cutIntoRanges(3 * MIB, 8).length, 1);
-  assert.deepEqual(cutIntoRanges(1024 * MIB, 4).map(rangeCondition), [
-    "ctid >= '(0,0)' AND ctid < '(32768,0)'",
-    "ctid >= '(32768,0)' AND ctid < '(65536,0)'",
-    "ctid >= '(65536,0)' AND ctid < '(98304,0)'",
-    "ctid >= '(98304,0)'",
-  ]);
+  assert.deepEqual(
+    cutIntoRanges(1024 * MIB, 4).map((range) => rangeSource(range, 'events')),
+    [
+      "FROM events WHERE ctid < '(32768,0)'",
+      "FROM events WHERE ctid >= '(32768,0)' AND ctid < '(65536,0)'",
+      "FROM events WHERE ctid >= '(65536,0)' AND ctid < '(98304,0)'",
+      "FROM events WHERE ctid >= '(98304,0)'",
+    ],
+  );
+});
+
+test('changes are looked for in one pass, in several only where there is much to look through', () => {
+  const since = '866:868:866';
+  const [range, ...more] = cutChanges(900 * MIB, 4, since);
+  assert.equal(more.length, 0);
+  assert.match(
+    rangeSource(range!, 'events'),
+    /^FROM events WHERE age\(xmin\) <= .*'866:868:866'::pg_snapshot/,
+  );
+  assert.equal(cutChanges(4096 * MIB, 2, since).length, 2);
+  assert.equal(cutChanges(4096 * MIB, 64, since).length, 4);
+});
+
+test('tails are read by name and version, a thousand streams a statement', () => {
+  const tails = Array.from({ length: 2500 }, (_, i) => ({ streamId: `it's-${i}`, fromVersion: i }));
+  const ranges = cutTails(tails);
+  assert.equal(ranges.length, 3);
+  assert.match(rangeSource(ranges[2]!, 'events'), /^FROM \(VALUES \('it''s-2000', 2000::bigint\), /);
+  assert.deepEqual(cutTails([]), []);
 });
 
 test('a range of another kind of store, or one that carries SQL, is refused', () => {
@@ -43,9 +66,11 @@ test('a range of another kind of store, or one that carries SQL, is refused', ()
     '{"from":1}',
     '{"from":-1,"to":null}',
     `{"from":"0,0)' OR 1=1","to":null}`,
+    `{"from":0,"to":null,"since":"1:2:' OR 1=1"}`,
+    `{"tails":[["a","1 OR 1=1"]]}`,
   ]) {
     assert.throws(
-      () => rangeCondition({ index: 0, spec }),
+      () => rangeSource({ index: 0, spec }, 'events'),
       (error) => error instanceof BackupError && error.code === 'usage',
     );
   }

@@ -22,9 +22,11 @@ test('a hot standby is backed up like a primary, and says after a promotion that
     const snapshot = await store.openSnapshot();
     const reader = await store.joinSnapshot(snapshot.token!);
     assert.equal((await readRows(reader, await snapshot.planRanges(4))).length, 20_001);
-    const { snapshot: seen, ...place } = snapshot.cursor;
-    const { snapshot: seenOnPrimary, ...primaryPlace } = onPrimary.cursor;
+    const { snapshot: seen, role, lsn, ...place } = snapshot.cursor;
+    const { snapshot: seenOnPrimary, role: primaryRole, lsn: primaryLsn, ...primaryPlace } = onPrimary.cursor;
     assert.deepEqual(place, primaryPlace);
+    assert.deepEqual([role, primaryRole], ['standby', 'primary']);
+    assert.match(`${lsn} ${primaryLsn}`, /^[0-9A-F]+\/[0-9A-F]+ [0-9A-F]+\/[0-9A-F]+$/);
     assert.match(`${seen} ${seenOnPrimary}`, /^\d+:\d+:\S* \d+:\d+:/);
     await reader.close();
     await snapshot.close();
@@ -42,7 +44,8 @@ test('a hot standby is backed up like a primary, and says after a promotion that
     await standby.exec('SELECT pg_promote(true, 20)');
     const promoted = await store.openSnapshot();
     // At once, while the control file may still name the old timeline.
-    assert.deepEqual({ ...promoted.cursor, snapshot: null }, { ...place, timeline: 2, snapshot: null });
+    const { snapshot: _, lsn: __, ...promotedPlace } = promoted.cursor;
+    assert.deepEqual(promotedPlace, { ...place, timeline: 2, role: 'primary' });
     await promoted.close();
   } finally {
     await store.close();

@@ -1,0 +1,60 @@
+import {
+  compactRuns,
+  copyHead,
+  findOrAdd,
+  type StreamFacts,
+  type StreamTable,
+  setHeadId,
+} from './stream-table.ts';
+
+/** Single streams of a table: what a chain of backups holds of them is put in, asked for and carried over. */
+
+/** Makes the table hold exactly this of a stream, whatever it held of it before. `id` has the text of the last id. */
+export function setStream(
+  table: StreamTable,
+  name: { readonly bytes: Uint8Array; readonly start: number; readonly length: number },
+  { events, firstVersion, lastVersion, gaps, duplicates }: StreamFacts,
+  id: { readonly bytes: Uint8Array; readonly start: number; readonly length: number },
+): void {
+  const index = findOrAdd(table, name.bytes, name.start, name.length);
+  const ends = [...gaps.map(([first]) => first - 1), lastVersion];
+  table.events[index] = events;
+  table.runFirst[index] = firstVersion;
+  table.runLast[index] = ends[0]!;
+  table.headVersion[index] = lastVersion;
+  setHeadId(table, index, { bytes: id.bytes, idKind: 'text' }, id.start, id.length);
+  if (gaps.length > 0) {
+    table.moreRuns.set(
+      index,
+      gaps.flatMap(([, last], i) => [last + 1, ends[i + 1]!]),
+    );
+  } else if (table.moreRuns.size > 0) {
+    table.moreRuns.delete(index);
+  }
+  if (duplicates > 0) table.duplicates.set(index, duplicates);
+  else if (table.duplicates.size > 0) table.duplicates.delete(index);
+}
+
+/** Whether the table has an event of this version of the stream at `index`. */
+export function holdsVersion(table: StreamTable, index: number, version: number): boolean {
+  if (version >= table.runFirst[index]! && version <= table.runLast[index]!) return true;
+  if (table.moreRuns.size === 0 || !table.moreRuns.has(index)) return false;
+  compactRuns(table, index);
+  if (version >= table.runFirst[index]! && version <= table.runLast[index]!) return true;
+  const runs = table.moreRuns.get(index) ?? [];
+  for (let i = 0; i < runs.length; i += 2) if (version >= runs[i]! && version <= runs[i + 1]!) return true;
+  return false;
+}
+
+/** Carries one stream over into a table that does not hold it yet. */
+export function copyStream(to: StreamTable, from: StreamTable, at: number): void {
+  const index = findOrAdd(to, from.names, from.nameStarts[at]!, from.nameLengths[at]!);
+  to.events[index] = from.events[at]!;
+  to.runFirst[index] = from.runFirst[at]!;
+  to.runLast[index] = from.runLast[at]!;
+  const more = from.moreRuns.get(at);
+  if (more !== undefined) to.moreRuns.set(index, [...more]);
+  const duplicates = from.duplicates.get(at);
+  if (duplicates !== undefined) to.duplicates.set(index, duplicates);
+  copyHead(to, index, from, at);
+}

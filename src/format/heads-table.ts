@@ -1,0 +1,113 @@
+import { nameBytes } from '../core/name-text.ts';
+import { setStream } from '../core/stream-entry.ts';
+import type { StreamFacts, StreamTable } from '../core/stream-table.ts';
+import { decodeHeads } from './heads.ts';
+
+/**
+ * Puts each line of a heads chunk into the table, in the place of what it held of the stream: the chunks of a chain's
+ * backups, oldest first, give what the chain holds. Usual lines are read byte by byte, as there may be millions. Throws
+ * `damaged`.
+ */
+export function readHeadsInto(table: StreamTable, plain: Uint8Array): void {
+  const line: UsualLine = { bytes: plain, nameLength: 0, idStart: 0, numbers: [0, 0, 0] };
+  let at = 0;
+  while (at < plain.length) {
+    const end = readUsualLine(line, at);
+    if (end === NOT_USUAL) {
+      const found = plain.indexOf(NEWLINE, at);
+      const next = found === -1 ? plain.length : found + 1;
+      setUnusual(table, plain.subarray(at, next));
+      at = next;
+      continue;
+    }
+    setUsual(table, line, at + PREFIX.length);
+    at = end;
+  }
+}
+
+/** A line of printable ASCII without escapes, gaps and doubled versions, and with a UUID as its last id. */
+interface UsualLine {
+  readonly bytes: Uint8Array;
+  nameLength: number;
+  idStart: number;
+  /** events, firstVersion, lastVersion */
+  readonly numbers: number[];
+}
+
+const NEWLINE = 0x0a;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const ZERO = 0x30;
+const NOT_USUAL = -1;
+const UUID_TEXT_BYTES = 36;
+/** More digits might not be exact. */
+const MAX_DIGITS = 15;
+
+const PREFIX = Buffer.from('{"streamId":"');
+const KEYS = ['","events":', ',"firstVersion":', ',"lastVersion":'].map((text) => Buffer.from(text));
+const ID_KEY = Buffer.from(',"lastEventId":"');
+const END = Buffer.from('"}\n');
+
+/** Reads the line at `at`; gives the start of the next one, or `NOT_USUAL`. */
+function readUsualLine(line: UsualLine, at: number): number {
+  const { bytes, numbers } = line;
+  if (!isAt(bytes, at, PREFIX)) return NOT_USUAL;
+  const nameStart = at + PREFIX.length;
+  let next = nameStart;
+  for (; next < bytes.length; next += 1) {
+    const byte = bytes[next]!;
+    if (byte === QUOTE) break;
+    if (byte === BACKSLASH || byte >= 0x80) return NOT_USUAL;
+  }
+  line.nameLength = next - nameStart;
+  for (let i = 0; i < KEYS.length; i += 1) {
+    if (!isAt(bytes, next, KEYS[i]!)) return NOT_USUAL;
+    const start = next + KEYS[i]!.length;
+    let number = 0;
+    for (next = start; next < bytes.length; next += 1) {
+      const digit = bytes[next]! - ZERO;
+      if (digit < 0 || digit > 9) break;
+      number = number * 10 + digit;
+    }
+    if (next === start || next - start > MAX_DIGITS) return NOT_USUAL;
+    numbers[i] = number;
+  }
+  if (!isAt(bytes, next, ID_KEY)) return NOT_USUAL;
+  line.idStart = next + ID_KEY.length;
+  const end = line.idStart + UUID_TEXT_BYTES;
+  return isAt(bytes, end, END) ? end + END.length : NOT_USUAL;
+}
+
+function isAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i += 1) if (bytes[at + i] !== text[i]) return false;
+  return true;
+}
+
+const NO_GAPS: StreamFacts['gaps'] = [];
+
+function setUsual(
+  table: StreamTable,
+  { bytes, nameLength, idStart, numbers }: UsualLine,
+  start: number,
+): void {
+  const [events, firstVersion, lastVersion] = numbers as [number, number, number];
+  setStream(
+    table,
+    { bytes, start, length: nameLength },
+    { events, firstVersion, lastVersion, gaps: NO_GAPS, duplicates: 0 },
+    { bytes, start: idStart, length: UUID_TEXT_BYTES },
+  );
+}
+
+function setUnusual(table: StreamTable, plain: Uint8Array): void {
+  for (const { streamId, lastEventId, gaps, duplicates = 0, ...facts } of decodeHeads(plain)) {
+    const name = nameBytes(streamId);
+    const id = Buffer.from(lastEventId);
+    setStream(
+      table,
+      { bytes: name, start: 0, length: name.length },
+      { ...facts, gaps: gaps ?? NO_GAPS, duplicates },
+      { bytes: id, start: 0, length: id.length },
+    );
+  }
+}

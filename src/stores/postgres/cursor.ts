@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { BackupError } from '../../core/errors.ts';
+import type { StoreCursor } from '../../core/event-store.ts';
+
+/**
+ * Identifies the state that the snapshot saw: transactions are comparable only on the same system and timeline. The
+ * control functions may be kept from a role; the fields are null then.
+ */
+export async function readCursor(client: pg.Client, relation: string): Promise<StoreCursor> {
+  const { rows } = await client.query<{ database: string; snapshot: string; recovering: boolean }>(
+    `SELECT (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
+            pg_current_snapshot()::text AS snapshot,
+            pg_is_in_recovery() AS recovering`,
+  );
+  const { database, snapshot, recovering } = rows[0]!;
+  const systemIdentifier = await readSystemIdentifier(client);
+  const timeline = await readTimeline(client, recovering);
+  const lsn = await readLsn(client);
+  const role = recovering ? 'standby' : 'primary';
+  return { kind: 'postgres', systemIdentifier, timeline, database, relation, snapshot, lsn, role };
+}
+
+async function readSystemIdentifier(client: pg.Client): Promise<string | null> {
+  if (!(await mayCall(client, ['pg_control_system()']))) return null;
+  const { rows } = await client.query<{ id: string }>(
+    'SELECT system_identifier::text AS id FROM pg_control_system()',
+  );
+  return rows[0]!.id;
+}
+
+/**
+ * A primary's timeline is in the name of the file that it writes: the control file may still have the old one for a
+ * while after a promotion. A standby has the later of its last restart point's and the one it must replay to.
+ */
+async function readTimeline(client: pg.Client, recovering: boolean): Promise<number | null> {
+  const sql = recovering
+    ? `SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) AS timeline
+         FROM pg_control_checkpoint() c, pg_control_recovery() r`
+    : `SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline`;
+  const functions = recovering
+    ? ['pg_control_checkpoint()', 'pg_control_recovery()']
+    : ['pg_walfile_name(pg_lsn)', 'pg_current_wal_lsn()'];
+  if (!(await mayCall(client, functions))) return null;
+  const { rows } = await client.query<{ timeline: number }>(sql);
+  return rows[0]!.timeline;
+}
+
+async function mayCall(client: pg.Client, functions: readonly string[]): Promise<boolean> {
+  const { rows } = await client.query<{ allowed: boolean }>(
+    `SELECT bool_and(has_function_privilege(f, 'EXECUTE')) AS allowed FROM unnest($1::text[]) AS f`,
+    [functions],
+  );
+  return rows[0]!.allowed;
+}
+
+/**
+ * On a primary how far the log is written, on a standby how far it is replayed; null where a role may not know. All that
+ * is visible now lies before it.
+ */
+export async function readLsn(client: pg.Client): Promise<string | null> {
+  const functions = ['pg_current_wal_insert_lsn()', 'pg_last_wal_replay_lsn()'];
+  if (!(await mayCall(client, functions))) return null;
+  const { rows } = await client.query<{ lsn: string | null }>(
+    `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text AS lsn`,
+  );
+  return rows[0]!.lsn;
+}
+
+/** The walwriter writes after 0.2 s by default; the loop ends after about 2 s. */
+const FLUSH_CHECKS = 20;
+const FLUSH_CHECK_MS = 100;
+
+/**
+ * A commit that did not wait for the disk (synchronous_commit = off) is visible before it is safe: a crash takes it back, and
+ * gives the number of its transaction to another one, which an incremental backup would then take for an old one.
+ */
+export async function settle(client: pg.Client, cursor: StoreCursor): Promise<StoreCursor> {
+  if (cursor.role === 'standby') return cursor;
+  for (let check = 0; check < FLUSH_CHECKS && cursor.lsn !== null; check += 1) {
+    if (await isFlushed(client, String(cursor.lsn))) return cursor;
+    await sleep(FLUSH_CHECK_MS);
+  }
+  return { ...cursor, snapshot: null };
+}
+
+async function isFlushed(client: pg.Client, lsn: string): Promise<boolean> {
+  const sql = 'SELECT pg_current_wal_flush_lsn() >= $1::pg_lsn AS flushed';
+  return (await client.query<{ flushed: boolean }>(sql, [lsn])).rows[0]!.flushed;
+}
+
+/** Transactions between two snapshots from which on 32-bit numbers could be confused. Far below 2^31. */
+const MAX_DISTANCE = 2n ** 31n - 2n ** 24n;
+
+/**
+ * Why transaction numbers do not tell what `here` sees and `since` could not; null when they do. `seenLsn` was read before the
+ * view of `here` began. Throws `store_behind` when that view is older.
+ */
+export function whyNotComparable(
+  since: StoreCursor,
+  here: StoreCursor,
+  seenLsn: string | null,
+): string | null {
+  if (since.kind !== 'postgres') return `the parent was taken from a store of another kind, ${since.kind}`;
+  for (const [field, what] of PLACE) {
+    if (since[field] === null || here[field] === null || since[field] === undefined) {
+      return `the ${what} is not known of both backups`;
+    }
+    if (since[field] !== here[field]) return `the store is on another ${what} than when the parent was taken`;
+  }
+  if (typeof since.snapshot !== 'string') return 'the store could still have lost what the parent saw last';
+  if (here.role === 'standby' && (seenLsn === null || typeof since.lsn !== 'string')) {
+    return 'how far the standby is cannot be told';
+  }
+  if (seenLsn !== null && typeof since.lsn === 'string' && lsnNumber(seenLsn) < lsnNumber(since.lsn)) {
+    throw behind(since.lsn, seenLsn);
+  }
+  const distance = snapshotXmax(String(here.snapshot)) - snapshotXmin(since.snapshot);
+  if (distance < 0n) return 'the store has fewer transactions behind it than when the parent was taken';
+  return distance < MAX_DISTANCE ? null : 'more than two thousand million transactions came after the parent';
+}
+
+const PLACE = [
+  ['systemIdentifier', 'system'],
+  ['timeline', 'timeline'],
+  ['database', 'database'],
+  ['relation', 'table'],
+] as const;
+
+function behind(parent: string, seen: string): BackupError {
+  return new BackupError('store_behind', `the standby is at ${seen}, the last backup saw up to ${parent}`, {
+    hint: 'wait until the standby has caught up, or back up the primary',
+    facts: { parentLsn: parent, standbyLsn: seen },
+  });
+}
+
+function lsnNumber(lsn: string): bigint {
+  const [high, low] = lsn.split('/') as [string, string];
+  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}
+
+function snapshotXmin(snapshot: string): bigint {
+  return BigInt(snapshot.split(':')[0]!);
+}
+
+function snapshotXmax(snapshot: string): bigint {
+  return BigInt(snapshot.split(':')[1]!);
+}

@@ -1,27 +1,29 @@
 import type { StoreDescription } from '../core/event-store.ts';
-import { FORMAT_VERSION, type Manifest } from '../core/manifest.ts';
+import { type ChainLink, FORMAT_VERSION, type Manifest, type Oddities } from '../core/manifest.ts';
 import { countOddities, eventRange } from '../core/summary.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import { bundleChecksum } from '../format/manifest-codec.ts';
 import type { FullBackupOptions, WrittenFiles } from './full.ts';
 
-export interface ManifestInput extends WrittenFiles {
+export interface ManifestInput extends Omit<WrittenFiles, 'stages'> {
   readonly source: StoreDescription;
   readonly backupId: string;
   readonly finishedAtMs: number;
-  readonly options: FullBackupOptions;
+  readonly options: Pick<FullBackupOptions, 'software' | 'format' | 'compression' | 'level'>;
+  /** Of an incremental backup. */
+  readonly link?: { readonly parentId: string; readonly chain: ChainLink; readonly oddities: Oddities };
 }
 
 /** States what was written. The order of the keys is the order in the file. */
 export function composeManifest(input: ManifestInput): Manifest {
-  const { files, facts, table, source, options, headsDigest } = input;
+  const { files, facts, table, source, options, headsDigest, link } = input;
   const sum = (size: (file: (typeof files)[number]) => number): number =>
     files.reduce((total, file) => total + size(file), 0);
   return {
     formatVersion: FORMAT_VERSION,
     backupId: input.backupId,
-    kind: 'full',
-    parentId: null,
+    kind: link === undefined ? 'full' : 'incremental',
+    parentId: link?.parentId ?? null,
     createdAt: formatTime(timeFromUnixMs(input.startedAtMs), 3),
     finishedAt: formatTime(timeFromUnixMs(input.finishedAtMs), 3),
     durationMs: Math.max(0, input.finishedAtMs - input.startedAtMs),
@@ -42,8 +44,9 @@ export function composeManifest(input: ManifestInput): Manifest {
     plainBytes: sum((file) => file.plainBytes),
     eventRange: eventRange(facts),
     cursor: { ...input.cursor, headsDigest },
+    ...(link === undefined ? {} : { chain: link.chain }),
     headsDigest,
-    oddities: countOddities(table, facts, source.versionBase),
+    oddities: link?.oddities ?? countOddities(table, facts, source.versionBase),
     files,
     checksum: bundleChecksum(files),
   };

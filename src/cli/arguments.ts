@@ -25,3 +25,7 @@ const MAX_DEFAULT_PARALLEL = 4;
 export function chooseParallel(flag: number | undefined, settings: Settings): number {
   return flag ?? settings.backup.parallel ?? Math.min(MAX_DEFAULT_PARALLEL, availableParallelism());
 }
+
+/** What an incremental backup does when the store has not what was backed up. */
+export const DIFFERENCE_ACTIONS = ['alarm', 'full'] as const;
+export type DifferenceAction = (typeof DIFFERENCE_ACTIONS)[number];

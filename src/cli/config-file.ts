@@ -3,13 +3,14 @@ import { z } from 'zod';
 import { BackupError } from '../core/errors.ts';
 import { CHUNK_FORMATS, COMPRESSIONS } from '../core/manifest.ts';
 import { redactText } from './address.ts';
-import { PARALLEL } from './arguments.ts';
+import { DIFFERENCE_ACTIONS, PARALLEL } from './arguments.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
   format: z.enum(CHUNK_FORMATS).optional(),
   compression: z.enum(COMPRESSIONS).optional(),
   level: z.union([z.int(), z.literal('max')], { error: 'expected number, or max' }).optional(),
+  on_difference: z.enum(DIFFERENCE_ACTIONS).optional(),
   parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
 });
 

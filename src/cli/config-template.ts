@@ -14,7 +14,7 @@ store: ${scalar(store)}
 # Where backups live (--vault, EVENTCORE_VAULT): a directory, best on another disk or machine.
 vault: ${scalar(vault)}
 
-# How \`eventcore backup full\` writes. These are the defaults.
+# How \`eventcore backup\` works. These are the defaults.
 backup:
   # columns (smallest, fastest), jsonl (chunks that zstdcat and jq can read) or msgpack
   # format: columns
@@ -24,6 +24,8 @@ backup:
   # level: 1
   # parts that are worked on at once; the default is the number of processors, at most 4
   # parallel: 2
+  # when an incremental backup finds that the store lost or changed what was backed up: alarm (stop) or full
+  # on_difference: alarm
 `;
 }
 

@@ -56,5 +56,29 @@ export function spanBytes(batch: EventBatch, spans: Spans, row: number): Uint8Ar
   return batch.bytes.subarray(start, start + length);
 }
 
+/** The events of a batch at these rows, ascending, over the same bytes. */
+export function selectRows(batch: EventBatch, rows: readonly number[]): EventBatch {
+  if (rows.length === batch.count) return batch;
+  const pick = ({ starts, lengths }: Spans): Spans => ({
+    starts: Uint32Array.from(rows, (row) => starts[row]!),
+    lengths: Uint32Array.from(rows, (row) => lengths[row]!),
+  });
+  const { streamNumbers: _, timeTexts, ...fields } = batch;
+  const texts = new Map<number, Uint8Array>();
+  rows.forEach((row, to) => {
+    const text = timeTexts?.get(row);
+    if (text !== undefined) texts.set(to, text);
+  });
+  return {
+    ...fields,
+    count: rows.length,
+    ...{ id: pick(batch.id), stream: pick(batch.stream), type: pick(batch.type) },
+    ...{ data: pick(batch.data), metadata: pick(batch.metadata) },
+    versions: Float64Array.from(rows, (row) => batch.versions[row]!),
+    times: BigInt64Array.from(rows, (row) => batch.times[row]!),
+    timeTexts: texts.size === 0 ? null : texts,
+  };
+}
+
 /** The largest exact version: 2^53 − 1. */
 export const MAX_VERSION = Number.MAX_SAFE_INTEGER;

@@ -126,11 +126,11 @@ export interface StoreSnapshot extends BatchReader {
 
   /**
    * At most `parallel` ranges that together hold, each once, every event that the view of `since` could not see, and
-   * perhaps some that it saw. Or why that is not to be had, in words. Throws `store_behind` when this view is older.
+   * perhaps some that it saw: to be read at the same time. Or why that is not to be had, in words. Throws `store_behind` when this view is older.
    */
   planChanges(since: StoreCursor, parallel: number): Promise<StoreRange[] | string>;
 
-  /** Ranges that together hold, each once, every event of these tails, and perhaps others. */
+  /** Ranges that together hold, each once, every event of these tails, and perhaps others: to be read in their order. */
   planTails(tails: readonly StreamTail[]): Promise<StoreRange[]>;
 
   countEvents(): Promise<number>;

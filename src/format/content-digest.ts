@@ -18,17 +18,23 @@ export function makeContentDigest(): ContentDigest {
 
 /** Adds each event of a batch: every field, with its length, so that no two events look alike. */
 export function addToContentDigest(digest: ContentDigest, batch: EventBatch): void {
-  let scratch = Buffer.alloc(4096);
   for (let row = 0; row < batch.count; row += 1) {
-    const size = eventSize(batch, row);
-    if (size > scratch.length) scratch = Buffer.alloc(size * 2);
-    const used = writeEvent(scratch, batch, row);
-    const hash = crypto.hash('sha256', scratch.subarray(0, used), 'buffer');
+    const hash = eventDigest(batch, row);
     for (let lane = 0; lane < 8; lane += 1) {
       digest.lanes[lane] = digest.lanes[lane]! + hash.readUInt32LE(lane * 4);
     }
   }
   digest.events += batch.count;
+}
+
+let scratch = Buffer.alloc(4096);
+
+/** SHA-256 over every field of one event: equal for equal events, however store or chunk keeps them. */
+export function eventDigest(batch: EventBatch, row: number): Buffer {
+  const size = eventSize(batch, row);
+  if (size > scratch.length) scratch = Buffer.alloc(size * 2);
+  const used = writeEvent(scratch, batch, row);
+  return crypto.hash('sha256', scratch.subarray(0, used), 'buffer');
 }
 
 export function contentDigestText(digest: ContentDigest): string {

@@ -1,5 +1,6 @@
+import { chainOddities, touchStreams } from '../core/chain-summary.ts';
 import type { EventFacts } from '../core/event-facts.ts';
-import type { Manifest } from '../core/manifest.ts';
+import type { Manifest, Oddities } from '../core/manifest.ts';
 import type { Problem, ProblemCode } from '../core/report.ts';
 import type { StreamTable } from '../core/stream-table.ts';
 import { countOddities, eventRange } from '../core/summary.ts';
@@ -25,6 +26,12 @@ export function describeSelf(manifest: Manifest): Problem[] {
   return problems;
 }
 
+/** What a chain holds without an incremental backup: at least of the streams that this one touches. */
+export interface ChainBefore {
+  readonly manifest: Manifest;
+  readonly table: StreamTable;
+}
+
 /**
  * Compares what the events are with what manifest and heads say that they were when they were read from the store:
  * counts, ranges, each stream's first and last version, its gaps, its last event.
@@ -35,6 +42,22 @@ export async function compareHeads(
   manifest: Manifest,
   table: StreamTable,
   facts: EventFacts,
+  before?: ChainBefore,
+): Promise<Problem[]> {
+  if (before !== undefined) {
+    const touched = touchStreams(before.table, table);
+    const oddities = chainOddities(before.manifest.oddities, touched, facts, manifest.store.versionBase);
+    return compareWith({ vault, folder, manifest }, touched.after, facts, oddities);
+  }
+  const oddities = countOddities(table, facts, manifest.store.versionBase);
+  return compareWith({ vault, folder, manifest }, table, facts, oddities);
+}
+
+async function compareWith(
+  { vault, folder, manifest }: { vault: Vault; folder: string; manifest: Manifest },
+  table: StreamTable,
+  facts: EventFacts,
+  oddities: Oddities,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
   const expected = {
@@ -47,7 +70,7 @@ export async function compareHeads(
     totalEvents: facts.events,
     totalStreams: table.count,
     eventRange: eventRange(facts),
-    oddities: countOddities(table, facts, manifest.store.versionBase),
+    oddities,
   };
   for (const key of ['totalEvents', 'totalStreams', 'eventRange', 'oddities'] as const) {
     const [is, was] = [JSON.stringify(found[key]), JSON.stringify(expected[key])];

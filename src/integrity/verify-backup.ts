@@ -8,7 +8,7 @@ import { makeStreamTable, mergeTable, releaseTable } from '../core/stream-table.
 import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { compareWithStore } from './completeness.ts';
-import { compareHeads, describeSelf } from './consistency.ts';
+import { type ChainBefore, compareHeads, describeSelf } from './consistency.ts';
 import {
   type VerifyFileHooks,
   type VerifyFileJob,
@@ -27,6 +27,8 @@ export interface VerifyOptions {
   readonly quick: boolean;
   /** Files checked at the same time, 1–64. */
   readonly parallel: number;
+  /** Of an incremental backup: what its chain held without it. Its heads are compared only then. */
+  readonly before?: ChainBefore;
   /** Compares with this live store too. */
   readonly againstStore?: EventStore;
   readonly onProgress?: (progress: Progress) => void;
@@ -65,7 +67,9 @@ export async function verifyBackup(
     eventsChecked = facts.events;
     // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
     if (fileProblems.length === 0) {
-      eventProblems.push(...(await compareHeads(ports.vault, folder, manifest, table, facts)));
+      eventProblems.push(
+        ...(await compareHeads(ports.vault, folder, manifest, table, facts, options.before)),
+      );
     }
     releaseTable(table);
   }

@@ -36,7 +36,7 @@ describe('a configuration file', () => {
       'an unknown key in a section',
       'backup:\n  compresion: zstd',
       /unknown key `backup\.compresion`/,
-      /allowed in `backup`: format, compression, level, parallel/,
+      /allowed in `backup`: format, compression, level, on_difference, parallel/,
     ],
     [
       'a word that is none of the allowed ones',

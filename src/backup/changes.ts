@@ -1,0 +1,181 @@
+import { awaitedLater } from '../core/concurrency.ts';
+import { type EventBatch, spanBytes } from '../core/event-batch.ts';
+import type { EventFacts } from '../core/event-facts.ts';
+import type { StoreRange, StoreSnapshot } from '../core/event-store.ts';
+import type { ManifestFile } from '../core/manifest.ts';
+import { nameText } from '../core/name-text.ts';
+import type { Stages } from '../core/stages.ts';
+import { headId, type StreamTable, streamName } from '../core/stream-table.ts';
+import { formatUuid } from '../core/uuid-text.ts';
+import type { Vault } from '../core/vault.ts';
+import type { Chain } from '../format/chain.ts';
+import { loadHeads } from '../format/chain-heads.ts';
+import { type DifferenceReport, type Differences, hasDifferences, makeDifferences } from './differences.ts';
+import { dropKnown, type KnownRows, startReading } from './fresh-events.ts';
+import { compareGrown, diffHeads } from './heads-diff.ts';
+import type { IncrementalOptions, IncrementalOutcome } from './incremental.ts';
+import { makeKnownEvents } from './known-events.ts';
+import { backUpRange, type RangeJob } from './range.ts';
+
+export interface FoundChanges {
+  readonly file: ManifestFile | null;
+  readonly facts: EventFacts;
+  /** Of the new events. */
+  readonly table: StreamTable;
+  /** What the chain held before. */
+  readonly chainTable: StreamTable;
+  readonly stages: Stages;
+  /** Why the streams' heads were compared; null when the numbers of transactions said what is new. */
+  readonly headsReason: string | null;
+}
+
+export interface ChangeSource {
+  readonly snapshot: StoreSnapshot;
+  readonly vault: Vault;
+  readonly chain: Chain;
+}
+
+type Refusal = Exclude<IncrementalOutcome, { kind: 'taken' }>;
+type Place = Pick<RangeJob, 'folder' | 'limits'>;
+
+/** Writes event files of all that the view of the store has and the chain has not. */
+export async function readChanges(
+  source: ChangeSource,
+  options: IncrementalOptions,
+  place: Place,
+): Promise<FoundChanges | Refusal> {
+  const { snapshot, chain } = source;
+  const ranges = await snapshot.planChanges(chain.at(-1)!.manifest.cursor, options.parallel);
+  return typeof ranges === 'string'
+    ? readByHeads(source, options, place, ranges)
+    : readByTransactions(source, options, place, ranges);
+}
+
+/**
+ * What the parent's view could not see, by the numbers of transactions. It may hold events that the view did see: these are
+ * compared with the chain's. What was deleted shows in the count of all events.
+ */
+async function readByTransactions(
+  source: ChangeSource,
+  options: IncrementalOptions,
+  place: Place,
+  ranges: readonly StoreRange[],
+): Promise<FoundChanges | Refusal> {
+  const { snapshot, vault, chain } = source;
+  // The server counts, and looks for what is new, while the heads are read here.
+  const counted = awaitedLater(snapshot.countEvents());
+  const reading = startReading(snapshot, ranges, readOptions(options));
+  try {
+    const chainTable = await loadHeads(vault, chain);
+    const differences = makeDifferences();
+    const known = makeKnownEvents(vault, chain, differences, options.signal);
+    const afterBatch = async (): Promise<void> => {
+      if (known.isFull()) await known.compare();
+    };
+    const fresh = dropKnown(reading.batches(), chainTable, { note: known.note, afterBatch });
+    const found = await writeEvents(vault, fresh, options, place);
+    await known.compare();
+    const missing = totalOf(chain) + found.facts.events - (await counted);
+    if (missing < 0) return { kind: 'full-needed', reason: describeSurplus(-missing) };
+    if (missing > 0) await nameLost(snapshot, chainTable, found.table, differences);
+    return refusal(differences.report()) ?? { ...found, chainTable, headsReason: null };
+  } finally {
+    await reading.stop();
+  }
+}
+
+function describeSurplus(events: number): string {
+  return `${events} events of the store are neither in the chain nor new to it`;
+}
+
+function totalOf(chain: Chain): number {
+  const { manifest } = chain.at(-1)!;
+  return manifest.chain?.totalEvents ?? manifest.totalEvents;
+}
+
+/** The streams whose events are fewer than the chain's and the new ones together. */
+async function nameLost(
+  snapshot: StoreSnapshot,
+  chainTable: StreamTable,
+  own: StreamTable,
+  differences: Differences,
+): Promise<void> {
+  const diff = await diffHeads(snapshot.readSummaries(), chainTable, differences);
+  compareGrown(diff, chainTable, own, differences);
+}
+
+/** Stream by stream what lies behind the last version that the chain has. */
+async function readByHeads(
+  source: ChangeSource,
+  options: IncrementalOptions,
+  place: Place,
+  headsReason: string,
+): Promise<FoundChanges | Refusal> {
+  const { snapshot, vault, chain } = source;
+  const chainTable = await loadHeads(vault, chain);
+  const differences = makeDifferences();
+  const diff = await diffHeads(snapshot.readSummaries(), chainTable, differences);
+  const ranges = await snapshot.planTails(diff.tails);
+  const batches = readInOrder(snapshot, ranges, readOptions(options));
+  const fresh = dropKnown(batches, chainTable, headRows(chainTable, differences));
+  const found = await writeEvents(vault, fresh, options, place);
+  const inexact = diff.inexact ?? compareGrown(diff, chainTable, found.table, differences);
+  const refused = refusal(differences.report());
+  if (refused !== null) return refused;
+  if (inexact !== null) return { kind: 'full-needed', reason: `${headsReason}, and ${inexact}` };
+  return { ...found, chainTable, headsReason };
+}
+
+/** Each tail begins with the last event that the chain has: it must be the same one. */
+function headRows(chainTable: StreamTable, differences: Differences): KnownRows {
+  return {
+    note: (batch, row, index) => {
+      const version = batch.versions[row]!;
+      if (version !== chainTable.headVersion[index]) return;
+      const id =
+        batch.idKind === 'uuid'
+          ? formatUuid(batch.bytes, batch.id.starts[row]!)
+          : nameText(spanBytes(batch, batch.id, row) ?? new Uint8Array());
+      if (id.toLowerCase() === headId(chainTable, index).toLowerCase()) return;
+      differences.note(nameText(streamName(chainTable, index)), 'diverged', 1, version);
+    },
+    afterBatch: async () => {},
+  };
+}
+
+function refusal(differences: DifferenceReport): Refusal | null {
+  return hasDifferences(differences) ? { kind: 'differs', differences } : null;
+}
+
+function readOptions({ chunkBytes, signal }: IncrementalOptions): Parameters<StoreSnapshot['readRange']>[1] {
+  return { batchBytes: chunkBytes, ...(signal === undefined ? {} : { signal }) };
+}
+
+/** There may be thousands of ranges, each for a thousand streams. */
+async function* readInOrder(
+  snapshot: StoreSnapshot,
+  ranges: readonly StoreRange[],
+  options: ReturnType<typeof readOptions>,
+): AsyncGenerator<EventBatch> {
+  for (const range of ranges) yield* snapshot.readRange(range, options);
+}
+
+/** Writes one event file; none when there is no event. */
+async function writeEvents(
+  vault: Vault,
+  batches: AsyncIterable<EventBatch>,
+  options: IncrementalOptions,
+  place: Place,
+): Promise<Pick<FoundChanges, 'file' | 'facts' | 'table' | 'stages'>> {
+  const done = { events: 0, bytes: 0 };
+  const onProgress = (events: number, bytes: number): void => {
+    done.events += events;
+    done.bytes += bytes;
+    options.onProgress?.({ ...done, totalEvents: null, totalBytes: null });
+  };
+  const { format, compression, level, chunkBytes, signal } = options;
+  const reader = { readRange: () => batches, close: async () => {} };
+  const range = { index: 0, spec: 'changes' };
+  const job: RangeJob = { ...place, range, format, compression, level, chunkBytes };
+  return backUpRange({ reader, vault, compressIn: 'pool' }, job, { onProgress, signal });
+}

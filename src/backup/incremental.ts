@@ -1,0 +1,173 @@
+import { chainOddities, touchStreams } from '../core/chain-summary.ts';
+import { throwIfAborted } from '../core/errors.ts';
+import type { StoreDescription } from '../core/event-store.ts';
+import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/manifest.ts';
+import type { BackupVerification } from '../core/report.ts';
+import type { Stages } from '../core/stages.ts';
+import { releaseTable, type StreamTable } from '../core/stream-table.ts';
+import { timeFromUnixMs } from '../core/time.ts';
+import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
+import type { Chain } from '../format/chain.ts';
+import { writeObject } from '../format/data-file-writer.ts';
+import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
+import { encodeManifest, manifestChecksum } from '../format/manifest-codec.ts';
+import { noEventStore, notSound, removeAttempt } from './attempt.ts';
+import { type FoundChanges, readChanges } from './changes.ts';
+import type { DifferenceReport } from './differences.ts';
+import type { FullBackupOptions, FullBackupPorts } from './full.ts';
+import { composeManifest } from './manifest.ts';
+
+export interface IncrementalPorts extends Pick<FullBackupPorts, 'store' | 'vault' | 'clock'> {
+  /** Checks what was written before the manifest makes it a backup; `before` is what the chain held without it. */
+  readonly verify?: (manifest: Manifest, folder: string, before: ChainBefore) => Promise<BackupVerification>;
+}
+
+export interface ChainBefore {
+  readonly manifest: Manifest;
+  readonly table: StreamTable;
+}
+
+export type IncrementalOptions = Omit<FullBackupOptions, 'parallel'> & {
+  /** Ranges that the store is asked to cut its changes into at most, 1–64. */
+  readonly parallel: number;
+};
+
+export type IncrementalOutcome =
+  | { readonly kind: 'taken'; readonly report: IncrementalReport }
+  /** Nothing was written: what is new cannot be told exactly, and why. */
+  | { readonly kind: 'full-needed'; readonly reason: string }
+  /** Nothing was written: the store has lost, changed or replaced events that the chain holds. */
+  | { readonly kind: 'differs'; readonly differences: DifferenceReport };
+
+export interface IncrementalReport {
+  readonly manifest: Manifest;
+  readonly folder: string;
+  readonly verification: BackupVerification | null;
+  readonly leftoversRemoved: number;
+  readonly stages: Stages;
+  /** Why transactions did not tell what is new; null when they did. */
+  readonly headsReason: string | null;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Backs up what a store has and a chain has not, exactly. The manifest is written last; whatever the outcome is but
+ * `taken`, and after any failure, nothing stays in the vault.
+ */
+export async function takeIncrementalBackup(
+  ports: IncrementalPorts,
+  chain: Chain,
+  options: IncrementalOptions,
+): Promise<IncrementalOutcome> {
+  const { store, vault, clock } = ports;
+  const source = await store.inspect();
+  if (source.state === 'missing') throw noEventStore(store.address);
+  const parent = chain.at(-1)!.manifest;
+  const misfit = describeMisfit(source, parent);
+  if (misfit !== null) return { kind: 'full-needed', reason: misfit };
+  await vault.open({ create: false });
+  const leftoversRemoved = await vault.removeLeftovers(BACKUPS_PREFIX);
+  const backupId = clock.uuid();
+  const folder = bundleFolder('incremental', backupId);
+  try {
+    const written = await writeFiles(ports, chain, options, { folder, source });
+    if ('kind' in written) {
+      await removeAttempt(vault, folder);
+      return written;
+    }
+    const { changes } = written;
+    const finishedAtMs = clock.now();
+    const manifest = composeManifest({ ...written, source, backupId, finishedAtMs, options });
+    options.onStep?.('verifying');
+    const before: ChainBefore = { manifest: parent, table: changes.chainTable };
+    const verification = (await ports.verify?.(manifest, folder, before)) ?? null;
+    for (const table of [changes.chainTable, changes.table, written.table]) releaseTable(table);
+    if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
+    throwIfAborted(options.signal);
+    await writeObject(vault, folder + MANIFEST_NAME, encodeManifest(manifest));
+    const { stages, headsReason } = changes;
+    const report = { manifest, folder, verification, leftoversRemoved, stages, headsReason };
+    return { kind: 'taken', report };
+  } catch (error) {
+    await removeAttempt(vault, folder);
+    throw error;
+  }
+}
+
+function describeMisfit(source: StoreDescription, { store }: Manifest): string | null {
+  for (const key of ['kind', 'layout', 'versionBase'] as const) {
+    if (source[key] === store[key]) continue;
+    return `the last backup is of a store whose ${key} is ${store[key]}, not ${source[key]}`;
+  }
+  return null;
+}
+
+interface Attempt {
+  readonly folder: string;
+  readonly source: StoreDescription;
+}
+
+async function writeFiles(
+  ports: IncrementalPorts,
+  chain: Chain,
+  options: IncrementalOptions,
+  attempt: Attempt,
+) {
+  const { vault } = ports;
+  const { folder, source } = attempt;
+  const snapshot = await ports.store.openSnapshot();
+  try {
+    const startedAtMs = ports.clock.now();
+    const limits = { versionBase: source.versionBase, futureAfter: timeFromUnixMs(startedAtMs + DAY_MS) };
+    options.onStep?.('looking for what is new');
+    const changes = await readChanges({ snapshot, vault, chain }, options, { folder, limits });
+    if ('kind' in changes) return changes;
+    const companions = await writeCompanionsFile(vault, folder, options, snapshot.readCompanions());
+    const cursor = await snapshot.settledCursor();
+    // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
+    await snapshot.close();
+    const touched = touchStreams(changes.chainTable, changes.table);
+    const heads = await writeHeadsFile(vault, folder, options, touched.after);
+    const link = linkTo(chain, changes, touched.after.count - touched.before.count, (parent) =>
+      chainOddities(parent, touched, changes.facts, source.versionBase),
+    );
+    releaseTable(touched.before);
+    const files = [changes.file, heads.file, companions].filter(
+      (file): file is ManifestFile => file !== null,
+    );
+    const { facts } = changes;
+    return {
+      startedAtMs,
+      files,
+      facts,
+      table: touched.after,
+      headsDigest: heads.digest,
+      cursor,
+      link,
+      changes,
+    };
+  } finally {
+    await snapshot.close();
+  }
+}
+
+function linkTo(
+  chain: Chain,
+  changes: FoundChanges,
+  newStreams: number,
+  oddities: (parent: Manifest['oddities']) => Manifest['oddities'],
+) {
+  const parent = chain.at(-1)!.manifest;
+  const before = parent.chain ?? { totalEvents: parent.totalEvents, totalStreams: parent.totalStreams };
+  const method: ChangeMethod = changes.headsReason === null ? 'transactions' : 'heads';
+  const link: ChainLink = {
+    baseId: chain[0]!.manifest.backupId,
+    parentChecksum: manifestChecksum(parent),
+    length: chain.length + 1,
+    totalEvents: before.totalEvents + changes.facts.events,
+    totalStreams: before.totalStreams + newStreams,
+    method,
+  };
+  return { parentId: parent.backupId, chain: link, oddities: oddities(parent.oddities) };
+}

@@ -1,0 +1,130 @@
+import type { FullBackupReport } from '../backup/full.ts';
+import type { Clock } from '../core/clock.ts';
+import type { BackupKind, Manifest } from '../core/manifest.ts';
+import { bundleFolder } from '../format/bundle.ts';
+import { backupDocument, formatName } from './backup-names.ts';
+import { type CommandContext, withVault } from './context.ts';
+import { roundedStages } from './stages.ts';
+import { renderPairs } from './table.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatInstant,
+  formatRate,
+  plural,
+  printable,
+} from './units.ts';
+import { systemClock } from './wire.ts';
+
+/** What was begun, so that an interrupted run can say whether something of it is left. */
+export interface Attempt {
+  kind: BackupKind;
+  vault: string | null;
+  backupId: string | null;
+}
+
+/** The first UUID that a backup asks for is its id. */
+export function notingId(attempt: Attempt): Clock {
+  return {
+    now: systemClock.now,
+    uuid: () => {
+      const id = systemClock.uuid();
+      attempt.backupId ??= id;
+      return id;
+    },
+  };
+}
+
+export async function describeLeft({ kind, vault: address, backupId }: Attempt): Promise<string> {
+  if (address === null || backupId === null) return 'nothing was written';
+  const folder = bundleFolder(kind, backupId);
+  return withVault(address, { create: false }, async (vault) => {
+    for await (const _ of vault.list(folder)) {
+      return `${folder} is left behind in ${address}; it is no backup, and \`eventcore list\` shows it`;
+    }
+    return 'what had been written was removed, nothing is left behind';
+  });
+}
+
+interface Account {
+  readonly store: string;
+  readonly vault: string;
+  readonly elapsedMs: number;
+  /** Why it is a full backup where an incremental one was asked for. */
+  readonly instead?: string | null;
+  /** Of an incremental backup: why streams were compared one by one. */
+  readonly headsReason?: string | null;
+}
+
+export function reportBackup(
+  { output, log }: CommandContext,
+  report: FullBackupReport,
+  account: Account,
+): void {
+  const { manifest, folder, verification, leftoversRemoved, stages } = report;
+  if (leftoversRemoved > 0) {
+    log.warn(`removed ${plural(leftoversRemoved, 'piece')} that killed runs had left in the vault`);
+  }
+  output.document({
+    ...backupDocument(manifest),
+    ...{
+      verified: verification !== null,
+      store: account.store,
+      vault: account.vault,
+      folder,
+      leftoversRemoved,
+      stages: roundedStages(stages),
+    },
+    elapsedMs: account.elapsedMs,
+    reason: account.instead ?? account.headsReason ?? null,
+  });
+  output.account(backupLines(report, account, output.paint));
+}
+
+function backupLines(
+  { manifest, verification, stages }: FullBackupReport,
+  { store, vault, elapsedMs, instead, headsReason }: Account,
+  paint: CommandContext['output']['paint'],
+): string[] {
+  const { eventRange, durationMs, totalEvents, sizeBytes } = manifest;
+  const rate = formatRate(totalEvents, durationMs, 'event');
+  const check =
+    verification === null
+      ? paint('warning', 'no: --no-verify was given')
+      : `${paint('good', 'yes')}, all of it was read back and is sound, in ${formatDuration(verification.durationMs)}`;
+  return [
+    `${paint('good', 'Backed up')} ${printable(store)}`,
+    ...renderPairs([
+      ['backup', `${manifest.backupId}  (${manifest.kind})`],
+      ...chainPairs(manifest),
+      ...(instead == null ? [] : [['full because', instead] as const]),
+      ...(headsReason == null ? [] : [['compared', `stream by stream: ${headsReason}`] as const]),
+      ['vault', printable(vault)],
+      ['events', `${formatCount(totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`],
+      ...(eventRange === null
+        ? []
+        : [
+            [
+              'recorded',
+              `${formatInstant(eventRange.earliestEvent)} to ${formatInstant(eventRange.latestEvent)}`,
+            ] as const,
+          ]),
+      [
+        'size',
+        `${formatBytes(sizeBytes)} as ${formatName(manifest)}, from ${formatBytes(stages.eventBytes)}`,
+      ],
+      ['verified', check],
+      ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],
+    ]),
+  ];
+}
+
+function chainPairs({ parentId, chain }: Manifest): [string, string][] {
+  if (chain === undefined) return [];
+  const { length, totalEvents } = chain;
+  return [
+    ['builds on', String(parentId)],
+    ['chain', `${plural(length, 'backup')}, ${plural(totalEvents, 'event')} in all`],
+  ];
+}

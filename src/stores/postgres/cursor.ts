@@ -8,17 +8,23 @@ import type { StoreCursor } from '../../core/event-store.ts';
  * control functions may be kept from a role; the fields are null then.
  */
 export async function readCursor(client: pg.Client, relation: string): Promise<StoreCursor> {
-  const { rows } = await client.query<{ database: string; snapshot: string; recovering: boolean }>(
+  const { rows } = await client.query<{
+    database: string;
+    snapshot: string;
+    started: string;
+    recovering: boolean;
+  }>(
     `SELECT (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
             pg_current_snapshot()::text AS snapshot,
+            extract(epoch FROM pg_postmaster_start_time())::text AS started,
             pg_is_in_recovery() AS recovering`,
   );
-  const { database, snapshot, recovering } = rows[0]!;
+  const { database, snapshot, started, recovering } = rows[0]!;
   const systemIdentifier = await readSystemIdentifier(client);
   const timeline = await readTimeline(client, recovering);
   const lsn = await readLsn(client);
   const role = recovering ? 'standby' : 'primary';
-  return { kind: 'postgres', systemIdentifier, timeline, database, relation, snapshot, lsn, role };
+  return { kind: 'postgres', systemIdentifier, timeline, database, relation, started, snapshot, lsn, role };
 }
 
 async function readSystemIdentifier(client: pg.Client): Promise<string | null> {
@@ -94,7 +100,7 @@ const MAX_DISTANCE = 2n ** 31n - 2n ** 24n;
 
 /**
  * Why transaction numbers do not tell what `here` sees and `since` could not; null when they do. `seenLsn` was read before the
- * view of `here` began. Throws `store_behind` when that view is older.
+ * view of `here` began. Throws `store_behind` for a standby whose view is older.
  */
 export function whyNotComparable(
   since: StoreCursor,
@@ -103,20 +109,28 @@ export function whyNotComparable(
 ): string | null {
   if (since.kind !== 'postgres') return `the parent was taken from a store of another kind, ${since.kind}`;
   for (const [field, what] of PLACE) {
-    if (since[field] === null || here[field] === null || since[field] === undefined) {
-      return `the ${what} is not known of both backups`;
-    }
+    if (since[field] == null || here[field] == null) return `the ${what} is not known of both backups`;
     if (since[field] !== here[field]) return `the store is on another ${what} than when the parent was taken`;
   }
+  return whyNotBehind(since, here, seenLsn) ?? whyNumbersDiffer(since, here);
+}
+
+/** A standby that lags shows less than the parent saw, as if it had been lost. */
+function whyNotBehind(since: StoreCursor, here: StoreCursor, seenLsn: string | null): string | null {
+  if (seenLsn === null || typeof since.lsn !== 'string')
+    return 'how far the log of the server is cannot be told';
+  if (lsnNumber(seenLsn) >= lsnNumber(since.lsn)) return null;
+  if (here.role === 'standby') throw behind(since.lsn, seenLsn);
+  return 'the log of the server ends before where the parent saw it';
+}
+
+function whyNumbersDiffer(since: StoreCursor, here: StoreCursor): string | null {
+  // One that is started may stand on an older copy of its disk, and gives the same numbers a second time.
+  if (since.started !== here.started)
+    return 'it is another server, or it was started since the parent was taken';
   if (typeof since.snapshot !== 'string') return 'the store could still have lost what the parent saw last';
-  if (here.role === 'standby' && (seenLsn === null || typeof since.lsn !== 'string')) {
-    return 'how far the standby is cannot be told';
-  }
-  if (seenLsn !== null && typeof since.lsn === 'string' && lsnNumber(seenLsn) < lsnNumber(since.lsn)) {
-    throw behind(since.lsn, seenLsn);
-  }
   const distance = snapshotXmax(String(here.snapshot)) - snapshotXmin(since.snapshot);
-  if (distance < 0n) return 'the store has fewer transactions behind it than when the parent was taken';
+  if (distance < 0n) return 'the server has given fewer numbers than when the parent was taken';
   return distance < MAX_DISTANCE ? null : 'more than two thousand million transactions came after the parent';
 }
 

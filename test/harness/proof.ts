@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Vault } from '../../src/core/vault.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
+import { restoreBackup } from '../../src/recovery/restore.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
-import { backUp } from './memory-backup.ts';
+import { backUp, testClock } from './memory-backup.ts';
 import { type NaiveName, startNaiveBackups } from './naive-backups.ts';
 import type { TestPostgres } from './postgres.ts';
-import { digestChain, killIncremental, newestChain, takeIncremental } from './proof-run.ts';
+import { killIncremental, newestChain, takeIncremental } from './proof-run.ts';
 import { NAIVE_SCHEMA, type SlowWriterOptions, startSlowWriters } from './slow-writers.ts';
 
 export interface ProofOptions
@@ -76,7 +77,7 @@ export async function proveIncrementals(
     const outcome = await takeIncremental(store, vault);
     assert.equal(outcome.kind, 'taken', JSON.stringify(outcome));
     counts.incrementals += 1;
-    const events = await compareChain(vault, address);
+    const events = await compareRestored(server, vault, address);
     return { events, ...counts, naiveLost: await naive.countLost() };
   } finally {
     await writers.stop().catch(() => undefined);
@@ -86,14 +87,25 @@ export async function proveIncrementals(
   }
 }
 
-/** Digests add up over events: one that is lost, doubled or different shows, and so does the number of all. */
-async function compareChain(vault: Vault, address: string): Promise<number> {
+/**
+ * Restores the chain. Digests add up over events: one that is lost, doubled or different shows, and so does the number of
+ * all.
+ */
+async function compareRestored(server: TestPostgres, vault: Vault, address: string): Promise<number> {
   const store = openPostgresStore(address);
+  const target = openPostgresStore(server.address(await server.createDatabase()));
   try {
     const held = await digestStore(store);
-    assert.deepEqual(await digestChain(vault, await newestChain(vault)), held);
+    const ports = { target, vault, clock: testClock };
+    await restoreBackup(ports, await newestChain(vault), {
+      replace: false,
+      checkpoints: 'keep',
+      parallel: 2,
+    });
+    assert.deepEqual(await digestStore(target), held);
     return held.events;
   } finally {
     await store.close();
+    await target.close();
   }
 }

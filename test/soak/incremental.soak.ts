@@ -13,7 +13,7 @@ const folder = await mkdtemp(join(tmpdir(), 'eventcore-proof-'));
 let saidAt = 0;
 try {
   const result = await proveIncrementals(server, join(folder, 'vault'), {
-    ...{ events, writers: 12, maxDelayMs: 400, maxEventsPerInsert: 250 },
+    ...{ events, writers: 12, maxDelayMs: 400, maxEventsPerInsert: 90 },
     ...{ pauseMs: 300, killEvery: 5, maxLinks: 120 },
     onProgress: (text) => {
       if (Date.now() - saidAt < 10_000) return;

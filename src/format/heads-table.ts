@@ -57,6 +57,8 @@ const NUMBERS = (['events', 'firstVersion', 'lastVersion'] as const).map((fact, 
   fact,
   key: Buffer.from(`${i === 0 ? '"' : ''},"${fact}":`),
 }));
+/** Perhaps the text of a name that is no UTF-8. */
+const BASE64 = Buffer.from('base64:');
 const ID_KEY = Buffer.from(',"lastEventId":"');
 const END = Buffer.from('"}\n');
 
@@ -72,6 +74,7 @@ function readUsualLine(line: UsualLine, at: number): number {
     if (byte === BACKSLASH || byte >= 0x80) return NOT_USUAL;
   }
   name.length = next - name.start;
+  if (isAt(bytes, name.start, BASE64)) return NOT_USUAL;
   for (let i = 0; i < NUMBERS.length; i += 1) {
     const { fact, key } = NUMBERS[i]!;
     if (!isAt(bytes, next, key)) return NOT_USUAL;

@@ -31,7 +31,12 @@ describe('a configuration file', () => {
   });
 
   const refused: [string, string, RegExp, RegExp][] = [
-    ['an unknown key', 'stroe: x', /unknown key `stroe`/, /allowed at the top: store, standby, vault, backup/],
+    [
+      'an unknown key',
+      'stroe: x',
+      /unknown key `stroe`/,
+      /allowed at the top: store, standby, vault, backup/,
+    ],
     [
       'an unknown key in a section',
       'backup:\n  compresion: zstd',
@@ -124,6 +129,7 @@ describe('settings', () => {
     assert.deepEqual(await loadSettings({ flags: {}, env: {}, cwd }), {
       store: null,
       vault: null,
+      standby: null,
       backup: {},
       file: null,
     });

@@ -111,7 +111,7 @@ async function writeFiles(
   const beganAtMs = clock.now();
   options.onStep?.('putting the chain together');
   const newest = chain.at(-1)!.manifest;
-  const startedAtMs = timeToUnixMs(parseTime(newest.createdAt) ?? 0n);
+  const startedAtMs = unixMs(newest.createdAt);
   const table = await loadHeads(vault, chain);
   try {
     const target: Target = { ...options, folder };
@@ -122,16 +122,22 @@ async function writeFiles(
     const inOrder = [...files];
     // Companions stand last, as in every backup.
     inOrder.splice(files.filter(({ role }) => role === 'events').length, 0, heads.file);
-    const finishedAtMs = clock.now();
+    const endedAtMs = clock.now();
+    // The catalog orders backups of one time by when they were finished, and clocks differ.
+    const finishedAtMs = Math.max(endedAtMs, unixMs(newest.finishedAt) + 1);
     const manifest = composeManifest({
       ...{ backupId, startedAtMs, finishedAtMs, options, source: newest.store },
       ...{ files: inOrder, facts, table, headsDigest: heads.digest, cursor: newest.cursor },
     });
     // Of the work, not of the time since the view of the store.
-    return { manifest: { ...manifest, durationMs: Math.max(0, finishedAtMs - beganAtMs) }, copied, encoded };
+    return { manifest: { ...manifest, durationMs: Math.max(0, endedAtMs - beganAtMs) }, copied, encoded };
   } finally {
     releaseTable(table);
   }
+}
+
+function unixMs(time: string): number {
+  return timeToUnixMs(parseTime(time) ?? 0n);
 }
 
 /** What the events of a chain say of themselves, from what its manifests say. */

@@ -168,12 +168,19 @@ async function readManifest(vault: Vault, found: Folder, sizeBytes: number): Pro
   return manifest;
 }
 
-/** A full backup that was made of a chain is as old as the newest backup of the chain, and the one to go on with. */
-function byAge({ manifest: a, ...one }: CatalogEntry, { manifest: b, ...other }: CatalogEntry): number {
+/**
+ * A full backup that was made of a chain is as old as the newest backup of the chain. It was finished after it, and is the
+ * one to go on with.
+ */
+function byAge(
+  { manifest: a, folder: one }: CatalogEntry,
+  { manifest: b, folder: other }: CatalogEntry,
+): number {
   return (
     compare(a.createdAt, b.createdAt) ||
-    Number(a.kind === 'full') - Number(b.kind === 'full') ||
-    compare(one.folder, other.folder)
+    compare(a.finishedAt, b.finishedAt) ||
+    (a.chain?.length ?? 1) - (b.chain?.length ?? 1) ||
+    compare(one, other)
   );
 }
 

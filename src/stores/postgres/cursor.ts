@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { StoreCursor } from '../../core/event-store.ts';
+import { type Database, withClient } from './connection.ts';
 
 /**
  * Identifies the state that the snapshot saw: transactions are comparable only on the same system and timeline. The
@@ -73,21 +74,39 @@ export async function readLsn(client: pg.Client): Promise<string | null> {
   return rows[0]!.lsn;
 }
 
-/** The walwriter writes after 0.2 s by default; the loop ends after about 2 s. */
-const FLUSH_CHECKS = 20;
-const FLUSH_CHECK_MS = 100;
+/** The walwriter writes after 0.2 s by default; the loop ends after about 3 s. */
+const FLUSH_CHECKS = 60;
+const FLUSH_CHECK_MS = 50;
 
 /**
  * A commit that did not wait for the disk (synchronous_commit = off) is visible before it is safe: a crash takes it back, and
  * gives the number of its transaction to another one, which an incremental backup would then take for an old one.
  */
-export async function settle(client: pg.Client, cursor: StoreCursor): Promise<StoreCursor> {
-  if (cursor.role === 'standby') return cursor;
-  for (let check = 0; check < FLUSH_CHECKS && cursor.lsn !== null; check += 1) {
-    if (await isFlushed(client, String(cursor.lsn))) return cursor;
+export async function settle(
+  database: Database,
+  client: pg.Client,
+  cursor: StoreCursor,
+): Promise<StoreCursor> {
+  const { role, lsn } = cursor;
+  if (role === 'standby' || typeof lsn !== 'string') return cursor;
+  for (let check = 0; check < FLUSH_CHECKS; check += 1) {
+    if (await isFlushed(client, lsn)) return cursor;
+    if (check === 0) await urgeFlush(database);
     await sleep(FLUSH_CHECK_MS);
   }
   return { ...cursor, snapshot: null };
+}
+
+/**
+ * What open transactions have written last may stay in memory for as long as they are open. The end of a transaction, even of
+ * one that wrote nothing but has a number, makes the walwriter write all that lies before it. No right is needed for that.
+ */
+function urgeFlush(database: Database): Promise<void> {
+  return withClient(database, async (client) => {
+    await client.query('BEGIN READ WRITE');
+    await client.query('SELECT pg_current_xact_id()');
+    await client.query('COMMIT');
+  });
 }
 
 async function isFlushed(client: pg.Client, lsn: string): Promise<boolean> {

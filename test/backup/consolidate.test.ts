@@ -79,9 +79,8 @@ function contentOf({
 
 async function restoreNewest(vault: Vault): Promise<EventStore> {
   const target = memoryStore();
-  const backup = newestBackup(await readCatalog(vault), vault.address);
   const options = { replace: false, checkpoints: 'keep', parallel: 2 } as const;
-  await restoreBackup({ target, vault, clock: testClock }, backup, options);
+  await restoreBackup({ target, vault, clock: testClock }, await newestChain(vault), options);
   return target;
 }
 

@@ -92,14 +92,10 @@ function refuseAlone(chain: Chain, options: ConsolidationOptions): void {
     manifest.compression === options.compression &&
     (options.anyLevel || manifest.level === options.level);
   if (chain.length > 1 || !isSame) return;
-  throw new BackupError(
-    'backup_not_found',
-    `no chain: ${manifest.backupId} is a full backup that nothing builds on`,
-    {
-      hint: 'there is nothing to put together; name the last backup of another chain, or another --format or --compression',
-      facts: { backupId: manifest.backupId },
-    },
-  );
+  throw new BackupError('backup_not_found', `no chain: backup ${manifest.backupId} is a full one already`, {
+    hint: 'name the last backup of a chain, or another --format or --compression to have it written anew',
+    facts: { backupId: manifest.backupId },
+  });
 }
 
 async function writeFiles(

@@ -279,7 +279,7 @@ describe('a full backup made of a chain', () => {
     const before = await contents(vault);
     const error = await failure(consolidate(vault));
     assert.equal(error.code, 'backup_not_found');
-    assert.match(error.message, /is a full backup that nothing builds on/);
+    assert.match(error.message, /is a full one already/);
     assert.deepEqual(await contents(vault), before);
     const { manifest } = await consolidate(vault, { format: 'msgpack' });
     assert.equal(manifest.format, 'msgpack');

@@ -103,7 +103,7 @@ describe('backup full --from-chain', () => {
     const before = await readdir(join(vault, 'backups'), { recursive: true });
     const { code, stderr } = await run('backup', 'full', '--from-chain');
     assert.equal(code, 3);
-    assert.match(stderr, /^error: no chain: .* is a full backup that nothing builds on\nhint: /);
+    assert.match(stderr, /^error: no chain: backup .* is a full one already\nhint: /);
     assert.deepEqual(await readdir(join(vault, 'backups'), { recursive: true }), before);
   });
 
@@ -119,7 +119,7 @@ describe('backup full --from-chain', () => {
     const newest = await run('backup', 'full', '--from-chain');
     assert.equal(newest.code, 3, newest.stderr);
     assert.match(newest.stderr, new RegExp(`passing over backup ${ids[2]}`));
-    assert.match(newest.stderr, new RegExp(`no chain: ${ids[0]} is a full backup`));
+    assert.match(newest.stderr, new RegExp(`no chain: backup ${ids[0]} is a full one`));
     assert.deepEqual(await readFile(manifest), whole);
     await rm(bundleOf(vault, 'full', ids[0]!), { recursive: true });
     assert.equal((await run('backup', 'full', '--from-chain')).code, 4);

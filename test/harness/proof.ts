@@ -4,10 +4,11 @@ import type { Vault } from '../../src/core/vault.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
+import { newestChain } from './chain-backup.ts';
 import { backUp } from './memory-backup.ts';
 import { type NaiveName, startNaiveBackups } from './naive-backups.ts';
 import type { TestPostgres } from './postgres.ts';
-import { digestChain, killIncremental, newestChain, takeIncremental } from './proof-run.ts';
+import { digestChain, killIncremental, takeIncremental } from './proof-run.ts';
 import { NAIVE_SCHEMA, type SlowWriterOptions, startSlowWriters } from './slow-writers.ts';
 
 export interface ProofOptions

@@ -1,7 +1,7 @@
 import { type ConsolidationReport, consolidateChain } from '../../backup/consolidate.ts';
 import type { Vault } from '../../core/vault.ts';
-import { findBackup, newestBackup, readCatalog } from '../../format/catalog.ts';
-import { type Chain, followChain, isBroken, requireChain } from '../../format/chain.ts';
+import { findBackup, readCatalog } from '../../format/catalog.ts';
+import { type Chain, newestRestorePoint, requireChain } from '../../format/chain.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel } from '../arguments.ts';
 import { chooseFormat, type FormatFlags } from '../backup-format.ts';
@@ -63,13 +63,11 @@ export async function backUpFromChain(
 async function chooseChain(context: CommandContext, vault: Vault, wanted: string | true): Promise<Chain> {
   const catalog = await readCatalog(vault);
   if (wanted !== true) return requireChain(catalog, findBackup(catalog, wanted));
-  const newest = newestBackup(catalog, vault.address);
-  for (const entry of catalog.backups.toReversed()) {
-    const chain = followChain(catalog, entry);
-    if (!isBroken(chain)) return chain;
-    context.log.warn(`passing over backup ${entry.manifest.backupId}: ${chain.message}`);
+  const { chain, passedOver } = newestRestorePoint(catalog, vault.address);
+  for (const { backupId, message } of passedOver) {
+    context.log.warn(`passing over backup ${backupId}: ${message}`);
   }
-  return requireChain(catalog, newest);
+  return chain;
 }
 
 /** As the newest backup of the chain has it; flags say otherwise, and the configuration is for what comes from a store. */

@@ -1,6 +1,7 @@
 import type { FullBackupReport } from '../backup/full.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
+import type { BackupVerification } from '../core/report.ts';
 import { bundleFolder } from '../format/bundle.ts';
 import { backupDocument, formatName } from './backup-names.ts';
 import { type CommandContext, withVault } from './context.ts';
@@ -63,9 +64,7 @@ export function reportBackup(
   account: Account,
 ): void {
   const { manifest, folder, verification, leftoversRemoved, stages } = report;
-  if (leftoversRemoved > 0) {
-    log.warn(`removed ${plural(leftoversRemoved, 'piece')} that killed runs had left in the vault`);
-  }
+  warnOfLeftovers(log, leftoversRemoved);
   output.document({
     ...backupDocument(manifest),
     ...{
@@ -82,17 +81,17 @@ export function reportBackup(
   output.account(backupLines(report, account, output.paint));
 }
 
+export function warnOfLeftovers(log: CommandContext['log'], count: number): void {
+  if (count > 0) log.warn(`removed ${plural(count, 'piece')} that killed runs had left in the vault`);
+}
+
 function backupLines(
   { manifest, verification, stages }: FullBackupReport,
   { store, vault, elapsedMs, instead, headsReason }: Account,
   paint: CommandContext['output']['paint'],
 ): string[] {
-  const { eventRange, durationMs, totalEvents, sizeBytes } = manifest;
+  const { durationMs, totalEvents, sizeBytes } = manifest;
   const rate = formatRate(totalEvents, durationMs, 'event');
-  const check =
-    verification === null
-      ? paint('warning', 'no: --no-verify was given')
-      : `${paint('good', 'yes')}, all of it was read back and is sound, in ${formatDuration(verification.durationMs)}`;
   return [
     `${paint('good', 'Backed up')} ${printable(store)}`,
     ...renderPairs([
@@ -102,22 +101,30 @@ function backupLines(
       ...(headsReason == null ? [] : [['compared', `stream by stream: ${headsReason}`] as const]),
       ['vault', printable(vault)],
       ['events', `${formatCount(totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`],
-      ...(eventRange === null
-        ? []
-        : [
-            [
-              'recorded',
-              `${formatInstant(eventRange.earliestEvent)} to ${formatInstant(eventRange.latestEvent)}`,
-            ] as const,
-          ]),
+      ...recordedPairs(manifest),
       [
         'size',
         `${formatBytes(sizeBytes)} as ${formatName(manifest)}, from ${formatBytes(stages.eventBytes)}`,
       ],
-      ['verified', check],
+      ['verified', checkText(verification, paint)],
       ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],
     ]),
   ];
+}
+
+export function recordedPairs({ eventRange }: Manifest): [string, string][] {
+  if (eventRange === null) return [];
+  const { earliestEvent, latestEvent } = eventRange;
+  return [['recorded', `${formatInstant(earliestEvent)} to ${formatInstant(latestEvent)}`]];
+}
+
+export function checkText(
+  verification: BackupVerification | null,
+  paint: CommandContext['output']['paint'],
+): string {
+  if (verification === null) return paint('warning', 'no: --no-verify was given');
+  const took = formatDuration(verification.durationMs);
+  return `${paint('good', 'yes')}, all of it was read back and is sound, in ${took}`;
 }
 
 function chainPairs({ parentId, chain }: Manifest): [string, string][] {

@@ -1,7 +1,14 @@
 import { awaitedLater } from '../core/concurrency.ts';
+import {
+  type DifferenceReport,
+  type Differences,
+  hasDifferences,
+  makeDifferences,
+} from '../core/differences.ts';
 import { type EventBatch, spanBytes } from '../core/event-batch.ts';
 import type { EventFacts } from '../core/event-facts.ts';
 import type { StoreRange, StoreSnapshot } from '../core/event-store.ts';
+import { dropKnown, startReading, type TakeKnown } from '../core/known-rows.ts';
 import type { ManifestFile } from '../core/manifest.ts';
 import { nameText } from '../core/name-text.ts';
 import type { Stages } from '../core/stages.ts';
@@ -10,11 +17,9 @@ import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
-import { type DifferenceReport, type Differences, hasDifferences, makeDifferences } from './differences.ts';
-import { dropKnown, startReading, type TakeKnown } from './fresh-events.ts';
+import { makeKnownEvents } from '../format/known-events.ts';
 import { compareGrown, diffHeads, type HeadsDiff } from './heads-diff.ts';
 import type { IncrementalOptions, IncrementalOutcome } from './incremental.ts';
-import { makeKnownEvents } from './known-events.ts';
 import { backUpRange, type RangeJob } from './range.ts';
 
 export interface FoundChanges {

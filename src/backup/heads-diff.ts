@@ -1,7 +1,7 @@
+import type { Differences } from '../core/differences.ts';
 import type { StreamSummary, StreamTail } from '../core/event-store.ts';
 import { nameBytes, nameText } from '../core/name-text.ts';
 import { findStream, headId, type StreamTable, streamName } from '../core/stream-table.ts';
-import type { Differences } from './differences.ts';
 
 /** What follows from comparing a store's streams with what a chain holds of them. */
 export interface HeadsDiff {

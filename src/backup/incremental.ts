@@ -1,4 +1,5 @@
 import { chainOddities, touchStreams } from '../core/chain-summary.ts';
+import type { DifferenceReport } from '../core/differences.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import type { StoreDescription } from '../core/event-store.ts';
 import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/manifest.ts';
@@ -13,7 +14,6 @@ import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
 import { encodeManifest, manifestChecksum } from '../format/manifest-codec.ts';
 import { noEventStore, notSound, removeAttempt } from './attempt.ts';
 import { type FoundChanges, readChanges } from './changes.ts';
-import type { DifferenceReport } from './differences.ts';
 import type { FullBackupOptions, FullBackupPorts } from './full.ts';
 import { composeManifest } from './manifest.ts';
 

@@ -1,4 +1,4 @@
-import type { DifferenceKind, DifferenceReport } from '../backup/differences.ts';
+import type { DifferenceKind, DifferenceReport } from '../core/differences.ts';
 import { renderTable } from './table.ts';
 import { formatCount, plural, printable } from './units.ts';
 

@@ -1,9 +1,10 @@
 import { isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
-import type { BackupVerification } from '../core/report.ts';
+import type { BackupVerification, Problem } from '../core/report.ts';
 import type { Catalog, CatalogEntry } from '../format/catalog.ts';
 import { type Chain, followChain, inChainOrder, isBroken } from '../format/chain.ts';
 import { type ChainHeads, makeChainHeads } from '../format/chain-heads.ts';
+import { findChangedEvents } from './changed-events.ts';
 import type { ChainBefore } from './consistency.ts';
 import { type VerifyOptions, type VerifyPorts, verifyBackup } from './verify-backup.ts';
 
@@ -46,8 +47,15 @@ export async function verifyChains(
         ...(againstStore?.backups.has(entry) ? { againstStore: againstStore.store } : {}),
         ...(isBroken(chain) || chain.length === 1 ? {} : { heads: () => heads.linesOf(chain) }),
       });
-      results.push({ entry, verification });
       if (!isUsable(verification)) unsound.add(entry.manifest.backupId);
+      const isCompared = againstStore?.backups.has(entry) === true && !options.quick;
+      if (!isCompared || isBroken(chain) || !isUsable(verification)) {
+        results.push({ entry, verification });
+        continue;
+      }
+      const search = { vault: ports.vault, chain, table: await heads.of(chain), signal: options.signal };
+      const changed = await findChangedEvents(againstStore.store, search);
+      results.push({ entry, verification: withProblems(verification, changed) });
     }
     return results;
   } finally {
@@ -73,6 +81,11 @@ async function describeBefore(
     if (!isBackupError(error, 'damaged')) throw error;
     return { before: `the heads of what it builds on cannot be read: ${error.message}` };
   }
+}
+
+function withProblems(verification: BackupVerification, more: readonly Problem[]): BackupVerification {
+  if (more.length === 0) return verification;
+  return { ...verification, overallValid: false, problems: [...verification.problems, ...more] };
 }
 
 /** A store that went on, or that lost events, says nothing against the backup itself. */

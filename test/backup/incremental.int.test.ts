@@ -6,11 +6,13 @@ import type { IncrementalReport } from '../../src/backup/incremental.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
+import { verifyChains } from '../../src/integrity/verify-chains.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { consolidate, newestChain } from '../harness/chain-backup.ts';
-import { backUp, objectNames } from '../harness/memory-backup.ts';
+import { backUp, objectNames, testClock } from '../harness/memory-backup.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../harness/postgres.ts';
 import { digestChain, takeIncremental } from '../harness/proof-run.ts';
 
@@ -287,6 +289,22 @@ describe('what the store has lost, changed or replaced is named, and nothing is 
        INSERT INTO eventcore_events VALUES (gen_random_uuid(), 'a', 5, 'Other', '{}')`,
     );
     assert.deepEqual(streams, [{ streamId: 'a', kind: 'diverged', events: 1, version: 5 }]);
+  });
+
+  test('and a check against the store names what was changed, too', async () => {
+    await differs(
+      `UPDATE eventcore_events SET event_data = '{"n": 99}' WHERE stream_id = 'a' AND stream_version = 2`,
+    );
+    const catalog = await readCatalog(vault);
+    const againstStore = { store, backups: new Set(catalog.backups) };
+    const ports = { vault, clock: testClock };
+    const options = { quick: false, parallel: 1, againstStore };
+    const [result] = await verifyChains(ports, catalog, catalog.backups, options);
+    assert.deepEqual(
+      result!.verification.problems.map(({ streamId, version }) => [streamId, version]),
+      [['a', '2']],
+    );
+    assert.equal(result!.verification.missingEvents, 1);
   });
 
   test('an update that changes nothing is no difference', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext, test } from 'node:test';
-import { makeDifferences } from '../../src/backup/differences.ts';
 import { takeIncrementalBackup } from '../../src/backup/incremental.ts';
-import { makeKnownEvents } from '../../src/backup/known-events.ts';
+import { makeDifferences } from '../../src/core/differences.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { CHUNK_FORMATS } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { makeKnownEvents } from '../../src/format/known-events.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { DifferenceReport } from '../../backup/differences.ts';
 import { type IncrementalReport, takeIncrementalBackup } from '../../backup/incremental.ts';
+import type { DifferenceReport } from '../../core/differences.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import { CHUNK_FORMATS, COMPRESSIONS } from '../../core/manifest.ts';

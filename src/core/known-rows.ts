@@ -1,8 +1,8 @@
-import { awaitedLater } from '../core/concurrency.ts';
-import { type EventBatch, selectRows } from '../core/event-batch.ts';
-import type { BatchReader, StoreRange } from '../core/event-store.ts';
-import { holdsVersion } from '../core/stream-entry.ts';
-import { findStream, type StreamTable } from '../core/stream-table.ts';
+import { awaitedLater } from './concurrency.ts';
+import { type EventBatch, selectRows } from './event-batch.ts';
+import type { BatchReader, StoreRange } from './event-store.ts';
+import { holdsVersion } from './stream-entry.ts';
+import { findStream, type StreamTable } from './stream-table.ts';
 
 /** Ranges that are being read. */
 export interface Reading {

@@ -1,19 +1,19 @@
+import type { Differences } from '../core/differences.ts';
 import { BackupError } from '../core/errors.ts';
 import { type EventBatch, NULL_LENGTH, selectRows } from '../core/event-batch.ts';
+import { partRows, type TakeKnown } from '../core/known-rows.ts';
 import { nameBytes, nameText } from '../core/name-text.ts';
 import { addBatch, makeStreamTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
-import type { Chain } from '../format/chain.ts';
-import { searchStreams } from '../format/chain-events.ts';
+import type { Chain } from './chain.ts';
+import { searchStreams } from './chain-events.ts';
 import {
   addToContentDigest,
   type ContentDigest,
   contentDigestText,
   eventDigest,
   makeContentDigest,
-} from '../format/content-digest.ts';
-import type { Differences } from './differences.ts';
-import { partRows, type TakeKnown } from './fresh-events.ts';
+} from './content-digest.ts';
 
 /**
  * Events that the store shows as perhaps new and that the chain has already: each is held against the chain's own, so

@@ -1,0 +1,104 @@
+import { type DifferenceReport, makeDifferences } from '../core/differences.ts';
+import type { EventBatch } from '../core/event-batch.ts';
+import type { EventStore, StoreRange, StoreSnapshot, StreamTail } from '../core/event-store.ts';
+import { dropKnown, type TakeKnown } from '../core/known-rows.ts';
+import { nameText } from '../core/name-text.ts';
+import type { Problem } from '../core/report.ts';
+import { holdsVersion } from '../core/stream-entry.ts';
+import { findStream, type StreamTable, streamName } from '../core/stream-table.ts';
+import type { Vault } from '../core/vault.ts';
+import type { Chain } from '../format/chain.ts';
+import { searchStreams } from '../format/chain-events.ts';
+import { eventDigest } from '../format/content-digest.ts';
+import { makeKnownEvents } from '../format/known-events.ts';
+
+const BATCH_BYTES = 1 << 20;
+
+export interface ChangedSearch {
+  readonly vault: Vault;
+  readonly chain: Chain;
+  /** What the chain holds. */
+  readonly table: StreamTable;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Events of a live store that are not as the chain has them: of those that both have. A store that tells what was written
+ * since the newest backup is asked for that; of another one all events are read.
+ */
+export async function findChangedEvents(store: EventStore, search: ChangedSearch): Promise<Problem[]> {
+  const snapshot = await store.openSnapshot();
+  try {
+    const differences = makeDifferences();
+    const changes = await snapshot.planChanges(search.chain.at(-1)!.manifest.cursor, 1);
+    const ranges = typeof changes === 'string' ? await planSuspects(snapshot, search) : changes;
+    const known = makeKnownEvents(search.vault, search.chain, differences, { signal: search.signal });
+    await readKnown(snapshot, ranges, search, known.take);
+    const inexact = await known.compare();
+    return [...describe(differences.report()), ...(inexact === null ? [] : [problem(null, null, inexact)])];
+  } finally {
+    await snapshot.close();
+  }
+}
+
+async function readKnown(
+  snapshot: StoreSnapshot,
+  ranges: readonly StoreRange[],
+  { table, signal }: ChangedSearch,
+  take: TakeKnown,
+): Promise<void> {
+  const options = { batchBytes: BATCH_BYTES, ...(signal === undefined ? {} : { signal }) };
+  for (const range of ranges) {
+    for await (const _ of dropKnown(snapshot.readRange(range, options), table, take));
+  }
+}
+
+/**
+ * Adds up the digests of each stream's events, of the store and of the chain, and gives the ranges of the streams whose sums
+ * differ.
+ */
+async function planSuspects(snapshot: StoreSnapshot, search: ChangedSearch): Promise<StoreRange[]> {
+  const { vault, chain, table, signal } = search;
+  const sums = new Float64Array(table.count);
+  await readKnown(snapshot, await snapshot.planRanges(1), search, (batch, rows) => {
+    for (const row of rows) addSum(sums, table, batch, row, 1);
+  });
+  const take = (batch: EventBatch): void => {
+    for (let row = 0; row < batch.count; row += 1) addSum(sums, table, batch, row, -1);
+  };
+  await searchStreams(vault, chain, { names: () => 'all', take, signal });
+  const suspects: StreamTail[] = [];
+  for (let index = 0; index < table.count; index += 1) {
+    if (sums[index] === 0) continue;
+    suspects.push({ streamId: nameText(streamName(table, index)), fromVersion: table.runFirst[index]! });
+  }
+  return suspects.length === 0 ? [] : snapshot.planTails(suspects);
+}
+
+/** 48 bits of a digest: sums of up to a few events stay exact, and of more they wrap around alike on both sides. */
+const DIGEST_BYTES = 6;
+const MODULUS = 2 ** 48;
+
+function addSum(sums: Float64Array, table: StreamTable, batch: EventBatch, row: number, sign: 1 | -1): void {
+  const index = findStream(table, batch.bytes, batch.stream.starts[row]!, batch.stream.lengths[row]!);
+  if (index === -1 || !holdsVersion(table, index, batch.versions[row]!)) return;
+  sums[index] = (sums[index]! + sign * eventDigest(batch, row).readUIntLE(0, DIGEST_BYTES)) % MODULUS;
+}
+
+const WORDS = { changed: 'other content', diverged: 'another id', lost: 'no events' } as const;
+
+function describe({ streams, streamsOmitted }: DifferenceReport): Problem[] {
+  const named = streams.map(({ streamId, kind, events, version }) => {
+    const first = version === null ? '' : `, from version ${version} on`;
+    const counted = `${events} ${events === 1 ? 'event' : 'events'} of the backup`;
+    return problem(streamId, version, `has ${WORDS[kind]} for ${counted}${first}`);
+  });
+  if (streamsOmitted === 0) return named;
+  return [...named, problem(null, null, `${streamsOmitted} more streams are not as they were backed up`)];
+}
+
+function problem(streamId: string | null, version: number | null, text: string): Problem {
+  const message = streamId === null ? text : `stream ${JSON.stringify(streamId)} in the store ${text}`;
+  const place = { file: null, chunk: null, version: version === null ? null : String(version) };
+  return { ...place, code: 'store_differs', streamId, message };
+}

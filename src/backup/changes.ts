@@ -5,13 +5,13 @@ import type { StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { ManifestFile } from '../core/manifest.ts';
 import { nameText } from '../core/name-text.ts';
 import type { Stages } from '../core/stages.ts';
-import { headId, type StreamTable, streamName } from '../core/stream-table.ts';
+import { findStream, headId, type StreamTable, streamName } from '../core/stream-table.ts';
 import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
 import { type DifferenceReport, type Differences, hasDifferences, makeDifferences } from './differences.ts';
-import { dropKnown, type KnownRows, startReading } from './fresh-events.ts';
+import { dropKnown, startReading, type TakeKnown } from './fresh-events.ts';
 import { compareGrown, diffHeads } from './heads-diff.ts';
 import type { IncrementalOptions, IncrementalOutcome } from './incremental.ts';
 import { makeKnownEvents } from './known-events.ts';
@@ -68,13 +68,11 @@ async function readByTransactions(
   try {
     const chainTable = await loadHeads(vault, chain);
     const differences = makeDifferences();
-    const known = makeKnownEvents(vault, chain, differences, options.signal);
-    const afterBatch = async (): Promise<void> => {
-      if (known.isFull()) await known.compare();
-    };
-    const fresh = dropKnown(reading.batches(), chainTable, { note: known.note, afterBatch });
+    const known = makeKnownEvents(vault, chain, differences, { signal: options.signal });
+    const fresh = dropKnown(reading.batches(), chainTable, known.take);
     const found = await writeEvents(vault, fresh, options, place);
-    await known.compare();
+    const inexact = await known.compare();
+    if (inexact !== null) return { kind: 'full-needed', reason: inexact };
     const missing = totalOf(chain) + found.facts.events - (await counted);
     if (missing < 0) return { kind: 'full-needed', reason: describeSurplus(-missing) };
     if (missing > 0) await nameLost(snapshot, chainTable, found.table, differences);
@@ -117,7 +115,7 @@ async function readByHeads(
   const diff = await diffHeads(snapshot.readSummaries(), chainTable, differences);
   const ranges = await snapshot.planTails(diff.tails);
   const batches = readInOrder(snapshot, ranges, readOptions(options));
-  const fresh = dropKnown(batches, chainTable, headRows(chainTable, differences));
+  const fresh = dropKnown(batches, chainTable, compareHeadRows(chainTable, differences));
   const found = await writeEvents(vault, fresh, options, place);
   const inexact = diff.inexact ?? compareGrown(diff, chainTable, found.table, differences);
   const refused = refusal(differences.report());
@@ -127,20 +125,22 @@ async function readByHeads(
 }
 
 /** Each tail begins with the last event that the chain has: it must be the same one. */
-function headRows(chainTable: StreamTable, differences: Differences): KnownRows {
-  return {
-    note: (batch, row, index) => {
+function compareHeadRows(chainTable: StreamTable, differences: Differences): TakeKnown {
+  return (batch, rows) => {
+    const { starts, lengths } = batch.stream;
+    for (const row of rows) {
+      const index = findStream(chainTable, batch.bytes, starts[row]!, lengths[row]!);
       const version = batch.versions[row]!;
-      if (version !== chainTable.headVersion[index]) return;
-      const id =
-        batch.idKind === 'uuid'
-          ? formatUuid(batch.bytes, batch.id.starts[row]!)
-          : nameText(spanBytes(batch, batch.id, row) ?? new Uint8Array());
-      if (id.toLowerCase() === headId(chainTable, index).toLowerCase()) return;
+      if (version !== chainTable.headVersion[index]) continue;
+      if (idText(batch, row).toLowerCase() === headId(chainTable, index).toLowerCase()) continue;
       differences.note(nameText(streamName(chainTable, index)), 'diverged', 1, version);
-    },
-    afterBatch: async () => {},
+    }
   };
+}
+
+function idText(batch: EventBatch, row: number): string {
+  if (batch.idKind === 'uuid') return formatUuid(batch.bytes, batch.id.starts[row]!);
+  return nameText(spanBytes(batch, batch.id, row) ?? new Uint8Array());
 }
 
 function refusal(differences: DifferenceReport): Refusal | null {

@@ -37,34 +37,31 @@ export function startReading(
   };
 }
 
-/** What is done with events that the chain has already. */
-export interface KnownRows {
-  /** `index` is the place of the event's stream in the table of the chain. */
-  readonly note: (batch: EventBatch, row: number, index: number) => void;
-  /** Called behind each batch, while the store may be kept waiting. */
-  readonly afterBatch: () => Promise<void>;
-}
+/** Takes the events of a batch that the chain has already; the batch may be reused after that. */
+export type TakeKnown = (batch: EventBatch, rows: readonly number[]) => void;
 
 /** The batches without the events that the chain has already. */
 export async function* dropKnown(
   batches: AsyncIterable<EventBatch>,
   table: StreamTable,
-  known: KnownRows,
+  takeKnown: TakeKnown,
 ): AsyncGenerator<EventBatch> {
   for await (const batch of batches) {
-    const rows = freshRows(batch, table, known);
-    if (rows.length > 0) yield selectRows(batch, rows);
-    await known.afterBatch();
+    const { known, fresh } = partRows(batch, table);
+    if (known.length > 0) takeKnown(batch, known);
+    if (fresh.length > 0) yield selectRows(batch, fresh);
   }
 }
 
-function freshRows(batch: EventBatch, table: StreamTable, known: KnownRows): number[] {
+/** The rows of a batch that a table has events for, and the others. */
+export function partRows(batch: EventBatch, table: StreamTable): { known: number[]; fresh: number[] } {
   const { starts, lengths } = batch.stream;
-  const rows: number[] = [];
+  const known: number[] = [];
+  const fresh: number[] = [];
   for (let row = 0; row < batch.count; row += 1) {
     const index = findStream(table, batch.bytes, starts[row]!, lengths[row]!);
-    if (index === -1 || !holdsVersion(table, index, batch.versions[row]!)) rows.push(row);
-    else known.note(batch, row, index);
+    const isKnown = index !== -1 && holdsVersion(table, index, batch.versions[row]!);
+    (isKnown ? known : fresh).push(row);
   }
-  return rows;
+  return { known, fresh };
 }

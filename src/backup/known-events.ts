@@ -1,23 +1,32 @@
 import { BackupError } from '../core/errors.ts';
-import { type EventBatch, NULL_LENGTH } from '../core/event-batch.ts';
+import { type EventBatch, NULL_LENGTH, selectRows } from '../core/event-batch.ts';
 import { nameBytes, nameText } from '../core/name-text.ts';
+import { addBatch, makeStreamTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import { searchStreams } from '../format/chain-events.ts';
-import { eventDigest } from '../format/content-digest.ts';
+import {
+  addToContentDigest,
+  type ContentDigest,
+  contentDigestText,
+  eventDigest,
+  makeContentDigest,
+} from '../format/content-digest.ts';
 import type { Differences } from './differences.ts';
+import { partRows, type TakeKnown } from './fresh-events.ts';
 
 /**
  * Events that the store shows as perhaps new and that the chain has already: each is held against the chain's own, so
- * that one that was changed in the store does not pass for the one that was backed up.
+ * that one that was changed in the store does not pass for the one that was backed up. Usually they are few. Where a
+ * table was written anew they are all: then only a sum over all of them is compared.
  */
 export interface KnownEvents {
-  /** Takes one event; the batch may be reused after that. */
-  readonly note: (batch: EventBatch, row: number) => void;
-  /** True when as many wait to be compared as memory allows. */
-  readonly isFull: () => boolean;
-  /** Compares all that were noted and forgets them. Throws `damaged` when the chain lacks what its heads say it has. */
-  readonly compare: () => Promise<void>;
+  readonly take: TakeKnown;
+  /**
+   * Compares what was taken, and notes what differs. Gives why it is not known which events differ, null otherwise. Throws
+   * `damaged` when the chain lacks what its heads say it has.
+   */
+  readonly compare: () => Promise<string | null>;
 }
 
 interface Noted {
@@ -36,33 +45,53 @@ export function makeKnownEvents(
   vault: Vault,
   chain: Chain,
   differences: Differences,
-  signal?: AbortSignal,
+  { signal, maxNoted = MAX_NOTED }: { signal?: AbortSignal | undefined; maxNoted?: number } = {},
 ): KnownEvents {
   const noted = new Map<string, Noted>();
+  const summed = { table: makeStreamTable(), digest: makeContentDigest() };
   return {
-    note: (batch, row) => {
-      const stream = textAt(batch, batch.stream, row);
-      const version = batch.versions[row]!;
-      const event: Noted = {
-        stream,
-        version,
-        id: idAt(batch, row),
-        digest: eventDigest(batch, row),
-        found: 'nothing',
-      };
-      noted.set(keyOf(stream, version), event);
+    take: (batch, rows) => {
+      if (noted.size + rows.length <= maxNoted) {
+        for (const row of rows) note(noted, batch, row);
+        return;
+      }
+      const selected = selectRows(batch, rows);
+      addBatch(summed.table, selected);
+      addToContentDigest(summed.digest, selected);
     },
-    isFull: () => noted.size >= MAX_NOTED,
     compare: async () => {
-      if (noted.size === 0) return;
-      const names = (): Uint8Array[] =>
-        [...new Set([...noted.values()].map(({ stream }) => stream))].map(nameBytes);
-      const take = (batch: EventBatch): void => dropEqual(noted, batch);
-      await searchStreams(vault, chain, { names, take, signal });
-      for (const event of noted.values()) report(event, differences);
-      noted.clear();
+      if (noted.size > 0) {
+        const names = () => [...new Set([...noted.values()].map(({ stream }) => stream))].map(nameBytes);
+        await searchStreams(vault, chain, { names, take: (batch) => dropEqual(noted, batch), signal });
+        for (const event of noted.values()) report(event, differences);
+      }
+      return summed.digest.events === 0 ? null : compareSums(vault, chain, summed, signal);
     },
   };
+}
+
+function note(noted: Map<string, Noted>, batch: EventBatch, row: number): void {
+  const stream = textAt(batch, batch.stream, row);
+  const version = batch.versions[row]!;
+  const digest = eventDigest(batch, row);
+  noted.set(keyOf(stream, version), { stream, version, id: idAt(batch, row), digest, found: 'nothing' });
+}
+
+async function compareSums(
+  vault: Vault,
+  chain: Chain,
+  { table, digest }: { table: StreamTable; digest: ContentDigest },
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const held = makeContentDigest();
+  const take = (batch: EventBatch): void => {
+    const { known } = partRows(batch, table);
+    if (known.length > 0) addToContentDigest(held, selectRows(batch, known));
+  };
+  await searchStreams(vault, chain, { names: () => 'all', take, signal });
+  releaseTable(table);
+  if (held.events === digest.events && contentDigestText(held) === contentDigestText(digest)) return null;
+  return `${digest.events} events were written anew, and not all of them are as they were backed up`;
 }
 
 function dropEqual(noted: Map<string, Noted>, batch: EventBatch): void {

@@ -8,7 +8,7 @@ import { mayContain } from './stream-filter.ts';
 
 export interface StreamSearch {
   /** Names of the streams that are still wanted; asked anew for each file, and when there are none the search ends. */
-  readonly names: () => readonly Uint8Array[];
+  readonly names: () => readonly Uint8Array[] | 'all';
   /** Takes the events of a chunk that may hold some of them; the batch is valid until it returns. */
   readonly take: (batch: EventBatch) => void;
   readonly signal?: AbortSignal | undefined;
@@ -34,7 +34,8 @@ export async function searchStreams(vault: Vault, chain: Chain, search: StreamSe
   }
 }
 
-function chunksOf(entries: readonly ChunkEntry[], names: readonly Uint8Array[]): number[] {
+function chunksOf(entries: readonly ChunkEntry[], names: readonly Uint8Array[] | 'all'): number[] {
+  if (names === 'all') return entries.map((_, number) => number);
   return entries.flatMap(({ events }, number) => {
     const filter = Buffer.from(events!.filter, 'base64');
     return names.some((name) => mayContain(filter, name)) ? [number] : [];

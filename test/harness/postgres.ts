@@ -28,6 +28,8 @@ export interface TestPostgres {
   createDatabase(name?: string): Promise<string>;
   /** Runs SQL as the superuser, in `postgres` unless `db` says otherwise; rows of the last statement. */
   exec(sql: string, db?: string): Promise<Record<string, unknown>[]>;
+  /** Ends it as a crash does: at once, and without writing what is in memory only. `stop` is still to be called. */
+  crash(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -137,6 +139,7 @@ async function start(
       await runSql(port, 'postgres', `CREATE DATABASE "${database}" TEMPLATE template0 ENCODING 'UTF8'`);
       return database;
     },
+    crash: () => endWith(child, 'SIGQUIT'),
     stop: async () => {
       await stopServer(child);
       janitor.kill('SIGKILL');
@@ -309,19 +312,23 @@ function startJanitor(serverPid: number, root: string): ChildProcess {
 }
 
 async function stopServer(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  child.once('exit', () => resolve());
-  child.ref();
-  child.kill('SIGINT');
   const late = new AbortController();
   const killLater = sleep(STOP_TIMEOUT_MS, undefined, { signal: late.signal }).then(
     () => child.kill('SIGQUIT'),
     () => undefined,
   );
-  await promise;
+  await endWith(child, 'SIGINT');
   late.abort();
   await killLater;
+}
+
+async function endWith(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once('exit', () => resolve());
+  child.ref();
+  child.kill(signal);
+  await promise;
 }
 
 async function runSql(port: number, database: string, sql: string): Promise<Record<string, unknown>[]> {

@@ -2,23 +2,30 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { StoreCursor } from '../../core/event-store.ts';
+import { type Database, withClient } from './connection.ts';
 
 /**
  * Identifies the state that the snapshot saw: transactions are comparable only on the same system and timeline. The
  * control functions may be kept from a role; the fields are null then.
  */
 export async function readCursor(client: pg.Client, relation: string): Promise<StoreCursor> {
-  const { rows } = await client.query<{ database: string; snapshot: string; recovering: boolean }>(
+  const { rows } = await client.query<{
+    database: string;
+    snapshot: string;
+    started: string;
+    recovering: boolean;
+  }>(
     `SELECT (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
             pg_current_snapshot()::text AS snapshot,
+            extract(epoch FROM pg_postmaster_start_time())::text AS started,
             pg_is_in_recovery() AS recovering`,
   );
-  const { database, snapshot, recovering } = rows[0]!;
+  const { database, snapshot, started, recovering } = rows[0]!;
   const systemIdentifier = await readSystemIdentifier(client);
   const timeline = await readTimeline(client, recovering);
   const lsn = await readLsn(client);
   const role = recovering ? 'standby' : 'primary';
-  return { kind: 'postgres', systemIdentifier, timeline, database, relation, snapshot, lsn, role };
+  return { kind: 'postgres', systemIdentifier, timeline, database, relation, started, snapshot, lsn, role };
 }
 
 async function readSystemIdentifier(client: pg.Client): Promise<string | null> {
@@ -67,21 +74,39 @@ export async function readLsn(client: pg.Client): Promise<string | null> {
   return rows[0]!.lsn;
 }
 
-/** The walwriter writes after 0.2 s by default; the loop ends after about 2 s. */
-const FLUSH_CHECKS = 20;
-const FLUSH_CHECK_MS = 100;
+/** The walwriter writes after 0.2 s by default; the loop ends after about 3 s. */
+const FLUSH_CHECKS = 60;
+const FLUSH_CHECK_MS = 50;
 
 /**
  * A commit that did not wait for the disk (synchronous_commit = off) is visible before it is safe: a crash takes it back, and
  * gives the number of its transaction to another one, which an incremental backup would then take for an old one.
  */
-export async function settle(client: pg.Client, cursor: StoreCursor): Promise<StoreCursor> {
-  if (cursor.role === 'standby') return cursor;
-  for (let check = 0; check < FLUSH_CHECKS && cursor.lsn !== null; check += 1) {
-    if (await isFlushed(client, String(cursor.lsn))) return cursor;
+export async function settle(
+  database: Database,
+  client: pg.Client,
+  cursor: StoreCursor,
+): Promise<StoreCursor> {
+  const { role, lsn } = cursor;
+  if (role === 'standby' || typeof lsn !== 'string') return cursor;
+  for (let check = 0; check < FLUSH_CHECKS; check += 1) {
+    if (await isFlushed(client, lsn)) return cursor;
+    if (check === 0) await urgeFlush(database);
     await sleep(FLUSH_CHECK_MS);
   }
   return { ...cursor, snapshot: null };
+}
+
+/**
+ * What open transactions have written last may stay in memory for as long as they are open. The end of a transaction, even of
+ * one that wrote nothing but has a number, makes the walwriter write all that lies before it. No right is needed for that.
+ */
+function urgeFlush(database: Database): Promise<void> {
+  return withClient(database, async (client) => {
+    await client.query('BEGIN READ WRITE');
+    await client.query('SELECT pg_current_xact_id()');
+    await client.query('COMMIT');
+  });
 }
 
 async function isFlushed(client: pg.Client, lsn: string): Promise<boolean> {
@@ -110,7 +135,7 @@ const MAX_DISTANCE = 2n ** 31n - 2n ** 24n;
 
 /**
  * Why transaction numbers do not tell what `here` sees and `since` could not; null when they do. `seenLsn` was read before the
- * view of `here` began. Throws `store_behind` when that view is older.
+ * view of `here` began. Throws `store_behind` for a standby whose view is older.
  */
 export function whyNotComparable(
   since: StoreCursor,
@@ -119,20 +144,28 @@ export function whyNotComparable(
 ): string | null {
   if (since.kind !== 'postgres') return `the parent was taken from a store of another kind, ${since.kind}`;
   for (const [field, what] of PLACE) {
-    if (since[field] === null || here[field] === null || since[field] === undefined) {
-      return `the ${what} is not known of both backups`;
-    }
+    if (since[field] == null || here[field] == null) return `the ${what} is not known of both backups`;
     if (since[field] !== here[field]) return `the store is on another ${what} than when the parent was taken`;
   }
+  return whyNotBehind(since, here, seenLsn) ?? whyNumbersDiffer(since, here);
+}
+
+/** A standby that lags shows less than the parent saw, as if it had been lost. */
+function whyNotBehind(since: StoreCursor, here: StoreCursor, seenLsn: string | null): string | null {
+  if (seenLsn === null || typeof since.lsn !== 'string')
+    return 'how far the log of the server is cannot be told';
+  if (lsnNumber(seenLsn) >= lsnNumber(since.lsn)) return null;
+  if (here.role === 'standby') throw behind(since.lsn, seenLsn);
+  return 'the log of the server ends before where the parent saw it';
+}
+
+function whyNumbersDiffer(since: StoreCursor, here: StoreCursor): string | null {
+  // One that is started may stand on an older copy of its disk, and gives the same numbers a second time.
+  if (since.started !== here.started)
+    return 'it is another server, or it was started since the parent was taken';
   if (typeof since.snapshot !== 'string') return 'the store could still have lost what the parent saw last';
-  if (here.role === 'standby' && (seenLsn === null || typeof since.lsn !== 'string')) {
-    return 'how far the standby is cannot be told';
-  }
-  if (seenLsn !== null && typeof since.lsn === 'string' && lsnNumber(seenLsn) < lsnNumber(since.lsn)) {
-    throw behind(since.lsn, seenLsn);
-  }
   const distance = snapshotXmax(String(here.snapshot)) - snapshotXmin(since.snapshot);
-  if (distance < 0n) return 'the store has fewer transactions behind it than when the parent was taken';
+  if (distance < 0n) return 'the server has given fewer numbers than when the parent was taken';
   return distance < MAX_DISTANCE ? null : 'more than two thousand million transactions came after the parent';
 }
 

@@ -52,7 +52,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     token: JSON.stringify(token),
     servesJoined: false,
     cursor,
-    settledCursor: () => refusing(() => settle(client, cursor)),
+    settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
     estimate: () => refusing(() => estimate(client, oid)),
     planRanges: (parallel, rangeBytes) =>

@@ -22,8 +22,10 @@ test('a hot standby is backed up like a primary, and says after a promotion that
     const snapshot = await store.openSnapshot();
     const reader = await store.joinSnapshot(snapshot.token!);
     assert.equal((await readRows(reader, await snapshot.planRanges(4))).length, 20_001);
-    const { snapshot: seen, role, lsn, ...place } = snapshot.cursor;
-    const { snapshot: seenOnPrimary, role: primaryRole, lsn: primaryLsn, ...primaryPlace } = onPrimary.cursor;
+    const { snapshot: seen, role, lsn, started, ...place } = snapshot.cursor;
+    const { snapshot: seenOnPrimary, role: primaryRole, lsn: primaryLsn, ...there } = onPrimary.cursor;
+    const { started: primaryStarted, ...primaryPlace } = there;
+    assert.notEqual(started, primaryStarted);
     assert.deepEqual(place, primaryPlace);
     assert.deepEqual([role, primaryRole], ['standby', 'primary']);
     assert.match(`${lsn} ${primaryLsn}`, /^[0-9A-F]+\/[0-9A-F]+ [0-9A-F]+\/[0-9A-F]+$/);
@@ -45,7 +47,7 @@ test('a hot standby is backed up like a primary, and says after a promotion that
     const promoted = await store.openSnapshot();
     // At once, while the control file may still name the old timeline.
     const { snapshot: _, lsn: __, ...promotedPlace } = promoted.cursor;
-    assert.deepEqual(promotedPlace, { ...place, timeline: 2, role: 'primary' });
+    assert.deepEqual(promotedPlace, { ...place, started, timeline: 2, role: 'primary' });
     await promoted.close();
   } finally {
     await store.close();

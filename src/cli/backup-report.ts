@@ -1,4 +1,5 @@
-import type { FullBackupReport } from '../backup/full.ts';
+import { hasFinishedFiles } from '../backup/finish.ts';
+import type { FullBackupReport, ResumedReport } from '../backup/full.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
 import { bundleFolder } from '../format/bundle.ts';
@@ -40,12 +41,19 @@ export async function describeLeft({ kind, vault: address, backupId }: Attempt):
   if (address === null || backupId === null) return 'nothing was written';
   const folder = bundleFolder(kind, backupId);
   return withVault(address, { create: false }, async (vault) => {
+    if (kind === 'full' && (await hasFinishedFiles(vault, { folder, backupId }))) {
+      return `what was finished stays in ${folder}, and \`eventcore backup full\` goes on from there`;
+    }
     for await (const _ of vault.list(folder)) {
       return `${folder} is left behind in ${address}; it is no backup, and \`eventcore list\` shows it`;
     }
     return 'what had been written was removed, nothing is left behind';
   });
 }
+
+/** Of a full backup, or of an incremental one, which is never taken up. */
+type Reported = Omit<FullBackupReport, 'resumed' | 'notes'> &
+  Partial<Pick<FullBackupReport, 'resumed' | 'notes'>>;
 
 interface Account {
   readonly store: string;
@@ -57,12 +65,9 @@ interface Account {
   readonly headsReason?: string | null;
 }
 
-export function reportBackup(
-  { output, log }: CommandContext,
-  report: FullBackupReport,
-  account: Account,
-): void {
-  const { manifest, folder, verification, leftoversRemoved, stages } = report;
+export function reportBackup({ output, log }: CommandContext, report: Reported, account: Account): void {
+  const { manifest, folder, verification, leftoversRemoved, stages, resumed = null, notes = [] } = report;
+  for (const note of notes) log.warn(note);
   if (leftoversRemoved > 0) {
     log.warn(`removed ${plural(leftoversRemoved, 'piece')} that killed runs had left in the vault`);
   }
@@ -77,27 +82,31 @@ export function reportBackup(
       stages: roundedStages(stages),
     },
     elapsedMs: account.elapsedMs,
+    ...(manifest.kind === 'full' ? { resumed } : {}),
     reason: account.instead ?? account.headsReason ?? null,
   });
   output.account(backupLines(report, account, output.paint));
 }
 
 function backupLines(
-  { manifest, verification, stages }: FullBackupReport,
+  { manifest, verification, stages, resumed }: Reported,
   { store, vault, elapsedMs, instead, headsReason }: Account,
   paint: CommandContext['output']['paint'],
 ): string[] {
   const { eventRange, durationMs, totalEvents, sizeBytes } = manifest;
-  const rate = formatRate(totalEvents, durationMs, 'event');
+  const rate = formatRate(totalEvents - (resumed?.eventsKept ?? 0), durationMs, 'event');
   const check =
     verification === null
       ? paint('warning', 'no: --no-verify was given')
       : `${paint('good', 'yes')}, all of it was read back and is sound, in ${formatDuration(verification.durationMs)}`;
+  // How large events are that an earlier run read, nobody has counted.
+  const origin = resumed == null ? `, from ${formatBytes(stages.eventBytes)}` : '';
   return [
     `${paint('good', 'Backed up')} ${printable(store)}`,
     ...renderPairs([
       ['backup', `${manifest.backupId}  (${manifest.kind})`],
       ...chainPairs(manifest),
+      ...(resumed == null ? [] : [['taken up', describeResumed(resumed)] as const]),
       ...(instead == null ? [] : [['full because', instead] as const]),
       ...(headsReason == null ? [] : [['compared', `stream by stream: ${headsReason}`] as const]),
       ['vault', printable(vault)],
@@ -110,14 +119,16 @@ function backupLines(
               `${formatInstant(eventRange.earliestEvent)} to ${formatInstant(eventRange.latestEvent)}`,
             ] as const,
           ]),
-      [
-        'size',
-        `${formatBytes(sizeBytes)} as ${formatName(manifest)}, from ${formatBytes(stages.eventBytes)}`,
-      ],
+      ['size', `${formatBytes(sizeBytes)} as ${formatName(manifest)}${origin}`],
       ['verified', check],
       ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],
     ]),
   ];
+}
+
+function describeResumed({ attemptStartedAt, filesKept, eventsKept, eventsAdded }: ResumedReport): string {
+  const kept = `${plural(eventsKept, 'event')} in ${plural(filesKept, 'file')}`;
+  return `an attempt of ${formatInstant(attemptStartedAt)}: kept ${kept}, added ${formatCount(eventsAdded)}`;
 }
 
 function chainPairs({ parentId, chain }: Manifest): [string, string][] {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { runLimited } from '../core/concurrency.ts';
+import { inOrder, runLimited } from '../core/concurrency.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Manifest, ManifestFile } from '../core/manifest.ts';
@@ -50,20 +50,11 @@ export async function verifyBackup(
 ): Promise<BackupVerification> {
   const { manifest, folder } = backup;
   const startedAtMs = ports.clock.now();
-  const results = await verifyFiles(ports, manifest, folder, options);
-  const fileProblems = results.flatMap((result) => result.problems);
+  const { problems: fileProblems, facts, table } = await verifyFiles(ports, manifest, folder, options);
   const metadataProblems = describeSelf(manifest);
   const eventProblems: Problem[] = [];
   let eventsChecked = 0;
   if (!options.quick) {
-    const table = results[0]?.table ?? makeStreamTable();
-    const facts = makeFacts();
-    results.forEach((result, i) => {
-      mergeFacts(facts, result.facts);
-      if (i === 0) return;
-      mergeTable(table, result.table);
-      releaseTable(result.table);
-    });
     eventsChecked = facts.events;
     // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
     if (fileProblems.length === 0) {
@@ -71,8 +62,8 @@ export async function verifyBackup(
         ...(await compareHeads(ports.vault, folder, manifest, table, facts, options.before)),
       );
     }
-    releaseTable(table);
   }
+  releaseTable(table);
   const completeness =
     options.againstStore === undefined
       ? null
@@ -135,12 +126,22 @@ export function manifestProblem(
   };
 }
 
-function verifyFiles(
+/** What the files hold together. Each file's table may name every stream, so none waits longer than it must. */
+async function verifyFiles(
   ports: VerifyPorts,
   manifest: Manifest,
   folder: string,
   options: VerifyOptions,
-): Promise<VerifyFileResult[]> {
+): Promise<VerifyFileResult> {
+  const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable() };
+  const take = inOrder<VerifyFileResult>((result) => {
+    total.problems.push(...result.problems);
+    mergeFacts(total.facts, result.facts);
+    const [from, to] = total.table.count === 0 ? [total.table, result.table] : [result.table, total.table];
+    total.table = to;
+    mergeTable(to, from);
+    releaseTable(from);
+  });
   const done = { events: 0, bytes: 0 };
   const onProgress = (events: number, bytes: number): void => {
     done.events += events;
@@ -153,10 +154,13 @@ function verifyFiles(
   };
   const { format, compression, headsDigest } = manifest;
   const { quick } = options;
-  const checkOne = (file: ManifestFile, signal: AbortSignal): Promise<VerifyFileResult> => {
+  const checkOne = async (place: number, signal: AbortSignal): Promise<void> => {
+    const file: ManifestFile = manifest.files[place]!;
     const job: VerifyFileJob = { folder, file, format, compression, limits, headsDigest, quick };
     const hooks: VerifyFileHooks = { onProgress, signal };
-    return ports.runFile === undefined ? verifyFile(ports.vault, job, hooks) : ports.runFile(job, hooks);
+    const run = ports.runFile ?? ((...work) => verifyFile(ports.vault, ...work));
+    take(place, await run(job, hooks));
   };
-  return runLimited(manifest.files, options.parallel, checkOne, options.signal);
+  await runLimited([...manifest.files.keys()], options.parallel, checkOne, options.signal);
+  return total;
 }

@@ -125,7 +125,8 @@ export async function readFilenode(client: pg.Client, relation: string): Promise
 
 /** Why rows may lie in other blocks than before; null when none has moved. */
 export function whyMoved(since: StoreCursor, here: StoreCursor): string | null {
-  if (since.filenode == null || here.filenode == null) return 'the file of the table is not known of both views';
+  if (since.filenode == null || here.filenode == null)
+    return 'the file of the table is not known of both views';
   if (since.filenode === here.filenode) return null;
   return 'the table was written anew since (VACUUM FULL, CLUSTER or the like): its rows lie elsewhere';
 }

@@ -44,7 +44,11 @@ export async function findAttempts(vault: Vault): Promise<FoundAttempt[]> {
     attempts.push({ folder, backupId, names, runs: await readRuns(vault, folder, backupId, names) });
   }
   const startOf = ({ runs }: FoundAttempt): string => runs?.[0].startedAt ?? '';
-  return attempts.sort((a, b) => (startOf(a) < startOf(b) ? 1 : -1));
+  return attempts.sort((a, b) => compareText(startOf(b), startOf(a)));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** What is in the folder of an attempt now; null when there is no attempt any more. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   digestStore,
+  newestRestorePoint,
   openDirectoryVault,
   openSqliteStore,
   readCatalog,
@@ -40,9 +41,8 @@ const { manifest } = await takeFullBackup(
 console.log(`backed up ${manifest.totalEvents} events in ${manifest.totalStreams} streams`);
 
 const target = openSqliteStore(`sqlite:${join(folder, 'restored.db')}`);
-const backup = (await readCatalog(vault)).backups.at(-1);
-if (backup === undefined) throw new Error('the backup is not listed');
-await restoreBackup({ target, vault, clock }, backup, { replace: false, checkpoints: 'keep', parallel: 1 });
+const { chain } = newestRestorePoint(await readCatalog(vault), vault.address);
+await restoreBackup({ target, vault, clock }, chain, { replace: false, checkpoints: 'keep', parallel: 1 });
 
 const [before, after] = [await digestStore(store), await digestStore(target)];
 console.log(before.digest === after.digest ? 'restored, equal in every column' : 'restored, but different');

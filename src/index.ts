@@ -55,6 +55,17 @@ export {
   readCatalog,
   type UnfinishedEntry,
 } from './format/catalog.ts';
+export {
+  type Chain,
+  type ChainBreak,
+  type ChainMember,
+  followChain,
+  isBroken,
+  newestRestorePoint,
+  type RestorePoint,
+  requireChain,
+} from './format/chain.ts';
+export { readChainHeads } from './format/chain-heads.ts';
 export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
 export type { HeadLine } from './format/heads.ts';
 export { readCompanions, readHeads } from './format/line-files.ts';

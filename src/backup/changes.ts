@@ -12,7 +12,7 @@ import type { Chain } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
 import { type DifferenceReport, type Differences, hasDifferences, makeDifferences } from './differences.ts';
 import { dropKnown, startReading, type TakeKnown } from './fresh-events.ts';
-import { compareGrown, diffHeads } from './heads-diff.ts';
+import { compareGrown, diffHeads, type HeadsDiff } from './heads-diff.ts';
 import type { IncrementalOptions, IncrementalOutcome } from './incremental.ts';
 import { makeKnownEvents } from './known-events.ts';
 import { backUpRange, type RangeJob } from './range.ts';
@@ -115,7 +115,7 @@ async function readByHeads(
   const diff = await diffHeads(snapshot.readSummaries(), chainTable, differences);
   const ranges = await snapshot.planTails(diff.tails);
   const batches = readInOrder(snapshot, ranges, readOptions(options));
-  const fresh = dropKnown(batches, chainTable, compareHeadRows(chainTable, differences));
+  const fresh = dropKnown(batches, chainTable, compareHeadRows(chainTable, diff, differences));
   const found = await writeEvents(vault, fresh, options, place);
   const inexact = diff.inexact ?? compareGrown(diff, chainTable, found.table, differences);
   const refused = refusal(differences.report());
@@ -125,13 +125,14 @@ async function readByHeads(
 }
 
 /** Each tail begins with the last event that the chain has: it must be the same one. */
-function compareHeadRows(chainTable: StreamTable, differences: Differences): TakeKnown {
+function compareHeadRows(chainTable: StreamTable, { grown }: HeadsDiff, differences: Differences): TakeKnown {
   return (batch, rows) => {
     const { starts, lengths } = batch.stream;
     for (const row of rows) {
       const index = findStream(chainTable, batch.bytes, starts[row]!, lengths[row]!);
       const version = batch.versions[row]!;
-      if (version !== chainTable.headVersion[index]) continue;
+      // A range may hold other streams too: they have been compared by their heads.
+      if (version !== chainTable.headVersion[index] || !grown.has(index)) continue;
       if (idText(batch, row).toLowerCase() === headId(chainTable, index).toLowerCase()) continue;
       differences.note(nameText(streamName(chainTable, index)), 'diverged', 1, version);
     }

@@ -9,6 +9,8 @@ export interface HeadsDiff {
   readonly tails: readonly StreamTail[];
   /** Streams with a tail, and how many events the store has of each. */
   readonly growing: readonly { readonly streamId: string; readonly events: number }[];
+  /** Places in the chain's table of the streams that have a tail. */
+  readonly grown: ReadonlySet<number>;
   /** Why versions alone do not tell what is new; null when they do. */
   readonly inexact: string | null;
 }
@@ -24,6 +26,7 @@ export async function diffHeads(
 ): Promise<HeadsDiff> {
   const tails: StreamTail[] = [];
   const growing: { streamId: string; events: number }[] = [];
+  const grown = new Set<number>();
   const isSeen = new Uint8Array(table.count);
   let inexact: string | null = null;
   for await (const live of summaries) {
@@ -34,6 +37,7 @@ export async function diffHeads(
     if (last === null || live.lastVersion > last) {
       tails.push({ streamId: live.streamId, fromVersion: last ?? live.firstVersion });
       growing.push({ streamId: live.streamId, events: live.events });
+      grown.add(index);
     } else {
       inexact ??= compareStill(live, table, index, differences);
     }
@@ -47,7 +51,7 @@ export async function diffHeads(
       table.runFirst[index]!,
     );
   }
-  return { tails, growing, inexact };
+  return { tails, growing, grown, inexact };
 }
 
 /** A stream that has not grown. */

@@ -29,3 +29,7 @@ export function chooseParallel(flag: number | undefined, settings: Settings): nu
 /** What an incremental backup does when the store has not what was backed up. */
 export const DIFFERENCE_ACTIONS = ['alarm', 'full'] as const;
 export type DifferenceAction = (typeof DIFFERENCE_ACTIONS)[number];
+
+/** Which server of a store is read by a backup. */
+export const BACKUP_TARGETS = ['primary', 'prefer-standby', 'standby'] as const;
+export type BackupTarget = (typeof BACKUP_TARGETS)[number];

@@ -1,4 +1,5 @@
 import type { Manifest } from '../core/manifest.ts';
+import { chainTotals } from '../format/chain.ts';
 
 const SHORT_LENGTH = 8;
 
@@ -22,10 +23,15 @@ export function formatName({ format, compression }: Pick<Manifest, 'format' | 'c
 export function backupDocument(manifest: Manifest): Record<string, unknown> {
   const { formatVersion, backupId, kind, parentId, createdAt, finishedAt, durationMs, software } = manifest;
   const { format, compression, level, sealed, store, totalEvents, totalStreams } = manifest;
-  const { sizeBytes, plainBytes, eventRange, cursor, oddities, checksum } = manifest;
+  const { sizeBytes, plainBytes, eventRange, cursor, oddities, checksum, chain } = manifest;
+  const inAll = chainTotals(manifest);
   return {
     ...{ backupId, kind, parentId, createdAt, finishedAt, durationMs, software },
     ...{ formatVersion, format, compression, level, sealed, source: store },
     ...{ totalEvents, totalStreams, sizeBytes, plainBytes, checksum, eventRange, cursor, oddities },
+    chain: {
+      ...{ baseId: chain?.baseId ?? backupId, length: chain?.length ?? 1 },
+      ...{ totalEvents: inAll.totalEvents, totalStreams: inAll.totalStreams, method: chain?.method ?? null },
+    },
   };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { BackupError } from '../core/errors.ts';
 import { CHUNK_FORMATS, COMPRESSIONS } from '../core/manifest.ts';
 import { redactText } from './address.ts';
-import { DIFFERENCE_ACTIONS, PARALLEL } from './arguments.ts';
+import { BACKUP_TARGETS, DIFFERENCE_ACTIONS, PARALLEL } from './arguments.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
@@ -11,12 +11,14 @@ const backupSchema = z.strictObject({
   compression: z.enum(COMPRESSIONS).optional(),
   level: z.union([z.int(), z.literal('max')], { error: 'expected number, or max' }).optional(),
   on_difference: z.enum(DIFFERENCE_ACTIONS).optional(),
+  target: z.enum(BACKUP_TARGETS).optional(),
   parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
 });
 
 /** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
 const configSchema = z.strictObject({
   store: z.string().min(1).nullish(),
+  standby: z.string().min(1).nullish(),
   vault: z.string().min(1).nullish(),
   backup: backupSchema.nullish(),
 });

@@ -11,6 +11,9 @@ export function configTemplate(store: string, vault: string): string {
 # Leave the password out: PGPASSWORD or ~/.pgpass give it.
 store: ${scalar(store)}
 
+# A hot standby of a PostgreSQL store, which backups may read (backup.target):
+# standby: postgres://user@replica:5432/database
+
 # Where backups live (--vault, EVENTCORE_VAULT): a directory, best on another disk or machine.
 vault: ${scalar(vault)}
 
@@ -26,6 +29,8 @@ backup:
   # parallel: 2
   # when an incremental backup finds that the store lost or changed what was backed up: alarm (stop) or full
   # on_difference: alarm
+  # which server is read: primary, standby, or prefer-standby (the primary when the standby cannot be read)
+  # target: primary
 `;
 }
 

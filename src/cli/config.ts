@@ -11,6 +11,8 @@ export interface Settings {
   /** Addresses, null where none is given. They may hold a password. */
   readonly store: string | null;
   readonly vault: string | null;
+  /** A hot standby of the store; may hold a password too. */
+  readonly standby: string | null;
   readonly backup: BackupSettings;
   /** The file that was read, null when there is none. */
   readonly file: string | null;
@@ -46,6 +48,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
   return {
     store: flags.store ?? (env.EVENTCORE_STORE || inFile(config.store, resolveStoreAddress)),
     vault: flags.vault ?? (env.EVENTCORE_VAULT || inFile(config.vault, resolveVaultAddress)),
+    standby: inFile(config.standby, resolveStoreAddress),
     backup: config.backup ?? {},
     file: text === null ? null : path,
   };

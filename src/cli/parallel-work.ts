@@ -1,7 +1,7 @@
 import type { FullBackupPorts } from '../backup/full.ts';
 import { hereFirst } from '../core/concurrency.ts';
-import type { Manifest } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
+import type { Chain } from '../format/chain.ts';
 import type { VerifyPorts } from '../integrity/verify-backup.ts';
 import { verifyFile } from '../integrity/verify-file.ts';
 import type { RestorePorts } from '../recovery/restore.ts';
@@ -57,10 +57,11 @@ export function fileRunner(vault: Vault, parallel: number): { runFile?: RunFile 
 export function loadRunner(
   store: string,
   vault: Vault,
-  manifest: Manifest,
+  chain: Chain,
   parallel: number,
 ): { runLoad?: RunLoad } {
-  if (parallel === 1 || manifest.plainBytes < WORTH_A_THREAD_BYTES) return {};
+  const plainBytes = chain.reduce((sum, { manifest }) => sum + manifest.plainBytes, 0);
+  if (parallel === 1 || plainBytes < WORTH_A_THREAD_BYTES) return {};
   return {
     runLoad: (token, job, hooks) => runInThread('load', { store, vault: vault.address, token, job }, hooks),
   };

@@ -1,9 +1,15 @@
+import type { Manifest } from '../core/manifest.ts';
 import type { BackupVerification, Problem } from '../core/report.ts';
 import { shortIds } from './backup-names.ts';
-import type { Verified } from './commands/verify.ts';
 import type { Paint } from './output.ts';
 import { renderTable } from './table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from './units.ts';
+
+export interface Verified {
+  readonly verification: BackupVerification;
+  /** Null when it is damaged or missing. */
+  readonly manifest: Manifest | null;
+}
 
 /** Problems that are shown of one backup; --json has all. */
 const MAX_SHOWN = 20;
@@ -98,6 +104,9 @@ function adviceFor(problems: readonly Problem[]): string {
   }
   if (problems.some(({ code }) => code === 'manifest_missing')) {
     return 'if no backup is being written now, remove the attempt (`eventcore list` says how)';
+  }
+  if (problems.every(({ code }) => code === 'chain_broken')) {
+    return 'take what it builds on from another copy of this vault, or begin a new chain with `eventcore backup full`';
   }
   return 'take the files from another copy of this vault, or back up again while the store is sound';
 }

@@ -85,6 +85,8 @@ export interface StreamHead {
   readonly streamId: string;
   /** Version of the stream's last event. */
   readonly version: bigint;
+  /** How many events the store has of it. */
+  readonly events: number;
 }
 
 /** Reads event batches out of one view of a store. */

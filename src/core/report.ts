@@ -27,6 +27,8 @@ export type ProblemCode =
   | 'counts_differ'
   | 'heads_differ'
   | 'bundle_checksum'
+  /** What an incremental backup builds on is missing, damaged or another backup. */
+  | 'chain_broken'
   | 'store_differs';
 
 /** The outcome for one backup; the field names are the command line's contract. */

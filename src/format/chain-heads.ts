@@ -1,6 +1,6 @@
 import { makeStreamTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
-import type { Chain } from './chain.ts';
+import type { Chain, ChainMember } from './chain.ts';
 import { decodeHeads, encodeHeads, type HeadLine } from './heads.ts';
 import { readHeadsInto } from './heads-table.ts';
 import { readHeads, readHeadsChunks } from './line-files.ts';
@@ -15,7 +15,7 @@ export async function loadHeads(vault: Vault, chain: Chain): Promise<StreamTable
 /** Puts the heads of one more backup of the chain on top. Throws `damaged`. */
 export async function addHeads(
   vault: Vault,
-  { folder, manifest }: Chain[number],
+  { folder, manifest }: ChainMember,
   table: StreamTable,
 ): Promise<void> {
   await readHeadsChunks(vault, folder, manifest, (plain) => readHeadsInto(table, plain));
@@ -33,4 +33,41 @@ export async function* readChainHeads(vault: Vault, chain: Chain): AsyncGenerato
   } finally {
     releaseTable(table);
   }
+}
+
+/** What chains hold, one after the other: a chain that begins with the one before is only added to. */
+export interface ChainHeads {
+  /** Valid until the next call. Throws `damaged`. */
+  readonly of: (chain: Chain) => Promise<StreamTable>;
+  /** As lines in byte order of the streams' names. Throws `damaged`. */
+  readonly linesOf: (chain: Chain) => AsyncGenerator<HeadLine>;
+  readonly release: () => void;
+}
+
+export function makeChainHeads(vault: Vault): ChainHeads {
+  let table = makeStreamTable();
+  let held: ChainMember[] = [];
+  const release = (): void => {
+    releaseTable(table);
+    table = makeStreamTable();
+    held = [];
+  };
+  const of = async (chain: Chain): Promise<StreamTable> => {
+    if (held.some((link, i) => link !== chain[i])) release();
+    for (const link of chain.slice(held.length)) {
+      try {
+        await addHeads(vault, link, table);
+      } catch (error) {
+        // A part of what is damaged may be in the table.
+        release();
+        throw error;
+      }
+      held.push(link);
+    }
+    return table;
+  };
+  const linesOf = async function* (chain: Chain): AsyncGenerator<HeadLine> {
+    for (const { plain } of encodeHeads(await of(chain))) yield* decodeHeads(plain);
+  };
+  return { of, linesOf, release };
 }

@@ -1,10 +1,12 @@
 import { BackupError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
-import type { Catalog, CatalogEntry } from './catalog.ts';
+import { type Catalog, type CatalogEntry, newestBackup } from './catalog.ts';
 import { manifestChecksum } from './manifest-codec.ts';
 
 /** A full backup and the incremental ones up to the wanted one, oldest first. */
-export type Chain = readonly CatalogEntry[];
+export type Chain = readonly ChainMember[];
+
+export type ChainMember = Pick<CatalogEntry, 'manifest' | 'folder'>;
 
 /** Why a backup cannot be used: which link of its chain is at fault, and what is wrong with it. */
 export interface ChainBreak {
@@ -14,8 +16,8 @@ export interface ChainBreak {
 }
 
 /** Follows a backup to the full one that its chain begins with, and checks each link on the way. */
-export function followChain(catalog: Catalog, wanted: CatalogEntry): Chain | ChainBreak {
-  const links: CatalogEntry[] = [wanted];
+export function followChain(catalog: Catalog, wanted: ChainMember): Chain | ChainBreak {
+  const links: ChainMember[] = [wanted];
   const byId = new Map(catalog.backups.map((entry) => [entry.manifest.backupId, entry]));
   for (let child = wanted.manifest; child.parentId !== null; child = links[0]!.manifest) {
     const parent = byId.get(child.parentId);
@@ -27,17 +29,76 @@ export function followChain(catalog: Catalog, wanted: CatalogEntry): Chain | Cha
   return links;
 }
 
+/** Backups so that each comes right behind what it builds on, or as near behind it as other children let it; else oldest first. */
+export function inChainOrder(entries: readonly CatalogEntry[]): CatalogEntry[] {
+  const ids = new Set(entries.map(({ manifest }) => manifest.backupId));
+  const children = Map.groupBy(entries, ({ manifest: { parentId } }) =>
+    parentId !== null && ids.has(parentId) ? parentId : null,
+  );
+  const ordered: CatalogEntry[] = [];
+  const waiting = (children.get(null) ?? []).toReversed();
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    ordered.push(next);
+    waiting.push(...(children.get(next.manifest.backupId) ?? []).toReversed());
+  }
+  return ordered;
+}
+
 export function isBroken(chain: Chain | ChainBreak): chain is ChainBreak {
   return 'reason' in chain;
 }
 
 /** As `followChain`; throws `damaged`, naming the link, when the chain is broken. */
-export function requireChain(catalog: Catalog, wanted: CatalogEntry): Chain {
+export function requireChain(catalog: Catalog, wanted: ChainMember): Chain {
   const chain = followChain(catalog, wanted);
-  if (!isBroken(chain)) return chain;
-  throw new BackupError('damaged', `backup ${wanted.manifest.backupId} cannot be used: ${chain.message}`, {
+  if (isBroken(chain)) throw unusable(wanted.manifest, chain);
+  return chain;
+}
+
+/** Links that did not come out of a catalog must follow from one another all the same. Throws `damaged`. */
+export function assertChain(links: Chain): void {
+  links.forEach(({ manifest }, i) => {
+    const { backupId, parentId } = manifest;
+    const parent = links[i - 1]?.manifest ?? null;
+    if (parentId !== (parent?.backupId ?? null)) {
+      const message = `${backupId} does not follow from ${parent?.backupId ?? 'nothing'}: it builds on ${parentId ?? 'nothing'}`;
+      throw unusable(links.at(-1)!.manifest, { backupId, reason: 'inconsistent', message });
+    }
+    const fault = parent === null ? null : faultBetween(parent, manifest);
+    if (fault !== null) throw unusable(links.at(-1)!.manifest, fault);
+  });
+}
+
+/** What a chain that ends with this backup holds in all. */
+export function chainTotals({ chain, totalEvents, totalStreams }: Manifest): {
+  readonly totalEvents: number;
+  readonly totalStreams: number;
+} {
+  return chain ?? { totalEvents, totalStreams };
+}
+
+export interface RestorePoint {
+  readonly chain: Chain;
+  /** Newer backups, whose chains are broken. */
+  readonly passedOver: readonly { readonly backupId: string; readonly message: string }[];
+}
+
+/** The newest backup whose chain is whole. Throws `no_backups`, or `damaged` when there is none that can be used. */
+export function newestRestorePoint(catalog: Catalog, vaultAddress: string): RestorePoint {
+  const newest = newestBackup(catalog, vaultAddress);
+  const passedOver: { backupId: string; message: string }[] = [];
+  for (const entry of catalog.backups.toReversed()) {
+    const chain = followChain(catalog, entry);
+    if (!isBroken(chain)) return { chain, passedOver };
+    passedOver.push({ backupId: entry.manifest.backupId, message: chain.message });
+  }
+  return { chain: requireChain(catalog, newest), passedOver };
+}
+
+function unusable({ backupId }: Manifest, { message, ...facts }: ChainBreak): BackupError {
+  return new BackupError('damaged', `backup ${backupId} cannot be used: ${message}`, {
     hint: 'take the missing link from another copy of the vault, or use another backup; `eventcore list` shows the chains',
-    facts: { backupId: chain.backupId, reason: chain.reason },
+    facts,
   });
 }
 

@@ -45,6 +45,8 @@ const MAX_DIGITS = 15;
 
 const PREFIX = Buffer.from('{"streamId":"');
 const KEYS = ['","events":', ',"firstVersion":', ',"lastVersion":'].map((text) => Buffer.from(text));
+/** Perhaps the text of a name that is no UTF-8. */
+const BASE64 = Buffer.from('base64:');
 const ID_KEY = Buffer.from(',"lastEventId":"');
 const END = Buffer.from('"}\n');
 
@@ -60,6 +62,7 @@ function readUsualLine(line: UsualLine, at: number): number {
     if (byte === BACKSLASH || byte >= 0x80) return NOT_USUAL;
   }
   line.nameLength = next - nameStart;
+  if (isAt(bytes, nameStart, BASE64)) return NOT_USUAL;
   for (let i = 0; i < KEYS.length; i += 1) {
     if (!isAt(bytes, next, KEYS[i]!)) return NOT_USUAL;
     const start = next + KEYS[i]!.length;

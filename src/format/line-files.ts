@@ -5,6 +5,7 @@ import type { Compression, FileRole, Manifest, ManifestFile } from '../core/mani
 import type { StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { linesFileName } from './bundle.ts';
+import { naming } from './bundle-damage.ts';
 import { makeCompress } from './compression.ts';
 import { fetchChunks, readIndex, withPlain } from './data-file-reader.ts';
 import { type DataFileWriter, openDataFile } from './data-file-writer.ts';
@@ -131,9 +132,9 @@ async function* readLinesFile<Line>(
 ): AsyncGenerator<Line[]> {
   for (const file of manifest.files) {
     if (file.role !== role) continue;
-    const entries = await readIndex(vault, folder, file);
+    const entries = await naming(folder, () => readIndex(vault, folder, file));
     for await (const chunk of fetchChunks(vault, folder + file.name, entries)) {
-      yield await withPlain(chunk, file.name, manifest.compression, decode);
+      yield await naming(folder, () => withPlain(chunk, file.name, manifest.compression, decode));
     }
   }
 }

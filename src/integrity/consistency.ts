@@ -1,11 +1,13 @@
-import { chainOddities, touchStreams } from '../core/chain-summary.ts';
+import { chainOddities, type TouchedStreams, touchStreams } from '../core/chain-summary.ts';
 import type { EventFacts } from '../core/event-facts.ts';
-import type { Manifest, Oddities } from '../core/manifest.ts';
+import type { Manifest } from '../core/manifest.ts';
+import { nameText } from '../core/name-text.ts';
 import type { Problem, ProblemCode } from '../core/report.ts';
-import type { StreamTable } from '../core/stream-table.ts';
+import { findStream, releaseTable, type StreamTable, streamFacts, streamName } from '../core/stream-table.ts';
 import { countOddities, eventRange } from '../core/summary.ts';
 import { compareUtf8 } from '../core/text-order.ts';
 import type { Vault } from '../core/vault.ts';
+import { chainTotals } from '../format/chain.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
 import { decodeHeads, encodeHeads, type HeadLine } from '../format/heads.ts';
 import { readHeads } from '../format/line-files.ts';
@@ -32,57 +34,90 @@ export interface ChainBefore {
   readonly table: StreamTable;
 }
 
-/**
- * Compares what the events are with what manifest and heads say that they were when they were read from the store:
- * counts, ranges, each stream's first and last version, its gaps, its last event.
- */
-export async function compareHeads(
-  vault: Vault,
-  folder: string,
-  manifest: Manifest,
-  table: StreamTable,
-  facts: EventFacts,
-  before?: ChainBefore,
-): Promise<Problem[]> {
-  if (before !== undefined) {
-    const touched = touchStreams(before.table, table);
-    const oddities = chainOddities(before.manifest.oddities, touched, facts, manifest.store.versionBase);
-    return compareWith({ vault, folder, manifest }, touched.after, facts, oddities);
-  }
-  const oddities = countOddities(table, facts, manifest.store.versionBase);
-  return compareWith({ vault, folder, manifest }, table, facts, oddities);
+/** A backup and what its events were found to be. */
+export interface FoundEvents {
+  readonly vault: Vault;
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly table: StreamTable;
+  readonly facts: EventFacts;
 }
 
-async function compareWith(
-  { vault, folder, manifest }: { vault: Vault; folder: string; manifest: Manifest },
-  table: StreamTable,
-  facts: EventFacts,
-  oddities: Oddities,
-): Promise<Problem[]> {
-  const problems: Problem[] = [];
-  const expected = {
-    totalEvents: manifest.totalEvents,
-    totalStreams: manifest.totalStreams,
-    eventRange: manifest.eventRange,
-    oddities: manifest.oddities,
-  };
-  const found = {
-    totalEvents: facts.events,
-    totalStreams: table.count,
-    eventRange: eventRange(facts),
-    oddities,
-  };
-  for (const key of ['totalEvents', 'totalStreams', 'eventRange', 'oddities'] as const) {
-    const [is, was] = [JSON.stringify(found[key]), JSON.stringify(expected[key])];
-    if (is !== was) problems.push(differs(key, is, was));
+/**
+ * Compares what the events are with what manifest and heads say that they were when they were read from the store:
+ * counts, ranges, each stream's first and last version, its gaps, its last event. Of an incremental backup heads and
+ * oddities are the chain's: where what it builds on is not known, only its own counts can be compared.
+ */
+export async function compareEvents(found: FoundEvents, before: ChainBefore | null): Promise<Problem[]> {
+  const { manifest, table, facts } = found;
+  const [totalEvents, range] = [facts.events, eventRange(facts)];
+  if (manifest.kind === 'incremental') {
+    const own = compareFacts(manifest, { totalEvents, eventRange: range });
+    return before === null ? own : [...own, ...(await compareLink(found, before))];
   }
-  const digest = makeFileDigest();
-  for (const chunk of encodeHeads(table)) digest.update(chunk.plain);
-  if (digest.hex() !== manifest.headsDigest) {
-    problems.push(problem('heads_differ', 'the events do not give the heads that the manifest names'));
-    problems.push(...(await nameDifferences(readHeads(vault, folder, manifest), table)));
+  const [totalStreams, oddities] = [table.count, countOddities(table, facts, manifest.store.versionBase)];
+  const counts = compareFacts(manifest, { totalEvents, totalStreams, eventRange: range, oddities });
+  return [...counts, ...(await compareHeads(found, table))];
+}
+
+/** An incremental backup must give what the chain holds with it, starting from what the chain held without it. */
+async function compareLink(found: FoundEvents, before: ChainBefore): Promise<Problem[]> {
+  const { manifest, table, facts } = found;
+  const touched = touchStreams(before.table, table);
+  const oddities = chainOddities(before.manifest.oddities, touched, facts, manifest.store.versionBase);
+  const parent = chainTotals(before.manifest);
+  const totals = {
+    totalEvents: parent.totalEvents + facts.events,
+    totalStreams: parent.totalStreams + touched.after.count - touched.before.count,
+  };
+  const problems = [
+    ...compareFacts(manifest, { totalStreams: touched.after.count, oddities }),
+    ...compareFacts(chainTotals(manifest), totals, 'chain.'),
+    ...nameDoubled(table, touched),
+    ...(await compareHeads(found, touched.after)),
+  ];
+  releaseTable(touched.before);
+  releaseTable(touched.after);
+  return problems;
+}
+
+/** Each key of `found` must be in `expected` as it is in `found`. */
+function compareFacts(expected: object, found: object, prefix = ''): Problem[] {
+  return Object.entries(found).flatMap(([key, value]) => {
+    const [is, was] = [value, (expected as Record<string, unknown>)[key]].map((fact) => JSON.stringify(fact));
+    return is === was ? [] : [differs(prefix + key, is!, was!)];
+  });
+}
+
+/** Events whose version the chain holds already: a backup of what is new has none. */
+function nameDoubled(own: StreamTable, { before, after }: TouchedStreams): Problem[] {
+  const problems: Problem[] = [];
+  for (let at = 0; at < own.count && problems.length < MAX_NAMED; at += 1) {
+    const place = [own.names, own.nameStarts[at]!, own.nameLengths[at]!] as const;
+    const was = findStream(before, ...place);
+    if (was === -1) continue;
+    const doubled =
+      streamFacts(after, findStream(after, ...place)).duplicates -
+      streamFacts(before, was).duplicates -
+      streamFacts(own, at).duplicates;
+    if (doubled === 0) continue;
+    const text = `has ${doubled} versions that the chain holds already`;
+    problems.push(streamProblem('version_duplicate', nameText(streamName(own, at)), null, text));
   }
   return problems;
+}
+
+async function compareHeads(
+  { vault, folder, manifest }: FoundEvents,
+  table: StreamTable,
+): Promise<Problem[]> {
+  const digest = makeFileDigest();
+  for (const chunk of encodeHeads(table)) digest.update(chunk.plain);
+  if (digest.hex() === manifest.headsDigest) return [];
+  return [
+    problem('heads_differ', 'the events do not give the heads that the manifest names'),
+    ...(await nameDifferences(readHeads(vault, folder, manifest), table)),
+  ];
 }
 
 /** Enough to see what happened. */

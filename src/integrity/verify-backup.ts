@@ -7,8 +7,10 @@ import type { BackupVerification, Problem, ProblemCode, Progress } from '../core
 import { makeStreamTable, mergeTable, releaseTable } from '../core/stream-table.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { compareWithStore } from './completeness.ts';
-import { type ChainBefore, compareHeads, describeSelf } from './consistency.ts';
+import type { HeadLine } from '../format/heads.ts';
+import { readHeads } from '../format/line-files.ts';
+import { type Completeness, compareWithStore } from './completeness.ts';
+import { type ChainBefore, compareEvents, describeSelf } from './consistency.ts';
 import {
   type VerifyFileHooks,
   type VerifyFileJob,
@@ -27,10 +29,12 @@ export interface VerifyOptions {
   readonly quick: boolean;
   /** Files checked at the same time, 1–64. */
   readonly parallel: number;
-  /** Of an incremental backup: what its chain held without it. Its heads are compared only then. */
-  readonly before?: ChainBefore;
+  /** Of an incremental backup: what its chain held without it, or why that is not to be had, in words. */
+  readonly before?: ChainBefore | string;
   /** Compares with this live store too. */
   readonly againstStore?: EventStore;
+  /** Of an incremental backup that is compared with a store: what its chain holds, in byte order of the names. */
+  readonly heads?: () => AsyncIterable<HeadLine>;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -50,24 +54,11 @@ export async function verifyBackup(
 ): Promise<BackupVerification> {
   const { manifest, folder } = backup;
   const startedAtMs = ports.clock.now();
-  const { problems: fileProblems, facts, table } = await verifyFiles(ports, manifest, folder, options);
-  const metadataProblems = describeSelf(manifest);
-  const eventProblems: Problem[] = [];
-  let eventsChecked = 0;
-  if (!options.quick) {
-    eventsChecked = facts.events;
-    // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
-    if (fileProblems.length === 0) {
-      eventProblems.push(
-        ...(await compareHeads(ports.vault, folder, manifest, table, facts, options.before)),
-      );
-    }
-  }
-  releaseTable(table);
-  const completeness =
-    options.againstStore === undefined
-      ? null
-      : await compareWithStore(ports.vault, folder, manifest, options.againstStore);
+  const found = await verifyFiles(ports, manifest, folder, options);
+  const fileProblems = found.problems;
+  const metadataProblems = [...describeSelf(manifest), ...describeChain(manifest, options)];
+  const { eventsChecked, eventProblems } = await compareFound(ports.vault, backup, found, options);
+  const completeness = await checkCompleteness(ports.vault, backup, options);
   const problems = [
     ...fileProblems,
     ...metadataProblems,
@@ -90,6 +81,46 @@ export async function verifyBackup(
     verificationTime: formatTime(timeFromUnixMs(ports.clock.now()), 3),
     durationMs: Math.max(0, ports.clock.now() - startedAtMs),
   };
+}
+
+interface Backup {
+  readonly manifest: Manifest;
+  readonly folder: string;
+}
+
+/** That an incremental backup cannot be told to follow from its chain is a finding: it would not be sound alone. */
+function describeChain({ kind }: Manifest, { quick, before }: VerifyOptions): Problem[] {
+  if (kind === 'full' || (before === undefined && quick)) return [];
+  if (before !== undefined && typeof before !== 'string') return [];
+  const message = before ?? 'what it builds on was not given, so that its heads were not compared';
+  return [{ code: 'chain_broken', file: null, chunk: null, streamId: null, version: null, message }];
+}
+
+/** Compares what the files hold together with the manifest. */
+async function compareFound(
+  vault: Vault,
+  { manifest, folder }: Backup,
+  { problems, facts, table }: VerifyFileResult,
+  { quick, before }: VerifyOptions,
+): Promise<{ eventsChecked: number; eventProblems: readonly Problem[] }> {
+  if (quick) return { eventsChecked: 0, eventProblems: [] };
+  const known = before === undefined || typeof before === 'string' ? null : before;
+  const found = { vault, folder, manifest, table, facts };
+  // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
+  const eventProblems = problems.length === 0 ? await compareEvents(found, known) : [];
+  releaseTable(table);
+  return { eventsChecked: facts.events, eventProblems };
+}
+
+/** Null where nothing can be compared: the heads of an incremental backup alone are not what its chain holds. */
+async function checkCompleteness(
+  vault: Vault,
+  { manifest, folder }: Backup,
+  { againstStore, heads }: VerifyOptions,
+): Promise<Completeness | null> {
+  if (againstStore === undefined || (manifest.kind === 'incremental' && heads === undefined)) return null;
+  const lines = heads?.() ?? readHeads(vault, folder, manifest);
+  return compareWithStore(lines, manifest, againstStore);
 }
 
 const DECODING: ReadonlySet<ProblemCode> = new Set(['chunk_undecodable', 'chunk_mismatch']);

@@ -2,9 +2,9 @@ import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { BatchWriter } from '../core/event-store.ts';
-import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
 import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
+import { naming } from '../format/bundle-damage.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
 import type { ChunkEntry } from '../format/chunk-index.ts';
 import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
@@ -12,12 +12,9 @@ import type { ChunkRun } from './plan.ts';
 
 /** What several loaders do together: each takes the next run when it is done with one. Survives structured cloning. */
 export interface LoadJob {
-  readonly folder: string;
   readonly runs: readonly ChunkRun[];
   /** How many of the runs have been taken, in memory that all loaders share. */
   readonly taken: Int32Array<SharedArrayBuffer>;
-  readonly format: ChunkFormat;
-  readonly compression: Compression;
 }
 
 export interface LoadResult {
@@ -38,18 +35,19 @@ export async function loadChunks(
   hooks: LoadHooks = {},
 ): Promise<LoadResult> {
   const { vault, writer } = ports;
-  const codec = chunkCodec(job.format);
   const greatest = { id: null as Uint8Array | null };
   let events = 0;
   try {
-    for await (const { file, chunk } of takeChunks(vault, job, hooks.signal)) {
-      events += await withPlain(chunk, file.name, job.compression, async (plain) => {
-        const batch = codec.decode(plain);
+    for await (const { run, chunk } of takeChunks(vault, job, hooks.signal)) {
+      const { folder, file, format, compression } = run;
+      const write = async (plain: Uint8Array): Promise<number> => {
+        const batch = chunkCodec(format).decode(plain);
         if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
         await writer.write(batch);
         noteGreatestId(greatest, batch);
         return batch.count;
-      });
+      };
+      events += await naming(folder, () => withPlain(chunk, file.name, compression, write));
       hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
     }
     await writer.end();
@@ -61,7 +59,7 @@ export async function loadChunks(
 }
 
 interface TakenChunk {
-  readonly file: ManifestFile;
+  readonly run: ChunkRun;
   readonly chunk: FetchedChunk;
 }
 
@@ -75,7 +73,7 @@ async function* takeChunks(
   const takeRun = () => {
     const run = job.runs[Atomics.add(job.taken, 0, 1)];
     if (run === undefined) return null;
-    const chunks = fetchRun(vault, job, run, { indexes, signal });
+    const chunks = fetchRun(vault, run, { indexes, signal });
     return { chunks, first: awaitedLater(chunks.next()) };
   };
   let ahead = takeRun();
@@ -92,14 +90,15 @@ async function* takeChunks(
 
 async function* fetchRun(
   vault: Vault,
-  { folder }: LoadJob,
-  { file, chunks }: ChunkRun,
+  run: ChunkRun,
   { indexes, signal }: { indexes: Map<string, Promise<ChunkEntry[]>>; signal: AbortSignal | undefined },
 ): AsyncGenerator<TakenChunk> {
-  const index = indexes.get(file.name) ?? readIndex(vault, folder, file);
-  indexes.set(file.name, index);
-  const fetched = fetchChunks(vault, folder + file.name, await index, { chunks, signal });
-  for await (const chunk of fetched) yield { file, chunk };
+  const { folder, file, chunks } = run;
+  const name = folder + file.name;
+  const index = indexes.get(name) ?? naming(folder, () => readIndex(vault, folder, file));
+  indexes.set(name, index);
+  const fetched = fetchChunks(vault, name, await index, { chunks, signal });
+  for await (const chunk of fetched) yield { run, chunk };
 }
 
 /** Keeps the greatest id of a batch; ids that are no UUIDs have no order that a checkpoint could use. */

@@ -1,10 +1,12 @@
 import { BackupError } from '../core/errors.ts';
 import type { StoreDescription } from '../core/event-store.ts';
-import type { Manifest, ManifestFile } from '../core/manifest.ts';
+import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
+import { type Chain, chainTotals } from '../format/chain.ts';
 
 /** What a restore will do, decided before anything is touched. */
 export interface RestorePlan {
   readonly backupId: string;
+  /** Ids of the backups that are loaded, the full one first. */
   readonly chain: readonly string[];
   readonly events: number;
   readonly streams: number;
@@ -17,36 +19,42 @@ export interface RestorePlan {
 }
 
 /**
- * Decides whether a backup can go into a target. Throws `target_not_empty` (with the flag that allows it),
+ * Decides whether what a chain holds can go into a target. Throws `target_not_empty` (with the flag that allows it),
  * `store_unsupported` or `key_missing`.
  */
-export function planRestore(manifest: Manifest, target: StoreDescription, replace: boolean): RestorePlan {
-  if (manifest.sealed) {
-    throw new BackupError('key_missing', `backup ${manifest.backupId} is sealed`, {
-      hint: 'this version opens only backups that are not sealed',
-    });
-  }
-  if (manifest.store.versionBase !== target.versionBase) {
-    throw new BackupError(
-      'store_unsupported',
-      `streams start at version ${manifest.store.versionBase} in the backup, at ${target.versionBase} in the target`,
-      { hint: 'restore into a store with the same layout' },
-    );
-  }
+export function planRestore(chain: Chain, target: StoreDescription, replace: boolean): RestorePlan {
+  const { manifest } = chain.at(-1)!;
+  for (const link of chain) assertFits(link.manifest, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
       hint: 'restore into an empty place, or pass --replace to throw away what is there (try --dry-run first)',
     });
   }
+  const { totalEvents, totalStreams } = chainTotals(manifest);
   return {
     backupId: manifest.backupId,
-    chain: [manifest.backupId],
-    events: manifest.totalEvents,
-    streams: manifest.totalStreams,
-    fetchBytes: manifest.sizeBytes,
+    chain: chain.map((link) => link.manifest.backupId),
+    events: totalEvents,
+    streams: totalStreams,
+    fetchBytes: chain.reduce((sum, link) => sum + link.manifest.sizeBytes, 0),
     action: target.state === 'missing' ? 'create' : target.state === 'empty' ? 'fill' : 'replace',
     notes: notesOn(manifest, target),
   };
+}
+
+function assertFits({ backupId, sealed, store }: Manifest, target: StoreDescription): void {
+  if (sealed) {
+    throw new BackupError('key_missing', `backup ${backupId} is sealed`, {
+      hint: 'this version opens only backups that are not sealed',
+    });
+  }
+  if (store.versionBase !== target.versionBase) {
+    throw new BackupError(
+      'store_unsupported',
+      `streams start at version ${store.versionBase} in the backup, at ${target.versionBase} in the target`,
+      { hint: 'restore into a store with the same layout' },
+    );
+  }
 }
 
 function notesOn(manifest: Manifest, target: StoreDescription): string[] {
@@ -65,15 +73,21 @@ function notesOn(manifest: Manifest, target: StoreDescription): string[] {
   return notes;
 }
 
-/** Neighbouring chunks of a file, which one loader loads. */
-export interface ChunkRun {
+/** An event file of one backup of a chain, and what it takes to read its chunks: links may differ in that. */
+export interface FileSource {
+  readonly folder: string;
+  readonly format: ChunkFormat;
+  readonly compression: Compression;
   readonly file: ManifestFile;
+}
+
+/** Neighbouring chunks of a file, which one loader loads. */
+export interface ChunkRun extends FileSource {
   readonly chunks: readonly number[];
 }
 
 /** Sizes of a file's chunks, in order. */
-export interface FileChunks {
-  readonly file: ManifestFile;
+export interface FileChunks extends FileSource {
   readonly plainBytes: readonly number[];
 }
 
@@ -83,19 +97,19 @@ const RUN_BYTES = 2 << 20;
 /** Cuts the chunks of all files into runs of about `RUN_BYTES`, in order. Each chunk is in exactly one. */
 export function cutIntoRuns(files: readonly FileChunks[]): ChunkRun[] {
   const runs: ChunkRun[] = [];
-  for (const { file, plainBytes } of files) {
+  for (const { plainBytes, ...source } of files) {
     let chunks: number[] = [];
     let bytes = 0;
     plainBytes.forEach((size, chunk) => {
       if (chunks.length > 0 && bytes + size > RUN_BYTES) {
-        runs.push({ file, chunks });
+        runs.push({ ...source, chunks });
         chunks = [];
         bytes = 0;
       }
       chunks.push(chunk);
       bytes += size;
     });
-    if (chunks.length > 0) runs.push({ file, chunks });
+    if (chunks.length > 0) runs.push({ ...source, chunks });
   }
   return runs;
 }

@@ -2,16 +2,18 @@ import type { Clock } from '../core/clock.ts';
 import { awaitedLater, runLimited } from '../core/concurrency.ts';
 import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore, RestoreSession } from '../core/event-store.ts';
-import type { Manifest } from '../core/manifest.ts';
 import type { Progress } from '../core/report.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
+import { naming } from '../format/bundle-damage.ts';
+import { assertChain, type Chain, type ChainMember } from '../format/chain.ts';
+import { readChainHeads } from '../format/chain-heads.ts';
 import { readIndex } from '../format/data-file-reader.ts';
-import { readCompanions, readHeads } from '../format/line-files.ts';
+import { readCompanions } from '../format/line-files.ts';
 import { type CheckpointOutcome, type CheckpointPolicy, decideCheckpoint } from './checkpoints.ts';
 import { compareSummaries } from './compare-summaries.ts';
 import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
-import { type ChunkRun, cutIntoRuns, planRestore, type RestorePlan } from './plan.ts';
+import { type ChunkRun, cutIntoRuns, type FileSource, planRestore, type RestorePlan } from './plan.ts';
 
 export interface RestorePorts {
   readonly target: EventStore;
@@ -49,28 +51,30 @@ export interface RestoreReport {
 }
 
 /**
- * Restores a backup into a target: everything is loaded where no reader sees it, compared with the backup's heads, and
- * only then published in one step. Any failure before that leaves the target as it was.
+ * Restores what a chain holds (`requireChain`, a full backup alone being one too) into a target: everything is loaded where
+ * no reader sees it, compared with the chain's heads, and only then published in one step. Any failure before that leaves
+ * the target as it was.
  */
 export async function restoreBackup(
   ports: RestorePorts,
-  backup: { readonly manifest: Manifest; readonly folder: string },
+  chain: Chain,
   options: RestoreOptions,
 ): Promise<RestoreReport> {
   const { target, clock } = ports;
   const startedAtMs = clock.now();
-  const { manifest } = backup;
   const { replace, parallel } = options;
-  const plan = planRestore(manifest, await target.inspect(), replace);
-  const runs = await planLoads(ports.vault, backup, parallel);
+  assertChain(chain);
+  const plan = planRestore(chain, await target.inspect(), replace);
+  const runs = await planLoads(ports.vault, chain, parallel);
   const epoch = clock.uuid();
   const session = await target.openRestore({ attemptId: epoch, replace, parallel });
   try {
     options.onStep?.('loading events');
-    const loaded = await loadAll(ports, session, backup, runs, options);
+    const loaded = await loadAll(ports, session, { chain, plan, runs }, options);
     const greatestId = loaded.reduce<string | null>((best, { greatestId: id }) => later(best, id), null);
-    const companions = await loadCompanions(ports, session, backup, options.checkpoints, greatestId);
-    const counted = await finishAndVerify(ports.vault, session, backup, options.onStep);
+    const newest = chain.at(-1)!;
+    const companions = await loadCompanions(ports, session, newest, options.checkpoints, greatestId);
+    const counted = await finishAndVerify(ports.vault, session, { chain, plan }, options.onStep);
     throwIfAborted(options.signal);
     options.onStep?.('publishing');
     await session.publish();
@@ -92,18 +96,24 @@ export async function restoreBackup(
   }
 }
 
-interface Backup {
-  readonly manifest: Manifest;
-  readonly folder: string;
-}
-
-async function planLoads(vault: Vault, { manifest, folder }: Backup, loaders: number): Promise<ChunkRun[]> {
-  const files = manifest.files.filter((file) => file.role === 'events');
-  const sizes = await runLimited(files, loaders, async (file) => {
-    const entries = await readIndex(vault, folder, file);
-    return { file, plainBytes: entries.map((entry) => entry.plainBytes) };
+/** The event chunks of all links, in one list: they are loaded in one go. */
+async function planLoads(vault: Vault, chain: Chain, loaders: number): Promise<ChunkRun[]> {
+  const sources = chain.flatMap(({ folder, manifest: { files, format, compression } }) =>
+    files
+      .filter((file) => file.role === 'events')
+      .map((file): FileSource => ({ folder, format, compression, file })),
+  );
+  const sizes = await runLimited(sources, loaders, async (source) => {
+    const { folder, file } = source;
+    const entries = await naming(folder, () => readIndex(vault, folder, file));
+    return { ...source, plainBytes: entries.map((entry) => entry.plainBytes) };
   });
   return cutIntoRuns(sizes);
+}
+
+interface Planned {
+  readonly chain: Chain;
+  readonly plan: RestorePlan;
 }
 
 /**
@@ -116,20 +126,22 @@ const WORTH_SEVERAL_LOADERS = 3;
 function loadAll(
   ports: RestorePorts,
   session: RestoreSession,
-  { manifest, folder }: Backup,
-  runs: readonly ChunkRun[],
+  { chain, plan, runs }: Planned & { readonly runs: readonly ChunkRun[] },
   options: RestoreOptions,
 ): Promise<LoadResult[]> {
   const done = { events: 0, bytes: 0 };
+  const totals = {
+    totalEvents: plan.events,
+    totalBytes: chain.reduce((sum, { manifest }) => sum + manifest.plainBytes, 0),
+  };
   const onProgress = (events: number, bytes: number): void => {
     done.events += events;
     done.bytes += bytes;
-    options.onProgress?.({ ...done, totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes });
+    options.onProgress?.({ ...done, ...totals });
   };
   const { token } = session;
   const { runLoad } = ports;
-  const { format, compression } = manifest;
-  const job: LoadJob = { folder, runs, taken: new Int32Array(new SharedArrayBuffer(4)), format, compression };
+  const job: LoadJob = { runs, taken: new Int32Array(new SharedArrayBuffer(4)) };
   const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
     const hooks: LoadHooks = { onProgress, signal };
     if (token !== null && runLoad !== undefined && loader > 0) return runLoad(token, job, hooks);
@@ -145,10 +157,11 @@ function loadAll(
   return runLimited(loaders, count, load, options.signal);
 }
 
+/** Of the newest link alone: each link has all companions, as they were then. */
 async function loadCompanions(
   ports: RestorePorts,
   session: RestoreSession,
-  { manifest, folder }: Backup,
+  { manifest, folder }: ChainMember,
   policy: CheckpointPolicy,
   greatestId: string | null,
 ): Promise<Pick<RestoreReport, 'checkpoints' | 'leftOut'>> {
@@ -163,31 +176,29 @@ async function loadCompanions(
   return { checkpoints, leftOut: [...leftOut] };
 }
 
-/** Finishes the load and compares it with the backup: both at once, where the store can do both at once. */
+/** Finishes the load and compares it with the chain's heads: both at once, where the store can do both at once. */
 async function finishAndVerify(
   vault: Vault,
   session: RestoreSession,
-  { manifest, folder }: Backup,
+  { chain, plan }: Planned,
   onStep: RestoreOptions['onStep'],
 ): Promise<{ events: number; streams: number }> {
   const finished = awaitedLater(session.finishLoad(onStep));
   if (session.token === null) await finished;
-  const compared = awaitedLater(
-    compareSummaries(session.readSummaries(), readHeads(vault, folder, manifest)),
-  );
+  const compared = awaitedLater(compareSummaries(session.readSummaries(), readChainHeads(vault, chain)));
   await finished;
   onStep?.('verifying what was loaded');
   const counted = await compared;
-  checkCounts(counted, manifest);
+  checkCounts(counted, plan);
   return counted;
 }
 
-function checkCounts(counted: { events: number; streams: number }, manifest: Manifest): void {
-  if (counted.events === manifest.totalEvents && counted.streams === manifest.totalStreams) return;
+function checkCounts(counted: { events: number; streams: number }, plan: RestorePlan): void {
+  if (counted.events === plan.events && counted.streams === plan.streams) return;
   const { events, streams } = counted;
   throw new BackupError(
     'verification_failed',
-    `loaded ${events} events in ${streams} streams, the backup has ${manifest.totalEvents} in ${manifest.totalStreams}`,
+    `loaded ${events} events in ${streams} streams, the backup has ${plan.events} in ${plan.streams}`,
     { hint: 'nothing was published and the target is as it was; run `eventcore verify` on the backup' },
   );
 }

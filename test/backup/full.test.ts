@@ -50,7 +50,7 @@ async function storeOf(events: readonly TestEvent[]): Promise<EventStore> {
 async function restoreNewest(vault: Vault, target: EventStore) {
   const backup = (await readCatalog(vault)).backups.at(-1)!;
   const ports = { target, vault, clock: testClock };
-  return restoreBackup(ports, backup, { replace: false, checkpoints: 'keep', parallel: 2 });
+  return restoreBackup(ports, [backup], { replace: false, checkpoints: 'keep', parallel: 2 });
 }
 
 function backUpChecked(store: EventStore, vault: Vault) {

@@ -31,12 +31,17 @@ describe('a configuration file', () => {
   });
 
   const refused: [string, string, RegExp, RegExp][] = [
-    ['an unknown key', 'stroe: x', /unknown key `stroe`/, /allowed at the top: store, vault, backup/],
+    [
+      'an unknown key',
+      'stroe: x',
+      /unknown key `stroe`/,
+      /allowed at the top: store, standby, vault, backup/,
+    ],
     [
       'an unknown key in a section',
       'backup:\n  compresion: zstd',
       /unknown key `backup\.compresion`/,
-      /allowed in `backup`: format, compression, level, on_difference, parallel/,
+      /allowed in `backup`: format, compression, level, on_difference, target, parallel/,
     ],
     [
       'a word that is none of the allowed ones',

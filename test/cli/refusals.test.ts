@@ -143,7 +143,7 @@ describe('a command that refuses', () => {
         'a key of the configuration is unknown',
         ['list', '--config', 'unknown.yaml'],
         /unknown key `backup\.lvl`/,
-        /format, compression, level, on_difference, parallel/,
+        /format, compression, level, on_difference, target, parallel/,
       ),
       code: 'config_invalid',
     },

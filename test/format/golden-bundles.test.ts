@@ -38,7 +38,7 @@ describe('a golden backup', async () => {
       assert.deepEqual(result.problems, []);
       assert.equal(backup.manifest.oddities.missingVersions, 2);
       const target = memoryStore();
-      const report = await restoreBackup({ target, vault, clock: testClock }, backup, {
+      const report = await restoreBackup({ target, vault, clock: testClock }, [backup], {
         replace: false,
         checkpoints: 'keep',
         parallel: 1,
@@ -75,7 +75,7 @@ describe('a golden backup whose payloads are cut by templates', async () => {
     assert.deepEqual(result.problems, []);
     const target = memoryStore();
     const restore = { replace: false, checkpoints: 'keep', parallel: 1 } as const;
-    await restoreBackup({ target, vault, clock: testClock }, backup!, restore);
+    await restoreBackup({ target, vault, clock: testClock }, [backup!], restore);
     assert.deepEqual(await digestStore(target), { events: expected.events, digest: expected.digest });
   });
 });

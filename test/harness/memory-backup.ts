@@ -6,7 +6,8 @@ import type { BackupVerification } from '../../src/core/report.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
-import { manifestProblem, verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { manifestProblem } from '../../src/integrity/verify-backup.ts';
+import { verifyChains } from '../../src/integrity/verify-chains.ts';
 
 export const testClock: Clock = { now: Date.now, uuid: randomUUID };
 
@@ -29,10 +30,9 @@ export async function verifyAll(vault: Vault, quick = false): Promise<BackupVeri
   const results = catalog.damaged.map((entry) =>
     manifestProblem(testClock, entry.backupId, entry.code, entry.message),
   );
-  for (const backup of catalog.backups) {
-    results.push(await verifyBackup({ vault, clock: testClock }, backup, { quick, parallel: 2 }));
-  }
-  return results;
+  const ports = { vault, clock: testClock };
+  const checked = await verifyChains(ports, catalog, catalog.backups, { quick, parallel: 2 });
+  return [...results, ...checked.map(({ verification }) => verification)];
 }
 
 export async function objectNames(vault: Vault): Promise<string[]> {

@@ -47,7 +47,10 @@ export async function startSlowWriters(options: SlowWriterOptions): Promise<Slow
     await client.connect();
     const writer: Writer = { client, number, versions: new Map(), options };
     try {
-      while (!state.stopping) state.committed += await writeOne(writer, run);
+      while (!state.stopping) {
+        const events = await writeOne(writer, run);
+        state.committed += events;
+      }
     } catch (error) {
       if (options.mayBreak !== true) throw error;
     } finally {

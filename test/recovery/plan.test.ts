@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { StoreDescription } from '../../src/core/event-store.ts';
+import type { Manifest } from '../../src/core/manifest.ts';
 import { cutIntoRuns, planRestore } from '../../src/recovery/plan.ts';
 import { sampleManifest } from '../harness/sample-manifest.ts';
 
@@ -14,17 +15,19 @@ const target: StoreDescription = {
   state: 'missing',
 };
 
+const alone = (manifest: Manifest) => [{ manifest, folder: 'backups/a/' }];
+
 describe('the plan of a restore', () => {
   it('creates, fills or replaces, by what the target holds', () => {
     const manifest = sampleManifest();
-    assert.equal(planRestore(manifest, target, false).action, 'create');
-    assert.equal(planRestore(manifest, { ...target, state: 'empty' }, false).action, 'fill');
-    assert.equal(planRestore(manifest, { ...target, state: 'filled' }, true).action, 'replace');
+    assert.equal(planRestore(alone(manifest), target, false).action, 'create');
+    assert.equal(planRestore(alone(manifest), { ...target, state: 'empty' }, false).action, 'fill');
+    assert.equal(planRestore(alone(manifest), { ...target, state: 'filled' }, true).action, 'replace');
   });
 
   it('refuses a filled target and names the flag that allows it', () => {
     assert.throws(
-      () => planRestore(sampleManifest(), { ...target, state: 'filled' }, false),
+      () => planRestore(alone(sampleManifest()), { ...target, state: 'filled' }, false),
       (error) =>
         isBackupError(error, 'target_not_empty') && error.hint!.includes('--replace') && error.exitCode === 9,
     );
@@ -32,30 +35,37 @@ describe('the plan of a restore', () => {
 
   it('refuses a sealed backup and a layout that counts versions differently', () => {
     assert.throws(
-      () => planRestore(sampleManifest({ sealed: true }), target, false),
+      () => planRestore(alone(sampleManifest({ sealed: true })), target, false),
       (error) => isBackupError(error, 'key_missing'),
     );
     assert.throws(
-      () => planRestore(sampleManifest(), { ...target, versionBase: 0 }, false),
+      () => planRestore(alone(sampleManifest()), { ...target, versionBase: 0 }, false),
       (error) => isBackupError(error, 'store_unsupported'),
     );
   });
 
   it('says what will differ when the kinds of store differ, and what the source itself lacked', () => {
     const oddities = { ...sampleManifest().oddities, missingVersions: 3 };
-    const { notes } = planRestore(sampleManifest({ oddities }), { ...target, kind: 'postgres' }, false);
+    const { notes } = planRestore(
+      alone(sampleManifest({ oddities })),
+      { ...target, kind: 'postgres' },
+      false,
+    );
     assert.match(notes.join('\n'), /from sqlite to postgres/);
     assert.match(notes.join('\n'), /jsonb/);
     assert.match(notes.join('\n'), /lacked 3 versions/);
-    assert.deepEqual(planRestore(sampleManifest(), target, false).notes, []);
+    assert.deepEqual(planRestore(alone(sampleManifest()), target, false).notes, []);
   });
 });
 
 describe('cutting chunks into runs', () => {
   const [file] = sampleManifest().files;
+  const link = { folder: 'backups/a/', format: 'columns', compression: 'zstd' } as const;
 
   it('takes chunks without bytes, which JSON Lines without events are', () => {
-    assert.deepEqual(cutIntoRuns([{ file: file!, plainBytes: [0, 0] }]), [{ file: file!, chunks: [0, 1] }]);
+    assert.deepEqual(cutIntoRuns([{ ...link, file: file!, plainBytes: [0, 0] }]), [
+      { ...link, file: file!, chunks: [0, 1] },
+    ]);
   });
 
   it('puts each chunk into exactly one run, in order, and few bytes into each', () => {
@@ -65,7 +75,11 @@ describe('cutting chunks into runs', () => {
     });
     fc.assert(
       fc.property(sizes, (files) => {
-        const named = files.map((plainBytes, i) => ({ file: { ...file!, name: `events-${i}` }, plainBytes }));
+        const named = files.map((plainBytes, i) => ({
+          ...link,
+          file: { ...file!, name: `events-${i}` },
+          plainBytes,
+        }));
         const runs = cutIntoRuns(named);
         const inRuns = runs.flatMap((run) => run.chunks.map((chunk) => `${run.file.name}:${chunk}`));
         const all = named.flatMap(({ file: { name }, plainBytes }) =>

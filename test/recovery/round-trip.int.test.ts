@@ -106,7 +106,7 @@ describe('from store to vault to store', () => {
     const vault = openVault(join(folder, randomUUID()));
     await backUp(from, vault, { format });
     const backup = (await readCatalog(vault)).backups.at(-1)!;
-    return restoreBackup({ target: to, vault, clock: testClock }, backup, {
+    return restoreBackup({ target: to, vault, clock: testClock }, [backup], {
       replace: false,
       checkpoints: 'keep',
       parallel: 2,

@@ -11,6 +11,7 @@ import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel, DIFFERENCE_ACTIONS, type DifferenceAction, parallelOption } from '../arguments.ts';
 import { chooseFormat, type FormatFlags, levelHelp, readLevel } from '../backup-format.ts';
 import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
+import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -19,7 +20,7 @@ import { differenceLines } from '../render-differences.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface IncrementalFlags extends FormatFlags {
+interface IncrementalFlags extends FormatFlags, SourceFlags {
   readonly parallel?: number;
   readonly verify: boolean;
   readonly parent?: string;
@@ -35,7 +36,7 @@ type TakeFull = (
 ) => Promise<number>;
 
 export function addIncrementalCommand(backup: Command, start: Start, takeFull: TakeFull): void {
-  backup
+  const incremental = backup
     .command('incremental')
     .description('back up what came since the last backup; a full backup where that cannot be told exactly')
     .option('--parent <id>', 'the backup to build on, or its first characters (default: the newest)')
@@ -72,6 +73,7 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
         () => describeLeft(attempt),
       );
     });
+  for (const option of sourceOptions()) incremental.addOption(option);
 }
 
 async function backUp(
@@ -82,7 +84,7 @@ async function backUp(
 ): Promise<number> {
   const settings = await context.settings();
   const vaultAddress = requireAddress(settings, 'vault');
-  const storeAddress = requireAddress(settings, 'store');
+  const storeAddress = await chooseSource(context, flags, settings);
   const outcome = await withVault(vaultAddress, { create: true }, async (vault) => {
     attempt.vault = vault.address;
     const chain = await chooseChain(vault, flags.parent);

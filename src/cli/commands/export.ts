@@ -1,8 +1,12 @@
 import { type Command, Option } from 'commander';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
+import type { Manifest, ManifestFile } from '../../core/manifest.ts';
+import type { Progress } from '../../core/report.ts';
 import type { Vault } from '../../core/vault.ts';
-import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog.ts';
+import { naming } from '../../format/bundle-damage.ts';
+import { findBackup, readCatalog } from '../../format/catalog.ts';
+import { type Chain, type ChainMember, requireChain } from '../../format/chain.ts';
 import { chunkCodec } from '../../format/chunk-codec.ts';
 import { fetchChunks, readIndex, withPlain } from '../../format/data-file-reader.ts';
 import { requireAddress } from '../config.ts';
@@ -22,7 +26,9 @@ interface ExportFlags {
 export function addExportCommand(program: Command, start: Start): void {
   program
     .command('export')
-    .description('write the events of a backup, or of the store named with --store, for other tools')
+    .description(
+      'write the events that a backup brings back, or those of the store named with --store, for other tools',
+    )
     .argument('[backup]', 'id of the backup, or its first characters')
     .requiredOption('--to <file>', 'file to write, or - for stdout')
     .addOption(new Option('--as <format>', 'one JSON object a line').choices(['jsonl']).default('jsonl'))
@@ -102,35 +108,67 @@ function chooseSource(context: CommandContext, wanted: string | undefined): Sour
   }
   return async (sink, done) =>
     withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
-      return exportBackup(context, vault, findBackup(await readCatalog(vault), wanted), sink, done);
+      const catalog = await readCatalog(vault);
+      return exportChain(context, vault, requireChain(catalog, findBackup(catalog, wanted)), { sink, done });
     });
 }
 
-/** Chunks that are JSON Lines already are copied; others are recoded, batch by batch. */
-async function exportBackup(
+interface Goal {
+  readonly sink: ExportSink;
+  readonly done: Exported;
+}
+
+/** All events that a backup brings back: those of its chain, link by link. */
+async function exportChain(
   context: CommandContext,
   vault: Vault,
-  { folder, manifest }: CatalogEntry,
-  sink: ExportSink,
-  done: Exported,
+  chain: Chain,
+  goal: Goal,
 ): Promise<SourceName> {
-  const from = chunkCodec(manifest.format);
-  const lines = chunkCodec('jsonl');
-  const totals = { totalEvents: manifest.totalEvents, totalBytes: manifest.plainBytes };
+  const { backupId } = chain.at(-1)!.manifest;
+  const sum = (of: (manifest: Manifest) => number): number =>
+    chain.reduce((total, { manifest }) => total + of(manifest), 0);
+  const totals = {
+    totalEvents: sum(({ totalEvents }) => totalEvents),
+    totalBytes: sum(({ plainBytes }) => plainBytes),
+  };
   context.progress.step('exporting');
-  for (const file of manifest.files.filter(({ role }) => role === 'events')) {
-    const entries = await readIndex(vault, folder, file);
-    for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal: context.signal })) {
-      const goesOn = await withPlain(chunk, file.name, manifest.compression, (plain) => {
-        const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
-        count(done, chunk.entry.records, text.length);
-        return sink.write(text);
-      });
-      if (!goesOn) return { backupId: manifest.backupId, store: null };
-      context.progress.update({ ...done, ...totals });
+  for (const link of chain) {
+    for (const file of link.manifest.files.filter(({ role }) => role === 'events')) {
+      const work = () => exportFile(context, vault, { link, file, totals }, goal);
+      if (!(await naming(link.folder, work))) return { backupId, store: null };
     }
   }
-  return { backupId: manifest.backupId, store: null };
+  return { backupId, store: null };
+}
+
+interface EventFile {
+  readonly link: ChainMember;
+  readonly file: ManifestFile;
+  readonly totals: Pick<Progress, 'totalEvents' | 'totalBytes'>;
+}
+
+/** Chunks that are JSON Lines already are copied; others are recoded, batch by batch. False when nobody reads on. */
+async function exportFile(
+  context: CommandContext,
+  vault: Vault,
+  { link, file, totals }: EventFile,
+  { sink, done }: Goal,
+): Promise<boolean> {
+  const { folder, manifest } = link;
+  const from = chunkCodec(manifest.format);
+  const lines = chunkCodec('jsonl');
+  const entries = await readIndex(vault, folder, file);
+  for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal: context.signal })) {
+    const goesOn = await withPlain(chunk, file.name, manifest.compression, (plain) => {
+      const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
+      count(done, chunk.entry.records, text.length);
+      return sink.write(text);
+    });
+    if (!goesOn) return false;
+    context.progress.update({ ...done, ...totals });
+  }
+  return true;
 }
 
 const BATCH_BYTES = 2 << 20;

@@ -3,18 +3,18 @@ import type { Command } from 'commander';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import { type Catalog, readCatalog, type UnfinishedEntry } from '../../format/catalog.ts';
 import { vaultPath } from '../address.ts';
-import { backupDocument, formatName, shortIds } from '../backup-names.ts';
+import { backupDocument } from '../backup-names.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { type Column, renderTable } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
+import { chainLines, listBackups } from '../render-chains.ts';
+import { formatBytes, formatDuration, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
 export function addListCommand(program: Command, start: Start): void {
   program
     .command('list')
-    .description('show the backups of a vault and the instants that they can bring back')
+    .description('show the backups of a vault, by chains, and the instants that they can bring back')
     .addHelpText(
       'after',
       helpEnd(
@@ -40,14 +40,14 @@ async function list(context: CommandContext): Promise<number> {
 }
 
 function listDocument(catalog: Catalog, vault: string): Record<string, unknown> {
+  const listed = listBackups(catalog);
   return {
     vault,
-    backups: catalog.backups.map(({ manifest }) => backupDocument(manifest)),
-    // A full backup brings back one instant: that of its snapshot.
-    recoveryWindows: catalog.backups.map(({ manifest: { createdAt } }) => ({
-      from: createdAt,
-      to: createdAt,
-    })),
+    backups: listed.map(({ entry, broken }) => ({ ...backupDocument(entry.manifest), chainBroken: broken })),
+    // A backup brings back one instant: that of its snapshot.
+    recoveryWindows: listed
+      .filter(({ broken }) => broken === null)
+      .map(({ entry: { manifest } }) => ({ from: manifest.createdAt, to: manifest.createdAt })),
     gaps: [],
     unfinished: catalog.unfinished.map(({ modifiedAtMs, ...entry }) => ({
       ...entry,
@@ -57,34 +57,14 @@ function listDocument(catalog: Catalog, vault: string): Record<string, unknown> 
   };
 }
 
-const COLUMNS: Column[] = [
-  { title: 'BACKUP' },
-  { title: 'KIND' },
-  { title: 'TAKEN (UTC)' },
-  { title: 'EVENTS', align: 'right' },
-  { title: 'STREAMS', align: 'right' },
-  { title: 'SIZE', align: 'right' },
-  { title: 'FORMAT' },
-];
-
 function listLines(catalog: Catalog, vault: string, { output: { paint } }: CommandContext): string[] {
-  const ids = catalog.backups.map(({ manifest }) => manifest.backupId);
-  const short = shortIds(ids);
-  const rows = catalog.backups.map(({ manifest }) => [
-    short.get(manifest.backupId)!,
-    manifest.kind,
-    formatInstant(manifest.createdAt).replace(' UTC', ''),
-    formatCount(manifest.totalEvents),
-    formatCount(manifest.totalStreams),
-    formatBytes(manifest.sizeBytes),
-    formatName(manifest),
-  ]);
+  const { length } = catalog.backups;
   const lines =
-    rows.length === 0
+    length === 0
       ? [`No backup in ${printable(vault)}.`]
       : [
-          paint('strong', `${plural(rows.length, 'backup')} in ${printable(vault)}`),
-          ...renderTable(COLUMNS, rows),
+          paint('strong', `${plural(length, 'backup')} in ${printable(vault)}`),
+          ...chainLines(listBackups(catalog), paint),
         ];
   return [...lines, ...damagedLines(catalog, paint), ...unfinishedLines(catalog.unfinished, vault, paint)];
 }

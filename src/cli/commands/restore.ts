@@ -2,13 +2,8 @@ import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
-import {
-  type Catalog,
-  type CatalogEntry,
-  findBackup,
-  newestBackup,
-  readCatalog,
-} from '../../format/catalog.ts';
+import { type Catalog, findBackup, readCatalog } from '../../format/catalog.ts';
+import { type Chain, newestRestorePoint, requireChain } from '../../format/chain.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
@@ -49,7 +44,10 @@ export function addRestoreCommand(program: Command, start: Start): void {
       '--to <store>',
       'address of the store to restore into; it is never taken from the configuration',
     )
-    .option('--backup <id>', 'id of the backup, or its first characters (default: the newest)')
+    .option(
+      '--backup <id>',
+      'id of the backup, or its first characters (default: the newest that can be used)',
+    )
     .option('--replace', 'the target may hold events: they are thrown away')
     .addOption(
       new Option('--checkpoints <policy>', 'positions of consumers that lie behind the last restored event')
@@ -78,30 +76,33 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
   const settings = await context.settings();
   await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
-    const entry = chooseBackup(context, catalog, vault.address, flags.backup);
+    const chain = chooseChain(context, catalog, vault.address, flags.backup);
     await withStore(flags.to, async (target) => {
       await namingTheFlag(settings, flags, target, async () => {
-        if (flags.dryRun) return planOnly(context, flags, entry, target);
-        return restoreEntry(context, flags, vault, entry, target);
+        if (flags.dryRun) return planOnly(context, flags, chain, target);
+        return restoreChain(context, flags, { vault, chain, target });
       });
     });
   });
   return 0;
 }
 
-/** The newest one unless another is named; a damaged one, which might be newer, is not passed over in silence. */
-function chooseBackup(
+/** The newest one unless another is named; one that cannot be used, and might be newer, is not passed over in silence. */
+function chooseChain(
   { log }: CommandContext,
   catalog: Catalog,
   vaultAddress: string,
   wanted: string | undefined,
-): CatalogEntry {
-  if (wanted !== undefined) return findBackup(catalog, wanted);
-  const newest = newestBackup(catalog, vaultAddress);
+): Chain {
+  if (wanted !== undefined) return requireChain(catalog, findBackup(catalog, wanted));
+  const { chain, passedOver } = newestRestorePoint(catalog, vaultAddress);
+  for (const { backupId, message } of passedOver) {
+    log.warn(`backup ${backupId} is passed over, and is newer: ${message}`);
+  }
   for (const { backupId, message } of catalog.damaged) {
     log.warn(`backup ${backupId} is passed over, and may be newer: ${message}`);
   }
-  return newest;
+  return chain;
 }
 
 /** A target that holds events is refused in the same words, wherever it was noticed. */
@@ -128,13 +129,14 @@ async function namingTheFlag(
 async function planOnly(
   { output }: CommandContext,
   flags: RestoreFlags,
-  { manifest }: CatalogEntry,
+  chain: Chain,
   target: EventStore,
 ): Promise<void> {
-  const plan = planRestore(manifest, await target.inspect(), flags.replace === true);
+  const plan = planRestore(chain, await target.inspect(), flags.replace === true);
+  const { createdAt } = chain.at(-1)!.manifest;
   const { action, events, streams, fetchBytes, notes } = plan;
   output.document({
-    ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: { time: manifest.createdAt } },
+    ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: { time: createdAt } },
     ...{
       store: target.address,
       action,
@@ -148,7 +150,7 @@ async function planOnly(
   output.answer([
     `${output.paint('strong', 'Would restore')} into ${printable(target.address)}, ${ACTION_WORDS[action]}`,
     ...renderPairs([
-      ...planPairs(plan, manifest.createdAt),
+      ...planPairs(plan, createdAt),
       ['fetches', formatBytes(fetchBytes)],
       ['checkpoints', CHECKPOINT_WORDS[flags.checkpoints]],
       ...notePairs(notes),
@@ -169,18 +171,19 @@ const CHECKPOINT_WORDS: Record<CheckpointPolicy, string> = {
   reset: 'left out: every consumer starts anew',
 };
 
-async function restoreEntry(
-  context: CommandContext,
-  flags: RestoreFlags,
-  vault: Vault,
-  entry: CatalogEntry,
-  target: EventStore,
-): Promise<void> {
+interface Work {
+  readonly vault: Vault;
+  readonly chain: Chain;
+  readonly target: EventStore;
+}
+
+async function restoreChain(context: CommandContext, flags: RestoreFlags, work: Work): Promise<void> {
+  const { vault, chain, target } = work;
   const parallel = chooseParallel(flags.parallel, await context.settings());
   const { progress, signal } = context;
   const report = await restoreBackup(
-    { target, vault, clock: systemClock, ...loadRunner(flags.to, vault, entry.manifest, parallel) },
-    entry,
+    { target, vault, clock: systemClock, ...loadRunner(flags.to, vault, chain, parallel) },
+    chain,
     {
       ...{ replace: flags.replace === true, checkpoints: flags.checkpoints, parallel, signal },
       onProgress: progress.update,
@@ -190,30 +193,31 @@ async function restoreEntry(
   progress.end();
   for (const piece of report.discarded)
     context.log.warn(`threw away what a killed restore had left: ${piece}`);
-  context.output.document(restoreDocument(report, entry, target));
-  context.output.account(restoreLines(report, entry, target, context.output.paint));
+  context.output.document(restoreDocument(report, work));
+  context.output.account(restoreLines(report, work, context.output.paint));
 }
 
-function restoreDocument(report: RestoreReport, { manifest }: CatalogEntry, target: EventStore): unknown {
+function restoreDocument(report: RestoreReport, { chain, target }: Work): unknown {
   const { plan, ...facts } = report;
+  const { createdAt } = chain.at(-1)!.manifest;
   return {
-    ...{ backupId: plan.backupId, chain: plan.chain, target: { time: manifest.createdAt } },
+    ...{ backupId: plan.backupId, chain: plan.chain, target: { time: createdAt } },
     ...{ store: target.address, action: plan.action, ...facts, notes: plan.notes },
   };
 }
 
 function restoreLines(
   report: RestoreReport,
-  { manifest }: CatalogEntry,
-  target: EventStore,
+  { chain, target }: Work,
   paint: CommandContext['output']['paint'],
 ): string[] {
   const { plan, durationMs, eventsRestored, leftOut } = report;
+  const { createdAt } = chain.at(-1)!.manifest;
   const rate = formatRate(eventsRestored, durationMs, 'event');
   return [
     `${paint('good', 'Restored')} into ${printable(target.address)}`,
     ...renderPairs([
-      ...planPairs(plan, manifest.createdAt),
+      ...planPairs(plan, createdAt),
       [
         'verified',
         `${paint('good', 'yes')}, each stream's count, versions and last event before it became visible`,
@@ -229,12 +233,17 @@ function restoreLines(
   ];
 }
 
-function planPairs({ backupId, events, streams }: RestorePlan, createdAt: string): [string, string][] {
+function planPairs({ backupId, chain, events, streams }: RestorePlan, createdAt: string): [string, string][] {
   return [
     ['backup', backupId],
+    ...(chain.length === 1 ? [] : [chainPair(chain)]),
     ['state of', formatInstant(createdAt)],
     ['events', `${formatCount(events)} in ${plural(streams, 'stream')}`],
   ];
+}
+
+function chainPair(chain: readonly string[]): [string, string] {
+  return ['chain', `${plural(chain.length, 'backup')}, from the full backup ${chain[0]} on`];
 }
 
 function notePairs(notes: readonly string[]): [string, string][] {

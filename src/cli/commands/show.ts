@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { throwIfAborted } from '../../core/errors.ts';
-import type { Manifest, Oddities } from '../../core/manifest.ts';
-import type { Vault } from '../../core/vault.ts';
+import type { ChangeMethod, Manifest, Oddities } from '../../core/manifest.ts';
 import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog.ts';
-import { readHeads } from '../../format/line-files.ts';
+import { type Chain, type ChainBreak, followChain, isBroken, requireChain } from '../../format/chain.ts';
+import { readChainHeads } from '../../format/chain-heads.ts';
+import type { HeadLine } from '../../format/heads.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
@@ -16,7 +17,10 @@ export function addShowCommand(program: Command, start: Start): void {
     .command('show')
     .description('say what one backup holds')
     .argument('<backup>', 'id of the backup, or its first characters (at least four)')
-    .option('--streams', 'list its streams too, in the byte order of their names')
+    .option(
+      '--streams',
+      'list its streams too (of an incremental one: of all its chain), in the byte order of their names',
+    )
     .addHelpText(
       'after',
       helpEnd(
@@ -36,25 +40,37 @@ export function addShowCommand(program: Command, start: Start): void {
 async function show(context: CommandContext, wanted: string, withStreams: boolean): Promise<number> {
   const { output } = context;
   await withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
-    const entry = findBackup(await readCatalog(vault), wanted);
-    const document = { vault: vault.address, folder: entry.folder, ...showDocument(entry) };
-    if (!withStreams) output.document(document);
-    output.answer(showLines(entry.manifest, vault.address, output.paint));
-    if (withStreams) await writeStreams(context, vault, entry, document);
+    const catalog = await readCatalog(vault);
+    const entry = findBackup(catalog, wanted);
+    const chain = followChain(catalog, entry);
+    const streams = withStreams ? readChainHeads(vault, requireChain(catalog, entry)) : null;
+    const document = { vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) };
+    if (streams === null) output.document(document);
+    output.answer(showLines(entry.manifest, chain, { vault: vault.address, paint: output.paint }));
+    if (streams !== null) await writeStreams(context, streams, document);
   });
   return 0;
 }
 
-function showDocument({ manifest, manifestBytes }: CatalogEntry): Record<string, unknown> {
+function showDocument(
+  { manifest, manifestBytes }: CatalogEntry,
+  chain: Chain | ChainBreak,
+): Record<string, unknown> {
   return {
     ...backupDocument(manifest),
+    links: isBroken(chain) ? null : chain.map((link) => link.manifest.backupId),
+    chainBroken: isBroken(chain) ? chain : null,
     headsDigest: manifest.headsDigest,
     manifestBytes,
     files: manifest.files,
   };
 }
 
-function showLines(manifest: Manifest, vault: string, paint: CommandContext['output']['paint']): string[] {
+function showLines(
+  manifest: Manifest,
+  chain: Chain | ChainBreak,
+  { vault, paint }: { vault: string; paint: CommandContext['output']['paint'] },
+): string[] {
   const { store, eventRange, durationMs, cursor } = manifest;
   const range = eventRange === null ? [] : [['recorded', rangeText(eventRange)] as const];
   const levelText = manifest.level === null ? '' : ` at level ${manifest.level}`;
@@ -70,7 +86,11 @@ function showLines(manifest: Manifest, vault: string, paint: CommandContext['out
         'from',
         `${store.kind} ${store.serverVersion}, layout ${store.layout}, first version ${store.versionBase}`,
       ],
-      ['events', `${formatCount(manifest.totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`],
+      [
+        manifest.kind === 'full' ? 'events' : 'new events',
+        `${formatCount(manifest.totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`,
+      ],
+      ...chainPairs(manifest, chain, paint),
       ...range,
       ['size', `${formatBytes(manifest.sizeBytes)}, ${formatBytes(manifest.plainBytes)} before compression`],
       ['format', `${formatName(manifest)}${levelText}, ${manifest.sealed ? 'sealed' : 'not sealed'}`],
@@ -103,6 +123,29 @@ function showLines(manifest: Manifest, vault: string, paint: CommandContext['out
   ];
 }
 
+const METHOD_WORDS: Readonly<Record<ChangeMethod, string>> = {
+  transactions: 'by transaction numbers',
+  heads: 'stream by stream',
+};
+
+/** What an incremental backup adds to, and what the two bring back together. */
+function chainPairs(
+  { parentId, chain: link }: Manifest,
+  chain: Chain | ChainBreak,
+  paint: CommandContext['output']['paint'],
+): [string, string][] {
+  if (link === undefined) return [];
+  const { baseId, length, totalEvents, totalStreams, method } = link;
+  const inAll = `${plural(totalEvents, 'event')} in ${plural(totalStreams, 'stream')}`;
+  return [
+    ['added to', `${parentId}, found ${METHOD_WORDS[method] ?? method}`],
+    ['chain', `${plural(length, 'backup')}, from the full backup ${baseId} on: ${inAll}`],
+    ...(isBroken(chain)
+      ? [['', paint('bad', `broken: ${printable(chain.message)}`)] as [string, string]]
+      : []),
+  ];
+}
+
 function rangeText(range: NonNullable<Manifest['eventRange']>): string {
   const { earliestEvent, latestEvent, earliestVersion, latestVersion } = range;
   const times = `${formatInstant(earliestEvent)} to ${formatInstant(latestEvent)}`;
@@ -129,15 +172,14 @@ function oddityPairs(oddities: Oddities): [string, string][] {
 /** Written line by line: there may be millions of streams. */
 async function writeStreams(
   { output, signal }: CommandContext,
-  vault: Vault,
-  { folder, manifest }: CatalogEntry,
+  streams: AsyncIterable<HeadLine>,
   document: Record<string, unknown>,
 ): Promise<void> {
   const title = `\n  ${'EVENTS'.padStart(12)}  ${'VERSIONS'.padEnd(24)}  STREAM\n`;
   const opening = output.isJson ? `${JSON.stringify(document).slice(0, -1)},"streams":[` : title;
   let parts = [opening];
   let written = 0;
-  for await (const head of readHeads(vault, folder, manifest)) {
+  for await (const head of streams) {
     if (output.isJson) parts.push(written === 0 ? '' : ',', JSON.stringify(head));
     else {
       const versions = `${head.firstVersion}–${head.lastVersion}`;

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { BackupError, throwIfAborted } from '../../core/errors.ts';
+import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
-import type { Manifest } from '../../core/manifest.ts';
 import type { BackupVerification } from '../../core/report.ts';
 import type { Vault } from '../../core/vault.ts';
 import {
@@ -12,13 +11,14 @@ import {
   newestBackup,
   readCatalog,
 } from '../../format/catalog.ts';
-import { manifestProblem, verifyBackup } from '../../integrity/verify-backup.ts';
+import { manifestProblem } from '../../integrity/verify-backup.ts';
+import { verifyChains } from '../../integrity/verify-chains.ts';
 import { chooseParallel } from '../arguments.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
-import { verificationLines } from '../render-verification.ts';
+import { type Verified, verificationLines } from '../render-verification.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
@@ -32,7 +32,7 @@ export function addVerifyCommand(program: Command, start: Start): void {
     .command('verify')
     .description('prove that backups are whole and sound')
     .argument('[backup...]', 'ids of backups, or their first characters (default: all in the vault)')
-    .option('--quick', 'only existence, sizes and tables: no event is read')
+    .option('--quick', 'only existence, sizes, tables and links of chains: no event is read')
     .option('--against-store', 'compare with the live store too; when all are verified, the newest one')
     .addHelpText(
       'after',
@@ -51,11 +51,6 @@ export function addVerifyCommand(program: Command, start: Start): void {
 /** A backup to check, or the verdict on one that has no manifest to check it by. */
 type Candidate = CatalogEntry | BackupVerification;
 
-export interface Verified {
-  readonly verification: BackupVerification;
-  readonly manifest: Manifest | null;
-}
-
 async function verify(
   context: CommandContext,
   wanted: readonly string[],
@@ -69,7 +64,7 @@ async function verify(
     const catalog = await readCatalog(vault);
     const candidates = wanted.length === 0 ? allCandidates(catalog, vault.address) : named(catalog, wanted);
     const check = (store: EventStore | null) =>
-      checkAll(context, vault, candidates, { flags, store, all: wanted.length === 0 });
+      checkAll(context, { vault, catalog, candidates }, { flags, store, all: wanted.length === 0 });
     const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
     return reportResults(context, results, { vault: vault.address, quick: flags.quick === true });
   });
@@ -80,7 +75,10 @@ function allCandidates(catalog: Catalog, vaultAddress: string): Candidate[] {
   return [...catalog.backups, ...catalog.damaged.map(damagedManifest)];
 }
 
-/** Throws `backup_not_found`; a damaged or missing manifest is a finding, not a failure. */
+/**
+ * What was named, and what it builds on. Throws `backup_not_found`; a damaged or missing manifest is a finding, not a
+ * failure.
+ */
 function named(catalog: Catalog, wanted: readonly string[]): Candidate[] {
   const candidates = new Map<string, Candidate>();
   for (const id of wanted) {
@@ -117,39 +115,50 @@ interface CheckOptions {
   readonly all: boolean;
 }
 
+interface Checked {
+  readonly vault: Vault;
+  readonly catalog: Catalog;
+  readonly candidates: readonly Candidate[];
+}
+
 async function checkAll(
   context: CommandContext,
-  vault: Vault,
-  candidates: readonly Candidate[],
+  { vault, catalog, candidates }: Checked,
   { flags, store, all }: CheckOptions,
 ): Promise<Verified[]> {
   const parallel = chooseParallel(undefined, await context.settings());
   const ports = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
-  const newest = candidates.findLast((candidate) => 'manifest' in candidate);
-  const results: Verified[] = [];
-  for (const [i, candidate] of candidates.entries()) {
-    throwIfAborted(context.signal);
-    if (!('manifest' in candidate)) {
-      results.push({ verification: candidate, manifest: null });
-      continue;
-    }
-    beginStep(
-      context,
-      `verifying ${candidate.manifest.backupId.slice(0, 8)} (${i + 1} of ${candidates.length})`,
-    );
-    const verification = await verifyBackup(ports, candidate, {
-      ...{
-        quick: flags.quick === true,
-        parallel,
-        onProgress: context.progress.update,
-        signal: context.signal,
-      },
-      ...(store !== null && (!all || candidate === newest) ? { againstStore: store } : {}),
-    });
-    results.push({ verification, manifest: candidate.manifest });
-  }
+  const chosen = candidates.filter((candidate): candidate is CatalogEntry => 'manifest' in candidate);
+  const verdicts = candidates.filter(
+    (candidate): candidate is BackupVerification => !('manifest' in candidate),
+  );
+  const entries = all ? chosen : withParents(catalog, chosen);
+  const compared = new Set(all ? chosen.slice(-1) : chosen);
+  let begun = 0;
+  const checked = await verifyChains(ports, catalog, entries, {
+    ...{ quick: flags.quick === true, parallel, signal: context.signal },
+    onProgress: context.progress.update,
+    onBackup: ({ manifest }) => {
+      begun += 1;
+      beginStep(context, `verifying ${manifest.backupId.slice(0, 8)} (${begun} of ${entries.length})`);
+    },
+    ...(store === null ? {} : { againstStore: { store, backups: compared } }),
+  });
   context.progress.end();
-  return results;
+  return [
+    ...checked.map(({ entry: { manifest }, verification }) => ({ verification, manifest })),
+    ...verdicts.map((verification) => ({ verification, manifest: null })),
+  ];
+}
+
+/** A backup is as sound as what it builds on. */
+function withParents(catalog: Catalog, chosen: readonly CatalogEntry[]): CatalogEntry[] {
+  const wanted = new Set(chosen);
+  for (const { manifest } of wanted) {
+    const parent = catalog.backups.find(({ manifest: { backupId } }) => backupId === manifest.parentId);
+    if (parent !== undefined) wanted.add(parent);
+  }
+  return catalog.backups.filter((entry) => wanted.has(entry));
 }
 
 const UNSOUND = new BackupError('verification_failed', '').exitCode;

@@ -136,7 +136,7 @@ export async function destroyStore(stage: Stage): Promise<void> {
 export function restore(stage: Stage, backup: TakenBackup): Promise<RestoreReport> {
   return withVault(stage.vault, { create: false }, (vault) =>
     withStore(stage.store, (target) =>
-      restoreBackup({ target, vault, clock: systemClock }, backup, {
+      restoreBackup({ target, vault, clock: systemClock }, [backup], {
         ...{ replace: false, checkpoints: 'keep', parallel: 1, signal: stage.signal },
       }),
     ),

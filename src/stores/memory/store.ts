@@ -7,6 +7,7 @@ import type {
   RestoreSessionOptions,
   StoreDescription,
   StoreSnapshot,
+  StreamHead,
   StreamSummary,
 } from '../../core/event-store.ts';
 import { assertAppends } from '../../core/new-event.ts';
@@ -86,12 +87,14 @@ function describe(state: MemoryState): StoreDescription {
 async function* listStreams(
   events: () => readonly MemoryEvent[],
   { after, limit = Number.POSITIVE_INFINITY }: { after?: string; limit?: number } = {},
-): AsyncGenerator<{ streamId: string; version: bigint }> {
+): AsyncGenerator<StreamHead> {
   const start = after === undefined ? null : encode(after);
   const isBehind = ({ streamId }: StreamSummary) =>
     start === null || compareBytes(encode(streamId), start) > 0;
-  for (const { streamId, lastVersion } of summarise(events()).filter(isBehind).slice(0, limit)) {
-    yield { streamId, version: BigInt(lastVersion) };
+  for (const { streamId, lastVersion, events: count } of summarise(events())
+    .filter(isBehind)
+    .slice(0, limit)) {
+    yield { streamId, version: BigInt(lastVersion), events: count };
   }
 }
 

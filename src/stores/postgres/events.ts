@@ -70,18 +70,20 @@ export async function* listStreams(
   options: { after?: string; limit?: number } = {},
 ): AsyncGenerator<StreamHead> {
   // Empty stream ids come first, so that "after nothing" is not "after the empty one".
-  const sql = `SELECT stream_id::text AS stream, max(stream_version)::text AS version
+  const sql = `SELECT stream_id::text AS stream, max(stream_version)::text AS version, count(*)::text AS events
       FROM ${eventsTable(database)}
      WHERE $1::text IS NULL OR stream_id COLLATE "C" > $1
      GROUP BY stream_id ORDER BY stream_id COLLATE "C" LIMIT $2`;
   const parameters = [options.after ?? null, options.limit ?? null];
-  for await (const page of viewPages<{ stream: string; version: string }>(
+  for await (const page of viewPages<{ stream: string; version: string; events: string }>(
     database,
     sql,
     parameters,
     STREAM_PAGE_ROWS,
   )) {
-    for (const { stream, version } of page) yield { streamId: stream, version: BigInt(version) };
+    for (const { stream, version, events } of page) {
+      yield { streamId: stream, version: BigInt(version), events: Number(events) };
+    }
   }
 }
 

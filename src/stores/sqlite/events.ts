@@ -71,12 +71,14 @@ export function listStreams(
 ): AsyncGenerator<StreamHead> {
   const { table, columns } = config.layout.events;
   const stream = quoted(columns.stream);
-  const sql = `SELECT CAST(${stream} AS TEXT) AS stream, max(${quoted(columns.version)}) AS version
+  const sql = `SELECT CAST(${stream} AS TEXT) AS stream, max(${quoted(columns.version)}) AS version,
+      count(*) AS events
     FROM ${quoted(table)} ${after === undefined ? '' : `WHERE ${stream} > ?`} GROUP BY ${stream}
     ORDER BY ${stream} LIMIT ?`;
   return iterate(config, sql, after === undefined ? [limit] : [after, limit], (row) => ({
     streamId: String(row.stream),
     version: exactVersion(row, config),
+    events: Number(row.events),
   }));
 }
 

@@ -80,7 +80,12 @@ async function listsInByteOrder({ store }: StoreCase): Promise<void> {
     NAMES,
   );
   const last = (await store.readStream('a')).at(-1)!;
-  assert.equal(heads.find((head) => head.streamId === 'a')?.version, last.version);
+  const grown = heads.find((head) => head.streamId === 'a');
+  assert.deepEqual([grown?.version, grown?.events], [last.version, 5]);
+  assert.deepEqual(
+    heads.filter((head) => head !== grown).map((head) => head.events),
+    NAMES.slice(1).map(() => 2),
+  );
 }
 
 async function listsPages({ store }: StoreCase): Promise<void> {

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Vault } from '../../src/core/vault.ts';
+import { digestStore } from '../../src/integrity/store-digest.ts';
+import { restoreBackup } from '../../src/recovery/restore.ts';
+import { openPostgresStore } from '../../src/stores/postgres/store.ts';
+import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
+import { backUp, testClock } from './memory-backup.ts';
+import { type NaiveName, startNaiveBackups } from './naive-backups.ts';
+import type { TestPostgres } from './postgres.ts';
+import { killIncremental, newestChain, takeIncremental } from './proof-run.ts';
+import { NAIVE_SCHEMA, type SlowWriterOptions, startSlowWriters } from './slow-writers.ts';
+
+export interface ProofOptions
+  extends Pick<SlowWriterOptions, 'writers' | 'maxDelayMs' | 'maxEventsPerInsert'> {
+  /** The run ends when so many events were committed. */
+  readonly events: number;
+  /** Between two backups. */
+  readonly pauseMs: number;
+  /** Every so many backups one is killed at a random moment. */
+  readonly killEvery: number;
+  /** A new full backup begins a new chain after so many links. */
+  readonly maxLinks: number;
+  readonly onProgress?: (text: string) => void;
+}
+
+export interface ProofResult {
+  readonly events: number;
+  readonly incrementals: number;
+  readonly killed: number;
+  readonly fulls: number;
+  /** Events that a naive incremental backup of each kind lost in the same run. */
+  readonly naiveLost: Readonly<Record<NaiveName, number>>;
+}
+
+/**
+ * Backs up incrementally while writers commit late, and kills backups in between. At the end, and whenever a chain ends, the
+ * chain is the store, event for event. Throws when it is not.
+ */
+export async function proveIncrementals(
+  server: TestPostgres,
+  vaultPath: string,
+  options: ProofOptions,
+): Promise<ProofResult> {
+  const address = server.address(await server.createDatabase());
+  const store = openPostgresStore(address);
+  await store.initialise();
+  await server.exec(NAIVE_SCHEMA, new URL(address).pathname.slice(1));
+  const naive = await startNaiveBackups(address);
+  const vault = openDirectoryVault(vaultPath);
+  const counts = { incrementals: 0, killed: 0, fulls: 1 };
+  const writers = await startSlowWriters({ address, positions: true, ...options });
+  try {
+    await backUp(store, vault);
+    await naive.take();
+    for (let round = 1; writers.committed() < options.events; round += 1) {
+      await naive.take();
+      if (round % options.killEvery === 0) {
+        if ((await killIncremental(address, vaultPath, 900)) === 'killed') counts.killed += 1;
+        else counts.incrementals += 1;
+      } else {
+        const outcome = await takeIncremental(store, vault);
+        assert.equal(outcome.kind, 'taken', JSON.stringify(outcome));
+        counts.incrementals += 1;
+      }
+      if ((await newestChain(vault)).length >= options.maxLinks) {
+        await backUp(store, vault);
+        counts.fulls += 1;
+      }
+      options.onProgress?.(
+        `${writers.committed()} events, ${counts.incrementals} incrementals, ${counts.killed} killed`,
+      );
+      await sleep(options.pauseMs * Math.random());
+    }
+    await writers.stop();
+    await naive.take();
+    const outcome = await takeIncremental(store, vault);
+    assert.equal(outcome.kind, 'taken', JSON.stringify(outcome));
+    counts.incrementals += 1;
+    const events = await compareRestored(server, vault, address);
+    return { events, ...counts, naiveLost: await naive.countLost() };
+  } finally {
+    await writers.stop().catch(() => undefined);
+    await naive.close();
+    await store.close();
+    await vault.close();
+  }
+}
+
+/**
+ * Restores the chain. Digests add up over events: one that is lost, doubled or different shows, and so does the number of
+ * all.
+ */
+async function compareRestored(server: TestPostgres, vault: Vault, address: string): Promise<number> {
+  const store = openPostgresStore(address);
+  const target = openPostgresStore(server.address(await server.createDatabase()));
+  try {
+    const held = await digestStore(store);
+    const ports = { target, vault, clock: testClock };
+    await restoreBackup(ports, await newestChain(vault), {
+      replace: false,
+      checkpoints: 'keep',
+      parallel: 2,
+    });
+    assert.deepEqual(await digestStore(target), held);
+    return held.events;
+  } finally {
+    await store.close();
+    await target.close();
+  }
+}

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { startPostgres, type TestPostgres } from '../test/harness/postgres.ts';
 import type { Contender, Place } from './contenders/contender.ts';
-import { loadHistory } from './dataset.ts';
+import { appendChange, loadHistory } from './dataset.ts';
 import { type Command, measure } from './measure.ts';
 import { readServerPid } from './process-tree.ts';
 import type { Figures } from './results.ts';
@@ -130,8 +130,10 @@ async function makeInput(ground: Ground, name: string, all: readonly Contender[]
   return place.output;
 }
 
-async function prepare({ postgres }: Ground, contender: Contender, place: Place): Promise<void> {
+async function prepare({ postgres, made }: Ground, contender: Contender, place: Place): Promise<void> {
   for (const command of contender.prepare?.(place) ?? []) await measure(command, null);
+  const { newEvents: events = 0 } = contender;
+  if (events > 0) await appendChange(place.source, { seed: made, events });
   // So that what others wrote is not written out in this one's time.
   await postgres.exec('CHECKPOINT');
 }

@@ -11,6 +11,7 @@ interface Panel {
 const PANELS: readonly Panel[] = [
   { title: 'Full backup: seconds', work: 'full backup', figure: 'wallSeconds' },
   { title: 'Full backup: MB', work: 'full backup', figure: 'bytes' },
+  { title: 'Incremental backup: seconds', work: 'incremental backup', figure: 'wallSeconds' },
   { title: 'Restore: seconds', work: 'restore', figure: 'wallSeconds' },
   { title: 'Verify: seconds', work: 'verify', figure: 'wallSeconds' },
   { title: 'SQLite, full backup: seconds', work: 'SQLite: full backup', figure: 'wallSeconds' },

@@ -8,7 +8,7 @@ import { formatTable } from './tables.ts';
 const SHOWN = 15;
 
 /** What is profiled when nothing is chosen. */
-export const PROFILED: readonly string[] = ['=backup', '=verify', '=restore'];
+export const PROFILED: readonly string[] = ['=backup', '=verify', '=restore', '=incremental'];
 
 /** Runs each of ours once under V8's sampling profiler, and prints where its threads spent their time. */
 export async function profile(

@@ -11,6 +11,8 @@ export interface Requirement {
   /** Null where nothing is asked for: the row tells. */
   readonly must: number | null;
   readonly aim: number | null;
+  /** The one number of events that it is about, where it asks for another figure at another; else any. */
+  readonly at?: number;
 }
 
 const BYTES_AIM_TIME = 0.36;
@@ -38,6 +40,20 @@ export const REQUIREMENTS: readonly Requirement[] = [
     of: ['backup', 'backup, verified', 'verify', 'restore'],
   },
   {
+    ...time('incremental of 1,000 new events vs full, at 1M', 'incremental', 'backup', 0.25, null),
+    at: 1_000_000,
+  },
+  { ...time('… at 10M', 'incremental', 'backup', 0.1, null), at: 10_000_000 },
+  {
+    ...{ row: '… its bytes vs full, at 1M', figure: 'bytes', of: ['incremental'], by: 'backup' },
+    ...{ must: 0.01, aim: null, at: 1_000_000 },
+  },
+  time('… vs pgBackRest incremental', 'incremental', 'pgBackRest incremental', 1, null),
+  {
+    ...{ row: '… peak memory in MiB', figure: 'peakMiB', of: ['incremental', 'incremental, verified'] },
+    ...{ by: null, must: 300, aim: 200 },
+  },
+  {
     ...{ row: 'events a second, full backup', figure: 'eventsPerSecond', of: ['backup'], by: null },
     ...{ must: 250_000, aim: 400_000 },
   },
@@ -48,6 +64,16 @@ export const REQUIREMENTS: readonly Requirement[] = [
     1.2,
     0.9,
   ),
+  {
+    ...time(
+      'SQLite: incremental of 1,000 new events vs full, at 1M',
+      'SQLite incremental',
+      'SQLite backup',
+      0.25,
+      null,
+    ),
+    at: 1_000_000,
+  },
 ];
 
 function time(row: string, of: string, by: string, must: number | null, aim: number | null): Requirement {
@@ -68,10 +94,11 @@ export interface Finding {
   readonly verdict: Verdict;
 }
 
-/** Judges a requirement by the largest size at which all that it needs was measured. */
+/** Judges a requirement by the largest size at which all that it needs was measured, or by the one size that it is about. */
 export function judge(requirement: Requirement, outcomes: readonly Outcome[]): Finding {
   for (const outcome of outcomes.toSorted((a, b) => b.events - a.events)) {
-    const value = measuredValue(requirement, outcome);
+    const { at = outcome.events } = requirement;
+    const value = at === outcome.events ? measuredValue(requirement, outcome) : null;
     if (value === null) continue;
     return { requirement, events: outcome.events, value, verdict: verdictOn(requirement, value) };
   }

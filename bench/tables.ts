@@ -4,6 +4,8 @@ import { baselineOf, type Outcome, type Result } from './results.ts';
 import { sizeText } from './sizes.ts';
 
 const NONE = '–';
+/** Two decimals would not tell how far such a ratio is from what it must be. */
+const TINY = 0.02;
 
 /** A table that lines up as it stands and is Markdown too. The first column is text, the others are numbers. */
 export function formatTable(head: readonly string[], plainRows: readonly (readonly string[])[]): string {
@@ -31,7 +33,8 @@ export function requirementsTable(findings: readonly Finding[]): string {
 function figureText(value: number | null, figure: Finding['requirement']['figure']): string {
   if (value === null) return NONE;
   if (figure === 'eventsPerSecond') return Math.round(value).toLocaleString('en');
-  return figure === 'peakMiB' ? value.toFixed(0) : value.toFixed(2);
+  if (figure === 'peakMiB') return value.toFixed(0);
+  return value.toFixed(value < TINY ? 4 : 2);
 }
 
 /** For each work what its contenders took; ratios are to the baseline, the row that has 1.000. */
@@ -46,12 +49,14 @@ function resultTable(outcome: Outcome, work: Work, results: readonly Result[]): 
   const baseline = baselineOf(outcome, work);
   const hasServer = results.some(({ summary }) => summary.serverCpuSeconds > 0);
   const hasBytes = results.some(({ summary }) => summary.bytes !== null);
+  // An incremental backup does not handle the events that there are.
+  const hasRate = !work.endsWith('incremental backup');
   const head = [
     ...[work, 'wall s', 'ratio', 'client CPU s'],
     ...(hasServer ? ['server CPU s'] : []),
     'peak MiB',
     ...(hasBytes ? ['MB', 'ratio'] : []),
-    'events/s',
+    ...(hasRate ? ['events/s'] : []),
   ];
   const rows = results.map(({ name, summary }) => [
     name,
@@ -61,13 +66,13 @@ function resultTable(outcome: Outcome, work: Work, results: readonly Result[]): 
     ...(hasServer ? [summary.serverCpuSeconds.toFixed(1)] : []),
     summary.peakMiB.toFixed(0),
     ...(hasBytes ? [bytesText(summary.bytes), ratioText(summary.bytes, baseline?.summary.bytes)] : []),
-    Math.round(outcome.events / summary.wallSeconds).toLocaleString('en'),
+    ...(hasRate ? [Math.round(outcome.events / summary.wallSeconds).toLocaleString('en')] : []),
   ]);
   return formatTable(head, rows);
 }
 
 function bytesText(bytes: number | null): string {
-  return bytes === null ? NONE : (bytes / 1e6).toFixed(1);
+  return bytes === null ? NONE : (bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1);
 }
 
 function ratioText(value: number | null, baseline: number | null | undefined): string {

@@ -1,6 +1,12 @@
 /** EventCore Backup as a library. Everything that is public stands here, by name. */
 
 export {
+  type ConsolidationOptions,
+  type ConsolidationPorts,
+  type ConsolidationReport,
+  consolidateChain,
+} from './backup/consolidate.ts';
+export {
   type FullBackupOptions,
   type FullBackupPorts,
   type FullBackupReport,

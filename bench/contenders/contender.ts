@@ -7,6 +7,7 @@ export const WORKS = [
   'restore',
   'incremental backup',
   'SQLite: full backup',
+  'SQLite: incremental backup',
   'SQLite: restore',
 ] as const;
 export type Work = (typeof WORKS)[number];
@@ -28,6 +29,8 @@ export interface Contender {
   readonly target?: 'postgres' | 'sqlite';
   /** What has to be done before, out of the measured time. */
   readonly prepare?: (place: Place) => readonly Command[];
+  /** How many events its store gets after that and right before `command`: what is new to an incremental backup. */
+  readonly newEvents?: number;
   readonly command: (place: Place) => Command;
 }
 
@@ -41,6 +44,14 @@ export interface Place {
   readonly output: string;
   /** The server's files. */
   readonly server: { readonly dataDir: string; readonly socketDir: string; readonly port: number };
+}
+
+/** What an incremental backup finds new: those that are measured find as much, whoever takes them. */
+export const NEW_EVENTS = 1000;
+
+/** What the input holds, to go on with: files are never written to again, so that names for them are enough. */
+export function copyInput({ input, output }: Place): Command {
+  return shell('cp -al "$1" "$2"', [input, output]);
 }
 
 /** A shell's command line; its parameters are `$1`, `$2`, … A failure anywhere in a pipeline is its failure. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Contender, type Place, shell } from './contender.ts';
+import type { Command } from '../measure.ts';
+import { type Contender, copyInput, NEW_EVENTS, type Place, shell } from './contender.ts';
 
 /** As it is published: the sources would be translated at each start, in each thread. */
 export const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
@@ -33,7 +34,35 @@ export const OURS: readonly Contender[] = [
     target: 'postgres',
     command: ({ input, target }) => eventcore(['restore', '--to', target, '--vault', input]),
   },
+  incremental('incremental', { newEvents: NEW_EVENTS }),
+  incremental('incremental, verified', { newEvents: NEW_EVENTS, verified: true }),
+  incremental('incremental, nothing new', {}),
 ];
+
+function incremental(
+  name: string,
+  { verified = false, ...rest }: Pick<Contender, 'newEvents'> & { verified?: boolean },
+): Contender {
+  return {
+    ...{ name, work: 'incremental backup', role: 'ours', store: 'postgres', needs: [], input: 'backup' },
+    ...rest,
+    prepare: continueChain,
+    command: (place) => incrementalBackup(place, { verified }),
+  };
+}
+
+/** A full backup, and one that has what the store got in earlier runs: what comes next has what is new alone. */
+export function continueChain(place: Place): readonly Command[] {
+  return [copyInput(place), incrementalBackup(place)];
+}
+
+export function incrementalBackup(
+  { source, output }: Place,
+  { verified = false }: { verified?: boolean } = {},
+): Command {
+  const check = verified ? [] : ['--no-verify'];
+  return eventcore(['backup', 'incremental', '--store', source, '--vault', output, ...check]);
+}
 
 function backup(name: string, role: Contender['role'], options: readonly string[]): Contender {
   return {
@@ -46,11 +75,11 @@ function backup(name: string, role: Contender['role'], options: readonly string[
 export function fullBackup(
   { source, output }: Place,
   { options = [], verified = false }: { options?: readonly string[]; verified?: boolean } = {},
-): ReturnType<typeof eventcore> {
+): Command {
   const check = verified ? [] : ['--no-verify'];
   return eventcore(['backup', 'full', '--store', source, '--vault', output, ...check, ...options]);
 }
 
-export function eventcore(args: readonly string[]) {
+export function eventcore(args: readonly string[]): Command {
   return { program: process.execPath, args: [MAIN, ...args, '--quiet'] };
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from '../measure.ts';
-import { type Contender, type Place, shell } from './contender.ts';
+import { type Contender, copyInput, NEW_EVENTS, type Place, shell } from './contender.ts';
 
 const STANZA = 'bench';
 const PROCESSES = 2;
@@ -13,12 +13,8 @@ export const PGBACKREST: readonly Contender[] = [
     prepare: (place) => [pgbackrest(place, place.output, [...connection(place), 'stanza-create'])],
     command: (place) => backUp(place, 'full'),
   },
-  {
-    ...{ name: 'pgBackRest incremental, nothing new', work: 'incremental backup', role: 'baseline' },
-    ...{ store: 'postgres', needs: ['pgbackrest'], input: 'pgBackRest full' },
-    prepare: ({ input, output }) => [shell('cp -a "$1" "$2"', [input, output])],
-    command: (place) => backUp(place, 'incr'),
-  },
+  incremental('pgBackRest incremental', 'baseline', { newEvents: NEW_EVENTS }),
+  incremental('pgBackRest incremental, nothing new', 'peer'),
   {
     ...{ name: 'pgBackRest restore', work: 'restore', role: 'peer', store: 'postgres' },
     ...{ needs: ['pgbackrest'], input: 'pgBackRest full' },
@@ -27,6 +23,20 @@ export const PGBACKREST: readonly Contender[] = [
       pgbackrest(place, place.input, [`--process-max=${PROCESSES}`, 'restore'], place.output),
   },
 ];
+
+/** On a chain as ours: the full backup, and one that has what the store got in earlier runs. */
+function incremental(
+  name: string,
+  role: Contender['role'],
+  rest: Pick<Contender, 'newEvents'> = {},
+): Contender {
+  return {
+    ...{ name, role, work: 'incremental backup', store: 'postgres', needs: ['pgbackrest'] },
+    ...{ input: 'pgBackRest full', ...rest },
+    prepare: (place) => [copyInput(place), backUp(place, 'incr')],
+    command: (place) => backUp(place, 'incr'),
+  };
+}
 
 /** No WAL is archived here: what a backup needs of it is left out of its time and size. */
 function backUp(place: Place, type: 'full' | 'incr'): Command {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { type Contender, shell } from './contender.ts';
-import { eventcore, fullBackup } from './ours.ts';
+import { type Contender, NEW_EVENTS, shell } from './contender.ts';
+import { continueChain, eventcore, fullBackup, incrementalBackup } from './ours.ts';
 
 const VACUUM_INTO = join(import.meta.dirname, '../programs/vacuum-into.ts');
 
@@ -31,6 +31,11 @@ export const SQLITE: readonly Contender[] = [
     needs: ['sqlite3', 'zstd'],
     command: ({ source, output }) =>
       shell('sqlite3 -readonly "$1" .dump | zstd -1q -o "$2"', [source.replace('sqlite:', ''), output]),
+  },
+  {
+    ...{ name: 'SQLite incremental', work: 'SQLite: incremental backup', role: 'ours', store: 'sqlite' },
+    ...{ needs: [], input: 'SQLite backup', newEvents: NEW_EVENTS, prepare: continueChain },
+    command: (place) => incrementalBackup(place),
   },
   {
     ...{ name: 'SQLite restore', work: 'SQLite: restore', role: 'ours', store: 'sqlite', needs: [] },

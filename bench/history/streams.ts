@@ -83,7 +83,7 @@ function openLarge(population: Population, chance: Chance, sizeClass: SizeClass)
 }
 
 /** Lives as long as chance has it: many end soon, few get old. */
-function openShort(population: Population, chance: Chance): Stream {
+export function openShort(population: Population, chance: Chance): Stream {
   const domain = DOMAINS[chance.random.below(DOMAINS.length)]!;
   const left = 1 + Math.floor(-(population.shortMean - 0.5) * Math.log(1 - chance.random.unit()));
   return openStream(population, chance, { domain, sizeClass: population.short, left });

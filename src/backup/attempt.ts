@@ -21,13 +21,19 @@ export function noEventStore(address: string): BackupError {
   });
 }
 
-export function notSound(verification: BackupVerification, vaultAddress: string): BackupError {
+const CHECK_VAULT = 'the attempt was removed; check the disk or bucket, then back up again';
+
+export function notSound(
+  verification: BackupVerification,
+  vaultAddress: string,
+  hint = CHECK_VAULT,
+): BackupError {
   const first = verification.problems[0]?.message ?? 'no reason given';
   return new BackupError(
     'verification_failed',
     `what was written to ${vaultAddress} does not read back: ${first}`,
     {
-      hint: 'the attempt was removed; check the disk or bucket, then back up again',
+      hint,
       facts: { problems: verification.problems.length + verification.problemsOmitted },
     },
   );

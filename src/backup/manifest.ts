@@ -1,12 +1,17 @@
-import type { StoreDescription } from '../core/event-store.ts';
-import { type ChainLink, FORMAT_VERSION, type Manifest, type Oddities } from '../core/manifest.ts';
+import {
+  type ChainLink,
+  FORMAT_VERSION,
+  type Manifest,
+  type ManifestStore,
+  type Oddities,
+} from '../core/manifest.ts';
 import { countOddities, eventRange } from '../core/summary.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import { bundleChecksum } from '../format/manifest-codec.ts';
 import type { FullBackupOptions, WrittenFiles } from './full.ts';
 
 export interface ManifestInput extends Omit<WrittenFiles, 'stages'> {
-  readonly source: StoreDescription;
+  readonly source: ManifestStore;
   readonly backupId: string;
   readonly finishedAtMs: number;
   readonly options: Pick<FullBackupOptions, 'software' | 'format' | 'compression' | 'level'>;

@@ -2,6 +2,7 @@ import { hasFinishedFiles } from '../backup/finish.ts';
 import type { FullBackupReport, ResumedReport } from '../backup/full.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
+import type { BackupVerification } from '../core/report.ts';
 import { bundleFolder } from '../format/bundle.ts';
 import { backupDocument, formatName } from './backup-names.ts';
 import { type CommandContext, withVault } from './context.ts';
@@ -68,9 +69,7 @@ interface Account {
 export function reportBackup({ output, log }: CommandContext, report: Reported, account: Account): void {
   const { manifest, folder, verification, leftoversRemoved, stages, resumed = null, notes = [] } = report;
   for (const note of notes) log.warn(note);
-  if (leftoversRemoved > 0) {
-    log.warn(`removed ${plural(leftoversRemoved, 'piece')} that killed runs had left in the vault`);
-  }
+  warnOfLeftovers(log, leftoversRemoved);
   output.document({
     ...backupDocument(manifest),
     ...{
@@ -88,17 +87,17 @@ export function reportBackup({ output, log }: CommandContext, report: Reported, 
   output.account(backupLines(report, account, output.paint));
 }
 
+export function warnOfLeftovers(log: CommandContext['log'], count: number): void {
+  if (count > 0) log.warn(`removed ${plural(count, 'piece')} that killed runs had left in the vault`);
+}
+
 function backupLines(
   { manifest, verification, stages, resumed }: Reported,
   { store, vault, elapsedMs, instead, headsReason }: Account,
   paint: CommandContext['output']['paint'],
 ): string[] {
-  const { eventRange, durationMs, totalEvents, sizeBytes } = manifest;
+  const { durationMs, totalEvents, sizeBytes } = manifest;
   const rate = formatRate(totalEvents - (resumed?.eventsKept ?? 0), durationMs, 'event');
-  const check =
-    verification === null
-      ? paint('warning', 'no: --no-verify was given')
-      : `${paint('good', 'yes')}, all of it was read back and is sound, in ${formatDuration(verification.durationMs)}`;
   // How large events are that an earlier run read, nobody has counted.
   const origin = resumed == null ? `, from ${formatBytes(stages.eventBytes)}` : '';
   return [
@@ -111,16 +110,9 @@ function backupLines(
       ...(headsReason == null ? [] : [['compared', `stream by stream: ${headsReason}`] as const]),
       ['vault', printable(vault)],
       ['events', `${formatCount(totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`],
-      ...(eventRange === null
-        ? []
-        : [
-            [
-              'recorded',
-              `${formatInstant(eventRange.earliestEvent)} to ${formatInstant(eventRange.latestEvent)}`,
-            ] as const,
-          ]),
+      ...recordedPairs(manifest),
       ['size', `${formatBytes(sizeBytes)} as ${formatName(manifest)}${origin}`],
-      ['verified', check],
+      ['verified', checkText(verification, paint)],
       ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],
     ]),
   ];
@@ -129,6 +121,21 @@ function backupLines(
 function describeResumed({ attemptStartedAt, filesKept, eventsKept, eventsAdded }: ResumedReport): string {
   const kept = `${plural(eventsKept, 'event')} in ${plural(filesKept, 'file')}`;
   return `an attempt of ${formatInstant(attemptStartedAt)}: kept ${kept}, added ${formatCount(eventsAdded)}`;
+}
+
+export function recordedPairs({ eventRange }: Manifest): [string, string][] {
+  if (eventRange === null) return [];
+  const { earliestEvent, latestEvent } = eventRange;
+  return [['recorded', `${formatInstant(earliestEvent)} to ${formatInstant(latestEvent)}`]];
+}
+
+export function checkText(
+  verification: BackupVerification | null,
+  paint: CommandContext['output']['paint'],
+): string {
+  if (verification === null) return paint('warning', 'no: --no-verify was given');
+  const took = formatDuration(verification.durationMs);
+  return `${paint('good', 'yes')}, all of it was read back and is sound, in ${took}`;
 }
 
 function chainPairs({ parentId, chain }: Manifest): [string, string][] {

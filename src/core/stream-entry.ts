@@ -9,30 +9,38 @@ import {
 
 /** Single streams of a table: what a chain of backups holds of them is put in, asked for and carried over. */
 
-/** Makes the table hold exactly this of a stream, whatever it held of it before. `id` has the text of the last id. */
-export function setStream(
-  table: StreamTable,
-  name: { readonly bytes: Uint8Array; readonly start: number; readonly length: number },
-  { events, firstVersion, lastVersion, gaps, duplicates }: StreamFacts,
-  id: { readonly bytes: Uint8Array; readonly start: number; readonly length: number },
-): void {
+export interface NameBytes {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The text of an event's id. */
+export interface IdText extends NameBytes {
+  readonly idKind: 'text';
+}
+
+/**
+ * Makes the table hold exactly this of a stream, whatever it held of it before. Of a stream without gaps nothing is made
+ * that would have to be collected: there may be millions.
+ */
+export function setStream(table: StreamTable, name: NameBytes, facts: StreamFacts, lastId: IdText): void {
+  const { events, firstVersion, lastVersion, gaps, duplicates } = facts;
   const index = findOrAdd(table, name.bytes, name.start, name.length);
-  const ends = [...gaps.map(([first]) => first - 1), lastVersion];
   table.events[index] = events;
   table.runFirst[index] = firstVersion;
-  table.runLast[index] = ends[0]!;
+  table.runLast[index] = gaps.length === 0 ? lastVersion : gaps[0]![0] - 1;
   table.headVersion[index] = lastVersion;
-  setHeadId(table, index, { bytes: id.bytes, idKind: 'text' }, id.start, id.length);
-  if (gaps.length > 0) {
-    table.moreRuns.set(
-      index,
-      gaps.flatMap(([, last], i) => [last + 1, ends[i + 1]!]),
-    );
-  } else if (table.moreRuns.size > 0) {
-    table.moreRuns.delete(index);
-  }
+  setHeadId(table, index, lastId, lastId.start, lastId.length);
+  if (gaps.length > 0) table.moreRuns.set(index, runsBehind(gaps, lastVersion));
+  else if (table.moreRuns.size > 0) table.moreRuns.delete(index);
   if (duplicates > 0) table.duplicates.set(index, duplicates);
   else if (table.duplicates.size > 0) table.duplicates.delete(index);
+}
+
+/** First and last version of what lies behind each gap. */
+function runsBehind(gaps: StreamFacts['gaps'], lastVersion: number): number[] {
+  return gaps.flatMap(([, last], i) => [last + 1, i + 1 < gaps.length ? gaps[i + 1]![0] - 1 : lastVersion]);
 }
 
 /** Whether the table has an event of this version of the stream at `index`. */

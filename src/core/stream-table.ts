@@ -39,8 +39,9 @@ const EMPTY = -1;
 /** The runs of a stream are joined when their list has doubled since the last time, from this length on. */
 const COMPACT_FROM = 256;
 
-export function makeStreamTable(): StreamTable {
-  const capacity = 256;
+/** With room for this many streams; it grows where there are more. */
+export function makeStreamTable(streams = 0): StreamTable {
+  const capacity = Math.max(256, 2 ** Math.ceil(Math.log2(streams + 1)));
   return {
     count: 0,
     slots: new Int32Array(capacity * 2).fill(EMPTY),

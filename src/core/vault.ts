@@ -30,6 +30,14 @@ export interface Vault {
   /** Objects whose names start with `prefix`, in byte order of their names. Unfinished ones do not show. */
   list(prefix: string): AsyncIterable<ObjectInfo>;
 
+  /**
+   * Gives a second object the content of a whole one, without moving bytes where the vault can. Create-only and durable as
+   * a commit: throws `vault_object_exists` when the name is taken. The two share nothing that shows: either may be
+   * removed, and the other stays. Throws `vault_object_missing` when there is no such object. The copy may have the time
+   * of the other.
+   */
+  copyObject(from: string, to: string): Promise<void>;
+
   /** Removes an object; nothing happens when there is none. */
   removeObject(name: string): Promise<void>;
 

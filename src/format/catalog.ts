@@ -72,7 +72,7 @@ export async function readCatalog(vault: Vault): Promise<Catalog> {
       damaged.push({ folder, kind, backupId, code, message: error.message });
     }
   }
-  backups.sort((a, b) => compare(a.manifest.createdAt, b.manifest.createdAt) || compare(a.folder, b.folder));
+  backups.sort(byAge);
   return { backups, damaged, unfinished };
 }
 
@@ -172,6 +172,22 @@ async function readManifest(vault: Vault, found: Folder, sizeBytes: number): Pro
     throw new BackupError('damaged', `the manifest belongs to ${manifest.kind} backup ${manifest.backupId}`);
   }
   return manifest;
+}
+
+/**
+ * A full backup that was made of a chain is as old as the newest backup of the chain. It was finished after it, and is the
+ * one to go on with.
+ */
+function byAge(
+  { manifest: a, folder: one }: CatalogEntry,
+  { manifest: b, folder: other }: CatalogEntry,
+): number {
+  return (
+    compare(a.createdAt, b.createdAt) ||
+    compare(a.finishedAt, b.finishedAt) ||
+    (a.chain?.length ?? 1) - (b.chain?.length ?? 1) ||
+    compare(one, other)
+  );
 }
 
 function compare(a: string, b: string): number {

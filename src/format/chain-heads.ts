@@ -5,9 +5,14 @@ import { decodeHeads, encodeHeads, type HeadLine } from './heads.ts';
 import { readHeadsInto } from './heads-table.ts';
 import { readHeads, readHeadsChunks } from './line-files.ts';
 
+/** Room that is made beforehand at most, for some tens of MiB: to grow takes longer than to fill what there is. */
+const MOST_EXPECTED = 1 << 19;
+
 /** What a chain holds of each stream. Throws `damaged`. */
 export async function loadHeads(vault: Vault, chain: Chain): Promise<StreamTable> {
-  const table = makeStreamTable();
+  const { manifest } = chain.at(-1)!;
+  const streams = manifest.chain?.totalStreams ?? manifest.totalStreams;
+  const table = makeStreamTable(Math.min(streams, MOST_EXPECTED));
   for (const link of chain) await addHeads(vault, link, table);
   return table;
 }

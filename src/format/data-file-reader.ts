@@ -10,6 +10,9 @@ import { releaseBytes } from './release.ts';
 /** Chunks that lie together are fetched together, up to this many stored bytes at once. */
 const WINDOW_BYTES = 1 << 20;
 
+export const SEE_ALL =
+  'run `eventcore verify` to see all that is damaged; restore from another copy or backup';
+
 /**
  * A chunk that was fetched, valid until the next one is asked for. `stored` has been checked against `entry.sha256` when
  * `intact`.
@@ -97,7 +100,7 @@ function openChunk(chunk: FetchedChunk, fileName: string, compression: Compressi
   const facts = { file: fileName, chunk: chunk.number };
   if (!chunk.intact) {
     throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName} does not have its checksum`, {
-      hint: 'run `eventcore verify` to see all that is damaged; restore from another copy or backup',
+      hint: SEE_ALL,
       facts,
     });
   }
@@ -114,13 +117,12 @@ async function readPart(vault: Vault, name: string, offset: number, length: numb
   try {
     return await vault.readRange(name, offset, length);
   } catch (cause) {
-    if (!isBackupError(cause, 'vault_object_missing')) throw cause;
-    throw new BackupError('damaged', `${name} is missing`, {
-      hint: 'run `eventcore verify` to see all that is damaged; restore from another copy or backup',
-      cause,
-      facts: { file: name },
-    });
+    throw isBackupError(cause, 'vault_object_missing') ? missingPart(name, cause) : cause;
   }
+}
+
+export function missingPart(name: string, cause: unknown): BackupError {
+  return new BackupError('damaged', `${name} is missing`, { hint: SEE_ALL, cause, facts: { file: name } });
 }
 
 /** Groups neighbouring chunks; a chunk larger than a window is one of its own. */

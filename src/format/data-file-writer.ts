@@ -93,9 +93,7 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
       while (queue.length > 0) await writeNext();
       const startedAtMs = performance.now();
       await object.commit();
-      const index = encodeIndex(options.name, state.entries);
-      const indexName = indexFileName(options.name);
-      await writeObject(vault, options.folder + indexName, index);
+      const index = await writeIndex(vault, options.folder, options.name, state.entries);
       spent.vaultMs += performance.now() - startedAtMs;
       return describeFile(options, state, index);
     },
@@ -114,17 +112,26 @@ interface FileState {
 function describeFile(
   { name, role }: DataFileOptions,
   { entries, offset, plainBytes, records, hash }: FileState,
-  index: Uint8Array,
+  index: ManifestFile['index'],
 ): ManifestFile {
   return {
     ...{ name, role, sizeBytes: offset, sha256: hash.digest('hex') },
     ...{ plainBytes, chunks: entries.length, records },
-    index: {
-      name: indexFileName(name),
-      sizeBytes: index.length,
-      sha256: crypto.hash('sha256', index, 'hex'),
-    },
+    index,
   };
+}
+
+/** Writes the chunk table of a data file. */
+export async function writeIndex(
+  vault: Vault,
+  folder: string,
+  fileName: string,
+  entries: readonly ChunkEntry[],
+): Promise<ManifestFile['index']> {
+  const bytes = encodeIndex(fileName, entries);
+  const name = indexFileName(fileName);
+  await writeObject(vault, folder + name, bytes);
+  return { name, sizeBytes: bytes.length, sha256: crypto.hash('sha256', bytes, 'hex') };
 }
 
 /** Writes a whole object. */

@@ -9,7 +9,7 @@ import { decodeHeads } from './heads.ts';
  * `damaged`.
  */
 export function readHeadsInto(table: StreamTable, plain: Uint8Array): void {
-  const line: UsualLine = { bytes: plain, nameLength: 0, idStart: 0, numbers: [0, 0, 0] };
+  const line = makeUsualLine(plain);
   let at = 0;
   while (at < plain.length) {
     const end = readUsualLine(line, at);
@@ -20,7 +20,7 @@ export function readHeadsInto(table: StreamTable, plain: Uint8Array): void {
       at = next;
       continue;
     }
-    setUsual(table, line, at + PREFIX.length);
+    setStream(table, line.name, line.facts, line.lastId);
     at = end;
   }
 }
@@ -28,10 +28,19 @@ export function readHeadsInto(table: StreamTable, plain: Uint8Array): void {
 /** A line of printable ASCII without escapes, gaps and doubled versions, and with a UUID as its last id. */
 interface UsualLine {
   readonly bytes: Uint8Array;
-  nameLength: number;
-  idStart: number;
-  /** events, firstVersion, lastVersion */
-  readonly numbers: number[];
+  readonly name: { bytes: Uint8Array; start: number; length: number };
+  readonly facts: { -readonly [Key in keyof StreamFacts]: StreamFacts[Key] };
+  readonly lastId: { bytes: Uint8Array; start: number; length: number; idKind: 'text' };
+}
+
+/** One for all lines of a chunk: each is put into it in its turn. */
+function makeUsualLine(bytes: Uint8Array): UsualLine {
+  return {
+    bytes,
+    name: { bytes, start: 0, length: 0 },
+    facts: { events: 0, firstVersion: 0, lastVersion: 0, gaps: [], duplicates: 0 },
+    lastId: { bytes, start: 0, length: UUID_TEXT_BYTES, idKind: 'text' },
+  };
 }
 
 const NEWLINE = 0x0a;
@@ -44,7 +53,10 @@ const UUID_TEXT_BYTES = 36;
 const MAX_DIGITS = 15;
 
 const PREFIX = Buffer.from('{"streamId":"');
-const KEYS = ['","events":', ',"firstVersion":', ',"lastVersion":'].map((text) => Buffer.from(text));
+const NUMBERS = (['events', 'firstVersion', 'lastVersion'] as const).map((fact, i) => ({
+  fact,
+  key: Buffer.from(`${i === 0 ? '"' : ''},"${fact}":`),
+}));
 /** Perhaps the text of a name that is no UTF-8. */
 const BASE64 = Buffer.from('base64:');
 const ID_KEY = Buffer.from(',"lastEventId":"');
@@ -52,20 +64,21 @@ const END = Buffer.from('"}\n');
 
 /** Reads the line at `at`; gives the start of the next one, or `NOT_USUAL`. */
 function readUsualLine(line: UsualLine, at: number): number {
-  const { bytes, numbers } = line;
+  const { bytes, name, facts, lastId } = line;
   if (!isAt(bytes, at, PREFIX)) return NOT_USUAL;
-  const nameStart = at + PREFIX.length;
-  let next = nameStart;
+  name.start = at + PREFIX.length;
+  let next = name.start;
   for (; next < bytes.length; next += 1) {
     const byte = bytes[next]!;
     if (byte === QUOTE) break;
     if (byte === BACKSLASH || byte >= 0x80) return NOT_USUAL;
   }
-  line.nameLength = next - nameStart;
-  if (isAt(bytes, nameStart, BASE64)) return NOT_USUAL;
-  for (let i = 0; i < KEYS.length; i += 1) {
-    if (!isAt(bytes, next, KEYS[i]!)) return NOT_USUAL;
-    const start = next + KEYS[i]!.length;
+  name.length = next - name.start;
+  if (isAt(bytes, name.start, BASE64)) return NOT_USUAL;
+  for (let i = 0; i < NUMBERS.length; i += 1) {
+    const { fact, key } = NUMBERS[i]!;
+    if (!isAt(bytes, next, key)) return NOT_USUAL;
+    const start = next + key.length;
     let number = 0;
     for (next = start; next < bytes.length; next += 1) {
       const digit = bytes[next]! - ZERO;
@@ -73,33 +86,17 @@ function readUsualLine(line: UsualLine, at: number): number {
       number = number * 10 + digit;
     }
     if (next === start || next - start > MAX_DIGITS) return NOT_USUAL;
-    numbers[i] = number;
+    facts[fact] = number;
   }
   if (!isAt(bytes, next, ID_KEY)) return NOT_USUAL;
-  line.idStart = next + ID_KEY.length;
-  const end = line.idStart + UUID_TEXT_BYTES;
+  lastId.start = next + ID_KEY.length;
+  const end = lastId.start + UUID_TEXT_BYTES;
   return isAt(bytes, end, END) ? end + END.length : NOT_USUAL;
 }
 
 function isAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
   for (let i = 0; i < text.length; i += 1) if (bytes[at + i] !== text[i]) return false;
   return true;
-}
-
-const NO_GAPS: StreamFacts['gaps'] = [];
-
-function setUsual(
-  table: StreamTable,
-  { bytes, nameLength, idStart, numbers }: UsualLine,
-  start: number,
-): void {
-  const [events, firstVersion, lastVersion] = numbers as [number, number, number];
-  setStream(
-    table,
-    { bytes, start, length: nameLength },
-    { events, firstVersion, lastVersion, gaps: NO_GAPS, duplicates: 0 },
-    { bytes, start: idStart, length: UUID_TEXT_BYTES },
-  );
 }
 
 function setUnusual(table: StreamTable, plain: Uint8Array): void {
@@ -109,8 +106,8 @@ function setUnusual(table: StreamTable, plain: Uint8Array): void {
     setStream(
       table,
       { bytes: name, start: 0, length: name.length },
-      { ...facts, gaps: gaps ?? NO_GAPS, duplicates },
-      { bytes: id, start: 0, length: id.length },
+      { ...facts, gaps: gaps ?? [], duplicates },
+      { bytes: id, start: 0, length: id.length, idKind: 'text' },
     );
   }
 }

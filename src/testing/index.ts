@@ -12,4 +12,5 @@ export { clockContract } from './clock-contract.ts';
 export { type GeneratorOptions, generateAppends, generateBatches } from './event-generator.ts';
 export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
 export { type EventStoreContractOptions, eventStoreContract } from './event-store-contract.ts';
-export { type VaultContractOptions, type VaultFixture, vaultContract } from './vault-contract.ts';
+export type { VaultFixture } from './vault/fixture.ts';
+export { type VaultContractOptions, vaultContract } from './vault-contract.ts';

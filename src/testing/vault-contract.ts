@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ErrorCode, isBackupError } from '../core/errors.ts';
-import type { ObjectInfo, Vault } from '../core/vault.ts';
-
-/** An empty, opened vault, and a way to let go of it. */
-export interface VaultFixture {
-  readonly vault: Vault;
-  /** A second, opened handle on the same place, as another process would have; closed by the contract. */
-  reopen(): Promise<Vault>;
-  /** Removes the place; called once, also after a failed case. */
-  dispose(): Promise<void>;
-}
+import { VAULT_COPY_CASES } from './vault/copies.ts';
+import {
+  assertCode,
+  assertSameBytes,
+  collect,
+  names,
+  noise,
+  put,
+  rejects,
+  text,
+  type VaultCase,
+  type VaultFixture,
+} from './vault/fixture.ts';
 
 export interface VaultContractOptions {
   /** Names the adapter in the test's output. */
@@ -19,12 +21,10 @@ export interface VaultContractOptions {
   setup(): Promise<VaultFixture>;
 }
 
-type Case = (fixture: VaultFixture) => Promise<void>;
-
 /** Declares (node:test) the cases that every vault must pass. */
 export function vaultContract(options: VaultContractOptions): void {
   describe(`${options.name} keeps the promises of a vault`, () => {
-    for (const [sentence, run] of CASES) {
+    for (const [sentence, run] of [...CASES, ...VAULT_COPY_CASES]) {
       test(sentence, async () => {
         const fixture = await options.setup();
         try {
@@ -38,7 +38,7 @@ export function vaultContract(options: VaultContractOptions): void {
   });
 }
 
-const CASES: readonly (readonly [string, Case])[] = [
+const CASES: readonly VaultCase[] = [
   ['an object that was committed reads back byte for byte', readsBack],
   ['an object of no bytes is an object', keepsEmptyObject],
   ['20 MB in pieces of odd sizes read back in ranges of odd sizes', keepsLargeObject],
@@ -406,63 +406,4 @@ async function opensAndClosesAgain({ vault, reopen }: VaultFixture): Promise<voi
   const again = await reopen();
   assert.deepEqual(await names(again, ''), ['object']);
   await again.close();
-}
-
-/** Writes a whole object; aborts when that fails, as every caller of the port does. */
-async function put(vault: Vault, name: string, bytes: Uint8Array): Promise<void> {
-  const writer = await vault.createObject(name);
-  try {
-    await writer.write(bytes);
-    await writer.commit();
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
-}
-
-async function collect(vault: Vault, prefix: string): Promise<ObjectInfo[]> {
-  const found: ObjectInfo[] = [];
-  for await (const info of vault.list(prefix)) found.push(info);
-  return found;
-}
-
-async function names(vault: Vault, prefix: string): Promise<string[]> {
-  return (await collect(vault, prefix)).map((info) => info.name);
-}
-
-async function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
-  const outcome = await promise.then(
-    () => 'it resolved',
-    (error: unknown) => error,
-  );
-  assertCode(outcome, code);
-}
-
-function assertCode(error: unknown, code: ErrorCode): void {
-  if (!isBackupError(error, code)) assert.fail(`expected ${code}, but: ${String(error)}`);
-}
-
-/** Without printing megabytes when they differ. */
-function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void {
-  assert.equal(actual.length, expected.length);
-  if (Buffer.compare(actual, expected) === 0) return;
-  const at = actual.findIndex((byte, i) => byte !== expected[i]);
-  assert.fail(`byte ${at} is ${actual[at]}, expected ${expected[at]}`);
-}
-
-function text(value: string): Uint8Array {
-  return new TextEncoder().encode(value);
-}
-
-/** Bytes that repeat nowhere within reach, the same for the same seed (xorshift32). */
-function noise(length: number, seed = 1): Uint8Array {
-  const words = new Uint32Array(Math.ceil(length / 4));
-  let state = seed * 2_654_435_761 || 1;
-  for (let i = 0; i < words.length; i += 1) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    words[i] = state;
-  }
-  return new Uint8Array(words.buffer, 0, length);
 }

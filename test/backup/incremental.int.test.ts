@@ -9,9 +9,10 @@ import type { Vault } from '../../src/core/vault.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
+import { consolidate, newestChain } from '../harness/chain-backup.ts';
 import { backUp, objectNames } from '../harness/memory-backup.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../harness/postgres.ts';
-import { digestChain, newestChain, takeIncremental } from '../harness/proof-run.ts';
+import { digestChain, takeIncremental } from '../harness/proof-run.ts';
 
 /** The hazards of commit order, one by one: each loses events with an incremental backup that asks for what is "greater". */
 
@@ -80,6 +81,21 @@ describe('an incremental backup has what commits late', () => {
     await late.query('COMMIT');
     assert.equal(await takenByTransactions(), 1);
     assert.equal(await takenByTransactions(), 0);
+  });
+
+  test('of a transaction that was open all the while the chain was made one full backup', async () => {
+    await backUp(store, vault);
+    const late = await connect();
+    await late.query('BEGIN');
+    await insert(late, 'late');
+    await store.append([{ streamId: 'early', events: [{ type: 'T', data: '{}' }] }]);
+    assert.equal(await takenByTransactions(), 1);
+    const { manifest } = await consolidate(vault);
+    await late.query('COMMIT');
+    assert.equal(await takenByTransactions(), 1);
+    const chain = await newestChain(vault);
+    assert.equal(chain[0]!.manifest.backupId, manifest.backupId);
+    assert.equal(chain.length, 2);
   });
 
   test('of a savepoint, and of a block that caught an exception', async () => {

@@ -11,9 +11,10 @@ import { digestStore } from '../../src/integrity/store-digest.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
+import { newestChain } from '../harness/chain-backup.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
 import { backUp, backupDefaults, objectNames, testClock } from '../harness/memory-backup.ts';
-import { digestChain, newestChain, takeIncremental } from '../harness/proof-run.ts';
+import { digestChain, takeIncremental } from '../harness/proof-run.ts';
 import { temporaryStore } from '../stores/sqlite/temporary-store.ts';
 
 /** Puts exactly these events into a store, whatever it held. */

@@ -5,12 +5,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { NEW_EVENTS } from '../../bench/contenders/contender.ts';
 import { judge, REQUIREMENTS } from '../../bench/requirements.ts';
 import { findResult, type Outcome } from '../../bench/results.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const EVENTS = 3000;
 const OURS = ['backup', 'backup, verified', 'verify', 'restore', 'SQLite backup', 'SQLite restore'];
+const INCREMENTAL = ['incremental', 'SQLite incremental'];
 const PEERS = ['pg_dump -Fc', 'pg_restore -j2', 'COPY binary | zstd -1', 'VACUUM INTO, then zstd -1'];
 
 function npmRun(script: string, args: readonly string[]): { status: number | null; printed: string } {
@@ -30,7 +32,7 @@ describe('npm run bench', () => {
 
   it('measures ours, and of the peers those that are installed', () => {
     const file = join(folder, 'outcome.json');
-    const only = [...OURS, ...PEERS].flatMap((name) => ['--only', `=${name}`]);
+    const only = [...OURS, ...INCREMENTAL, ...PEERS].flatMap((name) => ['--only', `=${name}`]);
     const { status, printed } = npmRun('bench', [
       '--events',
       String(EVENTS),
@@ -47,6 +49,16 @@ describe('npm run bench', () => {
       if (name.includes('backup')) assert.ok(summary.bytes! > 50 * EVENTS, `${name}: ${summary.bytes} bytes`);
     }
     assert.ok(findResult(outcome, 'restore')!.summary.serverCpuSeconds > 0);
+    for (const name of INCREMENTAL) {
+      const { summary, runs } = findResult(outcome, name)!;
+      assert.equal(runs.length, 2);
+      const full = findResult(outcome, name.replace('incremental', 'backup'))!.summary.bytes!;
+      // A thousand events of four to seven thousand: with all that earlier runs appended it would be more.
+      assert.ok(
+        summary.bytes! > 50 * NEW_EVENTS && summary.bytes! < 0.5 * full,
+        `${summary.bytes} of ${full}`,
+      );
+    }
     for (const name of PEERS) {
       const isLeftOut = outcome.leftOut.some((one) => one.name === name);
       assert.notEqual(isLeftOut, findResult(outcome, name) !== undefined, name);

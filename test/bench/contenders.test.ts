@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { allContenders, chooseContenders, missingProgram } from '../../bench/contenders/all.ts';
-import { shell, WORKS } from '../../bench/contenders/contender.ts';
+import { NEW_EVENTS, shell, WORKS } from '../../bench/contenders/contender.ts';
 import { measure } from '../../bench/measure.ts';
 import { readOptions } from '../../bench/options.ts';
 
@@ -12,10 +12,11 @@ describe('contenders', () => {
     const names = all.map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     for (const { input } of all) assert.ok(input === undefined || names.includes(input), input);
-    for (const work of WORKS) {
-      const baselines = all.filter((one) => one.work === work && one.role === 'baseline');
-      assert.equal(baselines.length, 1, work);
-    }
+    const baselinesOf = (work: string) => all.filter((one) => one.work === work && one.role === 'baseline');
+    for (const work of WORKS) assert.ok(baselinesOf(work).length <= 1, work);
+    // Nothing else takes an incremental backup of a SQLite store.
+    const alone = WORKS.filter((work) => baselinesOf(work).length === 0);
+    assert.deepEqual(alone, ['SQLite: incremental backup']);
   });
 
   it('are chosen by parts of their names, or by the whole name', () => {
@@ -24,6 +25,18 @@ describe('contenders', () => {
     assert.deepEqual(names(['=backup', '=verify']), ['backup', 'verify']);
     assert.equal(names([]).length, all.length);
     assert.throws(() => names(['pg_dumb']), /no contender is called pg_dumb; there are: backup;/);
+  });
+
+  it('find as much new as each other when they take an incremental backup, or nothing', () => {
+    const incremental = all.filter(({ work }) => work.endsWith('incremental backup'));
+    for (const { name, newEvents } of incremental) {
+      assert.equal(newEvents, name.endsWith('nothing new') ? undefined : NEW_EVENTS, name);
+    }
+    const others = all.filter((one) => !incremental.includes(one));
+    assert.deepEqual(
+      others.filter(({ newEvents }) => newEvents !== undefined),
+      [],
+    );
   });
 
   it('miss a program of their own, or one of what they work on', () => {

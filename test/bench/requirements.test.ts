@@ -54,4 +54,12 @@ describe('requirements', () => {
     assert.equal(finding.events, 10_000_000);
     assert.equal(finding.verdict, 'aim reached');
   });
+
+  it('may be about one number of events, and are judged by no other', () => {
+    const at: Requirement = { ...requirement, at: 1_000_000 };
+    const large = outcome({ events: 10_000_000 });
+    assert.equal(judge(requirement, [outcome(), large]).events, 10_000_000);
+    assert.equal(judge(at, [outcome(), large]).events, 1_000_000);
+    assert.equal(judge(at, [large]).verdict, 'not measured');
+  });
 });

@@ -36,7 +36,7 @@ describe('tables', () => {
       ...['full backup', 'wall s', 'ratio', 'client CPU s', 'server CPU s', 'peak MiB', 'MB', 'ratio'],
       'events/s',
     ]);
-    assert.deepEqual(ours, ['backup', '5.00', '0.250', '8.0', '5.0', '150', '0.5', '0.500', '200,000']);
+    assert.deepEqual(ours, ['backup', '5.00', '0.250', '8.0', '5.0', '150', '0.500', '0.500', '200,000']);
     assert.equal(baseline?.[2], '1.000');
   });
 
@@ -44,6 +44,26 @@ describe('tables', () => {
     const [head, , row] = resultTables(outcome())[1]!.table.split('\n').map(cellsOf);
     assert.deepEqual(head, ['verify', 'wall s', 'ratio', 'client CPU s', 'peak MiB', 'events/s']);
     assert.equal(row?.[2], '–');
+  });
+
+  it('say of an incremental backup what it wrote, however little, and not how many events there are a second', () => {
+    const work = 'incremental backup';
+    const results = [
+      result('incremental', 'ours', { wallSeconds: 1, bytes: 151_400 }, work),
+      result('pgBackRest incremental', 'baseline', { wallSeconds: 4, bytes: 60_500_000 }, work),
+    ];
+    const [head, , ours] = resultTables(outcome({ results }))[0]!.table.split('\n').map(cellsOf);
+    assert.deepEqual(head?.slice(-2), ['MB', 'ratio']);
+    assert.deepEqual(ours, ['incremental', '1.00', '0.250', '8.0', '5.0', '150', '0.151', '0.003']);
+  });
+
+  it('show a tiny ratio with the decimals that tell', () => {
+    const backup = result('backup', 'ours', { bytes: 95_000_000 });
+    const results = [backup, result('incremental', 'ours', { bytes: 151_400 }, 'incremental backup')];
+    const bytes = REQUIREMENTS.find(({ figure, of }) => figure === 'bytes' && of.includes('incremental'))!;
+    const finding = judge(bytes, [outcome({ results })]);
+    const cells = cellsOf(requirementsTable([finding]).split('\n')[2]!);
+    assert.deepEqual(cells.slice(1, 5), ['0.0016', '0.0100', '–', 'reached']);
   });
 
   it('say for each requirement whether it was reached', () => {

@@ -129,6 +129,7 @@ describe('settings', () => {
     assert.deepEqual(await loadSettings({ flags: {}, env: {}, cwd }), {
       store: null,
       vault: null,
+      standby: null,
       backup: {},
       file: null,
     });

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { copyStream, holdsVersion } from '../../src/core/stream-entry.ts';
-import { addBatch, makeStreamTable, mergeTable, type StreamTable } from '../../src/core/stream-table.ts';
+import {
+  addBatch,
+  makeStreamTable,
+  mergeTable,
+  type StreamTable,
+  streamFacts,
+} from '../../src/core/stream-table.ts';
 import { encodeHeads } from '../../src/format/heads.ts';
 import { readHeadsInto } from '../../src/format/heads-table.ts';
 import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
@@ -84,6 +90,26 @@ describe('heads that are read back into a table', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('are many streams as well, more than there was room for', () => {
+    const table = makeStreamTable(1000);
+    for (let i = 0; i < 5000; i += 1) {
+      const id = `00000000-0000-7000-8000-${i.toString(16).padStart(12, '0')}`;
+      const line = {
+        streamId: `order-${i}`,
+        events: i + 1,
+        firstVersion: 1,
+        lastVersion: i + 1,
+        lastEventId: id,
+      };
+      readHeadsInto(table, Buffer.from(`${JSON.stringify(line)}\n`));
+    }
+    assert.equal(table.count, 5000);
+    for (const index of [0, 1, 999, 1000, 4999]) {
+      const { events, lastVersion } = streamFacts(table, index);
+      assert.deepEqual([events, lastVersion], [index + 1, index + 1]);
+    }
   });
 
   it('are refused when a line is none', async () => {

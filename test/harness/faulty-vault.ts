@@ -39,6 +39,7 @@ export function faultyVault(vault: Vault, fault: Fault): { vault: Vault; calls: 
         count();
         yield* vault.list(prefix);
       },
+      copyObject: (from, to) => counted(() => vault.copyObject(from, to)),
       removeObject: (name) => counted(() => vault.removeObject(name)),
       removeLeftovers: (prefix) => counted(() => vault.removeLeftovers(prefix)),
       close: () => vault.close(),

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type IncrementalOutcome, takeIncrementalBackup } from '../../src/backup/incremental.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
-import { readCatalog } from '../../src/format/catalog.ts';
-import { type Chain, requireChain } from '../../src/format/chain.ts';
+import type { Chain } from '../../src/format/chain.ts';
 import { searchStreams } from '../../src/format/chain-events.ts';
 import { addToContentDigest, contentDigestText, makeContentDigest } from '../../src/format/content-digest.ts';
 import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { newestChain } from './chain-backup.ts';
 import { awaitCommand, startCommand } from './command.ts';
 import { backupDefaults, testClock } from './memory-backup.ts';
 
@@ -20,11 +20,6 @@ export async function takeIncremental(
     verifyBackup({ vault, clock: testClock }, { manifest, folder }, { quick: false, parallel: 1, before });
   const ports = { store, vault, clock: testClock, verify };
   return takeIncrementalBackup(ports, chain ?? (await newestChain(vault)), backupDefaults);
-}
-
-export async function newestChain(vault: Vault): Promise<Chain> {
-  const catalog = await readCatalog(vault);
-  return requireChain(catalog, catalog.backups.at(-1)!);
 }
 
 /** A digest over all events of a chain: equal to that of a store with the same events. */

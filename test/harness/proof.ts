@@ -5,10 +5,11 @@ import { digestStore } from '../../src/integrity/store-digest.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
+import { newestChain } from './chain-backup.ts';
 import { backUp, testClock } from './memory-backup.ts';
 import { type NaiveName, startNaiveBackups } from './naive-backups.ts';
 import type { TestPostgres } from './postgres.ts';
-import { killIncremental, newestChain, takeIncremental } from './proof-run.ts';
+import { killIncremental, takeIncremental } from './proof-run.ts';
 import { NAIVE_SCHEMA, type SlowWriterOptions, startSlowWriters } from './slow-writers.ts';
 
 export interface ProofOptions

@@ -11,9 +11,11 @@ import { beginStep, type CommandContext, type Start, withStore, withVault } from
 import { helpEnd } from '../exit-codes.ts';
 import { fileRunner, prepareRanges, rangeRunner } from '../parallel-work.ts';
 import { systemClock, systemWriters } from '../wire.ts';
+import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';
 
 interface BackupFlags extends FormatFlags {
+  readonly fromChain?: string | true;
   readonly parallel?: number;
   readonly verify: boolean;
   readonly partSize?: number;
@@ -30,6 +32,10 @@ export function addBackupCommand(program: Command, start: Start): void {
   backup
     .command('full')
     .description('back up all events of a store, and what belongs to them')
+    .option(
+      '--from-chain [backup]',
+      'make it out of a chain in the vault, without the store: up to this backup (default: the newest)',
+    )
     .addOption(
       new Option('--format <format>', 'how chunks are written (default: columns)').choices(CHUNK_FORMATS),
     )
@@ -53,6 +59,7 @@ export function addBackupCommand(program: Command, start: Start): void {
           'eventcore backup full',
           'eventcore backup full --store postgres://backup@db.example/shop --vault file:/mnt/backups',
           'eventcore backup full --format jsonl        # chunks that zstdcat and jq can read',
+          'eventcore backup full --from-chain           # full and incremental backups become one full backup',
           'eventcore backup full --json | jq -r .backupId',
         ],
         [0, 1, 2, 3, 4, 5, 6, 130],
@@ -60,8 +67,12 @@ export function addBackupCommand(program: Command, start: Start): void {
     )
     .action((flags: BackupFlags) => {
       const attempt: Attempt = { kind: 'full', vault: null, backupId: null };
+      const { fromChain } = flags;
       return start(
-        (context) => backUp(context, flags, attempt),
+        (context) =>
+          fromChain === undefined
+            ? backUp(context, flags, attempt)
+            : backUpFromChain(context, { ...flags, fromChain }, attempt),
         () => describeLeft(attempt),
       );
     });

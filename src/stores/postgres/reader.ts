@@ -28,9 +28,19 @@ export async function joinReader(database: Database, token: SnapshotToken): Prom
   return readerOver(database, token, [await joinedConnection(database, token)]);
 }
 
+export interface PreparedReader extends BatchReader {
+  /** Opens connections for this many ranges: the server then begins to read each as soon as it is asked for. */
+  readonly prepare: (ranges: number) => Promise<void>;
+}
+
 /** Reads with the `idle` connections, and opens more when ranges are read at the same time. */
-export function readerOver(database: Database, token: SnapshotToken, idle: pg.Client[] = []): BatchReader {
+export function readerOver(database: Database, token: SnapshotToken, idle: pg.Client[] = []): PreparedReader {
   return {
+    prepare: async (ranges) => {
+      const missing = Math.max(0, ranges - idle.length);
+      const opening = Array.from({ length: missing }, () => joinedConnection(database, token));
+      idle.push(...(await Promise.all(opening)));
+    },
     readRange: (range, options) => readRange(database, token, idle, range, options),
     close: async () => {
       for (const client of idle.splice(0)) await endConnection(database, client);

@@ -63,7 +63,11 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     planChanges: (since, parallel) =>
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn);
-        return reason ?? cutChanges(await heapBytes(client, oid), parallel, String(since.snapshot));
+        if (reason !== null) return reason;
+        const ranges = cutChanges(await heapBytes(client, oid), parallel, String(since.snapshot));
+        // To look for what is new takes the server a while, in which whoever asks has much to do and answers no server.
+        await reader.prepare(ranges.length);
+        return ranges;
       }),
     planChangesIn: (since, ranges) =>
       refusing(async () => {
@@ -110,10 +114,17 @@ async function scansParts(client: pg.Client): Promise<boolean> {
   return Number(rows[0]!.version) >= 140_000;
 }
 
-/** Where an index says all, the planner leaves the rows alone; else processors share them. */
+/** Up to these sizes one process counts quicker than several start, and leaves the other processors alone. */
+const SHARE_LARGE =
+  "SET LOCAL min_parallel_index_scan_size = '64MB'; SET LOCAL min_parallel_table_scan_size = '1GB'";
+
+/** Where an index says all, the planner leaves the rows alone; else, and where there is much, processors share them. */
 async function countEvents(client: pg.Client, schema: string): Promise<number> {
   const sql = `SELECT count(*)::text AS events FROM ${qualified(schema, EVENTS.name)}`;
-  return Number((await client.query<{ events: string }>(sql)).rows[0]!.events);
+  // Sent as one: the server then counts, however long nobody here has time to answer it.
+  const results: unknown = await client.query(`${SHARE_LARGE}; ${sql}`);
+  const counted = (results as pg.QueryResult<{ events: string }>[]).at(-1)!;
+  return Number(counted.rows[0]!.events);
 }
 
 async function* readCompanions(

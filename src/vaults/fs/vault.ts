@@ -5,6 +5,7 @@ import { BackupError } from '../../core/errors.ts';
 import { assertObjectName, assertObjectPrefix } from '../../core/object-name.ts';
 import { assertRangeInside } from '../../core/object-range.ts';
 import type { ObjectInfo, Vault } from '../../core/vault.ts';
+import { copyObject } from './copy.ts';
 import {
   assertRootInPlace,
   findDirectory,
@@ -49,6 +50,7 @@ export function openDirectoryVault(path: string): Vault {
     readRange: (name, offset, length) => readRange(root(), name, offset, length),
     stat: (name) => statByName(root(), name),
     list: (prefix) => list(root(), prefix),
+    copyObject: (from, to) => copyByName(root(), from, to),
     removeObject: (name) => removeObject(root(), name),
     removeLeftovers: async (prefix) => {
       assertObjectPrefix(prefix);
@@ -145,6 +147,19 @@ async function statByName(root: Root, name: string): Promise<ObjectInfo | null> 
   const info = path === null ? null : await statObject(path, name);
   if (info === null) await assertRootInPlace(root);
   return info;
+}
+
+async function copyByName(root: Root, from: string, to: string): Promise<void> {
+  assertObjectName(to);
+  const path = await findPath(root, from);
+  const info = path === null ? null : await statObject(path, from);
+  if (path === null || info === null) throw await missing(root, from);
+  await assertRootInPlace(root);
+  const source = {
+    ...{ path, sizeBytes: info.sizeBytes, missing: () => missing(root, from) },
+    readRange: (offset: number, length: number) => readRange(root, from, offset, length),
+  };
+  await copyObject(root, source, to);
 }
 
 async function* list(root: Root, prefix: string): AsyncGenerator<ObjectInfo> {

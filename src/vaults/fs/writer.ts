@@ -10,7 +10,7 @@ import { makeUnfinishedName } from './unfinished.ts';
 /** Small writes are gathered up to this size. */
 const BUFFER_BYTES = 256 * 1024;
 /** How often a directory that another writer's clean-up removed is created again. */
-const OPEN_ATTEMPTS = 20;
+export const OPEN_ATTEMPTS = 20;
 const FILE_MODE = 0o600;
 
 interface Unfinished {
@@ -82,7 +82,7 @@ async function openTemporary(root: Root, segments: readonly string[], target: st
   }
 }
 
-async function assertFree(path: string): Promise<void> {
+export async function assertFree(path: string): Promise<void> {
   try {
     const found = await lstat(path);
     if (!found.isDirectory()) throw alreadyExists(path);

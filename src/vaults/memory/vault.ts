@@ -20,6 +20,7 @@ export function memoryVault(): Vault {
     readRange: async (name, offset, length) => readRange(objects, name, offset, length),
     stat: async (name) => stat(objects, name),
     list: (prefix) => list(objects, prefix),
+    copyObject: async (from, to) => copyObject(objects, from, to),
     removeObject: async (name) => {
       assertObjectName(name);
       objects.delete(name);
@@ -65,11 +66,24 @@ function assertFree(objects: Objects, name: string): void {
 }
 
 function readRange(objects: Objects, name: string, offset: number, length: number): Uint8Array {
-  assertObjectName(name);
-  const bytes = objects.get(name)?.bytes;
-  if (bytes === undefined) throw new BackupError('vault_object_missing', `there is no object "${name}"`);
+  const { bytes } = requireObject(objects, name);
   assertRangeInside(name, bytes.length, offset, length);
   return bytes.slice(offset, offset + length);
+}
+
+function requireObject(objects: Objects, name: string): MemoryObject {
+  assertObjectName(name);
+  const object = objects.get(name);
+  if (object !== undefined) return object;
+  throw new BackupError('vault_object_missing', `there is no object "${name}"`);
+}
+
+/** The bytes of an object never change, so two can share them. */
+function copyObject(objects: Objects, from: string, to: string): void {
+  assertObjectName(to);
+  const { bytes } = requireObject(objects, from);
+  assertFree(objects, to);
+  objects.set(to, { bytes, modifiedAtMs: Date.now() });
 }
 
 function stat(objects: Objects, name: string): ObjectInfo | null {

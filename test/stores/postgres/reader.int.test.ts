@@ -71,6 +71,30 @@ test('threads that join a snapshot read each event once, from a table with dead 
   );
 });
 
+test('whoever knows the ranges of what is new has a session for each: the server reads as soon as it is asked', async () => {
+  await store.append([{ streamId: 'a', events: [{ type: 'T', data: '1' }] }]);
+  const before = await store.openSnapshot();
+  const { cursor } = before;
+  await before.close();
+  await store.append([{ streamId: 'a', events: [{ type: 'T', data: '2' }] }]);
+  const snapshot = await store.openSnapshot();
+  const ranges = await snapshot.planChanges(cursor, 2);
+  assert.ok(typeof ranges !== 'string' && ranges.length === 1, String(ranges));
+  const sessions = `SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle in transaction' AND backend_xmin IS NOT NULL`;
+  const open = (await server.exec(sessions, database)).map(({ pid }) => pid);
+  assert.equal(open.length, 2);
+  assert.deepEqual(
+    (await readRows(snapshot, ranges)).map((row) => row.version),
+    [2],
+  );
+  assert.equal(await snapshot.countEvents(), 2);
+  // The reading took none but those.
+  const still = (await server.exec(sessions, database)).map(({ pid }) => pid);
+  assert.deepEqual(still.sort(), open.sort());
+  await snapshot.close();
+});
+
 async function readInThread(token: string, range: StoreRange): Promise<string[]> {
   const thread = new Worker(new URL('./range-thread.ts', import.meta.url), {
     workerData: { address: server.address(database), token, range },

@@ -1,6 +1,6 @@
 /**
- * Writes objects until it is killed, several at a time. Each is named after the SHA-256 of its content, and its
- * name is printed once its commit has resolved.
+ * Writes objects, and copies each, until it is killed, several at a time. Each is named after the SHA-256 of its
+ * content, and its name is printed once its commit, or the copy, has resolved.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
@@ -20,6 +20,8 @@ async function writeForEver(directory: string): Promise<void> {
     for (let at = 0; at < size; at += 50_000) await writer.write(bytes.subarray(at, at + 50_000));
     await writer.commit();
     writeSync(1, `${name}\n`);
+    await vault.copyObject(name, `copies/${name}`);
+    writeSync(1, `copies/${name}\n`);
   }
 }
 

@@ -33,6 +33,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       (vault: Vault) =>
         giveUp(vault, at, content),
   ),
+  {
+    weight: 2,
+    arbitrary: fc.tuple(name, name).map((names) => (vault: Vault) => vault.copyObject(...names)),
+  },
   { weight: 2, arbitrary: name.map((at) => (vault: Vault) => vault.removeObject(at)) },
   fc.tuple(name, length, length).map((range) => (vault: Vault) => vault.readRange(...range)),
   name.map((at) => async (vault: Vault) => (await vault.stat(at))?.sizeBytes),

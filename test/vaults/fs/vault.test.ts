@@ -147,6 +147,8 @@ test('a symbolic link that leads out of the vault is not followed, for writing o
     await symlink(join(outside, 'new'), join(path, 'vault', 'real', 'dangling'));
 
     assert.equal((await failure(vault.createObject('linked/x'))).code, 'vault_refused');
+    assert.equal((await failure(vault.copyObject('real/alias', 'copy'))).code, 'vault_object_missing');
+    assert.equal((await failure(vault.copyObject('real/object', 'linked/x'))).code, 'vault_refused');
     assert.equal((await failure(vault.createObject('linked/deeper/x'))).code, 'vault_refused');
     assert.equal((await failure(vault.createObject('real/alias'))).code, 'vault_object_exists');
     assert.equal((await failure(vault.createObject('real/dangling'))).code, 'vault_object_exists');
@@ -236,6 +238,7 @@ test('an unmounted disk is noticed: the empty directory in its place is not take
       () => names(vault),
       () => vault.stat('backups/object'),
       () => vault.readRange('backups/object', 0, 1),
+      () => vault.copyObject('backups/object', 'backups/copy'),
       () => vault.removeObject('backups/object'),
       () => vault.removeLeftovers(''),
     ];
@@ -260,6 +263,10 @@ test('a directory without the right to write opens for reading and refuses to be
       const refused = await failure(reader.createObject('backups/other'));
       assert.equal(refused.code, 'vault_refused');
       assert.match(refused.message, /EACCES/);
+      assert.equal(
+        (await failure(reader.copyObject('backups/object', 'backups/copy'))).code,
+        'vault_refused',
+      );
       assert.equal((await failure(reader.removeObject('backups/object'))).code, 'vault_refused');
       assert.equal((await failure(openDirectoryVault(path).open({ create: true }))).code, 'vault_refused');
       assert.deepEqual(await names(reader), ['backups/object']);

@@ -1,21 +1,24 @@
 import type { Clock } from '../core/clock.ts';
-import { runLimited } from '../core/concurrency.ts';
-import { throwIfAborted } from '../core/errors.ts';
-import { makeFacts, mergeFacts } from '../core/event-facts.ts';
+import { awaitedLater } from '../core/concurrency.ts';
+import { BackupError } from '../core/errors.ts';
 import type { EventStore, StoreDescription, StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification, Progress } from '../core/report.ts';
-import { makeStages, mergeStages, type Stages } from '../core/stages.ts';
-import { makeStreamTable, mergeTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
-import { timeFromUnixMs } from '../core/time.ts';
+import type { Stages } from '../core/stages.ts';
+import type { StreamTable } from '../core/stream-table.ts';
+import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
+import type { Writers } from '../core/writers.ts';
+import { type Attempt, attemptName, encodeAttempt } from '../format/attempt-codec.ts';
+import { BACKUPS_PREFIX, bundleFolder } from '../format/bundle.ts';
 import { writeObject } from '../format/data-file-writer.ts';
-import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
-import { encodeManifest } from '../format/manifest-codec.ts';
-import { noEventStore, notSound, removeAttempt } from './attempt.ts';
-import { composeManifest } from './manifest.ts';
-import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
+import { noEventStore } from './attempt.ts';
+import { atWork, canBeTakenUp, type FoundAttempt, findAttempts, whyNotTakenUp } from './attempts.ts';
+import { finish, giveUp, limitsAt, type Target, writeRest } from './finish.ts';
+import type { KeptFileJob } from './kept-file.ts';
+import type { RangeHooks, RangeJob, RangeResult } from './range.ts';
+import { progressOver, readRanges } from './read-ranges.ts';
+import { resumeBackup } from './resume.ts';
 
 export interface FullBackupPorts {
   readonly store: EventStore;
@@ -23,9 +26,15 @@ export interface FullBackupPorts {
   readonly clock: Clock;
   /** Runs a range in another thread, which joins the snapshot by its token. Not called for all ranges. */
   readonly runRange?: (snapshotToken: string, job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
+  /** Looks through a finished file of an attempt in another thread. */
+  readonly runKept?: (job: KeptFileJob, hooks: RangeHooks) => Promise<RangeResult>;
+  /** Without it no attempt is taken up, and none can be taken up later. */
+  readonly writers?: Writers;
   /** Checks what was written before the manifest makes it a backup. Left out: no check. */
   readonly verify?: (manifest: Manifest, folder: string) => Promise<BackupVerification>;
 }
+
+export type ResumingPorts = FullBackupPorts & { readonly writers: Writers };
 
 export interface FullBackupOptions {
   readonly format: ChunkFormat;
@@ -35,6 +44,15 @@ export interface FullBackupOptions {
   /** Ranges read at the same time, 1–64. */
   readonly parallel: number;
   readonly chunkBytes: number;
+  /** About how much of a large store goes into one event file; what is finished of a backup that dies is kept by files. */
+  readonly rangeBytes?: number;
+  /**
+   * Which attempt to take up: the one with this id, or none (false). Left out: the newest of this store and these formats
+   * whose writer is known to be dead.
+   */
+  readonly resume?: string | false;
+  /** Names the backup once it is begun. */
+  readonly onBegin?: (backupId: string) => void;
   /** Name and version of the program, for the manifest. */
   readonly software: string;
   readonly onProgress?: (progress: Progress) => void;
@@ -52,39 +70,72 @@ export interface FullBackupReport {
   readonly leftoversRemoved: number;
   /** Where the time of reading and writing went. */
   readonly stages: Stages;
+  /** What was taken up; null when the backup was begun by this run. */
+  readonly resumed: ResumedReport | null;
+  /** Why attempts were not taken up, or given up. */
+  readonly notes: readonly string[];
 }
 
-const DAY_MS = 86_400_000;
+export interface ResumedReport {
+  readonly attemptStartedAt: string;
+  readonly filesKept: number;
+  readonly eventsKept: number;
+  /** What the store had committed in the parts that were kept. */
+  readonly eventsAdded: number;
+}
+
+/** What a backup that dies should lose at most is read in a second or two. */
+const RANGE_BYTES = 256 << 20;
 
 /**
  * Backs up all of a store. The manifest is written last, after everything else is durable and (with
- * `ports.verify`) read back and found sound; a failure or an abort before that removes what was written.
+ * `ports.verify`) read back and found sound; a failure or an abort before that removes what was written, unless another run
+ * can take it up.
  */
 export async function takeFullBackup(
   ports: FullBackupPorts,
   options: FullBackupOptions,
 ): Promise<FullBackupReport> {
-  const { store, vault, clock } = ports;
+  const { store, vault } = ports;
   const source = await store.inspect();
   if (source.state === 'missing') throw noEventStore(store.address);
   await vault.open({ create: true });
   const leftoversRemoved = await vault.removeLeftovers(BACKUPS_PREFIX);
-  const backupId = clock.uuid();
-  const folder = bundleFolder('full', backupId);
-  try {
-    const written = await writeFiles(ports, options, folder, source);
-    const manifest = composeManifest({ ...written, source, backupId, finishedAtMs: clock.now(), options });
-    releaseTable(written.table);
-    options.onStep?.('verifying');
-    const verification = (await ports.verify?.(manifest, folder)) ?? null;
-    if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
-    throwIfAborted(options.signal);
-    await writeObject(vault, folder + MANIFEST_NAME, encodeManifest(manifest));
-    return { manifest, folder, verification, leftoversRemoved, stages: written.stages };
-  } catch (error) {
-    await removeAttempt(vault, folder);
-    throw error;
+  const notes: string[] = [];
+  const resumed = await resume(ports, options, source, notes);
+  const report = resumed ?? { ...(await takeAnew(ports, options, source)), resumed: null };
+  return { ...report, leftoversRemoved, notes };
+}
+
+/** Takes up an attempt, if there is one; null when the backup is to be begun anew. */
+async function resume(
+  ports: FullBackupPorts,
+  options: FullBackupOptions,
+  source: StoreDescription,
+  notes: string[],
+): Promise<Omit<FullBackupReport, 'leftoversRemoved' | 'notes'> | null> {
+  const { writers } = ports;
+  if (writers === undefined || options.resume === false) return null;
+  const wanted = options.resume;
+  const fit: FoundAttempt[] = [];
+  let fault = wanted === undefined ? null : 'there is no such attempt';
+  for (const attempt of await findAttempts(ports.vault)) {
+    if (wanted !== undefined && !attempt.backupId.startsWith(wanted)) continue;
+    fault = whyNotTakenUp(attempt, { ...options, isNamed: wanted !== undefined }, writers);
+    if (fault === null) fit.push(attempt);
+    else notes.push(`attempt ${attempt.backupId} is not taken up: ${fault}`);
   }
+  if (fit.length > 0) {
+    const outcome = await resumeBackup({ ...ports, writers }, options, source, fit);
+    if (outcome.kind === 'taken') return outcome.report;
+    fault = outcome.reason;
+    if (outcome.kind === 'anew') notes.push(`an unfinished backup was thrown away: ${fault}`);
+    if (outcome.kind === 'anew') return null;
+  }
+  if (wanted === undefined) return null;
+  throw new BackupError('backup_not_found', `attempt ${wanted} cannot be taken up: ${fault}`, {
+    hint: '`eventcore list` shows the attempts of this vault; without --resume a backup is begun anew',
+  });
 }
 
 export interface WrittenFiles {
@@ -97,73 +148,66 @@ export interface WrittenFiles {
   readonly cursor: StoreSnapshot['cursor'];
 }
 
+async function takeAnew(ports: FullBackupPorts, options: FullBackupOptions, source: StoreDescription) {
+  const { vault, clock } = ports;
+  const backupId = clock.uuid();
+  const target: Target = { folder: bundleFolder('full', backupId), backupId, source };
+  options.onBegin?.(backupId);
+  atWork.add(backupId);
+  try {
+    const { written, runs } = await writeFiles(ports, options, target);
+    return await finish(ports, options, target, written, runs);
+  } catch (error) {
+    throw await giveUp(vault, target, error);
+  } finally {
+    atWork.delete(backupId);
+  }
+}
+
 async function writeFiles(
   ports: FullBackupPorts,
   options: FullBackupOptions,
-  folder: string,
-  source: StoreDescription,
-): Promise<WrittenFiles> {
+  target: Target,
+): Promise<{ written: WrittenFiles; runs: number }> {
   const snapshot = await ports.store.openSnapshot();
   try {
     const startedAtMs = ports.clock.now();
-    const limits = { versionBase: source.versionBase, futureAfter: timeFromUnixMs(startedAtMs + DAY_MS) };
+    const limits = limitsAt(startedAtMs, target.source);
     options.onStep?.('reading events');
-    const ranges = await readRanges(ports, options, snapshot, { folder, limits });
-    const companions = await writeCompanionsFile(ports.vault, folder, options, snapshot.readCompanions());
-    const cursor = await snapshot.settledCursor();
-    // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
-    await snapshot.close();
-    const { table, facts, stages } = mergeResults(ranges);
-    const heads = await writeHeadsFile(ports.vault, folder, options, table);
-    const files = [...ranges.map((range) => range.file), heads.file, companions].filter(
-      (file) => file !== null,
+    const onProgress = progressOver(await snapshot.estimate(), options.onProgress);
+    const ranges = await snapshot.planRanges(options.parallel, options.rangeBytes ?? RANGE_BYTES);
+    // Reading does not wait for it: an attempt that dies before is of no use to anyone.
+    const recording = awaitedLater(record(ports, options, target, snapshot, { ranges, startedAtMs }));
+    const common = { folder: target.folder, limits, onProgress };
+    const gathered = await readRanges(ports, options, snapshot, ranges, common).finally(() =>
+      recording.catch(() => undefined),
     );
-    return { startedAtMs, files, facts, table, stages, headsDigest: heads.digest, cursor };
+    const runs = await recording;
+    const rest = await writeRest(ports, options, target.folder, snapshot, gathered);
+    return { written: { ...rest, startedAtMs }, runs };
   } finally {
     await snapshot.close();
   }
 }
 
-async function readRanges(
-  ports: FullBackupPorts,
-  options: FullBackupOptions,
+/** Leaves word for a run that may have to take this one up. Gives how many attempts are in the folder then. */
+async function record(
+  { vault, writers }: FullBackupPorts,
+  { format, compression, level }: FullBackupOptions,
+  { folder, backupId }: Target,
   snapshot: StoreSnapshot,
-  common: Pick<RangeJob, 'folder' | 'limits'>,
-): Promise<RangeResult[]> {
-  const estimate = await snapshot.estimate();
-  const ranges = await snapshot.planRanges(options.parallel);
-  const done = { events: 0, bytes: 0 };
-  const onProgress = (events: number, bytes: number): void => {
-    done.events += events;
-    done.bytes += bytes;
-    options.onProgress?.({ ...done, totalEvents: estimate.events, totalBytes: estimate.bytes });
+  { ranges, startedAtMs }: { readonly ranges: readonly StoreRange[]; readonly startedAtMs: number },
+): Promise<number> {
+  // The only file of a small store is finished when there is hardly anything left to do.
+  if (writers === undefined || ranges.length === 1 || !canBeTakenUp(snapshot.cursor)) return 0;
+  const cursor = await snapshot.settledCursor();
+  if (!canBeTakenUp(cursor)) return 0;
+  const attempt: Attempt = {
+    ...{ attemptVersion: 1, backupId, number: 1 },
+    startedAt: formatTime(timeFromUnixMs(startedAtMs), 3),
+    ...{ writer: writers.self, format, compression, level, cursor },
+    reads: ranges.map(({ index, spec }) => ({ part: index, file: index + 1, spec })),
   };
-  const { format, compression, level, chunkBytes } = options;
-  const { token } = snapshot;
-  // All of a small store is read sooner than a thread for it has started.
-  const runRange = ranges.length === 1 ? undefined : ports.runRange;
-  const readOne = (range: StoreRange, signal: AbortSignal): Promise<RangeResult> => {
-    const job: RangeJob = { ...common, range, format, compression, level, chunkBytes };
-    const hooks: RangeHooks = { onProgress, signal };
-    const isShared = token !== null && runRange !== undefined;
-    // This thread reads a range too where it has nothing else to do: all that is needed is loaded here.
-    if (isShared && (range.index > 0 || snapshot.servesJoined)) return runRange(token, job, hooks);
-    const compressIn = isShared ? 'inline' : 'pool';
-    return backUpRange({ reader: snapshot, vault: ports.vault, compressIn }, job, hooks);
-  };
-  return runLimited(ranges, token === null ? 1 : options.parallel, readOne, options.signal);
-}
-
-function mergeResults(ranges: readonly RangeResult[]): Pick<WrittenFiles, 'table' | 'facts' | 'stages'> {
-  const table = ranges[0]?.table ?? makeStreamTable();
-  const facts = makeFacts();
-  const stages = makeStages();
-  ranges.forEach((range, i) => {
-    mergeFacts(facts, range.facts);
-    mergeStages(stages, range.stages);
-    if (i === 0) return;
-    mergeTable(table, range.table);
-    releaseTable(range.table);
-  });
-  return { table, facts, stages };
+  await writeObject(vault, folder + attemptName(1), encodeAttempt(attempt));
+  return 1;
 }

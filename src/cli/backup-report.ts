@@ -1,4 +1,5 @@
-import type { FullBackupReport } from '../backup/full.ts';
+import { hasFinishedFiles } from '../backup/finish.ts';
+import type { FullBackupReport, ResumedReport } from '../backup/full.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
@@ -41,12 +42,19 @@ export async function describeLeft({ kind, vault: address, backupId }: Attempt):
   if (address === null || backupId === null) return 'nothing was written';
   const folder = bundleFolder(kind, backupId);
   return withVault(address, { create: false }, async (vault) => {
+    if (kind === 'full' && (await hasFinishedFiles(vault, { folder, backupId }))) {
+      return `what was finished stays in ${folder}, and \`eventcore backup full\` goes on from there`;
+    }
     for await (const _ of vault.list(folder)) {
       return `${folder} is left behind in ${address}; it is no backup, and \`eventcore list\` shows it`;
     }
     return 'what had been written was removed, nothing is left behind';
   });
 }
+
+/** Of a full backup, or of an incremental one, which is never taken up. */
+type Reported = Omit<FullBackupReport, 'resumed' | 'notes'> &
+  Partial<Pick<FullBackupReport, 'resumed' | 'notes'>>;
 
 interface Account {
   readonly store: string;
@@ -58,12 +66,9 @@ interface Account {
   readonly headsReason?: string | null;
 }
 
-export function reportBackup(
-  { output, log }: CommandContext,
-  report: FullBackupReport,
-  account: Account,
-): void {
-  const { manifest, folder, verification, leftoversRemoved, stages } = report;
+export function reportBackup({ output, log }: CommandContext, report: Reported, account: Account): void {
+  const { manifest, folder, verification, leftoversRemoved, stages, resumed = null, notes = [] } = report;
+  for (const note of notes) log.warn(note);
   warnOfLeftovers(log, leftoversRemoved);
   output.document({
     ...backupDocument(manifest),
@@ -76,6 +81,7 @@ export function reportBackup(
       stages: roundedStages(stages),
     },
     elapsedMs: account.elapsedMs,
+    ...(manifest.kind === 'full' ? { resumed } : {}),
     reason: account.instead ?? account.headsReason ?? null,
   });
   output.account(backupLines(report, account, output.paint));
@@ -86,30 +92,35 @@ export function warnOfLeftovers(log: CommandContext['log'], count: number): void
 }
 
 function backupLines(
-  { manifest, verification, stages }: FullBackupReport,
+  { manifest, verification, stages, resumed }: Reported,
   { store, vault, elapsedMs, instead, headsReason }: Account,
   paint: CommandContext['output']['paint'],
 ): string[] {
   const { durationMs, totalEvents, sizeBytes } = manifest;
-  const rate = formatRate(totalEvents, durationMs, 'event');
+  const rate = formatRate(totalEvents - (resumed?.eventsKept ?? 0), durationMs, 'event');
+  // How large events are that an earlier run read, nobody has counted.
+  const origin = resumed == null ? `, from ${formatBytes(stages.eventBytes)}` : '';
   return [
     `${paint('good', 'Backed up')} ${printable(store)}`,
     ...renderPairs([
       ['backup', `${manifest.backupId}  (${manifest.kind})`],
       ...chainPairs(manifest),
+      ...(resumed == null ? [] : [['taken up', describeResumed(resumed)] as const]),
       ...(instead == null ? [] : [['full because', instead] as const]),
       ...(headsReason == null ? [] : [['compared', `stream by stream: ${headsReason}`] as const]),
       ['vault', printable(vault)],
       ['events', `${formatCount(totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`],
       ...recordedPairs(manifest),
-      [
-        'size',
-        `${formatBytes(sizeBytes)} as ${formatName(manifest)}, from ${formatBytes(stages.eventBytes)}`,
-      ],
+      ['size', `${formatBytes(sizeBytes)} as ${formatName(manifest)}${origin}`],
       ['verified', checkText(verification, paint)],
       ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],
     ]),
   ];
+}
+
+function describeResumed({ attemptStartedAt, filesKept, eventsKept, eventsAdded }: ResumedReport): string {
+  const kept = `${plural(eventsKept, 'event')} in ${plural(filesKept, 'file')}`;
+  return `an attempt of ${formatInstant(attemptStartedAt)}: kept ${kept}, added ${formatCount(eventsAdded)}`;
 }
 
 export function recordedPairs({ eventRange }: Manifest): [string, string][] {

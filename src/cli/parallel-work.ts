@@ -1,4 +1,5 @@
 import type { FullBackupPorts } from '../backup/full.ts';
+import { hereFirst } from '../core/concurrency.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import type { VerifyPorts } from '../integrity/verify-backup.ts';
@@ -10,7 +11,6 @@ import { prepareThreads, runInThread } from './threads.ts';
 /** To start a thread takes about as long as to check or load this much. */
 const WORTH_A_THREAD_BYTES = 16 << 20;
 
-type RunRange = NonNullable<FullBackupPorts['runRange']>;
 type RunFile = NonNullable<VerifyPorts['runFile']>;
 type RunLoad = NonNullable<RestorePorts['runLoad']>;
 
@@ -21,10 +21,15 @@ export function prepareRanges(store: string, parallel: number): void {
 }
 
 /** How ranges are read: each in a thread of its own, or, one after the other, in this one. */
-export function rangeRunner(store: string, vault: Vault, parallel: number): { runRange?: RunRange } {
+export function rangeRunner(
+  store: string,
+  vault: Vault,
+  parallel: number,
+): Pick<FullBackupPorts, 'runRange' | 'runKept'> {
   if (parallel === 1) return {};
   return {
     runRange: (token, job, hooks) => runInThread('range', { store, vault: vault.address, token, job }, hooks),
+    runKept: (job, hooks) => runInThread('kept', { vault: vault.address, job }, hooks),
   };
 }
 
@@ -36,19 +41,14 @@ export function prepareFiles(parallel: number): void {
 /** How files are checked: a large one here, further large ones in threads meanwhile, and small ones here between. */
 export function fileRunner(vault: Vault, parallel: number): { runFile?: RunFile } {
   if (parallel === 1) return {};
-  let isBusy = false;
-  const runHere: RunFile = async (job, hooks) => {
-    isBusy = true;
-    try {
-      return await verifyFile(vault, job, hooks);
-    } finally {
-      isBusy = false;
-    }
-  };
+  const runHere: RunFile = (job, hooks) => verifyFile(vault, job, hooks);
+  const runLarge = hereFirst(runHere, (job, hooks) =>
+    runInThread('verify', { vault: vault.address, job }, hooks),
+  );
   return {
     runFile: (job, hooks) => {
-      if (job.quick || job.file.plainBytes < WORTH_A_THREAD_BYTES) return verifyFile(vault, job, hooks);
-      return isBusy ? runInThread('verify', { vault: vault.address, job }, hooks) : runHere(job, hooks);
+      const isSmall = job.quick || job.file.plainBytes < WORTH_A_THREAD_BYTES;
+      return isSmall ? runHere(job, hooks) : runLarge(job, hooks);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { KeptFileJob } from '../backup/kept-file.ts';
 import type { RangeHooks, RangeJob, RangeResult } from '../backup/range.ts';
 import { closeTable } from '../core/stream-table.ts';
 import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../integrity/verify-file.ts';
@@ -7,6 +8,7 @@ import { openStore, openVault } from './wire.ts';
 /** What can run in a thread of its own. Inputs and results survive structured cloning. */
 export interface ThreadJobs {
   range: { input: { store: string; vault: string; token: string; job: RangeJob }; result: RangeResult };
+  kept: { input: { vault: string; job: KeptFileJob }; result: RangeResult };
   verify: { input: { vault: string; job: VerifyFileJob }; result: VerifyFileResult };
   load: { input: { store: string; vault: string; token: string; job: LoadJob }; result: LoadResult };
 }
@@ -37,6 +39,19 @@ export const threadJobs: JobTable = {
       return result;
     } finally {
       await store.close();
+      await vault.close();
+    }
+  },
+
+  async kept(input, hooks) {
+    const { readKeptFile } = await import('../backup/kept-file.ts');
+    const vault = openVault(input.vault);
+    try {
+      await vault.open({ create: false });
+      const result = await readKeptFile(vault, input.job, hooks);
+      closeTable(result.table);
+      return result;
+    } finally {
       await vault.close();
     }
   },

@@ -3,12 +3,23 @@ import type { Clock } from '../core/clock.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
+import type { Writers } from '../core/writers.ts';
+import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
 import { storeScheme, vaultPath } from './address.ts';
 
 /** The one place that knows which adapters there are. */
 
 export const systemClock: Clock = { now: Date.now, uuid: randomUUID };
+
+export const systemWriters: Writers = {
+  self: nameProcess(),
+  stateOf: (writer) => {
+    const named = parseProcess(writer);
+    // Where no system tells when a process started, its number alone does not name it.
+    return named === null || named.start === 0 ? 'unknown' : findProcessState(named);
+  },
+};
 
 /** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */
 const STORES: Readonly<Record<string, (address: string) => Promise<EventStore>>> = {

@@ -32,6 +32,40 @@ export async function runLimited<Item, Result>(
 }
 
 /**
+ * Hands results on in the order of their places, from 0, each as soon as all before it have come. What is handed on can be
+ * given up: with `runLimited`, few results wait at a time.
+ */
+export function inOrder<Result>(take: (result: Result) => void): (place: number, result: Result) => void {
+  const waiting = new Map<number, Result>();
+  let next = 0;
+  return (place, result) => {
+    waiting.set(place, result);
+    for (; waiting.has(next); next += 1) {
+      const ready = waiting.get(next)!;
+      waiting.delete(next);
+      take(ready);
+    }
+  };
+}
+
+/** Work is done `here` while nothing else is, and `elsewhere` meanwhile. */
+export function hereFirst<Arguments extends readonly unknown[], Result>(
+  here: (...job: Arguments) => Promise<Result>,
+  elsewhere: (...job: Arguments) => Promise<Result>,
+): (...job: Arguments) => Promise<Result> {
+  let isBusy = false;
+  return async (...job) => {
+    if (isBusy) return elsewhere(...job);
+    isBusy = true;
+    try {
+      return await here(...job);
+    } finally {
+      isBusy = false;
+    }
+  };
+}
+
+/**
  * Marks a promise as one that will be awaited later, in its turn: until then its failure must not end the process
  * as unhandled.
  */

@@ -123,14 +123,25 @@ export interface StoreSnapshot extends BatchReader {
   /** Rough sizes for progress, from the store's own statistics; null where it has none. */
   estimate(): Promise<{ events: number | null; bytes: number | null }>;
 
-  /** Cuts the store into at most `parallel` ranges that together hold each event exactly once. */
-  planRanges(parallel: number): Promise<StoreRange[]>;
+  /**
+   * Cuts the store into at most `parallel` ranges that together hold each event exactly once. With `rangeBytes` into more,
+   * of about this size, where ranges of one view can be read in a later one too (`planChangesIn`).
+   */
+  planRanges(parallel: number, rangeBytes?: number): Promise<StoreRange[]>;
 
   /**
    * At most `parallel` ranges that together hold, each once, every event that the view of `since` could not see, and
    * perhaps some that it saw: to be read at the same time. Or why that is not to be had, in words. Throws `store_behind` when this view is older.
    */
   planChanges(since: StoreCursor, parallel: number): Promise<StoreRange[] | string>;
+
+  /**
+   * Of ranges that the view of `since` was cut into: ranges that together hold, each once, every event that lies in them
+   * now and that the view of `since` could not see, and perhaps some that it saw. Where they are to be had, a range of that
+   * view may be read whole in this view as well, and all of them together still hold each event exactly once. Or why not, in
+   * words: what lay in one range may lie in another now. Throws `store_behind` when this view is older.
+   */
+  planChangesIn(since: StoreCursor, ranges: readonly StoreRange[]): Promise<StoreRange[] | string>;
 
   /** Ranges that together hold, each once, every event of these tails, and perhaps others: to be read in their order. */
   planTails(tails: readonly StreamTail[]): Promise<StoreRange[]>;
@@ -158,7 +169,7 @@ export interface StoreRange {
 
 /**
  * Identifies the state that a snapshot saw. Fields are the adapter's; PostgreSQL: systemIdentifier, timeline,
- * database, relation, snapshot. `headsDigest` is added by the backup.
+ * database, relation, filenode, snapshot. `headsDigest` is added by the backup.
  */
 export interface StoreCursor {
   readonly kind: StoreKind;

@@ -1,6 +1,7 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
+import { attemptName } from './attempt-codec.ts';
 import { BACKUPS_PREFIX, MANIFEST_NAME, parseBundleName } from './bundle.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES } from './manifest-codec.ts';
 
@@ -36,6 +37,8 @@ export interface UnfinishedEntry {
   readonly objects: number;
   readonly sizeBytes: number;
   readonly modifiedAtMs: number;
+  /** It left word of itself, so that a full backup can go on from what is finished. */
+  readonly canBeTakenUp: boolean;
 }
 
 interface Folder {
@@ -46,6 +49,7 @@ interface Folder {
   sizeBytes: number;
   modifiedAtMs: number;
   manifestBytes: number | null;
+  canBeTakenUp: boolean;
 }
 
 export async function readCatalog(vault: Vault): Promise<Catalog> {
@@ -55,7 +59,8 @@ export async function readCatalog(vault: Vault): Promise<Catalog> {
   for (const found of (await listFolders(vault)).values()) {
     const { folder, kind, backupId, objects, sizeBytes, modifiedAtMs } = found;
     if (found.manifestBytes === null) {
-      unfinished.push({ folder, kind, backupId, objects, sizeBytes, modifiedAtMs });
+      const { canBeTakenUp } = found;
+      unfinished.push({ folder, kind, backupId, objects, sizeBytes, modifiedAtMs, canBeTakenUp });
       continue;
     }
     try {
@@ -152,12 +157,13 @@ async function listFolders(vault: Vault): Promise<Map<string, Folder>> {
     folder.sizeBytes += object.sizeBytes;
     folder.modifiedAtMs = Math.max(folder.modifiedAtMs, object.modifiedAtMs);
     if (object.name === parsed.folder + MANIFEST_NAME) folder.manifestBytes = object.sizeBytes;
+    if (object.name === parsed.folder + attemptName(1)) folder.canBeTakenUp = true;
     folders.set(parsed.folder, folder);
   }
   return folders;
 }
 
-const EMPTY_FOLDER = { objects: 0, sizeBytes: 0, modifiedAtMs: 0, manifestBytes: null };
+const EMPTY_FOLDER = { objects: 0, sizeBytes: 0, modifiedAtMs: 0, manifestBytes: null, canBeTakenUp: false };
 
 async function readManifest(vault: Vault, found: Folder, sizeBytes: number): Promise<Manifest> {
   if (sizeBytes > MAX_MANIFEST_BYTES) throw new BackupError('damaged', `the manifest has ${sizeBytes} bytes`);

@@ -1,10 +1,16 @@
 import type { EventBatch } from '../core/event-batch.ts';
+import type { Manifest } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
-import type { Chain } from './chain.ts';
 import { chunkCodec } from './chunk-codec.ts';
 import type { ChunkEntry } from './chunk-index.ts';
 import { fetchChunks, readIndex, withPlain } from './data-file-reader.ts';
 import { mayContain } from './stream-filter.ts';
+
+/** What is needed to know of a backup to read its events. */
+export interface EventFiles {
+  readonly folder: string;
+  readonly manifest: Pick<Manifest, 'format' | 'compression' | 'files'>;
+}
 
 export interface StreamSearch {
   /** Names of the streams that are still wanted; asked anew for each file, and when there are none the search ends. */
@@ -18,7 +24,11 @@ export interface StreamSearch {
  * Reads the chunks of a chain that may hold events of certain streams, newest backup first. Which ones, the stream filters
  * of the chunk tables say: of the others one in a hundred is read for nothing. Throws `damaged`.
  */
-export async function searchStreams(vault: Vault, chain: Chain, search: StreamSearch): Promise<void> {
+export async function searchStreams(
+  vault: Vault,
+  chain: readonly EventFiles[],
+  search: StreamSearch,
+): Promise<void> {
   for (const { folder, manifest } of chain.toReversed()) {
     const codec = chunkCodec(manifest.format);
     for (const file of manifest.files.filter(({ role }) => role === 'events')) {

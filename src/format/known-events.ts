@@ -5,8 +5,7 @@ import { partRows, type TakeKnown } from '../core/known-rows.ts';
 import { nameBytes, nameText } from '../core/name-text.ts';
 import { addBatch, makeStreamTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
-import type { Chain } from './chain.ts';
-import { searchStreams } from './chain-events.ts';
+import { type EventFiles, searchStreams } from './chain-events.ts';
 import {
   addToContentDigest,
   type ContentDigest,
@@ -43,7 +42,7 @@ const MAX_NOTED = 100_000;
 
 export function makeKnownEvents(
   vault: Vault,
-  chain: Chain,
+  chain: readonly EventFiles[],
   differences: Differences,
   { signal, maxNoted = MAX_NOTED }: { signal?: AbortSignal | undefined; maxNoted?: number } = {},
 ): KnownEvents {
@@ -79,7 +78,7 @@ function note(noted: Map<string, Noted>, batch: EventBatch, row: number): void {
 
 async function compareSums(
   vault: Vault,
-  chain: Chain,
+  chain: readonly EventFiles[],
   { table, digest }: { table: StreamTable; digest: ContentDigest },
   signal: AbortSignal | undefined,
 ): Promise<string | null> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { runLimited } from '../core/concurrency.ts';
+import { inOrder, runLimited } from '../core/concurrency.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Manifest, ManifestFile } from '../core/manifest.ts';
@@ -54,10 +54,10 @@ export async function verifyBackup(
 ): Promise<BackupVerification> {
   const { manifest, folder } = backup;
   const startedAtMs = ports.clock.now();
-  const results = await verifyFiles(ports, manifest, folder, options);
-  const fileProblems = results.flatMap((result) => result.problems);
+  const found = await verifyFiles(ports, manifest, folder, options);
+  const fileProblems = found.problems;
   const metadataProblems = [...describeSelf(manifest), ...describeChain(manifest, options)];
-  const { eventsChecked, eventProblems } = await compareResults(ports.vault, backup, results, options);
+  const { eventsChecked, eventProblems } = await compareFound(ports.vault, backup, found, options);
   const completeness = await checkCompleteness(ports.vault, backup, options);
   const problems = [
     ...fileProblems,
@@ -96,27 +96,18 @@ function describeChain({ kind }: Manifest, { quick, before }: VerifyOptions): Pr
   return [{ code: 'chain_broken', file: null, chunk: null, streamId: null, version: null, message }];
 }
 
-/** Puts together what the files hold, and compares it with the manifest. */
-async function compareResults(
+/** Compares what the files hold together with the manifest. */
+async function compareFound(
   vault: Vault,
   { manifest, folder }: Backup,
-  results: readonly VerifyFileResult[],
+  { problems, facts, table }: VerifyFileResult,
   { quick, before }: VerifyOptions,
 ): Promise<{ eventsChecked: number; eventProblems: readonly Problem[] }> {
   if (quick) return { eventsChecked: 0, eventProblems: [] };
-  const table = results[0]?.table ?? makeStreamTable();
-  const facts = makeFacts();
-  results.forEach((result, i) => {
-    mergeFacts(facts, result.facts);
-    if (i === 0) return;
-    mergeTable(table, result.table);
-    releaseTable(result.table);
-  });
-  // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
-  const isRead = results.every((result) => result.problems.length === 0);
   const known = before === undefined || typeof before === 'string' ? null : before;
   const found = { vault, folder, manifest, table, facts };
-  const eventProblems = isRead ? await compareEvents(found, known) : [];
+  // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
+  const eventProblems = problems.length === 0 ? await compareEvents(found, known) : [];
   releaseTable(table);
   return { eventsChecked: facts.events, eventProblems };
 }
@@ -166,12 +157,22 @@ export function manifestProblem(
   };
 }
 
-function verifyFiles(
+/** What the files hold together. Each file's table may name every stream, so none waits longer than it must. */
+async function verifyFiles(
   ports: VerifyPorts,
   manifest: Manifest,
   folder: string,
   options: VerifyOptions,
-): Promise<VerifyFileResult[]> {
+): Promise<VerifyFileResult> {
+  const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable() };
+  const take = inOrder<VerifyFileResult>((result) => {
+    total.problems.push(...result.problems);
+    mergeFacts(total.facts, result.facts);
+    const [from, to] = total.table.count === 0 ? [total.table, result.table] : [result.table, total.table];
+    total.table = to;
+    mergeTable(to, from);
+    releaseTable(from);
+  });
   const done = { events: 0, bytes: 0 };
   const onProgress = (events: number, bytes: number): void => {
     done.events += events;
@@ -184,10 +185,13 @@ function verifyFiles(
   };
   const { format, compression, headsDigest } = manifest;
   const { quick } = options;
-  const checkOne = (file: ManifestFile, signal: AbortSignal): Promise<VerifyFileResult> => {
+  const checkOne = async (place: number, signal: AbortSignal): Promise<void> => {
+    const file: ManifestFile = manifest.files[place]!;
     const job: VerifyFileJob = { folder, file, format, compression, limits, headsDigest, quick };
     const hooks: VerifyFileHooks = { onProgress, signal };
-    return ports.runFile === undefined ? verifyFile(ports.vault, job, hooks) : ports.runFile(job, hooks);
+    const run = ports.runFile ?? ((...work) => verifyFile(ports.vault, ...work));
+    take(place, await run(job, hooks));
   };
-  return runLimited(manifest.files, options.parallel, checkOne, options.signal);
+  await runLimited([...manifest.files.keys()], options.parallel, checkOne, options.signal);
+  return total;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runLimited } from '../../src/core/concurrency.ts';
+import { hereFirst, inOrder, runLimited } from '../../src/core/concurrency.ts';
 
 describe('runLimited', () => {
   it('keeps the order of the items and never passes the limit', async () => {
@@ -49,4 +49,44 @@ describe('runLimited', () => {
     await assert.rejects(aborted, /stopped/);
     assert.deepEqual(reasons, ['stopped', 'stopped']);
   });
+});
+
+test('results are handed on in order, as soon as all before them have come', () => {
+  const taken: string[] = [];
+  const take = inOrder<string>((result) => taken.push(result));
+  const seen: number[] = [];
+  for (const [place, result] of [
+    [2, 'c'],
+    [0, 'a'],
+    [3, 'd'],
+    [1, 'b'],
+    [4, 'e'],
+  ] as const) {
+    take(place, result);
+    seen.push(taken.length);
+  }
+  assert.deepEqual(taken, ['a', 'b', 'c', 'd', 'e']);
+  assert.deepEqual(seen, [0, 1, 1, 4, 5]);
+});
+
+test('work is done here while nothing else is, also after a failure, and elsewhere meanwhile', async () => {
+  const places: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const run = hereFirst(
+    async (job: string) => {
+      places.push(`${job} here`);
+      if (job === 'a') await gate.promise;
+      if (job === 'c') throw new Error('c');
+    },
+    async (job: string) => {
+      places.push(`${job} there`);
+    },
+  );
+  const first = run('a');
+  await run('b');
+  gate.resolve();
+  await first;
+  await assert.rejects(run('c'));
+  await run('d');
+  assert.deepEqual(places, ['a here', 'b there', 'c here', 'd here']);
 });

@@ -91,6 +91,7 @@ describe('following a chain', () => {
       objects: 1,
       sizeBytes: 1,
       modifiedAtMs: 1,
+      canBeTakenUp: false,
     } as const;
     const attempt = breakOf({ ...catalogOf(base, two), unfinished: [unfinished] }, two);
     assert.deepEqual(

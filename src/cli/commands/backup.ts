@@ -3,14 +3,14 @@ import { takeFullBackup } from '../../backup/full.ts';
 import { BackupError } from '../../core/errors.ts';
 import { CHUNK_FORMATS, COMPRESSIONS } from '../../core/manifest.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
-import { chooseParallel, parallelOption } from '../arguments.ts';
+import { chooseParallel, parallelOption, wholeNumber } from '../arguments.ts';
 import { chooseFormat, type FormatFlags, levelHelp, readLevel } from '../backup-format.ts';
-import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
+import { type Attempt, describeLeft, reportBackup } from '../backup-report.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { fileRunner, prepareRanges, rangeRunner } from '../parallel-work.ts';
-import { systemClock } from '../wire.ts';
+import { systemClock, systemWriters } from '../wire.ts';
 import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';
 
@@ -18,7 +18,11 @@ interface BackupFlags extends FormatFlags {
   readonly fromChain?: string | true;
   readonly parallel?: number;
   readonly verify: boolean;
+  readonly partSize?: number;
+  readonly resume?: string | false;
 }
+
+const DEFAULT_PART_MIB = 256;
 
 export function addBackupCommand(program: Command, start: Start): void {
   const backup = program
@@ -40,6 +44,13 @@ export function addBackupCommand(program: Command, start: Start): void {
     )
     .option('--level <n>', levelHelp(), readLevel)
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
+    .option(
+      '--part-size <MiB>',
+      `about how much of a table goes into one file: what is lost when a backup dies (default: ${DEFAULT_PART_MIB})`,
+      wholeNumber(2, 65_536),
+    )
+    .option('--resume <id>', 'go on with this attempt, though another machine or container wrote it')
+    .option('--no-resume', 'begin anew, though there is an attempt to go on with')
     .option('--no-verify', 'do not read back what was written before it counts as a backup')
     .addHelpText(
       'after',
@@ -92,7 +103,8 @@ async function backUp(
       const onProgress = progress.update;
       const report = await takeFullBackup(
         {
-          ...{ store, vault, clock: notingId(attempt), ...rangeRunner(storeAddress, vault, parallel) },
+          ...{ store, vault, clock: systemClock, writers: systemWriters },
+          ...rangeRunner(storeAddress, vault, parallel),
           ...(flags.verify
             ? {
                 verify: (manifest, folder) =>
@@ -102,7 +114,12 @@ async function backUp(
         },
         {
           ...{ ...choice, parallel, software: context.software, onProgress, signal },
+          rangeBytes: (flags.partSize ?? DEFAULT_PART_MIB) * 2 ** 20,
+          ...(flags.resume === undefined ? {} : { resume: flags.resume }),
           onStep: (step) => beginStep(context, step),
+          onBegin: (backupId) => {
+            attempt.backupId = backupId;
+          },
         },
       );
       progress.end();

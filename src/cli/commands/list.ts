@@ -87,14 +87,17 @@ function unfinishedLines(unfinished: readonly UnfinishedEntry[], vault: string, 
     '',
     paint('warning', `${plural(unfinished.length, 'attempt')} without a manifest: not a backup`),
     ...unfinished.map((entry) => `  ${entry.backupId}  ${entry.kind}  ${attemptSize(entry)}`),
+    ...(unfinished.some(({ canBeTakenUp }) => canBeTakenUp)
+      ? ['  `eventcore backup full` goes on with one that can be taken up.']
+      : []),
     '  If no backup is being written to this vault now, they can go:',
     ...unfinished.map(({ folder }) => `    rm -r ${shellWord(join(vaultPath(vault), folder))}`),
   ];
 }
 
-function attemptSize({ objects, sizeBytes, modifiedAtMs }: UnfinishedEntry): string {
+function attemptSize({ objects, sizeBytes, modifiedAtMs, canBeTakenUp }: UnfinishedEntry): string {
   const age = formatDuration(Math.max(0, systemClock.now() - modifiedAtMs));
-  return `${plural(objects, 'file')}, ${formatBytes(sizeBytes)}, last written ${age} ago`;
+  return `${plural(objects, 'file')}, ${formatBytes(sizeBytes)}, last written ${age} ago${canBeTakenUp ? ', can be taken up' : ''}`;
 }
 
 /** A path as a word of a shell, in quotes where it needs them. */

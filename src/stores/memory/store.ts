@@ -195,6 +195,7 @@ function openSnapshot(events: readonly MemoryEvent[], companions: readonly Compa
     cursor,
     settledCursor: async () => cursor,
     planChanges: async () => 'a store in memory numbers no transactions',
+    planChangesIn: async () => 'a store in memory numbers no transactions',
     planTails: async () => [{ index: 0, spec: 'all' }],
     countEvents: async () => events.length,
     readSummaries: async function* () {

@@ -114,6 +114,23 @@ async function isFlushed(client: pg.Client, lsn: string): Promise<boolean> {
   return (await client.query<{ flushed: boolean }>(sql, [lsn])).rows[0]!.flushed;
 }
 
+/** The number of the table's file, another one once its rows were written anew: VACUUM FULL and CLUSTER move them. */
+export async function readFilenode(client: pg.Client, relation: string): Promise<string | null> {
+  const { rows } = await client.query<{ filenode: string | null }>(
+    'SELECT pg_relation_filenode($1::oid)::text AS filenode',
+    [relation],
+  );
+  return rows[0]!.filenode;
+}
+
+/** Why rows may lie in other blocks than before; null when none has moved. */
+export function whyMoved(since: StoreCursor, here: StoreCursor): string | null {
+  if (since.filenode == null || here.filenode == null)
+    return 'the file of the table is not known of both views';
+  if (since.filenode === here.filenode) return null;
+  return 'the table was written anew since (VACUUM FULL, CLUSTER or the like): its rows lie elsewhere';
+}
+
 /** Transactions between two snapshots from which on 32-bit numbers could be confused. Far below 2^31. */
 const MAX_DISTANCE = 2n ** 31n - 2n ** 24n;
 

@@ -18,13 +18,22 @@ const BLOCK_BYTES = 8192;
 /** Below this a further connection costs more than it saves. */
 const MIN_RANGE_BLOCKS = 256;
 
+/** Files of a backup, and lines of its manifest, that are not yet a burden. */
+const MAX_RANGES = 10_000;
+
 /**
- * Cuts a table of `tableBytes` into at most `parallel` ranges of about the same size. The last one is open: rows that
- * came after the size was read are in it.
+ * Cuts a table of `tableBytes` into at most `parallel` ranges of about the same size, or into a multiple of as many where
+ * they would be larger than `rangeBytes`. The last one is open: rows that came after the size was read are in it.
  */
-export function cutIntoRanges(tableBytes: number, parallel: number): StoreRange[] {
+export function cutIntoRanges(
+  tableBytes: number,
+  parallel: number,
+  rangeBytes = Number.POSITIVE_INFINITY,
+): StoreRange[] {
   const blocks = Math.ceil(tableBytes / BLOCK_BYTES);
-  const count = Math.max(1, Math.min(Math.floor(parallel), Math.floor(blocks / MIN_RANGE_BLOCKS)));
+  const rounds = Math.max(1, Math.ceil(tableBytes / rangeBytes / Math.floor(parallel)));
+  const wanted = Math.min(rounds * Math.floor(parallel), Math.max(parallel, MAX_RANGES));
+  const count = Math.max(1, Math.min(wanted, Math.floor(blocks / MIN_RANGE_BLOCKS)));
   const bound = (index: number): number => Math.floor((blocks * index) / count);
   return Array.from({ length: count }, (_, index): StoreRange => {
     const range: BlockRange = { from: bound(index), to: index === count - 1 ? null : bound(index + 1) };
@@ -41,6 +50,27 @@ export function cutChanges(tableBytes: number, parallel: number, since: string):
       spec: JSON.stringify({ ...(JSON.parse(spec) as BlockRange), since } satisfies BlockRange),
     };
   });
+}
+
+/**
+ * Of these ranges only what `since` (a pg_snapshot) could not see. Neighbours are joined, as long as they are not much to
+ * look through. Throws `usage` when another adapter made a range.
+ */
+export function narrowRanges(ranges: readonly StoreRange[], since: string): StoreRange[] {
+  const joined: BlockRange[] = [];
+  for (const { from, to } of ranges.map(blocksOf).sort((a, b) => a.from - b.from)) {
+    const last = joined.at(-1);
+    const isNear = last?.to === from && (from - last.from) * BLOCK_BYTES < LEAST_CHANGES_BYTES;
+    if (isNear) joined[joined.length - 1] = { from: last.from, to, since };
+    else joined.push({ from, to, since });
+  }
+  return joined.map((range, index) => ({ index, spec: JSON.stringify(range) }));
+}
+
+function blocksOf({ spec }: StoreRange): BlockRange {
+  const range = parseSpec(spec);
+  if ('from' in range) return range;
+  throw new BackupError('usage', `${JSON.stringify(spec)} is no range of blocks`);
 }
 
 /** To look through this much takes a second or so. */

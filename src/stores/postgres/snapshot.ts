@@ -3,8 +3,8 @@ import type { CompanionRow, StoreSnapshot } from '../../core/event-store.ts';
 import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection, readPages } from './connection.ts';
-import { readCursor, readLsn, settle, whyNotComparable } from './cursor.ts';
-import { cutChanges, cutIntoRanges, cutTails } from './range.ts';
+import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
+import { cutChanges, cutIntoRanges, cutTails, narrowRanges } from './range.ts';
 import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
 import { toBackupError } from './server-error.ts';
 import { readSummaries } from './summaries.ts';
@@ -46,7 +46,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       throw toBackupError(error, shown);
     }
   };
-  const cursor = await readCursor(client, oid);
+  const cursor = { ...(await readCursor(client, oid)), filenode: await readFilenode(client, oid) };
   const stop = new AbortController();
   return {
     token: JSON.stringify(token),
@@ -55,7 +55,11 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
     estimate: () => refusing(() => estimate(client, oid)),
-    planRanges: (parallel) => refusing(async () => cutIntoRanges(await heapBytes(client, oid), parallel)),
+    planRanges: (parallel, rangeBytes) =>
+      refusing(async () => {
+        const finest = (await scansParts(client)) ? rangeBytes : undefined;
+        return cutIntoRanges(await heapBytes(client, oid), parallel, finest);
+      }),
     planChanges: (since, parallel) =>
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn);
@@ -64,6 +68,11 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         // To look for what is new takes the server a while, in which whoever asks has much to do and answers no server.
         await reader.prepare(ranges.length);
         return ranges;
+      }),
+    planChangesIn: (since, ranges) =>
+      refusing(async () => {
+        const reason = whyNotComparable(since, cursor, seenLsn) ?? whyMoved(since, cursor);
+        return reason ?? narrowRanges(ranges, String(since.snapshot));
       }),
     planTails: async (tails) => cutTails(tails),
     countEvents: () => refusing(() => countEvents(client, schema)),
@@ -95,6 +104,14 @@ async function estimate(
 async function heapBytes(client: pg.Client, oid: string): Promise<number> {
   const { rows } = await client.query<{ bytes: string }>('SELECT pg_relation_size($1::oid) AS bytes', [oid]);
   return Number(rows[0]!.bytes);
+}
+
+/** Before PostgreSQL 14 the server looks through the whole table for some blocks of it. */
+async function scansParts(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ version: string }>(
+    "SELECT current_setting('server_version_num') AS version",
+  );
+  return Number(rows[0]!.version) >= 140_000;
 }
 
 /** Up to these sizes one process counts quicker than several start, and leaves the other processors alone. */

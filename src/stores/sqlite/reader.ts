@@ -42,6 +42,7 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         // the database was told not to wait for the disk, and the heads show it then.
         settledCursor: async () => cursor,
         planChanges: async () => 'SQLite keeps no number of a transaction with its rows',
+        planChangesIn: async () => 'SQLite keeps no number of a transaction with its rows',
         planTails: async (tails) => guarded(address, () => planTails(rows, tails)),
         countEvents: async () => guarded(address, () => countRows(rows)),
         readSummaries: () => readSummaries(db, config),

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import type { EventStore, StoreCursor, StreamSummary, StreamTail } from '../../core/event-store.ts';
+import type {
+  BatchReader,
+  EventStore,
+  StoreCursor,
+  StoreRange,
+  StreamSummary,
+  StreamTail,
+} from '../../core/event-store.ts';
 import { batchRows } from '../batches.ts';
 import { type ContractCase, numbered, type StoreCase } from './fixture.ts';
 import { readAll } from './restoring.ts';
@@ -8,6 +15,7 @@ import { readAll } from './restoring.ts';
 export const CHANGE_CASES: readonly ContractCase[] = [
   ['a view counts its events, and sums them up by stream', sumsUp],
   ['what came after a view is found by its cursor, or the store says why not', findsChanges],
+  ['what came into ranges of an earlier view is found, or the store says why not', findsChangesInRanges],
   ['a cursor of another store or of another kind is not followed', refusesForeignCursors],
   ['tails are read whole, and each event once', readsTails],
   ['a settled cursor is of the same place as the view', settles],
@@ -64,6 +72,42 @@ async function findsChanges({ store }: StoreCase): Promise<void> {
   assert.equal(new Set(found).size, found.length);
 }
 
+async function findsChangesInRanges({ store }: StoreCase): Promise<void> {
+  await seed(store);
+  const first = await store.openSnapshot();
+  const ranges = await first.planRanges(3, 1 << 20);
+  const cursor = await first.settledCursor();
+  const before: string[] = [];
+  for (const range of ranges) before.push(...(await namesIn(first, range)));
+  await first.close();
+  await store.append([{ streamId: 'a', events: numbered(2) }]);
+  const snapshot = await store.openSnapshot();
+  try {
+    for (let kept = 0; kept <= ranges.length; kept += 1) {
+      const changes = await snapshot.planChangesIn(cursor, ranges.slice(0, kept));
+      if (typeof changes === 'string') return assert.match(changes, /\w+ \w+/);
+      const found: string[] = [];
+      for (const range of ranges.slice(kept)) found.push(...(await namesIn(snapshot, range)));
+      for (const range of changes) found.push(...(await namesIn(snapshot, range)));
+      assert.equal(new Set(found).size, found.length);
+      const all = new Set([...before, 'a 6', 'a 7']);
+      assert.ok(found.every((name) => all.has(name)));
+      if (kept === 0) assert.equal(found.length, all.size);
+      else if (kept === ranges.length) assert.ok(found.includes('a 6') && found.includes('a 7'));
+    }
+  } finally {
+    await snapshot.close();
+  }
+}
+
+async function namesIn(reader: BatchReader, range: StoreRange): Promise<string[]> {
+  const names: string[] = [];
+  for await (const batch of reader.readRange(range, { batchBytes: 4096 })) {
+    for (const { streamId, version } of batchRows(batch)) names.push(`${String(streamId)} ${version}`);
+  }
+  return names;
+}
+
 async function refusesForeignCursors({ store, openElsewhere }: StoreCase): Promise<void> {
   await seed(store);
   const elsewhere = await openElsewhere();
@@ -72,6 +116,7 @@ async function refusesForeignCursors({ store, openElsewhere }: StoreCase): Promi
   const snapshot = await store.openSnapshot();
   for (const cursor of [foreign, { kind: 'memory', events: 3 } as const]) {
     assert.equal(typeof (await snapshot.planChanges(cursor, 1)), 'string');
+    assert.equal(typeof (await snapshot.planChangesIn(cursor, [])), 'string');
   }
   await snapshot.close();
 }

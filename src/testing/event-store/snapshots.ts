@@ -99,6 +99,13 @@ async function coversOnce({ store }: StoreCase): Promise<void> {
       ranges.map((_, i) => i),
     );
     assert.deepEqual(inOrder(await readRanges(snapshot, ranges)), all);
+    const small = await snapshot.planRanges(parallel, 100_000);
+    assert.ok(small.length >= ranges.length);
+    assert.deepEqual(
+      small.map((range) => range.index),
+      small.map((_, i) => i),
+    );
+    assert.deepEqual(inOrder(await readRanges(snapshot, small)), all);
     await snapshot.close();
   }
 }

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BackupError } from '../../../src/core/errors.ts';
-import { cutChanges, cutIntoRanges, cutTails, rangeSource } from '../../../src/stores/postgres/range.ts';
+import {
+  cutChanges,
+  cutIntoRanges,
+  cutTails,
+  narrowRanges,
+  rangeSource,
+} from '../../../src/stores/postgres/range.ts';
 
 const MIB = 1024 * 1024;
 
@@ -74,4 +80,52 @@ test('a range of another kind of store, or one that carries SQL, is refused', ()
       (error) => error instanceof BackupError && error.code === 'usage',
     );
   }
+});
+
+test('ranges of a bounded size are a multiple of what is read at once, and meet without gap or overlap', () => {
+  const sizes = [
+    [512, 2],
+    [513, 4],
+    [1025, 6],
+    [100, 2],
+    [1, 1],
+  ] as const;
+  for (const [mib, count] of sizes)
+    assert.equal(cutIntoRanges(mib * MIB, 2, 256 * MIB).length, count, `${mib}`);
+  assert.ok(cutIntoRanges(1e15, 4, 256 * MIB).length <= 10_000);
+  fc.assert(
+    fc.property(fc.nat(8192 * MIB), fc.integer({ min: 1, max: 8 }), (tableBytes, parallel) => {
+      const ranges = cutIntoRanges(tableBytes, parallel, 16 * MIB).map(({ spec }) => JSON.parse(spec));
+      for (const [i, { from, to }] of ranges.entries()) {
+        assert.equal(from, i === 0 ? 0 : ranges[i - 1].to);
+        if (to !== null) assert.ok((to - from) * 8192 <= 16 * MIB + 8192);
+      }
+      assert.equal(ranges.at(-1).to, null);
+    }),
+  );
+});
+
+test('what came into ranges since is looked for in neighbours at once, and not in between', () => {
+  const since = '866:868:866';
+  const ranges = cutIntoRanges(4096 * MIB, 2, 256 * MIB);
+  assert.equal(ranges.length, 16);
+  const spans = (kept: readonly number[]): [number, number | null][] =>
+    narrowRanges(
+      kept.map((i) => ranges[i]!),
+      since,
+    ).map(({ spec }) => {
+      const range = JSON.parse(spec);
+      assert.equal(range.since, since);
+      return [range.from, range.to];
+    });
+  assert.deepEqual(spans([1, 0, 3]), [
+    [0, 65_536],
+    [98_304, 131_072],
+  ]);
+  assert.deepEqual(spans([15]), [[491_520, null]]);
+  assert.equal(spans([...ranges.keys()]).length, 4);
+  assert.deepEqual(spans([]), []);
+  const refusal = (error: unknown): boolean => error instanceof BackupError && error.code === 'usage';
+  assert.throws(() => narrowRanges([{ index: 0, spec: '{"tails":[]}' }], since), refusal);
+  assert.throws(() => narrowRanges([{ index: 0, spec: '..' }], since), refusal);
 });

@@ -1,0 +1,56 @@
+import { hereFirst, inOrder, runLimited } from '../core/concurrency.ts';
+import type { StoreRange, StoreSnapshot } from '../core/event-store.ts';
+import type { Progress } from '../core/report.ts';
+import type { FullBackupOptions, FullBackupPorts } from './full.ts';
+import { type Gathered, gather, makeGathered } from './gather.ts';
+import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
+
+/** Adds events and bytes to what is done, and tells it. */
+export type AddProgress = (events: number, bytes: number) => void;
+
+export function progressOver(
+  estimate: { readonly events: number | null; readonly bytes: number | null },
+  onProgress: ((progress: Progress) => void) | undefined,
+): AddProgress {
+  const done = { events: 0, bytes: 0 };
+  return (events, bytes) => {
+    done.events += events;
+    done.bytes += bytes;
+    onProgress?.({ ...done, totalEvents: estimate.events, totalBytes: estimate.bytes });
+  };
+}
+
+/** Writes an event file for each range; a range's index and one is its number. */
+export async function readRanges(
+  ports: FullBackupPorts,
+  options: FullBackupOptions,
+  snapshot: StoreSnapshot,
+  ranges: readonly StoreRange[],
+  { onProgress, ...common }: Pick<RangeJob, 'folder' | 'limits'> & { readonly onProgress: AddProgress },
+): Promise<Gathered> {
+  const { format, compression, level, chunkBytes } = options;
+  const gathered = makeGathered();
+  const take = inOrder<RangeResult>((result) => gather(gathered, result));
+  const run = rangeReader(ports, snapshot, ranges.length);
+  const readOne = async (place: number, signal: AbortSignal): Promise<void> => {
+    const job: RangeJob = { ...common, range: ranges[place]!, format, compression, level, chunkBytes };
+    take(place, await run(job, { onProgress, signal }));
+  };
+  const limit = snapshot.token === null ? 1 : options.parallel;
+  await runLimited([...ranges.keys()], limit, readOne, options.signal);
+  return gathered;
+}
+
+type RunJob = (job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
+
+function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapshot, ranges: number): RunJob {
+  const { token } = snapshot;
+  // All of a small store is read sooner than a thread for it has started.
+  const isShared = token !== null && runRange !== undefined && ranges > 1;
+  const compressIn = isShared ? 'inline' : 'pool';
+  const here: RunJob = (job, hooks) => backUpRange({ reader: snapshot, vault, compressIn }, job, hooks);
+  if (!isShared) return here;
+  const elsewhere: RunJob = (job, hooks) => runRange(token, job, hooks);
+  // This thread reads too where it has nothing else to do: all that is needed is loaded here.
+  return snapshot.servesJoined ? elsewhere : hereFirst(here, elsewhere);
+}

@@ -12,7 +12,19 @@ export {
   type FullBackupReport,
   takeFullBackup,
 } from './backup/full.ts';
+export {
+  type IncrementalOptions,
+  type IncrementalOutcome,
+  type IncrementalPorts,
+  type IncrementalReport,
+  takeIncrementalBackup,
+} from './backup/incremental.ts';
 export type { Clock } from './core/clock.ts';
+export type {
+  DifferenceKind,
+  DifferenceReport,
+  StreamDifference,
+} from './core/differences.ts';
 export {
   BackupError,
   type BackupErrorOptions,

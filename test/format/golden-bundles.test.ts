@@ -4,11 +4,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readCatalog } from '../../src/format/catalog.ts';
+import { requireChain } from '../../src/format/chain.ts';
 import { readIndex } from '../../src/format/data-file-reader.ts';
 import { readHeads } from '../../src/format/line-files.ts';
 import { mayContain } from '../../src/format/stream-filter.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyChains } from '../../src/integrity/verify-chains.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
@@ -77,5 +79,40 @@ describe('a golden backup whose payloads are cut by templates', async () => {
     const restore = { replace: false, checkpoints: 'keep', parallel: 1 } as const;
     await restoreBackup({ target, vault, clock: testClock }, [backup!], restore);
     assert.deepEqual(await digestStore(target), { events: expected.events, digest: expected.digest });
+  });
+});
+
+describe('a golden chain of a full backup and three incremental ones', async () => {
+  const folder = join(import.meta.dirname, '../vectors/v1/chain');
+  const vault = openDirectoryVault(folder);
+  await vault.open({ create: false });
+  const catalog = await readCatalog(vault);
+  const chain = requireChain(catalog, catalog.backups.at(-1)!);
+  const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+
+  it('is followed link by link, and each of them is sound', async () => {
+    assert.deepEqual(
+      chain.map(({ manifest }) => manifest.backupId),
+      expected.backups,
+    );
+    const results = await verifyChains({ vault, clock: testClock }, catalog, chain, {
+      ...{ quick: false, parallel: 1 },
+    });
+    assert.deepEqual(
+      results.flatMap(({ verification }) => verification.problems),
+      [],
+    );
+    assert.equal(chain.at(-1)!.manifest.oddities.missingVersions, expected.missingVersions);
+  });
+
+  it('restores to the same events', async () => {
+    const target = memoryStore();
+    const restore = { replace: false, checkpoints: 'keep', parallel: 1 } as const;
+    const report = await restoreBackup({ target, vault, clock: testClock }, chain, restore);
+    assert.deepEqual(await digestStore(target), { events: expected.events, digest: expected.digest });
+    assert.deepEqual(
+      report.checkpoints.map(({ name }) => name),
+      ['billing'],
+    );
   });
 });

@@ -6,6 +6,7 @@ import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel, parallelOption, wholeNumber } from '../arguments.ts';
 import { chooseFormat, type FormatFlags, levelHelp, readLevel } from '../backup-format.ts';
 import { type Attempt, describeLeft, reportBackup } from '../backup-report.ts';
+import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -14,7 +15,7 @@ import { systemClock, systemWriters } from '../wire.ts';
 import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';
 
-interface BackupFlags extends FormatFlags {
+interface BackupFlags extends FormatFlags, SourceFlags {
   readonly fromChain?: string | true;
   readonly parallel?: number;
   readonly verify: boolean;
@@ -29,7 +30,7 @@ export function addBackupCommand(program: Command, start: Start): void {
     .command('backup')
     .description('back up a store into a vault')
     .addHelpText('after', helpEnd(['eventcore backup full'], [0, 2]));
-  backup
+  const full = backup
     .command('full')
     .description('back up all events of a store, and what belongs to them')
     .option(
@@ -76,6 +77,7 @@ export function addBackupCommand(program: Command, start: Start): void {
         () => describeLeft(attempt),
       );
     });
+  for (const option of sourceOptions()) full.addOption(option);
   addIncrementalCommand(backup, start, backUp);
 }
 
@@ -89,7 +91,7 @@ async function backUp(
   const settings = await context.settings();
   const choice = chooseFormat(flags, settings.backup);
   const parallel = chooseParallel(flags.parallel, settings);
-  const storeAddress = requireAddress(settings, 'store');
+  const storeAddress = await chooseSource(context, flags, settings);
   const vaultAddress = requireAddress(settings, 'vault');
   prepareRanges(storeAddress, parallel);
   await withStore(storeAddress, async (store) => {

@@ -15,6 +15,7 @@ import { consolidate, newestChain } from '../harness/chain-backup.ts';
 import { backUp, objectNames, testClock } from '../harness/memory-backup.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../harness/postgres.ts';
 import { digestChain, takeIncremental } from '../harness/proof-run.ts';
+import { NAIVE_SCHEMA, startSlowWriters } from '../harness/slow-writers.ts';
 
 /** The hazards of commit order, one by one: each loses events with an incremental backup that asks for what is "greater". */
 
@@ -339,6 +340,43 @@ describe('after a failover', () => {
     }
   });
 
+  test('nothing is lost while writers go on, when the standby had all that was visible', async () => {
+    const { primary, standby, name } = await makePair();
+    try {
+      // With it a commit is visible only when the standby has it.
+      await primary.exec("ALTER SYSTEM SET synchronous_standby_names = '*'");
+      await primary.exec('SELECT pg_reload_conf()');
+      await primary.exec(NAIVE_SCHEMA, name);
+      const load = { writers: 6, maxDelayMs: 120, maxEventsPerInsert: 15, positions: false, mayBreak: true };
+      const old = openPostgresStore(primary.address(name));
+      const writers = await startSlowWriters({ ...load, address: primary.address(name) });
+      await backUp(old, vault);
+      for (let round = 0; round < 3; round += 1) {
+        await sleep(200);
+        assert.equal((await takeIncremental(old, vault)).kind, 'taken');
+      }
+      await old.close();
+      const promoted = await failOver(primary, standby, name);
+      await writers.stop();
+      assert.ok(writers.committed() > 0);
+      const others = await startSlowWriters({ ...load, address: standby.address(name) });
+      const methods: string[] = [];
+      for (let round = 0; round < 4; round += 1) {
+        await sleep(200);
+        const outcome = await takeIncremental(promoted, vault);
+        assert.ok(outcome.kind === 'taken', JSON.stringify(outcome));
+        methods.push(outcome.report.manifest.chain!.method);
+      }
+      await others.stop();
+      assert.deepEqual(methods, ['heads', 'transactions', 'transactions', 'transactions']);
+      assert.ok((await taken(promoted)).manifest.chain!.totalEvents > 100);
+      await promoted.close();
+    } finally {
+      await standby.stop();
+      await primary.stop();
+    }
+  });
+
   test('events that the standby never got, and others in their place, are named', async () => {
     const { primary, standby, name } = await makePair();
     try {
@@ -377,12 +415,13 @@ describe('after a failover', () => {
 });
 
 async function makePair(): Promise<{ primary: TestPostgres; standby: TestPostgres; name: string }> {
-  const primary = await startPostgres();
+  const settings = { max_prepared_transactions: '20' };
+  const primary = await startPostgres({ settings });
   const name = await primary.createDatabase();
   const source = openPostgresStore(primary.address(name));
   await source.initialise();
   await source.append([{ streamId: 'first', events: [{ type: 'T', data: '{}' }] }]);
-  const standby = await startStandby(primary);
+  const standby = await startStandby(primary, { settings });
   await caughtUpWith(primary, standby);
   await backUp(source, vault);
   await source.close();

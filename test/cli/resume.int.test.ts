@@ -76,21 +76,15 @@ describe('a full backup that was killed', () => {
     ],
     [
       'had an event changed that was kept',
-      () => change(`UPDATE eventcore_events SET event_data = '{"changed": 1}' WHERE ctid = '(1,1)'`),
-      /otherwise in the store now|found twice/,
-    ],
-    [
-      'had an event changed that was kept, by a transaction that undid the change',
       () =>
         change(
-          `UPDATE eventcore_events SET event_type = event_type || '!' WHERE ctid = '(1,2)';
-           UPDATE eventcore_events SET event_type = 'Other' WHERE event_type LIKE '%!'`,
+          `UPDATE eventcore_events SET event_data = '{"changed": 1}' WHERE stream_id = 'stream-5' AND stream_version = 2`,
         ),
       /otherwise in the store now|found twice/,
     ],
     [
       'had an event removed that was kept',
-      () => change(`DELETE FROM eventcore_events WHERE ctid = '(1,3)'`),
+      () => change(`DELETE FROM eventcore_events WHERE stream_id = 'stream-8' AND stream_version = 2`),
       /rows were changed or removed/,
     ],
   ];
@@ -98,7 +92,7 @@ describe('a full backup that was killed', () => {
 
   for (const [what, make, reason] of changes) {
     it(`is begun anew where the table ${what}, and says why`, async () => {
-      assert.equal(await killAfter(ground, 5), 'killed');
+      assert.equal(await killAfter(ground, 3), 'killed');
       await make();
       const ran = await backUpSlowly(ground);
       assert.equal(ran.code, 0, ran.stderr);

@@ -18,6 +18,8 @@ import { asOwner } from '../stores/postgres/seeding.ts';
 
 const EVENTS = 36_000;
 const KILLS = 8;
+/** It lies in the part that is finished first. */
+const FIRST = 'SELECT min(ctid) FROM eventcore_events';
 
 describe('a full backup that was killed', () => {
   let folder: string;
@@ -40,17 +42,15 @@ describe('a full backup that was killed', () => {
     let kills = 0;
     let rounds = 0;
     const sum = { filesKept: 0, eventsAdded: 0 };
-    while (kills < KILLS) {
+    while (kills < KILLS || sum.filesKept === 0 || sum.eventsAdded === 0) {
       const round = await killAndTakeUp(ground, 3);
       rounds += 1;
       kills += round.kills;
       sum.filesKept += round.filesKept;
       sum.eventsAdded += round.eventsAdded;
       context.diagnostic(JSON.stringify(round));
-      assert.ok(rounds < 4 * KILLS, 'kills come too late');
+      assert.ok(rounds < KILLS, 'kills come too late, or nothing is kept or added');
     }
-    assert.ok(sum.filesKept > 0, 'nothing was ever kept');
-    assert.ok(sum.eventsAdded > 0, 'nothing was ever added');
   });
 
   it('says so, and the restored store is the live one', async () => {
@@ -76,15 +76,12 @@ describe('a full backup that was killed', () => {
     ],
     [
       'had an event changed that was kept',
-      () =>
-        change(
-          `UPDATE eventcore_events SET event_data = '{"changed": 1}' WHERE stream_id = 'stream-5' AND stream_version = 2`,
-        ),
+      () => change(`UPDATE eventcore_events SET event_data = '{"changed": 1}' WHERE ctid = (${FIRST})`),
       /otherwise in the store now|found twice/,
     ],
     [
       'had an event removed that was kept',
-      () => change(`DELETE FROM eventcore_events WHERE stream_id = 'stream-8' AND stream_version = 2`),
+      () => change(`DELETE FROM eventcore_events WHERE ctid = (${FIRST})`),
       /rows were changed or removed/,
     ],
   ];

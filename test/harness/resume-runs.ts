@@ -68,11 +68,17 @@ function runBackup({ folder, store }: ResumeGround, ...words: string[]): Promise
 }
 
 /** Kills a backup when it has finished at least so many event files, by the number of its runs' chunk tables. */
-export async function killAfter(ground: ResumeGround, files: number): Promise<'killed' | 'finished'> {
+async function killAfter(ground: ResumeGround, files: number): Promise<'killed' | 'finished'> {
   const { child, ended } = startBackup(ground);
   while (child.exitCode === null && (await unfinishedTables(ground)) < files) await sleep(5);
   child.kill('SIGKILL');
   return (await ended).code === null ? 'killed' : 'finished';
+}
+
+/** On a busy machine a run may end before its kill comes: then another one is begun. */
+export async function requireKill(ground: ResumeGround, files: number): Promise<void> {
+  for (let tries = 0; tries < 12; tries += 1) if ((await killAfter(ground, files)) === 'killed') return;
+  assert.fail('each run ended before it was killed');
 }
 
 async function unfinishedTables({ folder }: ResumeGround): Promise<number> {

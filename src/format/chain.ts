@@ -18,15 +18,25 @@ export interface ChainBreak {
 /** Follows a backup to the full one that its chain begins with, and checks each link on the way. */
 export function followChain(catalog: Catalog, wanted: ChainMember): Chain | ChainBreak {
   const links: ChainMember[] = [wanted];
-  const byId = new Map(catalog.backups.map((entry) => [entry.manifest.backupId, entry]));
-  for (let child = wanted.manifest; child.parentId !== null; child = links[0]!.manifest) {
+  const byId = entriesById(catalog);
+  for (let child = wanted.manifest; child.parentId !== null; child = links.at(-1)!.manifest) {
     const parent = byId.get(child.parentId);
     if (parent === undefined) return describeMissing(catalog, child);
     const fault = faultBetween(parent.manifest, child);
     if (fault !== null) return fault;
-    links.unshift(parent);
+    links.push(parent);
   }
-  return links;
+  return links.reverse();
+}
+
+const known = new WeakMap<Catalog, ReadonlyMap<string, CatalogEntry>>();
+
+/** Made once for each catalog: each of thousands of links may be followed from. */
+function entriesById(catalog: Catalog): ReadonlyMap<string, CatalogEntry> {
+  const made =
+    known.get(catalog) ?? new Map(catalog.backups.map((entry) => [entry.manifest.backupId, entry]));
+  known.set(catalog, made);
+  return made;
 }
 
 /** Backups so that each comes right behind what it builds on, or as near behind it as other children let it; else oldest first. */
@@ -117,10 +127,19 @@ function describeMissing({ damaged, unfinished }: Catalog, { parentId }: Manifes
   return { backupId, reason: 'missing', message: `${backupId}, which it builds on, ${how}` };
 }
 
+const checksums = new WeakMap<Manifest, string>();
+
+/** Computed once for each manifest: every chain that goes through it asks. */
+function checksumOf(manifest: Manifest): string {
+  const checksum = checksums.get(manifest) ?? manifestChecksum(manifest);
+  checksums.set(manifest, checksum);
+  return checksum;
+}
+
 function faultBetween(parent: Manifest, child: Manifest): ChainBreak | null {
   const { backupId } = parent;
   const chain = child.chain!;
-  if (manifestChecksum(parent) !== chain.parentChecksum) {
+  if (checksumOf(parent) !== chain.parentChecksum) {
     const message = `${backupId} is not the backup that ${child.backupId} was built on: its manifest is another one`;
     return { backupId, reason: 'replaced', message };
   }

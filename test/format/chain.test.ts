@@ -168,3 +168,13 @@ describe('backups in the order of their chains', () => {
     assert.deepEqual(idsOf(ordered), ['base', 'one', 'two', 'three', 'fork', 'orphan', 'late']);
   });
 });
+
+it('a chain of 3000 links is followed from each of them in seconds', () => {
+  const entries = [base];
+  for (let link = 1; link <= 3000; link += 1) entries.push(childOf(entries.at(-1)!, `link-${link}`));
+  const catalog = catalogOf(...entries);
+  const startedAt = performance.now();
+  for (const wanted of entries) assert.equal(requireChain(catalog, wanted).at(-1), wanted);
+  const seconds = (performance.now() - startedAt) / 1000;
+  assert.ok(seconds < 10, `${seconds} s`);
+});

@@ -23,7 +23,12 @@ export function startReading(
   ranges: readonly StoreRange[],
   options: ReadOptions,
 ): Reading {
-  const readings = ranges.map((range) => reader.readRange(range, options)[Symbol.asyncIterator]());
+  const stopped = new AbortController();
+  const outer = options.signal;
+  const signal = outer === undefined ? stopped.signal : AbortSignal.any([outer, stopped.signal]);
+  const readings = ranges.map((range) =>
+    reader.readRange(range, { ...options, signal })[Symbol.asyncIterator](),
+  );
   const firsts = readings.map((reading) => awaitedLater(reading.next()));
   return {
     batches: async function* () {
@@ -32,6 +37,8 @@ export function startReading(
       }
     },
     stop: async () => {
+      // A store that is still looking would otherwise be waited for.
+      stopped.abort();
       await Promise.all(readings.map((reading) => reading.return?.()));
     },
   };

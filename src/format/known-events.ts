@@ -60,8 +60,10 @@ export function makeKnownEvents(
     },
     compare: async () => {
       if (noted.size > 0) {
+        const wanted = new Set([...noted.values()].map(({ stream }) => stream));
         const names = () => [...new Set([...noted.values()].map(({ stream }) => stream))].map(nameBytes);
-        await searchStreams(vault, chain, { names, take: (batch) => dropEqual(noted, batch), signal });
+        const take = (batch: EventBatch): void => dropEqual(noted, wanted, batch);
+        await searchStreams(vault, chain, { names, take, signal });
         for (const event of noted.values()) report(event, differences);
       }
       return summed.digest.events === 0 ? null : compareSums(vault, chain, summed, signal);
@@ -93,8 +95,7 @@ async function compareSums(
   return `${digest.events} events were written anew, and not all of them are as they were backed up`;
 }
 
-function dropEqual(noted: Map<string, Noted>, batch: EventBatch): void {
-  const wanted = new Set([...noted.values()].map(({ stream }) => stream));
+function dropEqual(noted: Map<string, Noted>, wanted: ReadonlySet<string>, batch: EventBatch): void {
   for (let row = 0; row < batch.count; row += 1) {
     const stream = textAt(batch, batch.stream, row);
     if (!wanted.has(stream)) continue;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { StoreCursor } from '../../core/event-store.ts';
 import { type Database, withClient } from './connection.ts';
 
@@ -91,7 +91,8 @@ export async function settle(
   if (role === 'standby' || typeof lsn !== 'string') return cursor;
   for (let check = 0; check < FLUSH_CHECKS; check += 1) {
     if (await isFlushed(client, lsn)) return cursor;
-    if (check === 0) await urgeFlush(database);
+    // Where that cannot be asked for, it comes by itself or the next backup compares streams.
+    if (check === 0) await urgeFlush(database).catch(ignoreRefusal);
     await sleep(FLUSH_CHECK_MS);
   }
   return { ...cursor, snapshot: null };
@@ -107,6 +108,10 @@ function urgeFlush(database: Database): Promise<void> {
     await client.query('SELECT pg_current_xact_id()');
     await client.query('COMMIT');
   });
+}
+
+function ignoreRefusal(error: unknown): void {
+  if (!isBackupError(error)) throw error;
 }
 
 async function isFlushed(client: pg.Client, lsn: string): Promise<boolean> {

@@ -2,10 +2,11 @@ import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { BatchWriter } from '../core/event-store.ts';
+import type { ChunkFormat } from '../core/manifest.ts';
 import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
 import { naming } from '../format/bundle-damage.ts';
-import { chunkCodec } from '../format/chunk-codec.ts';
+import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import type { ChunkEntry } from '../format/chunk-index.ts';
 import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
 import type { ChunkRun } from './plan.ts';
@@ -36,12 +37,15 @@ export async function loadChunks(
 ): Promise<LoadResult> {
   const { vault, writer } = ports;
   const greatest = { id: null as Uint8Array | null };
+  const codecs = new Map<ChunkFormat, ChunkCodec>();
   let events = 0;
   try {
     for await (const { run, chunk } of takeChunks(vault, job, hooks.signal)) {
       const { folder, file, format, compression } = run;
+      const codec = codecs.get(format) ?? chunkCodec(format);
+      codecs.set(format, codec);
       const write = async (plain: Uint8Array): Promise<number> => {
-        const batch = chunkCodec(format).decode(plain);
+        const batch = codec.decode(plain);
         if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
         await writer.write(batch);
         noteGreatestId(greatest, batch);

@@ -15,7 +15,7 @@ import type { Stages } from '../core/stages.ts';
 import { findStream, headId, type StreamTable, streamName } from '../core/stream-table.ts';
 import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
-import type { Chain } from '../format/chain.ts';
+import { type Chain, chainTotals } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
 import { makeKnownEvents } from '../format/known-events.ts';
 import { compareGrown, diffHeads, type HeadsDiff } from './heads-diff.ts';
@@ -78,7 +78,7 @@ async function readByTransactions(
     const found = await writeEvents(vault, fresh, options, place);
     const inexact = await known.compare();
     if (inexact !== null) return { kind: 'full-needed', reason: inexact };
-    const missing = totalOf(chain) + found.facts.events - (await counted);
+    const missing = chainTotals(chain.at(-1)!.manifest).totalEvents + found.facts.events - (await counted);
     if (missing < 0) return { kind: 'full-needed', reason: describeSurplus(-missing) };
     if (missing > 0) await nameLost(snapshot, chainTable, found.table, differences);
     return refusal(differences.report()) ?? { ...found, chainTable, headsReason: null };
@@ -89,11 +89,6 @@ async function readByTransactions(
 
 function describeSurplus(events: number): string {
   return `${events} events of the store are neither in the chain nor new to it`;
-}
-
-function totalOf(chain: Chain): number {
-  const { manifest } = chain.at(-1)!;
-  return manifest.chain?.totalEvents ?? manifest.totalEvents;
 }
 
 /** The streams whose events are fewer than the chain's and the new ones together. */

@@ -5,7 +5,7 @@ import type { Progress } from '../core/report.ts';
 import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { eventFileName, linesFileName } from '../format/bundle.ts';
-import type { Chain } from '../format/chain.ts';
+import { type Chain, chainTotals } from '../format/chain.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
 import { makeCompress } from '../format/compression.ts';
 import { copyDataFile } from '../format/data-file-copy.ts';
@@ -81,8 +81,7 @@ function sourcesOf(chain: Chain, { format, compression }: Target): SourceFile[] 
 }
 
 function reporter(chain: Chain, { onProgress }: Target): (done: { events: number; bytes: number }) => void {
-  const { manifest } = chain.at(-1)!;
-  const totalEvents = manifest.chain?.totalEvents ?? manifest.totalEvents;
+  const { totalEvents } = chainTotals(chain.at(-1)!.manifest);
   return (done) => onProgress?.({ ...done, totalEvents, totalBytes: null });
 }
 

@@ -5,13 +5,13 @@ import type { BackupVerification, Progress } from '../core/report.ts';
 import { releaseTable, type StreamTable } from '../core/stream-table.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
 import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
-import type { Chain } from '../format/chain.ts';
+import { type Chain, chainTotals } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
 import { writeObject } from '../format/data-file-writer.ts';
 import { writeHeadsFile } from '../format/line-files.ts';
 import { encodeManifest } from '../format/manifest-codec.ts';
-import { notSound, removeAttempt } from './attempt.ts';
 import { countFutureTimes, type TakenOver, type Target, takeOverFiles } from './consolidate-files.ts';
+import { notSound, removeAttempt } from './failures.ts';
 import type { FullBackupPorts } from './full.ts';
 import { composeManifest } from './manifest.ts';
 
@@ -27,6 +27,8 @@ export interface ConsolidationOptions {
   readonly software: string;
   readonly onProgress?: (progress: Progress) => void;
   readonly onStep?: (step: string) => void;
+  /** Names the backup once it is begun. */
+  readonly onBegin?: (backupId: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,6 +59,7 @@ export async function consolidateChain(
   const leftoversRemoved = await vault.removeLeftovers(BACKUPS_PREFIX);
   const backupId = clock.uuid();
   const folder = bundleFolder('full', backupId);
+  options.onBegin?.(backupId);
   try {
     const { manifest, copied, encoded } = await writeFiles(ports, chain, options, { backupId, folder });
     options.onStep?.('verifying');
@@ -164,7 +167,7 @@ async function factsOfChain(
 /** Continuity is proven at each step: events, heads and what the newest backup says of its chain must agree. */
 function requireSum(chain: Chain, facts: EventFacts, table: StreamTable): void {
   const { manifest } = chain.at(-1)!;
-  const said = manifest.chain ?? manifest;
+  const said = chainTotals(manifest);
   let inHeads = 0;
   for (let index = 0; index < table.count; index += 1) inHeads += table.events[index]!;
   const fits =

@@ -1,19 +1,19 @@
-import { chainOddities, touchStreams } from '../core/chain-summary.ts';
+import { type ChainBefore, chainOddities, touchStreams } from '../core/chain-summary.ts';
 import type { DifferenceReport } from '../core/differences.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import type { StoreDescription } from '../core/event-store.ts';
 import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
 import type { Stages } from '../core/stages.ts';
-import { releaseTable, type StreamTable } from '../core/stream-table.ts';
-import { timeFromUnixMs } from '../core/time.ts';
+import { releaseTable } from '../core/stream-table.ts';
 import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
-import type { Chain } from '../format/chain.ts';
+import { type Chain, chainTotals } from '../format/chain.ts';
 import { writeObject } from '../format/data-file-writer.ts';
 import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
 import { encodeManifest, manifestChecksum } from '../format/manifest-codec.ts';
-import { noEventStore, notSound, removeAttempt } from './attempt.ts';
 import { type FoundChanges, readChanges } from './changes.ts';
+import { noEventStore, notSound, removeAttempt } from './failures.ts';
+import { limitsAt } from './finish.ts';
 import type { FullBackupOptions, FullBackupPorts } from './full.ts';
 import { composeManifest } from './manifest.ts';
 
@@ -22,15 +22,7 @@ export interface IncrementalPorts extends Pick<FullBackupPorts, 'store' | 'vault
   readonly verify?: (manifest: Manifest, folder: string, before: ChainBefore) => Promise<BackupVerification>;
 }
 
-export interface ChainBefore {
-  readonly manifest: Manifest;
-  readonly table: StreamTable;
-}
-
-export type IncrementalOptions = Omit<FullBackupOptions, 'parallel'> & {
-  /** Ranges that the store is asked to cut its changes into at most, 1–64. */
-  readonly parallel: number;
-};
+export type IncrementalOptions = Omit<FullBackupOptions, 'rangeBytes' | 'resume'>;
 
 export type IncrementalOutcome =
   | { readonly kind: 'taken'; readonly report: IncrementalReport }
@@ -48,8 +40,6 @@ export interface IncrementalReport {
   /** Why transactions did not tell what is new; null when they did. */
   readonly headsReason: string | null;
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Backs up what a store has and a chain has not, exactly. The manifest is written last; whatever the outcome is but
@@ -70,6 +60,7 @@ export async function takeIncrementalBackup(
   const leftoversRemoved = await vault.removeLeftovers(BACKUPS_PREFIX);
   const backupId = clock.uuid();
   const folder = bundleFolder('incremental', backupId);
+  options.onBegin?.(backupId);
   try {
     const written = await writeFiles(ports, chain, options, { folder, source });
     if ('kind' in written) {
@@ -119,7 +110,7 @@ async function writeFiles(
   const snapshot = await ports.store.openSnapshot();
   try {
     const startedAtMs = ports.clock.now();
-    const limits = { versionBase: source.versionBase, futureAfter: timeFromUnixMs(startedAtMs + DAY_MS) };
+    const limits = limitsAt(startedAtMs, source);
     options.onStep?.('looking for what is new');
     const changes = await readChanges({ snapshot, vault, chain }, options, { folder, limits });
     if ('kind' in changes) return changes;
@@ -159,7 +150,7 @@ function linkTo(
   oddities: (parent: Manifest['oddities']) => Manifest['oddities'],
 ) {
   const parent = chain.at(-1)!.manifest;
-  const before = parent.chain ?? { totalEvents: parent.totalEvents, totalStreams: parent.totalStreams };
+  const before = chainTotals(parent);
   const method: ChangeMethod = changes.headsReason === null ? 'transactions' : 'heads';
   const link: ChainLink = {
     baseId: chain[0]!.manifest.backupId,

@@ -9,7 +9,6 @@ import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import { type Attempt, attemptName, encodeAttempt } from '../format/attempt-codec.ts';
 import { writeObject } from '../format/data-file-writer.ts';
 import { makeKnownEvents } from '../format/known-events.ts';
-import { removeAttempt } from './attempt.ts';
 import {
   atWork,
   type FoundAttempt,
@@ -20,6 +19,7 @@ import {
   planRest,
   type Rest,
 } from './attempts.ts';
+import { removeAttempt } from './failures.ts';
 import { finish, giveUp, limitsAt, type Target, writeRest } from './finish.ts';
 import type {
   FullBackupOptions,

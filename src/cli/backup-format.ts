@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { FullBackupOptions } from '../backup/full.ts';
 import { BackupError } from '../core/errors.ts';
-import type { ChunkFormat, Compression } from '../core/manifest.ts';
+import { CHUNK_FORMATS, type ChunkFormat, COMPRESSIONS, type Compression } from '../core/manifest.ts';
 import { LEVELS } from '../format/compression.ts';
 import type { BackupSettings } from './config-file.ts';
 
@@ -11,6 +11,14 @@ export interface FormatFlags {
   readonly compression?: Compression;
   readonly level?: Level;
 }
+
+export const FORMAT = new Option('--format <format>', 'how chunks are written (default: columns)').choices(
+  CHUNK_FORMATS,
+);
+export const COMPRESSION = new Option(
+  '--compression <kind>',
+  'how chunks are compressed (default: zstd)',
+).choices(COMPRESSIONS);
 
 type Level = number | 'max';
 

@@ -1,6 +1,5 @@
 import { hasFinishedFiles } from '../backup/finish.ts';
 import type { FullBackupReport, ResumedReport } from '../backup/full.ts';
-import type { Clock } from '../core/clock.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
 import { bundleFolder } from '../format/bundle.ts';
@@ -17,7 +16,6 @@ import {
   plural,
   printable,
 } from './units.ts';
-import { systemClock } from './wire.ts';
 
 /** What was begun, so that an interrupted run can say whether something of it is left. */
 export interface Attempt {
@@ -26,15 +24,10 @@ export interface Attempt {
   backupId: string | null;
 }
 
-/** The first UUID that a backup asks for is its id. */
-export function notingId(attempt: Attempt): Clock {
-  return {
-    now: systemClock.now,
-    uuid: () => {
-      const id = systemClock.uuid();
-      attempt.backupId ??= id;
-      return id;
-    },
+/** A backup's option by which the attempt learns its id. */
+export function notingId(attempt: Attempt): (backupId: string) => void {
+  return (backupId) => {
+    attempt.backupId = backupId;
   };
 }
 

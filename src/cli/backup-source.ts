@@ -26,7 +26,7 @@ export async function chooseSource(
   settings: Settings,
 ): Promise<string> {
   const primary = requireAddress(settings, 'store');
-  const target = flags.target ?? settings.backup.target ?? 'primary';
+  const target = targetOf(flags, settings);
   if (target === 'primary') return primary;
   const standby = flags.standby ?? settings.standby;
   if (standby === null) {
@@ -39,6 +39,28 @@ export async function chooseSource(
   if (fault === null) return standby;
   context.log.warn(`reading from the primary: ${fault}`);
   return primary;
+}
+
+/** A standby that is only preferred, and has not seen yet what was backed up last, is passed over too. */
+export async function orFromPrimary<Result>(
+  context: CommandContext,
+  flags: SourceFlags,
+  settings: Settings,
+  address: string,
+  work: (address: string) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(address);
+  } catch (error) {
+    const isPreferred = targetOf(flags, settings) === 'prefer-standby';
+    if (!isPreferred || !isBackupError(error, 'store_behind')) throw error;
+    context.log.warn(`reading from the primary: ${error.message}`);
+    return work(requireAddress(settings, 'store'));
+  }
+}
+
+function targetOf(flags: SourceFlags, settings: Settings): BackupTarget {
+  return flags.target ?? settings.backup.target ?? 'primary';
 }
 
 /** Why the standby cannot be read; null when it can. */

@@ -1,8 +1,14 @@
 import type { EventFacts } from './event-facts.ts';
-import type { Oddities } from './manifest.ts';
+import type { Manifest, Oddities } from './manifest.ts';
 import { copyStream } from './stream-entry.ts';
 import { findStream, makeStreamTable, mergeTable, type StreamTable } from './stream-table.ts';
 import { countOddities } from './summary.ts';
+
+/** What a chain holds without an incremental backup: at least of the streams that this one touches. */
+export interface ChainBefore {
+  readonly manifest: Manifest;
+  readonly table: StreamTable;
+}
 
 /** The streams that an incremental backup touches: as the chain had them, and as it has them with it. */
 export interface TouchedStreams {

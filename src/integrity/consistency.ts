@@ -1,4 +1,4 @@
-import { chainOddities, type TouchedStreams, touchStreams } from '../core/chain-summary.ts';
+import { type ChainBefore, chainOddities, type TouchedStreams, touchStreams } from '../core/chain-summary.ts';
 import type { EventFacts } from '../core/event-facts.ts';
 import type { Manifest } from '../core/manifest.ts';
 import { nameText } from '../core/name-text.ts';
@@ -26,12 +26,6 @@ export function describeSelf(manifest: Manifest): Problem[] {
   if (sum('heads') !== manifest.totalStreams)
     problems.push(differs('streams', sum('heads'), manifest.totalStreams));
   return problems;
-}
-
-/** What a chain holds without an incremental backup: at least of the streams that this one touches. */
-export interface ChainBefore {
-  readonly manifest: Manifest;
-  readonly table: StreamTable;
 }
 
 /** A backup and what its events were found to be. */

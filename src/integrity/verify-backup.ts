@@ -1,3 +1,4 @@
+import type { ChainBefore } from '../core/chain-summary.ts';
 import type { Clock } from '../core/clock.ts';
 import { inOrder, runLimited } from '../core/concurrency.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
@@ -10,7 +11,7 @@ import type { Vault } from '../core/vault.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { readHeads } from '../format/line-files.ts';
 import { type Completeness, compareWithStore } from './completeness.ts';
-import { type ChainBefore, compareEvents, describeSelf } from './consistency.ts';
+import { compareEvents, describeSelf } from './consistency.ts';
 import {
   type VerifyFileHooks,
   type VerifyFileJob,

@@ -1,3 +1,4 @@
+import type { ChainBefore } from '../core/chain-summary.ts';
 import { isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { BackupVerification, Problem } from '../core/report.ts';
@@ -5,7 +6,6 @@ import type { Catalog, CatalogEntry } from '../format/catalog.ts';
 import { type Chain, followChain, inChainOrder, isBroken } from '../format/chain.ts';
 import { type ChainHeads, makeChainHeads } from '../format/chain-heads.ts';
 import { findChangedEvents } from './changed-events.ts';
-import type { ChainBefore } from './consistency.ts';
 import { type VerifyOptions, type VerifyPorts, verifyBackup } from './verify-backup.ts';
 
 export interface VerifyChainsOptions

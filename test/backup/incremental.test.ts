@@ -13,19 +13,9 @@ import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { newestChain } from '../harness/chain-backup.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
-import { backUp, backupDefaults, objectNames, testClock } from '../harness/memory-backup.ts';
+import { backUp, backupDefaults, fill, objectNames, testClock } from '../harness/memory-backup.ts';
 import { digestChain, takeIncremental } from '../harness/proof-run.ts';
 import { temporaryStore } from '../stores/sqlite/temporary-store.ts';
-
-/** Puts exactly these events into a store, whatever it held. */
-async function fill(store: EventStore, events: readonly TestEvent[]): Promise<void> {
-  const session = await store.openRestore({ attemptId: testClock.uuid(), replace: true });
-  const writer = await session.openWriter();
-  await writer.write(makeBatch(events));
-  await writer.end();
-  await session.finishLoad();
-  await session.publish();
-}
 
 function streamOf(streamId: TestEvent['streamId'], ...versions: number[]): TestEvent[] {
   return versions.map((version) => ({

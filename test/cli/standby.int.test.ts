@@ -34,6 +34,12 @@ test('a backup reads the standby where it is told to, and the primary when the s
     assert.equal((await backUp('full', ...preferred)).cursor.role, 'standby');
     assert.equal((await backUp('full')).cursor.role, 'primary');
     assert.equal((await backUp('incremental', ...preferred)).cursor.role, 'standby');
+    await standby.exec('SELECT pg_wal_replay_pause()');
+    await store.append([{ streamId: 'a', events: [{ type: 'T', data: '{}' }] }]);
+    assert.equal((await backUp('incremental')).totalEvents, 1);
+    const behind = await backUp('incremental', ...preferred);
+    assert.deepEqual([behind.cursor.role, behind.totalEvents], ['primary', 0]);
+    assert.match(behind.stderr, /reading from the primary: the standby is at/);
     await standby.stop();
     const { cursor, kind, stderr } = await backUp('incremental', ...preferred);
     assert.deepEqual([cursor.role, kind], ['primary', 'incremental']);

@@ -8,6 +8,7 @@ import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { manifestProblem } from '../../src/integrity/verify-backup.ts';
 import { verifyChains } from '../../src/integrity/verify-chains.ts';
+import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 
 export const testClock: Clock = { now: Date.now, uuid: randomUUID };
 
@@ -50,4 +51,14 @@ export async function readObject(vault: Vault, name: string): Promise<Buffer> {
 export async function overwrite(vault: Vault, name: string, bytes: Uint8Array): Promise<void> {
   await vault.removeObject(name);
   await writeObject(vault, name, bytes);
+}
+
+/** Puts exactly these events into a store, whatever it held. */
+export async function fill(store: EventStore, events: readonly TestEvent[]): Promise<void> {
+  const session = await store.openRestore({ attemptId: testClock.uuid(), replace: true });
+  const writer = await session.openWriter();
+  await writer.write(makeBatch(events));
+  await writer.end();
+  await session.finishLoad();
+  await session.publish();
 }

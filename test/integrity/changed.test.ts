@@ -5,20 +5,11 @@ import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { verifyChains } from '../../src/integrity/verify-chains.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
-import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
+import type { TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUpChanges } from '../harness/chain-backup.ts';
-import { backUp, testClock } from '../harness/memory-backup.ts';
+import { backUp, fill, testClock } from '../harness/memory-backup.ts';
 import { temporaryStore } from '../stores/sqlite/temporary-store.ts';
-
-async function fill(store: EventStore, events: readonly TestEvent[]): Promise<void> {
-  const session = await store.openRestore({ attemptId: testClock.uuid(), replace: true });
-  const writer = await session.openWriter();
-  await writer.write(makeBatch(events));
-  await writer.end();
-  await session.finishLoad();
-  await session.publish();
-}
 
 const EVENTS: readonly TestEvent[] = Array.from({ length: 60 }, (_, i) => ({
   ...{ id: `00000000-0000-7000-8000-${String(i).padStart(12, '0')}`, streamId: `stream-${i % 6}` },

@@ -39,7 +39,7 @@ export async function backUpFromChain(
     const onProgress = progress.update;
     const report = await consolidateChain(
       {
-        ...{ vault, clock: notingId(attempt) },
+        ...{ vault, clock: systemClock },
         ...(flags.verify
           ? {
               verify: (manifest, folder) =>
@@ -51,6 +51,7 @@ export async function backUpFromChain(
       {
         ...formatAsIn(chain, flags),
         ...{ software, onProgress, signal, onStep: (step) => beginStep(context, step) },
+        onBegin: notingId(attempt),
       },
     );
     progress.end();

@@ -3,15 +3,21 @@ import { type IncrementalReport, takeIncrementalBackup } from '../../backup/incr
 import type { DifferenceReport } from '../../core/differences.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
-import { CHUNK_FORMATS, COMPRESSIONS } from '../../core/manifest.ts';
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, followChain, isBroken, requireChain } from '../../format/chain.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel, DIFFERENCE_ACTIONS, type DifferenceAction, parallelOption } from '../arguments.ts';
-import { chooseFormat, type FormatFlags, levelHelp, readLevel } from '../backup-format.ts';
+import {
+  COMPRESSION,
+  chooseFormat,
+  FORMAT,
+  type FormatFlags,
+  levelHelp,
+  readLevel,
+} from '../backup-format.ts';
 import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
-import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
+import { chooseSource, orFromPrimary, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -46,12 +52,8 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
         'when the store has lost or changed what was backed up: stop and say so, or take a full backup (default: alarm)',
       ).choices(DIFFERENCE_ACTIONS),
     )
-    .addOption(
-      new Option('--format <format>', 'how chunks are written (default: columns)').choices(CHUNK_FORMATS),
-    )
-    .addOption(
-      new Option('--compression <kind>', 'how chunks are compressed (default: zstd)').choices(COMPRESSIONS),
-    )
+    .addOption(FORMAT)
+    .addOption(COMPRESSION)
     .option('--level <n>', levelHelp(), readLevel)
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .option('--no-verify', 'do not read back what was written before it counts as a backup')
@@ -91,7 +93,7 @@ async function backUp(
     if (typeof chain === 'string') return { fullBecause: chain };
     const work = (store: EventStore) =>
       takeOne({ context, flags, settings, attempt }, { store, vault, chain });
-    return withStore(storeAddress, work);
+    return orFromPrimary(context, flags, settings, storeAddress, (address) => withStore(address, work));
   });
   if ('exitCode' in outcome) return outcome.exitCode;
   // The threads of a full backup, and its own view of the store, begin anew.
@@ -136,11 +138,12 @@ async function takeOne(
   const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (manifest, folder, before) =>
     verifyBackup(checker, { manifest, folder }, { quick: false, parallel, onProgress, signal, before });
   const outcome = await takeIncrementalBackup(
-    { store, vault, clock: notingId(attempt), ...(flags.verify ? { verify } : {}) },
+    { store, vault, clock: systemClock, ...(flags.verify ? { verify } : {}) },
     chain,
     {
       ...{ ...chooseFormat(flags, settings.backup), parallel, software, onProgress, signal },
       onStep: (step) => beginStep(context, step),
+      onBegin: notingId(attempt),
     },
   );
   progress.end();

@@ -1,11 +1,17 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { takeFullBackup } from '../../backup/full.ts';
 import { BackupError } from '../../core/errors.ts';
-import { CHUNK_FORMATS, COMPRESSIONS } from '../../core/manifest.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel, parallelOption, wholeNumber } from '../arguments.ts';
-import { chooseFormat, type FormatFlags, levelHelp, readLevel } from '../backup-format.ts';
-import { type Attempt, describeLeft, reportBackup } from '../backup-report.ts';
+import {
+  COMPRESSION,
+  chooseFormat,
+  FORMAT,
+  type FormatFlags,
+  levelHelp,
+  readLevel,
+} from '../backup-format.ts';
+import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
 import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
@@ -37,12 +43,8 @@ export function addBackupCommand(program: Command, start: Start): void {
       '--from-chain [backup]',
       'make it out of a chain in the vault, without the store: up to this backup (default: the newest)',
     )
-    .addOption(
-      new Option('--format <format>', 'how chunks are written (default: columns)').choices(CHUNK_FORMATS),
-    )
-    .addOption(
-      new Option('--compression <kind>', 'how chunks are compressed (default: zstd)').choices(COMPRESSIONS),
-    )
+    .addOption(FORMAT)
+    .addOption(COMPRESSION)
     .option('--level <n>', levelHelp(), readLevel)
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .option(
@@ -119,9 +121,7 @@ async function backUp(
           rangeBytes: (flags.partSize ?? DEFAULT_PART_MIB) * 2 ** 20,
           ...(flags.resume === undefined ? {} : { resume: flags.resume }),
           onStep: (step) => beginStep(context, step),
-          onBegin: (backupId) => {
-            attempt.backupId = backupId;
-          },
+          onBegin: notingId(attempt),
         },
       );
       progress.end();

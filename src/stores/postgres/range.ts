@@ -60,7 +60,7 @@ export function narrowRanges(ranges: readonly StoreRange[], since: string): Stor
   const joined: BlockRange[] = [];
   for (const { from, to } of ranges.map(blocksOf).sort((a, b) => a.from - b.from)) {
     const last = joined.at(-1);
-    const isNear = last?.to === from && (from - last.from) * BLOCK_BYTES < LEAST_CHANGES_BYTES;
+    const isNear = last?.to === from && (from - last.from) * BLOCK_BYTES < JOINED_BYTES;
     if (isNear) joined[joined.length - 1] = { from: last.from, to, since };
     else joined.push({ from, to, since });
   }
@@ -73,8 +73,11 @@ function blocksOf({ spec }: StoreRange): BlockRange {
   throw new BackupError('usage', `${JSON.stringify(spec)} is no range of blocks`);
 }
 
-/** To look through this much takes a second or so. */
-const LEAST_CHANGES_BYTES = 1 << 30;
+/** To look through this much takes a server up to half a second, most of it to map the pages that it has in memory. */
+const LEAST_CHANGES_BYTES = 256 << 20;
+
+/** Ranges are read one after the other: each statement more takes longer to begin. */
+const JOINED_BYTES = 1 << 30;
 
 /** A statement of this many streams is planned and run quickly. */
 const TAILS_PER_RANGE = 1000;

@@ -7,7 +7,7 @@ import type { BatchReader } from '../../core/event-store.ts';
 import { batchMaker } from './block-batch.ts';
 import { blockCapacity, FIRST_PACE } from './blocks.ts';
 import type { KeyRange } from './event-rows.ts';
-import { rangeOf } from './ranges.ts';
+import { keyRangesOf } from './ranges.ts';
 import { isViewToken, revived, type SharedBlock, type ViewAnswer, type ViewRequest } from './shared-view.ts';
 
 /** Longer than the thread that shares the view is ever busy with the events of one request. */
@@ -29,7 +29,9 @@ export async function joinView(token: string, address: string): Promise<BatchRea
     clearTimeout(deadline);
   }
   return {
-    readRange: (range, options) => readBlocks(ask, rangeOf(range), options),
+    readRange: async function* (range, options) {
+      for (const keys of keyRangesOf(range)) yield* readBlocks(ask, keys, options);
+    },
     close: async () => close(),
   };
 }

@@ -18,12 +18,14 @@ export function planRanges(rows: EventRows, parallel: number): StoreRange[] {
   return ['', ...cuts].map((after, index) => ({ index, spec: `${after}..${cuts[index] ?? ''}` }));
 }
 
-/** Reads a spec such as `..500`, `500..1000` or `..` (rowids; the first one excluded). */
-export function rangeOf({ spec }: StoreRange): KeyRange {
-  const [after, last] = spec.split('..').map((rowid) => {
-    return rowid === '' ? null : ({ sql: '?', value: BigInt(rowid) } as const);
+/** Reads a spec such as `..500`, `500..1000`, `..` or `4..5,17..80` (rowids; the first one of each excluded). */
+export function keyRangesOf({ spec }: StoreRange): KeyRange[] {
+  return spec.split(',').map((range) => {
+    const [after, last] = range.split('..').map((rowid) => {
+      return rowid === '' ? null : ({ sql: '?', value: BigInt(rowid) } as const);
+    });
+    return { after: after ?? null, last: last ?? null };
   });
-  return { after: after ?? null, last: last ?? null };
 }
 
 function rowidEnds({ rowKey, prepare, table }: EventRows): { least: bigint; greatest: bigint } | null {

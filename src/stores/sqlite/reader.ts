@@ -12,7 +12,7 @@ import { connect, rollBack } from './connection.ts';
 import { guarded } from './errors.ts';
 import { type EventRows, eventRows, type KeyRange } from './event-rows.ts';
 import { assertStore, rowKeyOf } from './inspector.ts';
-import { countRows, estimateRows, planRanges, rangeOf } from './ranges.ts';
+import { countRows, estimateRows, keyRangesOf, planRanges } from './ranges.ts';
 import { shareView } from './shared-view.ts';
 import { quoted } from './sql.ts';
 import { readSummaries } from './summaries.ts';
@@ -48,7 +48,7 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         readSummaries: () => readSummaries(db, config),
         estimate: async () => guarded(address, () => estimateRows(rows)),
         planRanges: async (parallel) => guarded(address, () => planRanges(rows, parallel)),
-        readRange: (range, options) => readBatches(rows, rangeOf(range), address, options),
+        readRange: (range, options) => readBatches(rows, keyRangesOf(range), address, options),
         readCompanions: () => readCompanions(db, config),
         close: async () => {
           view.close();
@@ -70,22 +70,24 @@ function closeSnapshot(db: DatabaseSync): void {
 
 async function* readBatches(
   rows: EventRows,
-  range: KeyRange,
+  ranges: readonly KeyRange[],
   address: string,
   { batchBytes, signal }: { batchBytes: number; signal?: AbortSignal },
 ): AsyncGenerator<EventBatch> {
   const makeBatch = batchMaker();
   const bytes = new Uint8Array(blockCapacity(batchBytes));
   const block: Block = { bytes, used: 0, events: 0, pace: FIRST_PACE };
-  let { after } = range;
-  for (;;) {
-    throwIfAborted(signal);
-    const rest = { after, last: range.last };
-    after = guarded(address, () => fillBlock(rows, rest, batchBytes, block, address));
-    if (after === null) return;
-    yield makeBatch(block.bytes.subarray(0, block.used), block.events);
-    // SQLite works in this thread: signals, timers and the thread pool's results come through here.
-    await nextTurn();
+  for (const { after: first, last } of ranges) {
+    let after = first;
+    for (;;) {
+      throwIfAborted(signal);
+      const rest = { after, last };
+      after = guarded(address, () => fillBlock(rows, rest, batchBytes, block, address));
+      if (after === null) break;
+      yield makeBatch(block.bytes.subarray(0, block.used), block.events);
+      // SQLite works in this thread: signals, timers and the thread pool's results come through here.
+      await nextTurn();
+    }
   }
 }
 

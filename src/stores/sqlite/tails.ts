@@ -3,24 +3,44 @@ import { nameBytes } from '../../core/name-text.ts';
 import { column, type EventRows } from './event-rows.ts';
 import { quoted } from './sql.ts';
 
+/** As many rows between two that are wanted are read sooner than a statement more is run. */
+const NEAR_ROWS = 64n;
+
 /**
- * The rows from the first to the last of the tails, which are found by the index on stream and version: what was appended
- * lately lies together, so there is little between them. A table without rowids is read whole.
+ * Finds the rows of the tails by the index on stream and version. What was appended lately lies together; the last event
+ * that a backup has, with which a tail begins, lies anywhere. A table without rowids is read whole.
  */
 export function planTails(rows: EventRows, tails: readonly StreamTail[]): StoreRange[] {
   if (tails.length === 0) return [];
   if (rows.rowKey === 'id') return [{ index: 0, spec: '..' }];
+  const spans = joinNear(findRowids(rows, tails));
+  if (spans.length === 0) return [];
+  return [{ index: 0, spec: spans.map(({ first, last }) => `${first - 1n}..${last}`).join(',') }];
+}
+
+function findRowids(rows: EventRows, tails: readonly StreamTail[]): BigInt64Array {
   const find = rows.prepare(
-    `SELECT min(_rowid_), max(_rowid_) FROM ${quoted(rows.table.table)}
+    `SELECT _rowid_ FROM ${quoted(rows.table.table)}
       WHERE ${column(rows, 'stream')} = CAST(? AS TEXT) AND ${column(rows, 'version')} >= ?`,
   );
-  let least: bigint | null = null;
-  let greatest: bigint | null = null;
+  const found: bigint[] = [];
   for (const { streamId, fromVersion } of tails) {
-    const [first, last] = find.get(nameBytes(streamId), fromVersion) as unknown as (bigint | null)[];
-    if (first == null || last == null) continue;
-    if (least === null || first < least) least = first;
-    if (greatest === null || last > greatest) greatest = last;
+    for (const row of find.all(nameBytes(streamId), fromVersion)) found.push((row as unknown as [bigint])[0]);
   }
-  return least === null ? [] : [{ index: 0, spec: `${least - 1n}..${greatest}` }];
+  return BigInt64Array.from(found).sort();
+}
+
+interface Span {
+  readonly first: bigint;
+  last: bigint;
+}
+
+function joinNear(rowids: BigInt64Array): Span[] {
+  const spans: Span[] = [];
+  for (const rowid of rowids) {
+    const span = spans.at(-1);
+    if (span !== undefined && rowid - span.last <= NEAR_ROWS) span.last = rowid;
+    else spans.push({ first: rowid, last: rowid });
+  }
+  return spans;
 }

@@ -46,14 +46,14 @@ test('a small table is one range, a large one is cut evenly', () => {
 
 test('changes are looked for in one pass, in several only where there is much to look through', () => {
   const since = '866:868:866';
-  const [range, ...more] = cutChanges(900 * MIB, 4, since);
+  const [range, ...more] = cutChanges(450 * MIB, 4, since);
   assert.equal(more.length, 0);
   assert.match(
     rangeSource(range!, 'events'),
     /^FROM events WHERE age\(xmin\) <= .*'866:868:866'::pg_snapshot/,
   );
   assert.equal(cutChanges(4096 * MIB, 2, since).length, 2);
-  assert.equal(cutChanges(4096 * MIB, 64, since).length, 4);
+  assert.equal(cutChanges(1024 * MIB, 64, since).length, 4);
 });
 
 test('tails are read by name and version, a thousand streams a statement', () => {

@@ -81,8 +81,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
       stop.abort();
-      await reader.close();
-      await endConnection(database, client);
+      await Promise.all([reader.close(), endConnection(database, client)]);
     },
   };
 }

@@ -1,7 +1,8 @@
 import { type ChainBefore, chainOddities, touchStreams } from '../core/chain-summary.ts';
+import { awaitedLater } from '../core/concurrency.ts';
 import type { DifferenceReport } from '../core/differences.ts';
 import { throwIfAborted } from '../core/errors.ts';
-import type { StoreDescription } from '../core/event-store.ts';
+import type { StoreDescription, StoreSnapshot } from '../core/event-store.ts';
 import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
 import type { Stages } from '../core/stages.ts';
@@ -50,19 +51,39 @@ export async function takeIncrementalBackup(
   chain: Chain,
   options: IncrementalOptions,
 ): Promise<IncrementalOutcome> {
-  const { store, vault, clock } = ports;
-  const source = await store.inspect();
-  if (source.state === 'missing') throw noEventStore(store.address);
+  const { store } = ports;
+  // Both are a matter of connecting, and neither waits for the other.
+  const opening = awaitedLater(store.openSnapshot());
+  try {
+    const source = await store.inspect();
+    if (source.state === 'missing') throw noEventStore(store.address);
+    const misfit = describeMisfit(source, chain.at(-1)!.manifest);
+    if (misfit !== null) return { kind: 'full-needed', reason: misfit };
+    return await takeFrom(ports, chain, options, source, await opening);
+  } finally {
+    await opening.then(
+      (snapshot) => snapshot.close(),
+      () => undefined,
+    );
+  }
+}
+
+async function takeFrom(
+  ports: IncrementalPorts,
+  chain: Chain,
+  options: IncrementalOptions,
+  source: StoreDescription,
+  snapshot: StoreSnapshot,
+): Promise<IncrementalOutcome> {
+  const { vault, clock } = ports;
   const parent = chain.at(-1)!.manifest;
-  const misfit = describeMisfit(source, parent);
-  if (misfit !== null) return { kind: 'full-needed', reason: misfit };
   await vault.open({ create: false });
   const leftoversRemoved = await vault.removeLeftovers(BACKUPS_PREFIX);
   const backupId = clock.uuid();
   const folder = bundleFolder('incremental', backupId);
   options.onBegin?.(backupId);
   try {
-    const written = await writeFiles(ports, chain, options, { folder, source });
+    const written = await writeFiles(ports, chain, options, { folder, source, snapshot });
     if ('kind' in written) {
       await removeAttempt(vault, folder);
       return written;
@@ -97,6 +118,7 @@ function describeMisfit(source: StoreDescription, { store }: Manifest): string |
 interface Attempt {
   readonly folder: string;
   readonly source: StoreDescription;
+  readonly snapshot: StoreSnapshot;
 }
 
 async function writeFiles(
@@ -106,41 +128,34 @@ async function writeFiles(
   attempt: Attempt,
 ) {
   const { vault } = ports;
-  const { folder, source } = attempt;
-  const snapshot = await ports.store.openSnapshot();
-  try {
-    const startedAtMs = ports.clock.now();
-    const limits = limitsAt(startedAtMs, source);
-    options.onStep?.('looking for what is new');
-    const changes = await readChanges({ snapshot, vault, chain }, options, { folder, limits });
-    if ('kind' in changes) return changes;
-    const companions = await writeCompanionsFile(vault, folder, options, snapshot.readCompanions());
-    const cursor = await snapshot.settledCursor();
-    // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
-    await snapshot.close();
-    const touched = touchStreams(changes.chainTable, changes.table);
-    const heads = await writeHeadsFile(vault, folder, options, touched.after);
-    const link = linkTo(chain, changes, touched.after.count - touched.before.count, (parent) =>
-      chainOddities(parent, touched, changes.facts, source.versionBase),
-    );
-    releaseTable(touched.before);
-    const files = [changes.file, heads.file, companions].filter(
-      (file): file is ManifestFile => file !== null,
-    );
-    const { facts } = changes;
-    return {
-      startedAtMs,
-      files,
-      facts,
-      table: touched.after,
-      headsDigest: heads.digest,
-      cursor,
-      link,
-      changes,
-    };
-  } finally {
-    await snapshot.close();
-  }
+  const { folder, source, snapshot } = attempt;
+  const startedAtMs = ports.clock.now();
+  const limits = limitsAt(startedAtMs, source);
+  options.onStep?.('looking for what is new');
+  const changes = await readChanges({ snapshot, vault, chain }, options, { folder, limits });
+  if ('kind' in changes) return changes;
+  const companions = await writeCompanionsFile(vault, folder, options, snapshot.readCompanions());
+  const cursor = await snapshot.settledCursor();
+  // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
+  await snapshot.close();
+  const touched = touchStreams(changes.chainTable, changes.table);
+  const heads = await writeHeadsFile(vault, folder, options, touched.after);
+  const link = linkTo(chain, changes, touched.after.count - touched.before.count, (parent) =>
+    chainOddities(parent, touched, changes.facts, source.versionBase),
+  );
+  releaseTable(touched.before);
+  const files = [changes.file, heads.file, companions].filter((file): file is ManifestFile => file !== null);
+  const { facts } = changes;
+  return {
+    startedAtMs,
+    files,
+    facts,
+    table: touched.after,
+    headsDigest: heads.digest,
+    cursor,
+    link,
+    changes,
+  };
 }
 
 function linkTo(

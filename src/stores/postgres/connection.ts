@@ -134,6 +134,8 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
   transaction_timeout: '0',
   lock_timeout: '30s',
+  // To compile a statement takes longer than any of these statements gains by it.
+  jit: 'off',
   // Cursors here are read to their end.
   cursor_tuple_fraction: '1',
 };

@@ -64,7 +64,9 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn);
         if (reason !== null) return reason;
-        const ranges = cutChanges(await heapBytes(client, oid), parallel, String(since.snapshot));
+        const bytes = await heapBytes(client, oid);
+        const atOnce = bytes <= (await sharedBytes(client)) / 2 ? parallel : 1;
+        const ranges = cutChanges(bytes, atOnce, String(since.snapshot));
         // To look for what is new takes the server a while, in which whoever asks has much to do and answers no server.
         await reader.prepare(ranges.length);
         return ranges;
@@ -103,6 +105,15 @@ async function estimate(
 async function heapBytes(client: pg.Client, oid: string): Promise<number> {
   const { rows } = await client.query<{ bytes: string }>('SELECT pg_relation_size($1::oid) AS bytes', [oid]);
   return Number(rows[0]!.bytes);
+}
+
+/**
+ * Memory of the server for pages. A scan of a whole table that has no room in it goes through a few pages again and again;
+ * one of some blocks pushes everything else out, and takes many times as long.
+ */
+async function sharedBytes(client: pg.Client): Promise<number> {
+  const sql = "SELECT pg_size_bytes(current_setting('shared_buffers'))::text AS bytes";
+  return Number((await client.query<{ bytes: string }>(sql)).rows[0]!.bytes);
 }
 
 /** Before PostgreSQL 14 the server looks through the whole table for some blocks of it. */

@@ -62,9 +62,9 @@ export async function* readSummaries(
 
 async function startSummaries(client: pg.Client, schema: string): Promise<void> {
   await raiseMemory(client, 'work_mem', MEMORY_SHARE);
-  // To compile the query takes longer than to run it, other processors have the indexes to build, and by an index that
+  // Other processors have the indexes to build, and by an index that
   // is there already the rows would be read in the order of their streams: each from another place of the disk.
-  await client.query('SET jit = off; SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off');
+  await client.query('SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off');
   await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(schema)}`);
 }
 

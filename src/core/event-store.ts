@@ -1,3 +1,4 @@
+import type { ChangeFeed, FeedOptions } from './change-feed.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 
@@ -62,6 +63,12 @@ export interface EventStore {
 
   /** Joins a restore from another thread by its `token`. Only where `RestoreSession.token` is not null. */
   joinRestore(token: string): Promise<BatchWriter>;
+
+  /**
+   * Follows what is committed from now on, or from where a log in a vault ends. Prepares the store for it where that is
+   * needed (PostgreSQL: publication and slot).
+   */
+  openFeed?(options: FeedOptions): Promise<ChangeFeed>;
 
   /** Ends all connections. Safe to call twice. */
   close(): Promise<void>;

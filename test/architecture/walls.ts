@@ -23,6 +23,7 @@ export const WALLS: readonly Wall[] = [
     packages: ['node:fs', 'node:fs/promises', 'node:path', 'node:os', 'node:crypto'],
   },
 
+  { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'backup/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },

@@ -21,8 +21,9 @@ export interface ChangeFeed {
   /**
    * Batches in commit order, until the signal aborts or the feed is closed. A batch is given when it has about
    * `batchBytes` of event bytes, or `lingerMs` after the first thing in it came; one without transactions about every `idleMs` in
-   * which nothing came. It is borrowed until the next one is asked for. While nobody asks, the store is kept waiting, and
-   * told that this side lives. To be called once. When the signal aborts it throws `interrupted`; closing the feed ends it.
+   * which nothing came. One that begins in the middle of a transaction ends at its end at the latest. It is borrowed until the
+   * next one is asked for. While nobody asks, the store is kept waiting, and told that this side lives. To be called once. When
+   * the signal aborts it throws `interrupted`; closing the feed ends it.
    */
   read(options: FeedReadOptions): AsyncIterable<ChangeBatch>;
 
@@ -64,6 +65,19 @@ export interface FeedSource {
   readonly database: string;
   /** Of the events table. */
   readonly relation: string;
+}
+
+/** How far a store keeps what a feed has not acknowledged. */
+export interface FeedState {
+  /** Where the next commit will stand, or later. */
+  readonly position: bigint;
+  /** Up to which position the feed was acknowledged; null when the store keeps nothing for it. */
+  readonly acknowledged: bigint | null;
+  /** Bytes that the store keeps for it; null when it keeps nothing extra. */
+  readonly retainedBytes: number | null;
+  /** Bytes that it may still keep before what is kept is thrown away; null without a limit. */
+  readonly spareBytes: number | null;
+  readonly isRead: boolean;
 }
 
 /** What was committed: events and, for each transaction, how many of them are its. */

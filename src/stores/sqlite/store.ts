@@ -5,6 +5,7 @@ import { parseSqliteAddress } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
+import { openSqliteMerge } from './merge.ts';
 import { openSqliteSnapshot } from './reader.ts';
 import { openSqliteRestore } from './restore.ts';
 import { initialiseStore } from './schema.ts';
@@ -43,6 +44,10 @@ export function openSqliteStore(address: string): EventStore {
     },
     joinRestore: async () => {
       throw notShared(address);
+    },
+    openMerge: async (options) => {
+      const session = openSqliteMerge(config, options);
+      return { ...session, discard: endedBy(open, session.discard) };
     },
     close: async () => {
       for (const end of [...open]) await end();

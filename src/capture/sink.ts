@@ -1,0 +1,49 @@
+import type { Vault } from '../core/vault.ts';
+import { BackupError } from '../core/errors.ts';
+import type { EncodedBlock } from '../format/log-block.ts';
+import { LOG_PREFIX, positionText } from '../format/log-name.ts';
+import { type LogFileWriter, openLogFile, writeLogFile } from '../format/log-writer.ts';
+
+export interface LogPiece {
+  readonly folder: string;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly blocks: readonly EncodedBlock[];
+}
+
+/** Where log files go. What `write` or `commit` resolved for is durable. */
+export interface LogSink {
+  write(piece: LogPiece): Promise<void>;
+  /** A file that is written block by block. */
+  openLong(folder: string, from: bigint, to: bigint): Promise<LogFileWriter>;
+}
+
+export function vaultSink(vault: Vault): LogSink {
+  return {
+    write: async ({ folder, from, to, blocks }) => {
+      await requireAlone(vault, folder, from);
+      await writeLogFile(vault, folder, { from, to }, blocks);
+    },
+    openLong: async (folder, from, to) => {
+      await requireAlone(vault, folder, from);
+      return openLogFile(vault, folder, { from, to });
+    },
+  };
+}
+
+/** Two archivers of one store would write the same changes twice, in files whose names differ. */
+async function requireAlone(vault: Vault, folder: string, from: bigint): Promise<void> {
+  for await (const { name } of vault.list(`${folder}${positionText(from)}-`)) {
+    throw new BackupError('lease_held', `another archiver writes this log: ${name} is there already`, {
+      hint: 'one `eventcore archive` for each store and vault; stop the other one, or this one',
+      facts: { object: name },
+    });
+  }
+}
+
+/** What is in the log's part of a vault. */
+export async function listLogObjects(vault: Vault): Promise<{ name: string; sizeBytes: number }[]> {
+  const objects: { name: string; sizeBytes: number }[] = [];
+  for await (const { name, sizeBytes } of vault.list(LOG_PREFIX)) objects.push({ name, sizeBytes });
+  return objects;
+}

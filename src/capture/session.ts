@@ -1,6 +1,8 @@
-import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { ChangeBatch, ChangeFeed } from '../core/change-feed.ts';
+import { awaitedLater } from '../core/concurrency.ts';
+import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { ChunkFormat, Compression } from '../core/manifest.ts';
+import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import { type EncodedBlock, encodeBlock } from '../format/log-block.ts';
 import { logFolder } from '../format/log-name.ts';
 import type { LogFileWriter } from '../format/log-writer.ts';
@@ -24,19 +26,23 @@ export interface CaptureOptions {
 /** About how many stored bytes wait for their file to be complete. */
 const FILE_BYTES = 8 << 20;
 const BATCH_BYTES = 4 << 20;
+/** Batches that the thread pool may compress while the next ones are received. */
+const ENCODING = 2;
 
 /** What was read and is not in the vault. */
 interface Pending {
   /** Where the next file begins. */
   from: bigint;
   /** Of the block before. */
-  digest: string | null;
+  digest: string | null | Promise<string | null>;
+  readonly codec: ChunkCodec;
+  encoding: Promise<EncodedBlock>[];
   blocks: EncodedBlock[];
   sizeBytes: number;
-  /** Events and transactions in `blocks`, and what came first of it. */
   events: number;
   transactions: number;
-  beganAtMs: number;
+  /** Of the first thing since the last file; null when there is none. */
+  beganAtMs: number | null;
   /** For a transaction that is too large to wait. */
   long: LogFileWriter | null;
 }
@@ -53,7 +59,8 @@ export async function capture(
   progress: ArchiveProgress,
 ): Promise<void> {
   const { flushMs: lingerMs, idleMs, signal } = options;
-  const pending: Pending = { ...nothingPending(begin.from), digest: begin.digest };
+  const codec = chunkCodec(options.format);
+  const pending: Pending = { ...nothingPending(begin.from), digest: begin.digest, codec };
   try {
     for await (const batch of feed.read({ batchBytes: BATCH_BYTES, lingerMs, idleMs, signal })) {
       throwIfAborted(signal);
@@ -72,13 +79,16 @@ export async function capture(
   }
 }
 
-/** Where no position has passed, there is nothing to name a file by. */
-function saysNothing(pending: Pending, { transactions, to }: ChangeBatch): boolean {
-  return transactions.count === 0 && pending.sizeBytes === 0 && to === pending.from;
+function nothingPending(from: bigint): Omit<Pending, 'digest' | 'codec'> {
+  return {
+    ...{ from, encoding: [], blocks: [], sizeBytes: 0, events: 0, transactions: 0 },
+    ...{ beganAtMs: null, long: null },
+  };
 }
 
-function nothingPending(from: bigint): Omit<Pending, 'digest'> {
-  return { from, blocks: [], sizeBytes: 0, events: 0, transactions: 0, beganAtMs: 0, long: null };
+/** Where no position has passed, there is nothing to name a file by. */
+function saysNothing({ from, beganAtMs }: Pending, { transactions, to }: ChangeBatch): boolean {
+  return transactions.count === 0 && beganAtMs === null && to === from;
 }
 
 async function take(
@@ -88,27 +98,42 @@ async function take(
   batch: ChangeBatch,
   { format, compression, level }: CaptureOptions,
 ): Promise<void> {
-  const block = await encodeBlock(batch, {
-    ...{ source: feed.source, format, compression, level, previous: pending.digest },
-  });
-  if (pending.blocks.length === 0 && pending.long === null) pending.beganAtMs = batch.beganAtMs;
-  pending.digest = block.digest;
+  const block = awaitedLater(
+    encodeBlock(batch, {
+      ...{ source: feed.source, format, compression, level },
+      ...{ previous: pending.digest, codec: pending.codec, limits: NO_LIMITS },
+    }),
+  );
+  pending.digest = awaitedLater(block.then(({ digest }) => digest));
+  pending.encoding.push(block);
+  pending.beganAtMs ??= batch.beganAtMs;
   pending.events += batch.events.count;
   pending.transactions += batch.transactions.count - (batch.isContinued ? 1 : 0);
-  pending.sizeBytes += block.sizeBytes;
-  if (pending.long !== null) return pending.long.add(block);
-  pending.blocks.push(block);
-  if (batch.to !== null || pending.sizeBytes < FILE_BYTES) return;
+  await settle(pending, ENCODING);
+  if (batch.to !== null || pending.long !== null || pending.sizeBytes < FILE_BYTES) return;
   // The file ends with the transaction that is open, whose commit is known from its begin.
   const to = batch.transactions.commits[batch.transactions.count - 1]! + 1n;
   pending.long = await sink.openLong(logFolder(feed.source), pending.from, to);
   for (const waiting of pending.blocks.splice(0)) await pending.long.add(waiting);
 }
 
+/** Oddities are counted when a store is backed up. */
+const NO_LIMITS = { versionBase: 0, futureAfter: 2n ** 63n - 1n } as const;
+
+/** Waits until no more than `encoding` blocks are being encoded. */
+async function settle(pending: Pending, encoding: number): Promise<void> {
+  while (pending.encoding.length > encoding) {
+    const block = await pending.encoding.shift()!;
+    pending.sizeBytes += block.sizeBytes;
+    if (pending.long === null) pending.blocks.push(block);
+    else await pending.long.add(block);
+  }
+}
+
 function isDue(pending: Pending, batch: ChangeBatch, { flushMs }: CaptureOptions): boolean {
   const isQuiet = batch.transactions.count === 0;
-  const isFull = pending.sizeBytes >= FILE_BYTES;
-  return isQuiet || isFull || pending.long !== null || performance.now() - pending.beganAtMs >= flushMs;
+  const isFull = pending.sizeBytes >= FILE_BYTES || pending.long !== null;
+  return isQuiet || isFull || performance.now() - pending.beganAtMs! >= flushMs;
 }
 
 async function finishFile(
@@ -118,15 +143,16 @@ async function finishFile(
   to: bigint,
   progress: ArchiveProgress,
 ): Promise<void> {
-  const { from, long, blocks, events, transactions, sizeBytes, digest } = pending;
+  await settle(pending, 0);
+  const { from, long, blocks, events, transactions, sizeBytes } = pending;
   if (long !== null) await long.commit();
-  else await sink.write({ folder: logFolder(feed.source), from, to, blocks });
-  Object.assign(pending, nothingPending(to), { digest });
+  else await sink.write({ folder: logFolder(feed.source), from, blocks, sizeBytes });
+  Object.assign(pending, nothingPending(to));
   await feed.acknowledge(to);
   progress.wrote({ to, events, transactions, sizeBytes });
 }
 
-function isDone(batch: ChangeBatch, { until }: CaptureOptions): boolean {
+function isDone({ transactions, to }: ChangeBatch, { until }: CaptureOptions): boolean {
   if (until === undefined) return false;
-  return until === null ? batch.transactions.count === 0 : batch.to !== null && batch.to >= until;
+  return until === null ? transactions.count === 0 : to !== null && to >= until;
 }

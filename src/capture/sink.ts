@@ -1,14 +1,14 @@
 import type { Vault } from '../core/vault.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EncodedBlock } from '../format/log-block.ts';
-import { LOG_PREFIX, positionText } from '../format/log-name.ts';
+import { positionText } from '../format/log-name.ts';
 import { type LogFileWriter, openLogFile, writeLogFile } from '../format/log-writer.ts';
 
 export interface LogPiece {
   readonly folder: string;
   readonly from: bigint;
-  readonly to: bigint;
   readonly blocks: readonly EncodedBlock[];
+  readonly sizeBytes: number;
 }
 
 /** Where log files go. What `write` or `commit` resolved for is durable. */
@@ -20,13 +20,13 @@ export interface LogSink {
 
 export function vaultSink(vault: Vault): LogSink {
   return {
-    write: async ({ folder, from, to, blocks }) => {
+    write: async ({ folder, from, blocks }) => {
       await requireAlone(vault, folder, from);
-      await writeLogFile(vault, folder, { from, to }, blocks);
+      await writeLogFile(vault, folder, from, blocks);
     },
     openLong: async (folder, from, to) => {
       await requireAlone(vault, folder, from);
-      return openLogFile(vault, folder, { from, to });
+      return openLogFile(vault, folder, from, to);
     },
   };
 }
@@ -39,11 +39,4 @@ async function requireAlone(vault: Vault, folder: string, from: bigint): Promise
       facts: { object: name },
     });
   }
-}
-
-/** What is in the log's part of a vault. */
-export async function listLogObjects(vault: Vault): Promise<{ name: string; sizeBytes: number }[]> {
-  const objects: { name: string; sizeBytes: number }[] = [];
-  for await (const { name, sizeBytes } of vault.list(LOG_PREFIX)) objects.push({ name, sizeBytes });
-  return objects;
 }

@@ -36,7 +36,7 @@ export function spoolingSink(
 
   const drain = async (): Promise<void> => {
     await aside.open({ create: true });
-    waiting = await Array.fromAsync(aside.list(LOG_PREFIX));
+    waiting = await listed(aside);
     try {
       while (waiting.length > 0) {
         await moveOver(aside, vault, waiting[0]!.name);
@@ -64,7 +64,7 @@ export function spoolingSink(
     const spooledBytes = waiting.reduce((sum, object) => sum + object.sizeBytes, 0);
     if (spooledBytes + sizeBytes > limitBytes) return write(direct);
     const result = await write(spooled);
-    waiting = await Array.fromAsync(aside.list(LOG_PREFIX));
+    waiting = await listed(aside);
     progress.set({ spooledFiles: waiting.length });
     return result;
   };
@@ -73,16 +73,19 @@ export function spoolingSink(
     vault: aside,
     drain,
     write: (piece) =>
-      putAside(
-        (sink) => sink.write(piece),
-        piece.blocks.reduce((sum, block) => sum + block.sizeBytes, 0),
-      ),
+      putAside((sink) => sink.write(piece), piece.sizeBytes),
     // Its size is not known beforehand: it may only go where there is room for all.
     openLong: async (folder, from, to) => {
       await drain();
       return direct.openLong(folder, from, to);
     },
   };
+}
+
+async function listed(vault: Vault): Promise<ObjectInfo[]> {
+  const objects: ObjectInfo[] = [];
+  for await (const object of vault.list(LOG_PREFIX)) objects.push(object);
+  return objects;
 }
 
 /** What may pass: the vault is away, full, or refuses. */

@@ -138,7 +138,7 @@ async function runSession(run: Run): Promise<void> {
         ...progress,
         reached: (batch, lagMs) => {
           progress.reached(batch, lagMs);
-          upkeep.reached(batch.horizon !== null);
+          upkeep.reached(feed.source.kind !== 'postgres' || batch.horizon !== null);
         },
       });
     } finally {
@@ -228,4 +228,3 @@ function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): U
     },
   };
 }
-

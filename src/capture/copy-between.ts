@@ -1,5 +1,5 @@
-import type { Vault } from '../core/vault.ts';
 import { BackupError } from '../core/errors.ts';
+import type { Vault } from '../core/vault.ts';
 
 const PIECE_BYTES = 4 << 20;
 

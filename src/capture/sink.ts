@@ -1,5 +1,5 @@
-import type { Vault } from '../core/vault.ts';
 import { BackupError } from '../core/errors.ts';
+import type { Vault } from '../core/vault.ts';
 import type { EncodedBlock } from '../format/log-block.ts';
 import { positionText } from '../format/log-name.ts';
 import { type LogFileWriter, openLogFile, writeLogFile } from '../format/log-writer.ts';

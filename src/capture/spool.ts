@@ -50,7 +50,10 @@ export function spoolingSink(
     }
   };
 
-  const putAside = async <Result>(write: (sink: LogSink) => Promise<Result>, sizeBytes: number): Promise<Result> => {
+  const putAside = async <Result>(
+    write: (sink: LogSink) => Promise<Result>,
+    sizeBytes: number,
+  ): Promise<Result> => {
     if (waiting.length > 0 && performance.now() - failedAtMs > RETRY_MS) await drain();
     if (waiting.length === 0) {
       try {
@@ -72,8 +75,7 @@ export function spoolingSink(
   return {
     vault: aside,
     drain,
-    write: (piece) =>
-      putAside((sink) => sink.write(piece), piece.sizeBytes),
+    write: (piece) => putAside((sink) => sink.write(piece), piece.sizeBytes),
     // Its size is not known beforehand: it may only go where there is room for all.
     openLong: async (folder, from, to) => {
       await drain();

@@ -181,7 +181,11 @@ async function dropSlot(context: CommandContext): Promise<number> {
     const before = (await store.feedState?.()) ?? null;
     await store.dropFeed?.();
     const { address } = store;
-    context.output.document({ store: address, dropped: before !== null, retainedBytes: before?.retainedBytes ?? 0 });
+    context.output.document({
+      store: address,
+      dropped: before !== null,
+      retainedBytes: before?.retainedBytes ?? 0,
+    });
     context.output.account([
       before === null
         ? `${printable(address)} keeps nothing for a change log.`

@@ -86,9 +86,9 @@ function nothingPending(from: bigint): Omit<Pending, 'digest' | 'codec'> {
   };
 }
 
-/** Where no position has passed, there is nothing to name a file by. */
-function saysNothing({ from, beganAtMs }: Pending, { transactions, to }: ChangeBatch): boolean {
-  return transactions.count === 0 && beganAtMs === null && to === from;
+/** Where no position has passed, there is nothing to name a file by; but that a log begins is worth one. */
+function saysNothing({ from, digest, beganAtMs }: Pending, { transactions, to }: ChangeBatch): boolean {
+  return transactions.count === 0 && beganAtMs === null && to === from && digest !== null;
 }
 
 async function take(

@@ -1,7 +1,7 @@
 import { BackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import type { EncodedBlock } from '../format/log-block.ts';
-import { positionText } from '../format/log-name.ts';
+import { logFileName, positionText } from '../format/log-name.ts';
 import { type LogFileWriter, openLogFile, writeLogFile } from '../format/log-writer.ts';
 
 export interface LogPiece {
@@ -34,6 +34,8 @@ export function vaultSink(vault: Vault): LogSink {
 /** Two archivers of one store would write the same changes twice, in files whose names differ. */
 async function requireAlone(vault: Vault, folder: string, from: bigint): Promise<void> {
   for await (const { name } of vault.list(`${folder}${positionText(from)}-`)) {
+    // That the log begins is no part of it.
+    if (name === folder + logFileName(from, from)) continue;
     throw new BackupError('lease_held', `another archiver writes this log: ${name} is there already`, {
       hint: 'one `eventcore archive` for each store and vault; stop the other one, or this one',
       facts: { object: name },

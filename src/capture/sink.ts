@@ -34,8 +34,8 @@ export function vaultSink(vault: Vault): LogSink {
 /** Two archivers of one store would write the same changes twice, in files whose names differ. */
 async function requireAlone(vault: Vault, folder: string, from: bigint): Promise<void> {
   for await (const { name } of vault.list(`${folder}${positionText(from)}-`)) {
-    // That the log begins is no part of it.
-    if (name === folder + logFileName(from, from)) continue;
+    // Marks of a begin and of a gap are no part of it.
+    if (name === folder + logFileName(from, from) || name.endsWith('.gap')) continue;
     throw new BackupError('lease_held', `another archiver writes this log: ${name} is there already`, {
       hint: 'one `eventcore archive` for each store and vault; stop the other one, or this one',
       facts: { object: name },

@@ -21,8 +21,9 @@ export interface ChangeFeed {
   /**
    * Batches in commit order, until the signal aborts or the feed is closed. A batch is given when it has about
    * `batchBytes` of event bytes, or `lingerMs` after the first thing in it came; one without transactions about every `idleMs` in
-   * which nothing came. One that begins in the middle of a transaction ends at its end at the latest. It is borrowed until the next one is asked for. While nobody asks, the store is kept waiting, and
-   * told that this side lives. To be called once. When the signal aborts it throws `interrupted`; closing the feed ends it.
+   * which nothing came. One that begins in the middle of a transaction ends at its end at the latest. It is borrowed until the
+   * next one is asked for. While nobody asks, the store is kept waiting, and told that this side lives. To be called once. When
+   * the signal aborts it throws `interrupted`; closing the feed ends it.
    */
   read(options: FeedReadOptions): AsyncIterable<ChangeBatch>;
 

@@ -70,7 +70,8 @@ function changesOf(state: MemoryState, begin: number, now: () => number): Polled
       return state.events.slice(done).reduce((sum, event) => sum + eventBytes(event), 0);
     },
     next: (batchBytes) => {
-      const commits = state.commits.filter(({ end }) => end > done);
+      const coming = state.commits.filter(({ end }) => end > done);
+      const commits = isOpen ? coming.slice(0, 1) : coming;
       const end = pageEnd(state, commits, done, batchBytes);
       const isContinued = isOpen;
       isOpen = !commits.some((commit) => commit.end === end);

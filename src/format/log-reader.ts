@@ -2,6 +2,7 @@ import crypto from 'node:crypto';
 import type { Removal, TransactionTable } from '../core/change-feed.ts';
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
+import type { ChunkFormat } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
 import { type ChunkCodec, chunkCodec } from './chunk-codec.ts';
 import { decompress } from './compression.ts';
@@ -19,6 +20,7 @@ import {
 } from './log-header.ts';
 import { positionText } from './log-name.ts';
 import { decodeTransactions, factsOfTransactions } from './log-transactions.ts';
+import { releaseBytes } from './release.ts';
 
 /** A block whose header was read; its parts are fetched, and checked, when they are asked for. */
 export interface LogBlock {
@@ -54,25 +56,38 @@ export async function* readLogBlocks(
   files: readonly LogFile[],
   options: LogReadOptions = {},
 ): AsyncGenerator<LogBlock> {
-  const codecs = new Map<string, ChunkCodec>();
+  const lent: Lent = { codecs: new Map(), plain: null };
+  const { from } = options;
   let before: LogFile | null = null;
+  // What is before the first block that is read is not known.
   let previous: string | null = null;
-  for (const file of files) {
-    if (before !== null && before.to !== file.from) throw gapBetween(before, file);
-    before = file;
-    if (options.from !== undefined && file.to <= options.from) {
-      previous = null;
-      continue;
-    }
-    for await (const block of readFile(vault, file, codecs, options)) {
-      // What is before the first block that is read is not known.
-      if (previous !== null && block.header.previous !== previous) {
-        throw damagedBlock(file, block.number, 'it does not follow the block before it');
+  try {
+    for (const file of files) {
+      if (before !== null && before.to !== file.from) throw gapBetween(before, file);
+      before = file;
+      if (from !== undefined && file.to <= from) continue;
+      for await (const block of readFile(vault, file, lent, options)) {
+        if (previous !== null && block.header.previous !== previous) {
+          throw damagedBlock(file, block.number, 'it does not follow the block before it');
+        }
+        previous = block.digest;
+        if (isWanted(block.header, from)) yield block;
       }
-      previous = block.digest;
-      if (isWanted(block.header, options.from)) yield block;
     }
+  } finally {
+    takeBack(lent);
   }
+}
+
+/** What the last batch of a reader lies in. */
+interface Lent {
+  readonly codecs: Map<ChunkFormat, ChunkCodec>;
+  plain: Uint8Array | null;
+}
+
+function takeBack(lent: Lent): void {
+  if (lent.plain !== null) releaseBytes(lent.plain);
+  lent.plain = null;
 }
 
 function isWanted({ to, lastCommit }: BlockHeader, from: bigint | undefined): boolean {
@@ -111,7 +126,7 @@ async function placing<Result>(file: LogFile, number: number, work: () => Promis
 async function* readFile(
   vault: Vault,
   file: LogFile,
-  codecs: Map<string, ChunkCodec>,
+  lent: Lent,
   { windowBytes, signal }: LogReadOptions,
 ): AsyncGenerator<LogBlock> {
   const source = makeSource(vault, file, windowBytes ?? WINDOW_BYTES);
@@ -125,7 +140,7 @@ async function* readFile(
     const reason = misplaced(header, last, from, file);
     if (reason !== null) throw damagedBlock(file, number, reason);
     const partsAt = offset + PREFIX_BYTES + headerBytes;
-    yield openBlock({ header, digest, file, number, from }, partsAt, source, codecs);
+    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
     offset = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
     if (offset > file.sizeBytes) throw damagedBlock(file, number, 'the file ends inside of it');
     from = header.to ?? from;
@@ -193,7 +208,7 @@ function openBlock(
   block: Pick<LogBlock, 'header' | 'digest' | 'file' | 'number' | 'from'>,
   partsAt: number,
   source: Source,
-  codecs: Map<string, ChunkCodec>,
+  lent: Lent,
 ): LogBlock {
   const { header, file, number } = block;
   const here = <Result>(work: () => Promise<Result>): Promise<Result> => placing(file, number, work);
@@ -204,7 +219,7 @@ function openBlock(
     events: () =>
       here(async () => {
         const plain = await plainOf('events');
-        return plain === null ? null : readEvents(header, plain, codecs);
+        return plain === null ? null : readEvents(header, plain, lent);
       }),
     removals: () =>
       here(async () => {
@@ -251,9 +266,12 @@ function readTransactions(header: BlockHeader, plain: Uint8Array): TransactionTa
   throw new BackupError('damaged', 'its transactions are not those that its header describes');
 }
 
-function readEvents(header: BlockHeader, plain: Uint8Array, codecs: Map<string, ChunkCodec>): EventBatch {
-  const codec = codecs.get(header.format) ?? chunkCodec(header.format);
-  codecs.set(header.format, codec);
+function readEvents(header: BlockHeader, plain: Uint8Array, lent: Lent): EventBatch {
+  const codec = lent.codecs.get(header.format) ?? chunkCodec(header.format);
+  lent.codecs.set(header.format, codec);
+  takeBack(lent);
+  // Stored bytes that were never compressed lie in a window that other parts are read from.
+  if (header.compression !== 'none') lent.plain = plain;
   const batch = codec.decode(plain);
   const { records } = partOf(header, 'events')!;
   if (batch.count === records) return batch;

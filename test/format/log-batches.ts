@@ -1,6 +1,10 @@
 import type { ChangeBatch, FeedSource, Removal } from '../../src/core/change-feed.ts';
+import type { Vault } from '../../src/core/vault.ts';
 import { type BlockOptions, type EncodedBlock, encodeBlock } from '../../src/format/log-block.ts';
-import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
+import type { LogFile } from '../../src/format/log-catalog.ts';
+import type { BlockHeader } from '../../src/format/log-header.ts';
+import { type LogReadOptions, readLogBlocks } from '../../src/format/log-reader.ts';
+import { batchRows, makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 
 export const SOURCE: FeedSource = {
   kind: 'postgres',
@@ -62,4 +66,33 @@ export async function encodeBlocks(
     previous = block.digest;
   }
   return blocks;
+}
+
+export interface ReadChanges {
+  readonly header: BlockHeader;
+  readonly transactions: { xid: number; commit: bigint; time: bigint; events: number }[];
+  readonly events: ReturnType<typeof batchRows>;
+  readonly removals: Removal[];
+}
+
+/** All that is in these files, block by block, as plain values. */
+export async function readChanges(
+  vault: Vault,
+  files: readonly LogFile[],
+  options: LogReadOptions = {},
+): Promise<ReadChanges[]> {
+  const read: ReadChanges[] = [];
+  for await (const block of readLogBlocks(vault, files, options)) {
+    const { count, xids, commits, times, events } = await block.transactions();
+    const batch = await block.events();
+    read.push({
+      header: block.header,
+      transactions: Array.from({ length: count }, (_, i) => ({
+        ...{ xid: xids[i]!, commit: commits[i]!, time: times[i]!, events: events[i]! },
+      })),
+      events: batch === null ? [] : batchRows(batch),
+      removals: await block.removals(),
+    });
+  }
+  return read;
 }

@@ -6,9 +6,17 @@ import { batchMaker } from './block-batch.ts';
 import { type Block, blockCapacity, FIRST_PACE, fillBlock } from './blocks.ts';
 import { rollBack } from './connection.ts';
 import { isBusy, storeError } from './errors.ts';
-import type { Place } from './feed.ts';
 import { fileNumber } from './feed-identity.ts';
-import { countLost, countUpTo, dataVersion, type FeedRows, feedLost, idAt, maxRowid } from './feed-rows.ts';
+import {
+  countLost,
+  countUpTo,
+  dataVersion,
+  type FeedRows,
+  feedLost,
+  idAt,
+  maxRowid,
+  type Place,
+} from './feed-rows.ts';
 
 /** Longer locks than this are told; shorter ones are waited for, as with any reader of SQLite. */
 const MAX_BUSY_MS = 30_000;
@@ -127,7 +135,7 @@ function readPage(following: Following, batchBytes: number): Poll {
   const { rows, place, block } = following;
   assertPlace(rows, place);
   const poll = following.poll ?? beginPoll(rows);
-  // With the row at the place, this one being the same makes all in between the same: nothing was deleted down to them.
+  // While this row stands no number below it is given again: what lies in between is what the poll's view showed.
   assertPlace(rows, poll.last);
   if (block.bytes.length < blockCapacity(batchBytes)) block.bytes = new Uint8Array(blockCapacity(batchBytes));
   const range = {

@@ -2,12 +2,18 @@ import type { DatabaseSync } from 'node:sqlite';
 import { BackupError } from '../../core/errors.ts';
 import type { SqliteConfig } from './config.ts';
 import { column, type EventRows, eventRows, valuesOf } from './event-rows.ts';
-import type { Place } from './feed.ts';
 import { quoted } from './sql.ts';
 
 /** The rows of the events table, which has rowids. */
 export interface FeedRows extends EventRows {
   readonly config: SqliteConfig;
+}
+
+/** Where a feed stands: every row up to `rowid` was handed out, and the last one of them is the event `id`. */
+export interface Place {
+  readonly rowid: bigint;
+  /** Null before the first row. */
+  readonly id: string | null;
 }
 
 export function feedRows(db: DatabaseSync, config: SqliteConfig): FeedRows {
@@ -31,7 +37,7 @@ export function maxRowid(rows: FeedRows): bigint {
   );
 }
 
-/** Id of the event in a row; null when there is no such row. */
+/** Id of the event in a row; null when there is no such row, or no id in it. */
 export function idAt(rows: FeedRows, rowid: bigint): string | null {
   return idOf(rows.prepare(`SELECT ${idColumn(rows)} FROM ${tableOf(rows)} WHERE _rowid_ = ?`).get(rowid));
 }
@@ -87,7 +93,8 @@ function lost(says: string, facts: Readonly<Record<string, string | number | nul
 }
 
 function idOf(row: unknown): string | null {
-  return row === undefined ? null : Buffer.from(valuesOf(row)[0] as Uint8Array).toString();
+  const [id] = row === undefined ? [] : valuesOf(row);
+  return id instanceof Uint8Array ? Buffer.from(id).toString() : null;
 }
 
 function idColumn(rows: FeedRows): string {

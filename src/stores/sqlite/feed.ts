@@ -7,7 +7,7 @@ import { rollBack } from './connection.ts';
 import { guarded } from './errors.ts';
 import { fileIdentity, storeIdentity, TIMELINE_EPOCH_MS } from './feed-identity.ts';
 import { pollChanges } from './feed-poll.ts';
-import { type FeedRows, feedLost, feedRows, idAt, maxRowid } from './feed-rows.ts';
+import { type FeedRows, feedLost, feedRows, idAt, maxRowid, type Place } from './feed-rows.ts';
 import { connectStore, rowKeyOf } from './inspector.ts';
 
 /** How late a commit of another process is seen at most, before it lingers. A look costs some microseconds. */
@@ -18,13 +18,6 @@ const BUSY_TIMEOUT_MS = 5;
 export interface SqliteFeed extends ChangeFeed {
   /** Something was committed by this process. */
   readonly wake: () => void;
-}
-
-/** Where a feed stands: every row up to `rowid` was handed out, and the last one of them is the event `id`. */
-export interface Place {
-  readonly rowid: bigint;
-  /** Null before the first row. */
-  readonly id: string | null;
 }
 
 /**
@@ -89,13 +82,14 @@ function begin(rows: FeedRows, options: FeedOptions): { source: FeedSource; plac
  * A log that is gone on with keeps its source. A new one gets a timeline later than any before it: positions of an earlier log of
  * the same store may come again for other events, for instance after a restore in its place.
  */
-function sourceOf(rows: FeedRows, { resumeAt, source: known }: FeedOptions): FeedSource {
+function sourceOf(rows: FeedRows, { resumeAt, source: known, lastEventId }: FeedOptions): FeedSource {
   const { config } = rows;
   const identities = [storeIdentity(rows), fileIdentity(config)].filter((identity) => identity !== null);
   const relation = config.layout.events.table;
   if (resumeAt !== null && known !== null) {
-    const isSame = identities.includes(known.systemIdentifier) && known.relation === relation;
-    if (known.kind === 'sqlite' && isSame) return known;
+    // By its last event a log is told better than by anything else, wherever the file was moved to since.
+    const isSame = lastEventId !== null || identities.includes(known.systemIdentifier);
+    if (isSame && known.kind === 'sqlite' && known.relation === relation) return known;
     throw new BackupError('feed_lost', `${config.address} is not the store that the log is of`, {
       hint: 'check the address; for another store take another vault, or a new full backup and a log of its own',
       facts: { systemIdentifier: identities[0]!, expected: known.systemIdentifier },

@@ -55,7 +55,7 @@ for (const mode of ['WAL', 'DELETE']) {
     place.connect().exec(`PRAGMA journal_mode = ${mode}`);
     let log: FeedOptions = NEW_LOG;
     const kept: Required<TestEvent>[] = [];
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       const following = await follow(place.store, log, { ...READ, batchBytes: 20_000, lingerMs: round * 4 });
       const reading = { isOver: false };
       const read = (async () => {

@@ -1,14 +1,14 @@
 import path from 'node:path';
-import type { ChangeFeed, FeedOptions, FeedSource } from '../../core/change-feed.ts';
+import type { ChangeFeed, FeedOptions, FeedSource, FeedState } from '../../core/change-feed.ts';
 import { BackupError } from '../../core/errors.ts';
 import { makeAlarm, readPolled } from '../../core/polled-feed.ts';
 import type { SqliteConfig } from './config.ts';
-import { rollBack } from './connection.ts';
+import { rollBack, withConnection } from './connection.ts';
 import { guarded } from './errors.ts';
 import { fileIdentity, storeIdentity, TIMELINE_EPOCH_MS } from './feed-identity.ts';
 import { pollChanges } from './feed-poll.ts';
 import { type FeedRows, feedLost, feedRows, idAt, maxRowid, type Place } from './feed-rows.ts';
-import { connectStore, rowKeyOf } from './inspector.ts';
+import { assertStore, connectStore, rowKeyOf } from './inspector.ts';
 
 /** How late a commit of another process is seen at most, before it lingers. A look costs some microseconds. */
 const POLL_MS = 25;
@@ -55,6 +55,15 @@ export function openSqliteFeed(config: SqliteConfig, options: FeedOptions): Sqli
     db.close();
     throw error;
   }
+}
+
+/** The file keeps every event, whether a feed has read it or not. What other processes read cannot be told. */
+export function feedState(config: SqliteConfig, isRead: boolean): FeedState {
+  const position = withConnection(config, 'read', (db) => {
+    assertStore(db, config);
+    return maxRowid(feedRows(db, config)) + 1n;
+  });
+  return { position, acknowledged: null, retainedBytes: null, spareBytes: null, isRead };
 }
 
 function assertRowids(rowKey: '_rowid_' | 'id', { address, layout }: SqliteConfig): void {

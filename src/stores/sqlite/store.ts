@@ -3,7 +3,7 @@ import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { parseSqliteAddress } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
-import { openSqliteFeed, type SqliteFeed } from './feed.ts';
+import { feedState, openSqliteFeed, type SqliteFeed } from './feed.ts';
 import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
 import { openSqliteSnapshot } from './reader.ts';
@@ -59,6 +59,7 @@ export function openSqliteStore(address: string): EventStore {
       });
       return { ...feed, close };
     },
+    feedState: async () => feedState(config, feeds.size > 0),
     close: async () => {
       for (const end of [...open]) await end();
     },

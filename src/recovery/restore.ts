@@ -96,67 +96,6 @@ export async function restoreBackup(
   }
 }
 
-/** The event chunks of all links, in one list: they are loaded in one go. */
-async function planLoads(vault: Vault, chain: Chain, loaders: number): Promise<ChunkRun[]> {
-  const sources = chain.flatMap(({ folder, manifest: { files, format, compression } }) =>
-    files
-      .filter((file) => file.role === 'events')
-      .map((file): FileSource => ({ folder, format, compression, file })),
-  );
-  const sizes = await runLimited(sources, loaders, async (source) => {
-    const { folder, file } = source;
-    const entries = await naming(folder, () => readIndex(vault, folder, file));
-    return { ...source, plainBytes: entries.map((entry) => entry.plainBytes) };
-  });
-  return cutIntoRuns(sizes);
-}
-
-interface Planned {
-  readonly chain: Chain;
-  readonly plan: RestorePlan;
-}
-
-/**
- * Two loaders share the two processors with the server and stand in each other's way there: one that is alone is as
- * quick, takes less work, and may leave a better table.
- */
-const WORTH_SEVERAL_LOADERS = 3;
-
-/** One loader works here, the others in threads, if there are threads and the store takes events from several. */
-function loadAll(
-  ports: RestorePorts,
-  session: RestoreSession,
-  { chain, plan, runs }: Planned & { readonly runs: readonly ChunkRun[] },
-  options: RestoreOptions,
-): Promise<LoadResult[]> {
-  const done = { events: 0, bytes: 0 };
-  const totals = {
-    totalEvents: plan.events,
-    totalBytes: chain.reduce((sum, { manifest }) => sum + manifest.plainBytes, 0),
-  };
-  const onProgress = (events: number, bytes: number): void => {
-    done.events += events;
-    done.bytes += bytes;
-    options.onProgress?.({ ...done, ...totals });
-  };
-  const { token } = session;
-  const { runLoad } = ports;
-  const job: LoadJob = { runs, taken: new Int32Array(new SharedArrayBuffer(4)) };
-  const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
-    const hooks: LoadHooks = { onProgress, signal };
-    if (token !== null && runLoad !== undefined && loader > 0) return runLoad(token, job, hooks);
-    return loadChunks(
-      { vault: ports.vault, writer: await session.openWriter({ alone: count === 1 }) },
-      job,
-      hooks,
-    );
-  };
-  const isOne = token === null || options.parallel < WORTH_SEVERAL_LOADERS;
-  const count = isOne ? 1 : Math.min(options.parallel, runs.length);
-  const loaders = Array.from({ length: count }, (_, loader) => loader);
-  return runLimited(loaders, count, load, options.signal);
-}
-
 /** Of the newest link alone: each link has all companions, as they were then. */
 async function loadCompanions(
   ports: RestorePorts,
@@ -176,35 +115,3 @@ async function loadCompanions(
   return { checkpoints, leftOut: [...leftOut] };
 }
 
-/** Finishes the load and compares it with the chain's heads: both at once, where the store can do both at once. */
-async function finishAndVerify(
-  vault: Vault,
-  session: RestoreSession,
-  { chain, plan }: Planned,
-  onStep: RestoreOptions['onStep'],
-): Promise<{ events: number; streams: number }> {
-  const finished = awaitedLater(session.finishLoad(onStep));
-  if (session.token === null) await finished;
-  const compared = awaitedLater(compareSummaries(session.readSummaries(), readChainHeads(vault, chain)));
-  await finished;
-  onStep?.('verifying what was loaded');
-  const counted = await compared;
-  checkCounts(counted, plan);
-  return counted;
-}
-
-function checkCounts(counted: { events: number; streams: number }, plan: RestorePlan): void {
-  if (counted.events === plan.events && counted.streams === plan.streams) return;
-  const { events, streams } = counted;
-  throw new BackupError(
-    'verification_failed',
-    `loaded ${events} events in ${streams} streams, the backup has ${plan.events} in ${plan.streams}`,
-    { hint: 'nothing was published and the target is as it was; run `eventcore verify` on the backup' },
-  );
-}
-
-/** The greater of two ids as text; UUIDs in lower case sort as their bytes do. */
-function later(a: string | null, b: string | null): string | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
-}

@@ -27,7 +27,9 @@ export async function findTarget(
   const direct = directBound(target);
   if (direct !== null) return { bound: direct, span: null, reason: null };
   const byTimeline = Map.groupBy(spans, ({ timeline }) => timeline);
-  const newestFirst = [...byTimeline.values()].toSorted((a, b) => (a.at(-1)!.until < b.at(-1)!.until ? 1 : -1));
+  const newestFirst = [...byTimeline.values()].toSorted((a, b) =>
+    a.at(-1)!.until < b.at(-1)!.until ? 1 : -1,
+  );
   for (const own of newestFirst) {
     const found =
       target.kind === 'before-event'
@@ -53,7 +55,8 @@ async function findEvent(
       if (row === null) continue;
       const table = await block.transactions();
       let transaction = 0;
-      for (let before = table.events[0]!; before <= row; before += table.events[transaction]!) transaction += 1;
+      for (let before = table.events[0]!; before <= row; before += table.events[transaction]!)
+        transaction += 1;
       const reason = `event ${eventId} is in transaction ${transaction} of block ${block.number} of ${block.file.name}`;
       return { bound: { kind: 'before', position: table.commits[transaction]! }, span, reason };
     }

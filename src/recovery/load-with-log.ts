@@ -1,8 +1,13 @@
 import type { EventBatch } from '../core/event-batch.ts';
 import { selectRows } from '../core/event-batch.ts';
 import type { BatchWriter, RestoreSession } from '../core/event-store.ts';
-import { addBatch, makeStreamTable, mergeTable, releaseTable, type StreamTable } from '../core/stream-table.ts';
-import type { Vault } from '../core/vault.ts';
+import {
+  addBatch,
+  makeStreamTable,
+  mergeTable,
+  releaseTable,
+  type StreamTable,
+} from '../core/stream-table.ts';
 import type { Chain } from '../format/chain.ts';
 import { loadHeads, readChainHeads } from '../format/chain-heads.ts';
 import { decodeHeads, encodeHeads, type HeadLine } from '../format/heads.ts';
@@ -53,7 +58,10 @@ export async function loadWithLog(
       ? await loadRemaining(ports, load, writer, hooks)
       : await loadWhole(ports, load, writer, count, hooks);
     load.onStep?.('replaying the log');
-    const replayed = await replayLog({ vault: ports.vault, writer }, log, { baseTable: base.table, ...hooks });
+    const replayed = await replayLog({ vault: ports.vault, writer }, log, {
+      baseTable: base.table,
+      ...hooks,
+    });
     await writer.end();
     mergeTable(base.table, replayed.table);
     releaseTable(replayed.table);

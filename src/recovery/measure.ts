@@ -9,11 +9,7 @@ import { type Bound, firstBeyond, placeBlock } from './target.ts';
 import type { SpanFacts } from './windows.ts';
 
 /** What the last block of an unbroken run of a log says. Throws `damaged`. */
-export async function readSpanFacts(
-  vault: Vault,
-  timeline: LogTimeline,
-  span: LogSpan,
-): Promise<SpanFacts> {
+export async function readSpanFacts(vault: Vault, timeline: LogTimeline, span: LogSpan): Promise<SpanFacts> {
   let last: BlockHeader | null = null;
   for await (const { header } of readLogBlocks(vault, span.files.slice(-1))) last = header;
   // A file without a block is refused by its reader.
@@ -67,7 +63,8 @@ async function lookAtFile(
   const seen = { horizon: null as Horizon | null, hasCommit: false };
   for await (const { header } of readLogBlocks(vault, [file])) {
     const { horizon, firstCommit } = header;
-    if (horizon !== null && reachesBack(base, span.from, horizon)) seen.horizon = later(seen.horizon, horizon);
+    if (horizon !== null && reachesBack(base, span.from, horizon))
+      seen.horizon = later(seen.horizon, horizon);
     if (firstCommit !== null && firstCommit < base.position) seen.hasCommit = true;
   }
   return seen;
@@ -106,7 +103,8 @@ type Counting = { -readonly [Key in keyof Measured]: Measured[Key] } & {
 };
 
 const BEYOND = 'it holds, or may hold, what committed beyond that';
-const UNSEEN = 'events were removed shortly before it was taken, and a standby does not tell whether it had seen that';
+const UNSEEN =
+  'events were removed shortly before it was taken, and a standby does not tell whether it had seen that';
 
 /** Goes through the headers from the start on to the first transaction beyond the bound. Throws `damaged`. */
 export async function measureLog(

@@ -184,5 +184,5 @@ function aloneReason(chain: Chain, target: RecoveryTarget, attempts: readonly At
 }
 
 function kindOf({ backups }: Catalog, spans: readonly SpanFacts[]): StoreKind {
-  return spans.at(-1)?.source.kind ?? backups.at(-1)?.manifest.store.kind ?? 'postgres';
+  return spans.at(-1)?.source.kind ?? backups.at(-1)?.manifest.cursor.kind ?? 'postgres';
 }

@@ -114,7 +114,8 @@ export function refusePoint(
     after === null ? 'none after it' : `the nearest after it ${after}`,
   ];
   const notMet = attempts.find((attempt) => attempt.outcome === 'not-met');
-  const why = notMet === undefined ? '' : `; backup ${notMet.backupId} cannot be carried on: ${notMet.reason}`;
+  const why =
+    notMet === undefined ? '' : `; backup ${notMet.backupId} cannot be carried on: ${notMet.reason}`;
   return new BackupError('no_restore_point', `no restore point for ${wanted}: ${near.join(', ')}${why}`, {
     hint: 'choose an instant within a recovery window: `eventcore list` shows them',
     facts: { nearestBefore: before, nearestAfter: after },

@@ -43,10 +43,14 @@ export function noteRemoval(
   }
   removed.ids.set(eventId, before);
   if (removed.ids.size <= limit) return;
-  throw new BackupError('store_unsupported', `more than ${limit} events were removed one by one up to there`, {
-    hint: 'take a full backup after such a removal, and recover from that; or recover to a point before it',
-    facts: { limit },
-  });
+  throw new BackupError(
+    'store_unsupported',
+    `more than ${limit} events were removed one by one up to there`,
+    {
+      hint: 'take a full backup after such a removal, and recover from that; or recover to a point before it',
+      facts: { limit },
+    },
+  );
 }
 
 /** Whether an event of the log, by its number, was removed later on. */

@@ -142,7 +142,9 @@ function isKnown({ baseTable }: Picker, batch: EventBatch, row: number): boolean
   throw new BackupError(
     'store_diverged',
     `the log has event ${here} where the backup has ${there}: it is the log of another store`,
-    { hint: 'restore the backup alone with --backup ID, or take a new full backup of the store that is archived' },
+    {
+      hint: 'restore the backup alone with --backup ID, or take a new full backup of the store that is archived',
+    },
   );
 }
 

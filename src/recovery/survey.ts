@@ -17,10 +17,10 @@ export async function readSpans(vault: Vault, timelines: readonly LogTimeline[])
   return spans;
 }
 
-export function backupPoint({ backupId, createdAt, cursor, store }: Manifest): BackupPoint {
+export function backupPoint({ backupId, createdAt, cursor }: Manifest): BackupPoint {
   const base = basePoint(cursor);
   return {
-    ...{ backupId, kind: store.kind },
+    ...{ backupId, kind: cursor.kind },
     createdAt: parseTime(createdAt) ?? 0n,
     position: typeof base === 'string' ? null : base.position,
   };
@@ -35,7 +35,11 @@ export function* wholeChains(catalog: Catalog): Generator<Chain> {
 }
 
 /** Whether a base stands within an unbroken run of its own store's log. */
-export function standsIn({ cursor }: Manifest, { position }: BasePoint, { source, span }: SpanFacts): boolean {
+export function standsIn(
+  { cursor }: Manifest,
+  { position }: BasePoint,
+  { source, span }: SpanFacts,
+): boolean {
   return isOfSource(cursor, source) && span.from <= position && position <= span.to;
 }
 

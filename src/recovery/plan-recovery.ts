@@ -98,7 +98,7 @@ async function tryChain(vault: Vault, chain: Chain, search: Search): Promise<Log
   let failure: Attempt = { backupId, outcome: 'not-met', reason: 'no log holds what came after it' };
   const own = search.spans.filter(({ source }) => isOfSource(cursor, source));
   for (const facts of own.toSorted((a, b) => (a.until < b.until ? 1 : -1))) {
-    if (wanted !== null && facts !== wanted) continue;
+    if (wanted !== null && facts.timeline !== wanted.timeline) continue;
     if (facts.span.to < base.position) failure = { backupId, outcome: 'ends', at: facts };
     if (!standsIn(manifest, base, facts)) continue;
     const tried = await tryRun(vault, { backupId, base, facts }, search);

@@ -1,3 +1,4 @@
+import { isBackupError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
 import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
@@ -6,7 +7,15 @@ import { type Chain, followChain, isBroken } from '../format/chain.ts';
 import type { LogTimeline } from '../format/log-catalog.ts';
 import { findStart, readSpanFacts } from './measure.ts';
 import { type BasePoint, basePoint, isOfSource } from './meeting.ts';
-import type { BackupPoint, CarriedSpan, SpanFacts } from './windows.ts';
+import {
+  type BackupPoint,
+  type CarriedSpan,
+  type LogGap,
+  listGaps,
+  type RecoveryWindow,
+  recoveryWindows,
+  type SpanFacts,
+} from './windows.ts';
 
 /** The runs of all logs, with what their ends say. Throws `damaged`. */
 export async function readSpans(vault: Vault, timelines: readonly LogTimeline[]): Promise<SpanFacts[]> {
@@ -61,4 +70,38 @@ export async function carriedSpans(
     }
   }
   return carried;
+}
+
+export interface LogSurvey {
+  readonly windows: readonly RecoveryWindow[];
+  readonly gaps: readonly LogGap[];
+  readonly spans: readonly SpanFacts[];
+  /** What is damaged, or cannot be right. */
+  readonly problems: readonly string[];
+}
+
+/** What a vault can bring back, for people to look at: a damaged part of a log is named, and the rest still shown. */
+export async function surveyLogs(
+  vault: Vault,
+  catalog: Catalog,
+  timelines: readonly LogTimeline[],
+): Promise<LogSurvey> {
+  const spans: SpanFacts[] = [];
+  const carried: CarriedSpan[] = [];
+  const problems: string[] = [];
+  for (const timeline of timelines) {
+    problems.push(...timeline.problems);
+    for (const span of timeline.spans) {
+      try {
+        const facts = await readSpanFacts(vault, timeline, span);
+        spans.push(facts);
+        carried.push(...(await carriedSpans(vault, catalog, [facts])));
+      } catch (error) {
+        if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
+        problems.push(error.message);
+      }
+    }
+  }
+  const points = [...wholeChains(catalog)].map((chain) => backupPoint(chain.at(-1)!.manifest)).reverse();
+  return { windows: recoveryWindows(points, carried), gaps: listGaps(timelines, spans), spans, problems };
 }

@@ -1,12 +1,17 @@
 import type { ChangeBatch, FeedSource, Horizon, Removal } from '../../src/core/change-feed.ts';
 import type { EventStore, StoreCursor } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
+import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { logFolder } from '../../src/format/log-name.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
+import { planRecovery } from '../../src/recovery/plan-recovery.ts';
+import { restoreBackup } from '../../src/recovery/restore.ts';
+import type { RecoveryTarget } from '../../src/recovery/target.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';
 import { changes, encodeBlocks } from '../format/log-batches.ts';
-import { backUp, fill } from './memory-backup.ts';
+import { backUp, fill, testClock } from './memory-backup.ts';
 
 /** Whose commits the model makes up. */
 export const MODEL_SOURCE: FeedSource = {
@@ -112,4 +117,13 @@ export async function idsOf(store: EventStore): Promise<string[]> {
   const ids: string[] = [];
   for await (const { id } of store.readSince('-infinity')) ids.push(id);
   return ids.sort();
+}
+
+/** Plans a recovery and does it, into a store in memory unless another is given. */
+export async function recover(vault: Vault, target: RecoveryTarget, store: EventStore = memoryStore()) {
+  const [catalog, timelines] = [await readCatalog(vault), await readLogCatalog(vault)];
+  const plan = await planRecovery({ vault, catalog, timelines }, target);
+  const options = { replace: false, checkpoints: 'keep', parallel: 1, recovery: plan } as const;
+  const report = await restoreBackup({ target: store, vault, clock: testClock }, plan.chain, options);
+  return { plan, report, store, ids: await idsOf(store) };
 }

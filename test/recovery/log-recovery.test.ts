@@ -3,22 +3,16 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { Vault } from '../../src/core/vault.ts';
-import { readCatalog } from '../../src/format/catalog.ts';
-import { readLogCatalog } from '../../src/format/log-catalog.ts';
-import { planRecovery } from '../../src/recovery/plan-recovery.ts';
-import { restoreBackup } from '../../src/recovery/restore.ts';
 import type { RecoveryTarget } from '../../src/recovery/target.ts';
-import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import {
   backUpModel,
-  idsOf,
   type LogCut,
   lsnText,
   type ModelTransaction,
+  recover,
   writeModelLog,
 } from '../harness/log-model.ts';
-import { testClock } from '../harness/memory-backup.ts';
 
 /** What a made-up server does, drawn by chance: transactions that overlap, and a backup in the midst of them. */
 interface History {
@@ -149,15 +143,6 @@ async function storeHistory(history: History): Promise<Vault> {
   cuts.push({ transactions: done, to: 5000n, asOf, horizon: null, endsFile: true });
   await writeModelLog(vault, transactions, cuts, { from: 900n });
   return vault;
-}
-
-async function recover(vault: Vault, target: RecoveryTarget) {
-  const [catalog, timelines] = [await readCatalog(vault), await readLogCatalog(vault)];
-  const plan = await planRecovery({ vault, catalog, timelines }, target);
-  const store = memoryStore();
-  const options = { replace: false, checkpoints: 'keep', parallel: 1, recovery: plan } as const;
-  const report = await restoreBackup({ target: store, vault, clock: testClock }, plan.chain, options);
-  return { plan, report, ids: await idsOf(store) };
 }
 
 /** Ids of the transactions before the first that is beyond. */

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ArchiveNote, archive, type Outage } from '../../capture/archiver.ts';
-import { compactLog } from '../../capture/compact.ts';
+
 import type { ArchiveStatus } from '../../capture/status.ts';
 import { BackupError } from '../../core/errors.ts';
 import { formatTime } from '../../core/time.ts';
-import { logFolder, positionText } from '../../format/log-name.ts';
+import { positionText } from '../../format/log-name.ts';
 import { wholeNumber } from '../arguments.ts';
 import {
   COMPRESSION,
@@ -107,7 +107,7 @@ async function runArchive(
       const status = await archive(
         {
           ...{ store, vault, clock: systemClock },
-          compact: (source) => compactLog(vault, logFolder(source), systemClock.now()),
+
           ...(flags.base ? { baseWanted: (reason: string) => takeBase(context, reason) } : {}),
         },
         {

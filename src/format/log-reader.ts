@@ -127,9 +127,9 @@ async function* readFile(
     const reason = misplaced(header, last, from, file);
     if (reason !== null) throw damagedBlock(file, number, reason);
     const partsAt = offset + PREFIX_BYTES + headerBytes;
-    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
     offset = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
     if (offset > file.sizeBytes) throw damagedBlock(file, number, 'the file ends inside of it');
+    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
     from = header.to ?? from;
     last = header;
   }

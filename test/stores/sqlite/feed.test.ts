@@ -246,6 +246,10 @@ test('rows that are deleted between two pages of a poll lose the feed', async (t
   execute(place, DELETE_LAST);
   insert(place, 'again', 1);
   assert.equal((await failure(following)).facts.rowid, '1000');
+  assert.ok(
+    following.seen.batches.every(({ isOpen }) => isOpen),
+    'nothing may be said to be whole that was not of one view',
+  );
 });
 
 test('an append of this process is given at once, of another one within the poll', async (t) => {

@@ -269,11 +269,7 @@ test('a transaction of a hundred thousand events goes over many batches, and tak
     ],
   );
   const closed = reading.batches.filter(({ isOpen }) => !isOpen).map(({ to }) => to);
-  assert.deepEqual(
-    closed,
-    [401n, 501n, 601n],
-    'what is whole before and after it is not part of its batches',
-  );
+  assert.deepEqual(closed, [501n, 601n], 'what comes behind it is not part of its batches');
   assert.ok(reading.batches.length > 200, String(reading.batches.length));
   assert.equal(buffers.size, 2);
 });

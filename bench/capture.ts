@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { ChangeBatch, FeedSource } from '../src/core/change-feed.ts';
+import { type ChangeBatch, type FeedSource, NEW_LOG } from '../src/core/change-feed.ts';
 import { chunkCodec } from '../src/format/chunk-codec.ts';
 import { makeCompress } from '../src/format/compression.ts';
 import { openPostgresStore } from '../src/stores/postgres/store.ts';
@@ -36,7 +36,7 @@ async function prepare(server: TestPostgres): Promise<Capture> {
   const store = openPostgresStore(server.address(database));
   try {
     await store.initialise();
-    const feed = await store.openFeed!({ resumeAt: null, source: null });
+    const feed = await store.openFeed!(NEW_LOG);
     const { source, from } = feed;
     await feed.close();
     const [slot] = await server.exec('SELECT slot_name AS name FROM pg_replication_slots');
@@ -89,7 +89,7 @@ async function readFeed(capture: Capture, take: Take): Promise<number> {
   const store = openPostgresStore(server.address(database));
   try {
     const began = performance.now();
-    const feed = await store.openFeed!({ resumeAt: from, source });
+    const feed = await store.openFeed!({ resumeAt: from, source, lastEventId: null });
     let events = 0;
     for await (const batch of feed.read({ batchBytes: BATCH_BYTES, lingerMs: 1000, idleMs: 5000 })) {
       events += batch.events.count;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { ChangeBatch, ChangeFeed, FeedReadOptions, FeedSource } from '../../core/change-feed.ts';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import {
   type ChangeReceiver,
   type CutBatch,
@@ -147,6 +147,8 @@ function take(feed: RunningFeed, length: number): boolean {
 }
 
 function fail(feed: RunningFeed, error: unknown): void {
+  // The store was closed, and with it what is open of it.
+  if (feed.database.pool.ending) feed.isClosed = true;
   if (feed.failure === null && !feed.isClosed) feed.failure = explain(feed, error);
   clearInterval(feed.statusTimer);
   feed.isOver = true;
@@ -225,11 +227,12 @@ function goOn(feed: RunningFeed): void {
   feed.stream.resume();
 }
 
-/** Null when the feed is closed or the signal has fired. */
+/** Null when the feed is closed. */
 async function nextBatch(feed: RunningFeed, options: FeedReadOptions): Promise<ChangeBatch | null> {
   const { receiver } = feed;
   for (;;) {
-    if (feed.isClosed || options.signal?.aborted) return null;
+    throwIfAborted(options.signal);
+    if (feed.isClosed) return null;
     if (feed.failure !== null) throw feed.failure;
     const now = performance.now();
     if (receiver.isDue || (hasWhole(receiver) && now - receiver.rows.beganAtMs >= options.lingerMs)) {

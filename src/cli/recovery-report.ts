@@ -82,11 +82,15 @@ export function recoveredPairs(
     ]);
   }
   if (recovery === null) return pairs;
-  const { transactions, eventsReplayed, epochRecord } = recovery;
+  const { transactions, eventsReplayed, epochRecord, versionsSkipped } = recovery;
   pairs.push([
     'from the log',
     `${plural(eventsReplayed, 'event')} in ${plural(transactions, 'transaction')}`,
   ]);
+  if ((versionsSkipped ?? 0) > 0) {
+    const many = `${plural(versionsSkipped!, 'version')} missing inside streams that the log carries on`;
+    pairs.push(['warning', paint('warning', many)]);
+  }
   const { record, vanished, problem } = epochRecord;
   if (record !== null) pairs.push(['epoch record', record]);
   if (problem !== null)

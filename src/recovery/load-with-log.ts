@@ -1,6 +1,9 @@
+import { touchStreams } from '../core/chain-summary.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { selectRows } from '../core/event-batch.ts';
+import { makeFacts } from '../core/event-facts.ts';
 import type { BatchWriter, RestoreSession } from '../core/event-store.ts';
+import type { Oddities } from '../core/manifest.ts';
 import {
   addBatch,
   makeStreamTable,
@@ -8,6 +11,7 @@ import {
   releaseTable,
   type StreamTable,
 } from '../core/stream-table.ts';
+import { countOddities } from '../core/summary.ts';
 import type { Chain } from '../format/chain.ts';
 import { loadHeads, readChainHeads } from '../format/chain-heads.ts';
 import { decodeHeads, encodeHeads, type HeadLine } from '../format/heads.ts';
@@ -28,6 +32,8 @@ export interface LoadedWithLog {
   /** Of the log. */
   readonly transactions: number;
   readonly eventsReplayed: number;
+  /** Versions that the log skips inside streams; null where events were removed, which leaves such gaps. */
+  readonly versionsSkipped: number | null;
 }
 
 export interface LoadWithLog {
@@ -63,6 +69,9 @@ export async function loadWithLog(
       ...hooks,
     });
     await writer.end();
+    const versionsSkipped = hasRemovals(removed)
+      ? null
+      : countSkipped(base.table, replayed.table, load.chain);
     mergeTable(base.table, replayed.table);
     releaseTable(replayed.table);
     return {
@@ -70,12 +79,27 @@ export async function loadWithLog(
       events: base.events + replayed.events,
       greatestId: greaterId(base.greatestId, replayed.greatestId),
       transactions: replayed.transactions,
-      eventsReplayed: replayed.events,
+      ...{ eventsReplayed: replayed.events, versionsSkipped },
     };
   } catch (error) {
     await writer.abort();
     throw error;
   }
+}
+
+/**
+ * A store that numbers without gaps has none where base and log meet: one that shows would be an event that neither of them
+ * holds. It is said, and does not stop a recovery: other stores leave out numbers.
+ */
+function countSkipped(base: StreamTable, log: StreamTable, chain: Chain): number {
+  const { versionBase } = chain.at(-1)!.manifest.store;
+  const { before, after } = touchStreams(base, log);
+  const [was, is] = [before, after].map((table) => countOddities(table, makeFacts(), versionBase)) as [
+    Oddities,
+    Oddities,
+  ];
+  for (const table of [before, after]) releaseTable(table);
+  return is.missingVersions - was.missingVersions + is.oddFirstVersions - was.oddFirstVersions;
 }
 
 interface LoadedBase {

@@ -17,7 +17,7 @@ export function whyTooLate({ createdAt, position, kind }: BackupPoint, bound: Bo
   if (bound.kind === 'time' && createdAt > bound.time) return 'it was taken later';
   if (bound.kind !== 'before' || position === null) return null;
   const near = kind === 'postgres' ? NEAR : 0n;
-  return position > bound.position + near ? 'it lies behind that position' : null;
+  return position >= bound.position + near ? 'it lies behind that position' : null;
 }
 
 /** Bytes of a server's log: a position may lie that little before a base's, which saw nothing in between; the log tells. */

@@ -62,6 +62,8 @@ export interface RecoveryReport {
   /** Transactions and events that came from the log. */
   readonly transactions: number;
   readonly eventsReplayed: number;
+  /** Versions that are missing where the log goes on; null where that tells nothing. */
+  readonly versionsSkipped: number | null;
   readonly epochRecord: EpochOutcome;
 }
 
@@ -124,7 +126,7 @@ interface Loaded {
   readonly greatestId: string | null;
   /** Stream by stream; null when it is what the chain holds. */
   readonly table: StreamTable | null;
-  readonly replayed: Pick<RecoveryReport, 'transactions' | 'eventsReplayed'>;
+  readonly replayed: Omit<RecoveryReport, 'epochRecord'>;
 }
 
 interface Planned {
@@ -154,15 +156,17 @@ async function loadEvents(
   const hooks = { onProgress, signal };
   if (log !== null) {
     const loaded = await loadWithLog(ports, { session, chain, runs, log, parallel, onStep }, hooks);
-    const { transactions, eventsReplayed, ...rest } = loaded;
-    return { ...rest, streams: loaded.table.count, replayed: { transactions, eventsReplayed } };
+    const { transactions, eventsReplayed, versionsSkipped, ...rest } = loaded;
+    const replayed = { transactions, eventsReplayed, versionsSkipped };
+    return { ...rest, streams: loaded.table.count, replayed };
   }
   const count = countLoaders(session, runs, parallel);
   const openWriter = () => session.openWriter({ alone: count === 1 });
   const results = await loadAll(ports, { session, runs, count, openWriter }, hooks);
   const greatestId = results.reduce<string | null>((best, { greatestId: id }) => greaterId(best, id), null);
   const { events, streams } = plan;
-  return { events, streams, greatestId, table: null, replayed: { transactions: 0, eventsReplayed: 0 } };
+  const replayed = { transactions: 0, eventsReplayed: 0, versionsSkipped: null };
+  return { events, streams, greatestId, table: null, replayed };
 }
 
 /** Of the newest link alone: each link has all companions, as they were then. */

@@ -31,7 +31,8 @@ export function backupPoint({ backupId, createdAt, cursor }: Manifest): BackupPo
   return {
     ...{ backupId, kind: cursor.kind },
     createdAt: parseTime(createdAt) ?? 0n,
-    position: typeof base === 'string' ? null : base.position,
+    // Rows are numbered one by one: the last one that it saw is the last position that it holds.
+    position: typeof base === 'string' ? null : base.position - (cursor.kind === 'postgres' ? 0n : 1n),
   };
 }
 
@@ -65,7 +66,8 @@ export async function carriedSpans(
       const base = basePoint(manifest.cursor);
       if (typeof base === 'string' || !standsIn(manifest, base, facts)) continue;
       if ((await findStart(vault, facts.span, base, false)) === null) continue;
-      carried.push({ ...facts, base: { ...backupPoint(manifest), position: base.position } });
+      const point = backupPoint(manifest);
+      carried.push({ ...facts, base: { ...point, position: point.position ?? base.position } });
       break;
     }
   }

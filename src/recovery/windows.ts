@@ -19,7 +19,7 @@ export interface BackupPoint {
   readonly kind: StoreKind;
   /** Microseconds since 2000. */
   readonly createdAt: bigint;
-  /** Where it stands in a log; null where that is not known. */
+  /** The position of a log that it is the state of; null where that is not known. */
   readonly position: bigint | null;
 }
 

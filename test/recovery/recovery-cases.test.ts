@@ -7,7 +7,7 @@ import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { writeGap } from '../../src/format/log-gap.ts';
-import { logFolder } from '../../src/format/log-name.ts';
+import { logFileName, logFolder } from '../../src/format/log-name.ts';
 import { planRecovery } from '../../src/recovery/plan-recovery.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
@@ -66,6 +66,20 @@ async function write(vault: Vault, log: readonly ModelTransaction[], source = MO
 }
 
 const ids = (...events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id).sort();
+
+describe('a version that neither base nor log holds', () => {
+  it('is counted in the report, and does not stop the recovery', async () => {
+    const vault = memoryVault();
+    const begin = await makeBase(vault);
+    await write(vault, [
+      transaction(1, begin, [event(1, 3), event(1, 6)]),
+      transaction(2, begin, [event(7, 2)]),
+    ]);
+    const { report } = await recover(vault, { kind: 'latest' });
+    assert.equal(report.recovery!.versionsSkipped, 2 + 1);
+    assert.equal(report.eventsRestored, 6);
+  });
+});
 
 describe('what was removed before the point', () => {
   const base = [event(1, 1), event(1, 2), event(2, 1)];
@@ -348,5 +362,44 @@ describe('a target that holds events', () => {
       (error) => isBackupError(error, 'damaged') && error.message.includes(`block 0 of ${name}`),
     );
     assert.deepEqual(await idsOf(store), ids(event(8, 1)));
+  });
+});
+
+describe('a log whose files are joined while it is read', () => {
+  /** As an archiver does: the longer file first, then the shorter ones go. */
+  async function join(vault: Vault): Promise<void> {
+    const [timeline] = await readLogCatalog(vault);
+    const { files, from, to } = timeline!.spans[0]!;
+    const parts = await Promise.all(files.map(({ name }) => readObject(vault, name)));
+    if (files.length === 1) return;
+    await overwrite(vault, logFolder(MODEL_SOURCE) + logFileName(from, to), Buffer.concat(parts));
+    for (const { name } of files) await vault.removeObject(name);
+  }
+
+  it('is read on from the same block, whichever read meets it', async () => {
+    const vault = memoryVault();
+    const begin = await makeBase(vault);
+    const log = [1, 2, 3, 4, 5].map((number) => transaction(number, begin, [event(3, number)]));
+    const cuts = log.map((_, i): LogCut => ({ transactions: i + 1, endsFile: i % 2 === 0 }));
+    for (let read = 0; ; read += 1) {
+      for await (const { name } of vault.list('log/')) await vault.removeObject(name);
+      await writeModelLog(vault, log, [BEGIN, ...cuts], { from: 50n });
+      const [catalog, timelines] = [await readCatalog(vault), await readLogCatalog(vault)];
+      const plan = await planRecovery({ vault, catalog, timelines }, { kind: 'latest' });
+      let reads = 0;
+      const busy: Vault = {
+        ...vault,
+        readRange: async (name, offset, length) => {
+          if (name.startsWith('log/') && reads++ === read) await join(vault);
+          return vault.readRange(name, offset, length);
+        },
+      };
+      const store = memoryStore();
+      const options = { replace: false, checkpoints: 'keep', parallel: 1, recovery: plan } as const;
+      await restoreBackup({ target: store, vault: busy, clock: testClock }, plan.chain, options);
+      assert.equal((await idsOf(store)).length, 3 + 5, `joined at read ${read}`);
+      if (read >= reads) break;
+      assert.ok(read < 50);
+    }
   });
 });

@@ -194,7 +194,12 @@ function restoreDocument(report: RestoreReport, { point, target }: Work): unknow
     ...{ store: target.address, action: plan.action, ...facts, notes: plan.notes },
     ...(recovery === null
       ? {}
-      : { eventsReplayed: recovery.eventsReplayed, epochRecord: recovery.epochRecord, ...reasonsOf(point) }),
+      : {
+          eventsReplayed: recovery.eventsReplayed,
+          versionsSkipped: recovery.versionsSkipped,
+          epochRecord: recovery.epochRecord,
+          ...reasonsOf(point),
+        }),
   };
 }
 

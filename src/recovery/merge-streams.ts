@@ -1,13 +1,14 @@
 import { BackupError, throwIfAborted } from '../core/errors.ts';
+import type { EventBatch } from '../core/event-batch.ts';
 import type { EventStore, MergedStream, MergeSession, StreamSummary } from '../core/event-store.ts';
 import { compareUtf8 } from '../core/text-order.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { assertChain, type Chain } from '../format/chain.ts';
+import { assertChain } from '../format/chain.ts';
 import { readChainHeads } from '../format/chain-heads.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { assertFits } from './plan.ts';
-import { readStreams, requireHeads } from './read-streams.ts';
+import { findWish, readStreams, type StreamSource, type StreamWish } from './read-streams.ts';
 import type { RestorePorts } from './restore.ts';
 import type { StreamOutcome } from './restore-streams.ts';
 
@@ -40,17 +41,19 @@ export interface MergeReport {
  */
 export async function mergeStreams(
   ports: Pick<RestorePorts, 'target' | 'vault' | 'clock'>,
-  chain: Chain,
+  source: StreamSource,
   options: MergeStreamsOptions,
 ): Promise<MergeReport> {
   const { target, clock } = ports;
+  const { chain } = source;
   const startedAtMs = clock.now();
   assertChain(chain);
   const description = await target.inspect();
   for (const { manifest } of chain) assertFits(manifest, description);
   if (description.state === 'missing') throw noStore(target);
-  const { heads, same } = await chooseHeads(ports, chain, options.streamIds);
-  const outcomes = heads.length === 0 ? [] : await mergeHeads(ports, chain, heads, options);
+  const { wish, same } = await chooseStreams(ports, source, options.streamIds);
+  const isNothing = wish.heads.length === 0 && source.log === null;
+  const outcomes = isNothing ? [] : await mergeWish(ports, source, wish, options);
   const changed = outcomes.filter(({ action }) => action !== 'unchanged');
   const finishedAtMs = clock.now();
   return {
@@ -73,19 +76,19 @@ function noStore({ address }: EventStore): BackupError {
 }
 
 /** The streams to look into: those that were named, or all that the store does not have just as the backup has them. */
-async function chooseHeads(
+async function chooseStreams(
   { target, vault }: { readonly target: EventStore; readonly vault: Vault },
-  chain: Chain,
+  source: StreamSource,
   streamIds: readonly string[] | null,
-): Promise<{ heads: readonly HeadLine[]; same: number }> {
-  if (streamIds !== null) return { heads: await requireHeads(vault, chain, streamIds), same: 0 };
+): Promise<{ wish: StreamWish; same: number }> {
+  if (streamIds !== null) return { wish: await findWish(vault, source, streamIds), same: 0 };
   const heads: HeadLine[] = [];
   let same = 0;
   const snapshot = await target.openSnapshot();
   try {
     const live = snapshot.readSummaries()[Symbol.asyncIterator]();
     let step = await live.next();
-    for await (const head of readChainHeads(vault, chain)) {
+    for await (const head of readChainHeads(vault, source.chain)) {
       while (step.done !== true && compareUtf8(step.value.streamId, head.streamId) < 0)
         step = await live.next();
       if (step.done !== true && isSame(step.value, head)) same += 1;
@@ -95,7 +98,7 @@ async function chooseHeads(
   } finally {
     await snapshot.close();
   }
-  return { heads, same };
+  return { wish: { heads, selection: null, unknown: [] }, same };
 }
 
 function isSame(live: StreamSummary, head: HeadLine): boolean {
@@ -108,16 +111,16 @@ function isSame(live: StreamSummary, head: HeadLine): boolean {
   );
 }
 
-async function mergeHeads(
+async function mergeWish(
   { target, vault }: { readonly target: EventStore; readonly vault: Vault },
-  chain: Chain,
-  heads: readonly HeadLine[],
+  source: StreamSource,
+  wish: StreamWish,
   { dryRun, onStep, signal }: MergeStreamsOptions,
 ): Promise<StreamOutcome[]> {
   const session = await target.openMerge({ dryRun });
   try {
     onStep?.('reading the backup');
-    await stage(session, vault, chain, heads, signal);
+    const heads = await stage(session, vault, source, wish, signal);
     onStep?.('comparing with the store');
     const outcomes = await compareWithStore(session, heads);
     const missing = outcomes.reduce((sum, { events }) => sum + events, 0);
@@ -135,14 +138,16 @@ async function mergeHeads(
 async function stage(
   session: MergeSession,
   vault: Vault,
-  chain: Chain,
-  heads: readonly HeadLine[],
+  source: StreamSource,
+  wish: StreamWish,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<readonly HeadLine[]> {
   const writer = await session.openWriter();
   try {
-    await readStreams(vault, chain, { heads, write: (batch) => writer.write(batch), signal });
+    const write = (batch: EventBatch): Promise<void> => writer.write(batch);
+    const heads = await readStreams(vault, source, wish, { write, signal });
     await writer.end();
+    return heads;
   } catch (error) {
     await writer.abort();
     throw error;

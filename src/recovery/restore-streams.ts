@@ -1,11 +1,12 @@
 import { throwIfAborted } from '../core/errors.ts';
+import type { EventBatch } from '../core/event-batch.ts';
 import type { RestoreSession } from '../core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
-import { assertChain, type Chain } from '../format/chain.ts';
+import { assertChain } from '../format/chain.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { compareSummaries } from './compare-summaries.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
-import { readStreams, requireHeads } from './read-streams.ts';
+import { findWish, readStreams, type StreamSource } from './read-streams.ts';
 import type { RestorePorts } from './restore.ts';
 
 export interface StreamsOptions {
@@ -43,49 +44,58 @@ export interface StreamsReport {
 
 export interface StreamsPlan {
   readonly plan: RestorePlan;
-  readonly heads: readonly HeadLine[];
+  readonly streams: readonly StreamOutcome[];
 }
 
-/** Decides what a restore of these streams does. Throws as `planRestore` does, and `stream_not_found`. */
+/** Says what a restore of these streams would do, by reading them. Throws as `restoreStreams` does. */
 export async function planStreams(
   { target, vault }: Pick<RestorePorts, 'target' | 'vault'>,
-  chain: Chain,
-  { streamIds, replace }: Pick<StreamsOptions, 'streamIds' | 'replace'>,
+  source: StreamSource,
+  { streamIds, replace, signal }: StreamsOptions,
 ): Promise<StreamsPlan> {
+  const { chain } = source;
   assertChain(chain);
   const plan = planRestore(chain, await target.inspect(), replace);
-  const heads = await requireHeads(vault, chain, streamIds);
+  const wish = await findWish(vault, source, streamIds);
+  const heads = await readStreams(vault, source, wish, { write: async () => {}, signal });
+  return { plan: planOf(plan, heads), streams: createdStreams(heads) };
+}
+
+function planOf(plan: RestorePlan, heads: readonly HeadLine[]): RestorePlan {
   const events = heads.reduce((sum, head) => sum + head.events, 0);
   const notes = [
     ...plan.notes,
     'consumer checkpoints and command snapshots are left out: they speak of the whole store',
   ];
-  return { plan: { ...plan, events, streams: heads.length, notes }, heads };
+  return { ...plan, events, streams: heads.length, notes };
 }
 
-export function createdStreams(heads: readonly HeadLine[]): StreamOutcome[] {
+function createdStreams(heads: readonly HeadLine[]): StreamOutcome[] {
   return heads.map(({ streamId, firstVersion, lastVersion, events }) => {
     return { streamId, action: 'created', fromVersion: firstVersion, toVersion: lastVersion, events };
   });
 }
 
 /**
- * Restores single streams of a chain into a target, reading only the chunks that may hold them: loaded where no reader sees it,
- * compared with the chain's heads of these streams, and published in one step.
+ * Restores single streams of a chain, and of a log behind it, into a target, reading only the chunks that may hold them: loaded
+ * where no reader sees it, compared with the heads of these streams, and published in one step.
  */
 export async function restoreStreams(
   ports: RestorePorts,
-  chain: Chain,
+  source: StreamSource,
   options: StreamsOptions,
 ): Promise<StreamsReport> {
   const { target, vault, clock } = ports;
   const startedAtMs = clock.now();
-  const { plan, heads } = await planStreams(ports, chain, options);
+  assertChain(source.chain);
+  const plan = planRestore(source.chain, await target.inspect(), options.replace);
+  const wish = await findWish(vault, source, options.streamIds);
   const epoch = clock.uuid();
   const session = await target.openRestore({ attemptId: epoch, replace: options.replace, parallel: 1 });
   try {
     options.onStep?.('loading events');
-    await load(session, (write) => readStreams(vault, chain, { heads, write, signal: options.signal }));
+    const { signal } = options;
+    const heads = await load(session, (write) => readStreams(vault, source, wish, { write, signal }));
     await session.finishLoad(options.onStep);
     const counted = await compareSummaries(session.readSummaries(), linesOf(heads));
     throwIfAborted(options.signal);
@@ -93,7 +103,7 @@ export async function restoreStreams(
     await session.publish();
     const finishedAtMs = clock.now();
     return {
-      ...{ plan, epoch, streams: createdStreams(heads) },
+      ...{ plan: planOf(plan, heads), epoch, streams: createdStreams(heads) },
       eventsRestored: counted.events,
       streamsRestored: counted.streams,
       recoveryTime: formatTime(timeFromUnixMs(finishedAtMs), 3),
@@ -109,12 +119,13 @@ export async function restoreStreams(
 
 async function load(
   session: RestoreSession,
-  read: (write: Parameters<typeof readStreams>[2]['write']) => Promise<void>,
-): Promise<void> {
+  read: (write: (batch: EventBatch) => Promise<void>) => Promise<readonly HeadLine[]>,
+): Promise<readonly HeadLine[]> {
   const writer = await session.openWriter({ alone: true });
   try {
-    await read((batch) => writer.write(batch));
+    const heads = await read((batch) => writer.write(batch));
     await writer.end();
+    return heads;
   } catch (error) {
     await writer.abort();
     throw error;

@@ -15,7 +15,7 @@ import { backUp, fill, objectNames, overwrite, readObject, testClock } from '../
 
 async function restore(target: EventStore, vault: Vault, streamIds: readonly string[]) {
   const ports = { target, vault, clock: testClock };
-  return restoreStreams(ports, await newestChain(vault), { streamIds, replace: false });
+  return restoreStreams(ports, { chain: await newestChain(vault), log: null }, { streamIds, replace: false });
 }
 
 async function merge(
@@ -24,7 +24,11 @@ async function merge(
   streamIds: readonly string[] | null,
   dryRun = false,
 ): Promise<MergeReport> {
-  return mergeStreams({ target, vault, clock: testClock }, await newestChain(vault), { streamIds, dryRun });
+  return mergeStreams(
+    { target, vault, clock: testClock },
+    { chain: await newestChain(vault), log: null },
+    { streamIds, dryRun },
+  );
 }
 
 async function eventsOf(store: EventStore, ...streamIds: string[]): Promise<Required<TestEvent>[]> {

@@ -2,18 +2,19 @@ import { Option } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
-import type { Chain } from '../../format/chain.ts';
 import { type MergeReport, mergeStreams } from '../../recovery/merge-streams.ts';
+import type { StreamSource } from '../../recovery/read-streams.ts';
 import {
-  createdStreams,
   planStreams,
   restoreStreams,
   type StreamOutcome,
   type StreamsReport,
 } from '../../recovery/restore-streams.ts';
 import { beginStep, type CommandContext } from '../context.ts';
+import { pointPairs, stateOf } from '../recovery-report.ts';
+import { type ChosenPoint, targetDocument } from '../recovery-target.ts';
 import { renderPairs, renderTable } from '../table.ts';
-import { formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
+import { formatCount, formatDuration, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
 interface StreamFlags {
@@ -25,7 +26,7 @@ interface StreamFlags {
 
 interface Work {
   readonly vault: Vault;
-  readonly chain: Chain;
+  readonly point: ChosenPoint;
   readonly target: EventStore;
 }
 
@@ -48,14 +49,15 @@ export async function restoreSingle(
   context: CommandContext,
   flags: StreamFlags & { readonly stream: readonly string[] },
   work: Work,
-): Promise<void> {
-  const { vault, chain, target } = work;
+): Promise<number> {
+  const { vault, target } = work;
   const replace = flags.replace === true;
   const ports = { target, vault, clock: systemClock };
   if (flags.dryRun) {
-    const { plan, heads } = await planStreams(ports, chain, { streamIds: flags.stream, replace });
+    const { signal } = context;
+    const wanted = { streamIds: flags.stream, replace, signal };
+    const { plan, streams } = await planStreams(ports, sourceOf(work), wanted);
     const { events, action, notes } = plan;
-    const streams = createdStreams(heads);
     context.output.document({
       ...heading(work, true),
       ...{ action, events, streams, notes },
@@ -65,9 +67,9 @@ export async function restoreSingle(
       ...streamLines(streams, notes, work),
       'Nothing was changed.',
     ]);
-    return;
+    return 0;
   }
-  const report = await restoreStreams(ports, chain, {
+  const report = await restoreStreams(ports, sourceOf(work), {
     ...{ streamIds: flags.stream, replace, signal: context.signal },
     onStep: (step) => beginStep(context, step),
   });
@@ -75,6 +77,7 @@ export async function restoreSingle(
   for (const piece of report.discarded)
     context.log.warn(`threw away what a killed restore had left: ${piece}`);
   reportRestored(context, report, work);
+  return 0;
 }
 
 function reportRestored({ output }: CommandContext, report: StreamsReport, work: Work): void {
@@ -91,15 +94,24 @@ const CONSUMERS_NOTE =
   'consumers whose position lies behind the added events will not see them: their ids are old';
 
 /** What a store in use lacks, of single streams or of all. */
-export async function mergeIntoStore(context: CommandContext, flags: StreamFlags, work: Work): Promise<void> {
-  const { vault, chain, target } = work;
+export async function mergeIntoStore(
+  context: CommandContext,
+  flags: StreamFlags,
+  work: Work,
+): Promise<number> {
+  const { vault, target } = work;
   const dryRun = flags.dryRun === true;
-  const report = await mergeStreams({ target, vault, clock: systemClock }, chain, {
+  const report = await mergeStreams({ target, vault, clock: systemClock }, sourceOf(work), {
     ...{ streamIds: flags.stream ?? null, dryRun, signal: context.signal },
     onStep: (step) => beginStep(context, step),
   });
   context.progress.end();
   reportMerged(context, report, work, dryRun);
+  return 0;
+}
+
+function sourceOf({ point: { chain, recovery } }: Work): StreamSource {
+  return { chain, log: recovery?.log ?? null };
 }
 
 function reportMerged({ output }: CommandContext, report: MergeReport, work: Work, dryRun: boolean): void {
@@ -117,12 +129,13 @@ function reportMerged({ output }: CommandContext, report: MergeReport, work: Wor
   else output.account(lines);
 }
 
-function heading({ chain, target }: Work, dryRun: boolean): Record<string, unknown> {
-  const { backupId, createdAt } = chain.at(-1)!.manifest;
+function heading({ point, target }: Work, dryRun: boolean): Record<string, unknown> {
+  const { chain } = point;
+  const { backupId } = chain.at(-1)!.manifest;
   return {
     ...(dryRun ? { dryRun } : {}),
     ...{ backupId, chain: chain.map(({ manifest }) => manifest.backupId) },
-    ...{ target: { time: createdAt }, store: target.address },
+    ...{ target: targetDocument(point, null), store: target.address },
   };
 }
 
@@ -132,16 +145,17 @@ const MOST_NAMED = 20;
 function streamLines(
   streams: readonly StreamOutcome[],
   notes: readonly string[],
-  { chain }: Work,
+  { point }: Work,
   durationMs?: number,
 ): string[] {
-  const { backupId, createdAt } = chain.at(-1)!.manifest;
+  const { backupId } = point.chain.at(-1)!.manifest;
   const named = streams.slice(0, MOST_NAMED);
   const left = streams.length - named.length;
   return [
     ...renderPairs([
       ['backup', backupId],
-      ['state of', formatInstant(createdAt)],
+      ['state of', stateOf(point)],
+      ...pointPairs(point),
       ...(durationMs === undefined ? [] : [['time', formatDuration(durationMs)] as const]),
       ...notes.map((note) => ['note', note] as const),
     ]),

@@ -5,8 +5,10 @@ import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEve
 import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
 import { openMerge } from './merge.ts';
+import { openFeed } from './open-feed.ts';
 import { joinReader, parseToken } from './reader.ts';
 import { createMissing } from './schema.ts';
+import { dropFeed, readFeedState } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
 
 /**
@@ -34,6 +36,9 @@ export function openPostgresStore(address: string): EventStore {
     openRestore: (options) => openRestore(database, options),
     joinRestore: (token) => joinRestore(database, token),
     openMerge: (options) => openMerge(database, options),
+    openFeed: (options) => openFeed(database, options),
+    feedState: () => readFeedState(database),
+    dropFeed: () => dropFeed(database),
     close: () => closeDatabase(database),
   };
 }

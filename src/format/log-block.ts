@@ -1,5 +1,6 @@
 import crypto from 'node:crypto';
 import type { ChangeBatch, FeedSource, Removal } from '../core/change-feed.ts';
+import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
 import { type FactLimits, factsOf } from '../core/event-facts.ts';
 import type { ChunkFormat, Compression } from '../core/manifest.ts';
@@ -9,6 +10,7 @@ import { type ChunkEvents, chunkEvents } from './chunk-index.ts';
 import { type Compress, makeCompress } from './compression.ts';
 import { type BlockHeader, type BlockPart, type BlockRole, encodeHeader } from './log-header.ts';
 import { encodeTransactions, factsOfTransactions } from './log-transactions.ts';
+import { releaseBytes } from './release.ts';
 import { makeFilter } from './stream-filter.ts';
 
 export interface BlockOptions {
@@ -38,7 +40,8 @@ export interface EncodedBlock {
  */
 export async function encodeBlock(batch: ChangeBatch, options: BlockOptions): Promise<EncodedBlock> {
   const facts = factsOfBatch(batch);
-  const compress = makeCompress(options.compression, options.level, false);
+  const previous = options.previous instanceof Promise ? awaitedLater(options.previous) : options.previous;
+  const compress = chooseCompress(options);
   const encoded = encodeEvents(batch, options);
   const transactions = encodeTransactions(batch.transactions);
   const removals = encodeRemovals(batch.removals);
@@ -55,7 +58,7 @@ export async function encodeBlock(batch: ChangeBatch, options: BlockOptions): Pr
   const { to, asOf, horizon, isContinued, isOpen } = batch;
   const stored = await Promise.all(parts);
   const header: BlockHeader = {
-    previous: await options.previous,
+    previous: await previous,
     ...{ source: options.source, format: options.format, compression: options.compression },
     ...{ to, asOf, horizon, transactions: count, isContinued, isOpen },
     ...{ firstCommit: facts.firstCommit, lastCommit: facts.lastCommit },
@@ -65,6 +68,15 @@ export async function encodeBlock(batch: ChangeBatch, options: BlockOptions): Pr
   const { bytes, digest } = encodeHeader(header);
   const sizeBytes = stored.reduce((sum, { part }) => sum + part.storedBytes, bytes.length);
   return { parts: [bytes, ...stored.map((part) => part.bytes)], sizeBytes, digest, header };
+}
+
+/** Up to here the way to the thread pool and back takes longer than to compress. */
+const INLINE_BYTES = 32 << 10;
+
+function chooseCompress({ compression, level }: BlockOptions): Compress {
+  const inline = makeCompress(compression, level, true);
+  const pool = makeCompress(compression, level, false);
+  return (plain) => (plain.length <= INLINE_BYTES ? inline(plain) : pool(plain));
 }
 
 /** What cannot be read again is not written. */
@@ -116,11 +128,13 @@ async function storePart(
   compress: Compress,
   events?: ChunkEvents,
 ): Promise<{ part: BlockPart; bytes: Uint8Array }> {
+  const plainBytes = plain.length;
   const frame = await compress(plain);
   const bytes = role === 'events' || frame.length < plain.length ? frame : plain;
+  if (bytes !== plain) releaseBytes(plain);
   const part: BlockPart = {
     role,
-    ...{ storedBytes: bytes.length, plainBytes: plain.length },
+    ...{ storedBytes: bytes.length, plainBytes },
     sha256: crypto.hash('sha256', bytes, 'hex'),
     records,
     ...(events === undefined ? {} : { events }),

@@ -1,24 +1,23 @@
-import crypto from 'node:crypto';
 import type { Removal, TransactionTable } from '../core/change-feed.ts';
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { Vault } from '../core/vault.ts';
-import { type ChunkCodec, chunkCodec } from './chunk-codec.ts';
-import { decompress } from './compression.ts';
 import { missingPart, SEE_ALL } from './data-file-reader.ts';
-import { removalText } from './log-block.ts';
 import type { LogFile, LogTimeline } from './log-catalog.ts';
-import {
-  type BlockHeader,
-  type BlockPart,
-  type BlockRole,
-  decodeHeader,
-  decodePrefix,
-  PREFIX_BYTES,
-  partOf,
-} from './log-header.ts';
+import { type BlockHeader, type BlockRole, decodeHeader, decodePrefix, PREFIX_BYTES } from './log-header.ts';
 import { positionText } from './log-name.ts';
-import { decodeTransactions, factsOfTransactions } from './log-transactions.ts';
+import {
+  type CheckedEvents,
+  checkEvents,
+  type Lent,
+  readEvents,
+  readPart,
+  readRemovals,
+  readStored,
+  readTransactions,
+  type Source,
+  takeBack,
+} from './log-parts.ts';
 
 /** A block whose header was read; its parts are fetched, and checked, when they are asked for. */
 export interface LogBlock {
@@ -32,7 +31,11 @@ export interface LogBlock {
   transactions(): Promise<TransactionTable>;
   /** Borrowed until the next batch of this reader; null when the block has no events. */
   events(): Promise<EventBatch | null>;
+  /** As `events`, for who only wants to know that they are sound. */
+  checkEvents(): Promise<CheckedEvents | null>;
   removals(): Promise<Removal[]>;
+  /** Fetches all parts and checks their digests, without a look at what is in them. */
+  checkDigests(): Promise<void>;
 }
 
 export interface LogReadOptions {
@@ -54,24 +57,26 @@ export async function* readLogBlocks(
   files: readonly LogFile[],
   options: LogReadOptions = {},
 ): AsyncGenerator<LogBlock> {
-  const codecs = new Map<string, ChunkCodec>();
+  const lent: Lent = { codecs: new Map(), plain: null };
+  const { from } = options;
   let before: LogFile | null = null;
+  // What is before the first block that is read is not known.
   let previous: string | null = null;
-  for (const file of files) {
-    if (before !== null && before.to !== file.from) throw gapBetween(before, file);
-    before = file;
-    if (options.from !== undefined && file.to <= options.from) {
-      previous = null;
-      continue;
-    }
-    for await (const block of readFile(vault, file, codecs, options)) {
-      // What is before the first block that is read is not known.
-      if (previous !== null && block.header.previous !== previous) {
-        throw damagedBlock(file, block.number, 'it does not follow the block before it');
+  try {
+    for (const file of files) {
+      if (before !== null && before.to !== file.from) throw gapBetween(before, file);
+      before = file;
+      if (from !== undefined && file.to <= from) continue;
+      for await (const block of readFile(vault, file, lent, options)) {
+        if (previous !== null && block.header.previous !== previous) {
+          throw damagedBlock(file, block.number, 'it does not follow the block before it');
+        }
+        previous = block.digest;
+        if (isWanted(block.header, from)) yield block;
       }
-      previous = block.digest;
-      if (isWanted(block.header, options.from)) yield block;
     }
+  } finally {
+    takeBack(lent);
   }
 }
 
@@ -111,7 +116,7 @@ async function placing<Result>(file: LogFile, number: number, work: () => Promis
 async function* readFile(
   vault: Vault,
   file: LogFile,
-  codecs: Map<string, ChunkCodec>,
+  lent: Lent,
   { windowBytes, signal }: LogReadOptions,
 ): AsyncGenerator<LogBlock> {
   const source = makeSource(vault, file, windowBytes ?? WINDOW_BYTES);
@@ -125,9 +130,9 @@ async function* readFile(
     const reason = misplaced(header, last, from, file);
     if (reason !== null) throw damagedBlock(file, number, reason);
     const partsAt = offset + PREFIX_BYTES + headerBytes;
-    yield openBlock({ header, digest, file, number, from }, partsAt, source, codecs);
     offset = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
     if (offset > file.sizeBytes) throw damagedBlock(file, number, 'the file ends inside of it');
+    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
     from = header.to ?? from;
     last = header;
   }
@@ -154,11 +159,6 @@ function misplaced(
   if (last !== null && JSON.stringify(source) !== JSON.stringify(last.source))
     return 'it is of another source';
   return null;
-}
-
-/** A file, fetched piece by piece. */
-interface Source {
-  read(offset: number, length: number): Promise<Uint8Array>;
 }
 
 function makeSource(vault: Vault, { name, sizeBytes }: LogFile, windowBytes: number): Source {
@@ -193,7 +193,7 @@ function openBlock(
   block: Pick<LogBlock, 'header' | 'digest' | 'file' | 'number' | 'from'>,
   partsAt: number,
   source: Source,
-  codecs: Map<string, ChunkCodec>,
+  lent: Lent,
 ): LogBlock {
   const { header, file, number } = block;
   const here = <Result>(work: () => Promise<Result>): Promise<Result> => placing(file, number, work);
@@ -202,90 +202,20 @@ function openBlock(
     ...block,
     transactions: () => here(async () => readTransactions(header, (await plainOf('transactions'))!)),
     events: () =>
-      here(async () => {
-        const plain = await plainOf('events');
-        return plain === null ? null : readEvents(header, plain, codecs);
-      }),
+      here(async () => using(await plainOf('events'), (plain) => readEvents(header, plain, lent))),
+    checkEvents: () =>
+      here(async () => using(await plainOf('events'), (plain) => checkEvents(header, plain, lent))),
     removals: () =>
+      here(async () => using(await plainOf('removals'), (plain) => readRemovals(header, plain)) ?? []),
+    checkDigests: () =>
       here(async () => {
-        const plain = await plainOf('removals');
-        return plain === null ? [] : readRemovals(header, plain);
+        for (const { role } of header.parts) await readStored(source, header, partsAt, role);
       }),
   };
 }
 
-/** The plain bytes of a part, checked against its digest; null when the block has none. */
-async function readPart(
-  source: Source,
-  header: BlockHeader,
-  partsAt: number,
-  role: BlockRole,
-): Promise<Uint8Array | null> {
-  const part = partOf(header, role);
-  if (part === null) return null;
-  const offset = header.parts
-    .slice(0, header.parts.indexOf(part))
-    .reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
-  const stored = await source.read(offset, part.storedBytes);
-  if (crypto.hash('sha256', stored, 'hex') !== part.sha256) {
-    throw new BackupError('damaged', `its ${role} do not have their checksum`);
-  }
-  return decompress(isFrame(part) ? header.compression : 'none', stored, part.plainBytes);
-}
-
-function isFrame({ role, storedBytes, plainBytes }: BlockPart): boolean {
-  return role === 'events' || storedBytes < plainBytes;
-}
-
-function readTransactions(header: BlockHeader, plain: Uint8Array): TransactionTable {
-  const table = decodeTransactions(plain, header.transactions);
-  const facts = factsOfTransactions(table);
-  const { firstCommit, lastCommit, earliest, latest } = header;
-  const isSame =
-    facts.events === (partOf(header, 'events')?.records ?? 0) &&
-    facts.firstCommit === firstCommit &&
-    facts.lastCommit === lastCommit &&
-    facts.earliest === earliest &&
-    facts.latest === latest;
-  if (isSame) return table;
-  throw new BackupError('damaged', 'its transactions are not those that its header describes');
-}
-
-function readEvents(header: BlockHeader, plain: Uint8Array, codecs: Map<string, ChunkCodec>): EventBatch {
-  const codec = codecs.get(header.format) ?? chunkCodec(header.format);
-  codecs.set(header.format, codec);
-  const batch = codec.decode(plain);
-  const { records } = partOf(header, 'events')!;
-  if (batch.count === records) return batch;
-  throw new BackupError('damaged', `it holds ${batch.count} events, not ${records}`);
-}
-
-function readRemovals(header: BlockHeader, plain: Uint8Array): Removal[] {
-  const text = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString('utf8');
-  const events = partOf(header, 'events')?.records ?? 0;
-  const lines = text.split('\n').slice(0, -1);
-  const removals = lines.map((line) => {
-    const removal = parseRemoval(line);
-    const isInside =
-      removal !== null && removal.transaction < header.transactions && removal.afterEvents <= events;
-    if (isInside && removalText(removal) === line) return removal;
-    throw new BackupError('damaged', 'a line of its removals is none');
-  });
-  if (removals.length === partOf(header, 'removals')!.records && text.endsWith('\n')) return removals;
-  throw new BackupError('damaged', `it holds ${removals.length} removals`);
-}
-
-function parseRemoval(line: string): Removal | null {
-  try {
-    const value = JSON.parse(line) as Removal;
-    const isCounted = [value.afterEvents, value.transaction].every((n) => Number.isSafeInteger(n) && n >= 0);
-    const isKnown = ['truncate', 'delete', 'update'].includes(value.kind);
-    return isCounted && isKnown && (value.eventId === null || typeof value.eventId === 'string')
-      ? value
-      : null;
-  } catch {
-    return null;
-  }
+function using<Result>(plain: Uint8Array | null, use: (plain: Uint8Array) => Result): Result | null {
+  return plain === null ? null : use(plain);
 }
 
 /** Where a log ends, and how it goes on. */

@@ -1,6 +1,13 @@
+import assert from 'node:assert/strict';
 import type { ChangeBatch, FeedSource, Removal } from '../../src/core/change-feed.ts';
+import type { Vault } from '../../src/core/vault.ts';
 import { type BlockOptions, type EncodedBlock, encodeBlock } from '../../src/format/log-block.ts';
-import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
+import { type LogFile, type LogTimeline, readLogCatalog } from '../../src/format/log-catalog.ts';
+import type { BlockHeader } from '../../src/format/log-header.ts';
+import { logFolder } from '../../src/format/log-name.ts';
+import { type LogReadOptions, readLogBlocks } from '../../src/format/log-reader.ts';
+import { writeLogFile } from '../../src/format/log-writer.ts';
+import { batchRows, makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 
 export const SOURCE: FeedSource = {
   kind: 'postgres',
@@ -62,4 +69,62 @@ export async function encodeBlocks(
     previous = block.digest;
   }
   return blocks;
+}
+
+export interface ReadChanges {
+  readonly header: BlockHeader;
+  readonly transactions: { xid: number; commit: bigint; time: bigint; events: number }[];
+  readonly events: ReturnType<typeof batchRows>;
+  readonly removals: Removal[];
+}
+
+/** All that is in these files, block by block, as plain values. */
+export async function readChanges(
+  vault: Vault,
+  files: readonly LogFile[],
+  options: LogReadOptions = {},
+): Promise<ReadChanges[]> {
+  const read: ReadChanges[] = [];
+  for await (const block of readLogBlocks(vault, files, options)) {
+    const { count, xids, commits, times, events } = await block.transactions();
+    const batch = await block.events();
+    read.push({
+      header: block.header,
+      transactions: Array.from({ length: count }, (_, i) => ({
+        ...{ xid: xids[i]!, commit: commits[i]!, time: times[i]!, events: events[i]! },
+      })),
+      events: batch === null ? [] : batchRows(batch),
+      removals: await block.removals(),
+    });
+  }
+  return read;
+}
+
+export const FOLDER = logFolder(SOURCE);
+
+function sampleEvent(version: number): TestEvent {
+  return { streamId: 'account-1', version, data: `{"n":${version}}`, time: BigInt(version) };
+}
+
+/** A log of three files from 10 to 50, the second with a transaction that needs two blocks. */
+export async function writeSampleLog(vault: Vault): Promise<void> {
+  const blocks = await encodeBlocks([
+    changes([
+      { xid: 7, commit: 10n, time: 5n, events: [sampleEvent(1), sampleEvent(2)] },
+      { xid: 6, commit: 20n, time: 4n, events: [sampleEvent(3)] },
+    ]),
+    changes([{ xid: 9, commit: 30n, time: 6n, events: [sampleEvent(4)] }], { isOpen: true }),
+    changes([{ xid: 9, commit: 30n, time: 6n, events: [sampleEvent(5)] }], { isContinued: true, to: 40n }),
+    changes([], { to: 50n, asOf: 99n, horizon: { position: 45n, xid: 10n } }),
+  ]);
+  await writeLogFile(vault, FOLDER, 10n, blocks.slice(0, 1));
+  await writeLogFile(vault, FOLDER, 21n, blocks.slice(1, 3));
+  await writeLogFile(vault, FOLDER, 40n, blocks.slice(3));
+}
+
+/** The log that a vault holds, when it holds one. */
+export async function onlyTimeline(vault: Vault): Promise<LogTimeline> {
+  const [timeline, ...others] = await readLogCatalog(vault);
+  assert.ok(timeline !== undefined && others.length === 0);
+  return timeline;
 }

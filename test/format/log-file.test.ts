@@ -1,42 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vault } from '../../src/core/vault.ts';
-import { type LogTimeline, readLogCatalog } from '../../src/format/log-catalog.ts';
+import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { writeGap } from '../../src/format/log-gap.ts';
-import { logFileName, logFolder, parseLogName } from '../../src/format/log-name.ts';
+import { logFileName, parseLogName } from '../../src/format/log-name.ts';
 import { type LogReadOptions, lastBlock, readLogBlocks } from '../../src/format/log-reader.ts';
 import { openLogFile, writeLogFile } from '../../src/format/log-writer.ts';
-import { batchRows, type TestEvent } from '../../src/testing/batches.ts';
+import { batchRows } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
-import { changes, encodeBlocks, SOURCE } from './log-batches.ts';
-
-const FOLDER = logFolder(SOURCE);
-
-function event(version: number): TestEvent {
-  return { streamId: 'account-1', version, data: `{"n":${version}}`, time: BigInt(version) };
-}
-
-/** A log of three files, the second with a transaction that needs two blocks. */
-async function writeLog(vault: Vault): Promise<void> {
-  const blocks = await encodeBlocks([
-    changes([
-      { xid: 7, commit: 10n, time: 5n, events: [event(1), event(2)] },
-      { xid: 6, commit: 20n, time: 4n, events: [event(3)] },
-    ]),
-    changes([{ xid: 9, commit: 30n, time: 6n, events: [event(4)] }], { isOpen: true }),
-    changes([{ xid: 9, commit: 30n, time: 6n, events: [event(5)] }], { isContinued: true, to: 40n }),
-    changes([], { to: 50n, asOf: 99n, horizon: { position: 45n, xid: 10n } }),
-  ]);
-  await writeLogFile(vault, FOLDER, 10n, blocks.slice(0, 1));
-  await writeLogFile(vault, FOLDER, 21n, blocks.slice(1, 3));
-  await writeLogFile(vault, FOLDER, 40n, blocks.slice(3));
-}
-
-async function onlyTimeline(vault: Vault): Promise<LogTimeline> {
-  const [timeline, ...others] = await readLogCatalog(vault);
-  assert.ok(timeline !== undefined && others.length === 0);
-  return timeline;
-}
+import { changes, encodeBlocks, FOLDER, onlyTimeline, SOURCE, writeSampleLog } from './log-batches.ts';
 
 async function readAll(
   vault: Vault,
@@ -59,7 +31,7 @@ async function readAll(
 
 test('what was written to a log is read back in its order', async () => {
   const vault = memoryVault();
-  await writeLog(vault);
+  await writeSampleLog(vault);
   assert.deepEqual(await readAll(vault), { commits: [10n, 20n, 30n, 30n], versions: [1, 2, 3, 4, 5] });
   assert.deepEqual(await readAll(vault, { from: 21n }), { commits: [30n, 30n], versions: [4, 5] });
   assert.deepEqual(await readAll(vault, { from: 40n }), { commits: [], versions: [] });
@@ -67,7 +39,7 @@ test('what was written to a log is read back in its order', async () => {
 
 test('an archiver goes on where the log ends', async () => {
   const vault = memoryVault();
-  await writeLog(vault);
+  await writeSampleLog(vault);
   const end = await lastBlock(vault, await onlyTimeline(vault));
   assert.equal(end?.position, 50n);
   assert.equal(end?.header.asOf, 99n);
@@ -81,7 +53,7 @@ test('an archiver goes on where the log ends', async () => {
 
 test('a gap marker parts the log, and the log goes on behind it', async () => {
   const vault = memoryVault();
-  await writeLog(vault);
+  await writeSampleLog(vault);
   const gap = {
     from: 50n,
     to: 70n,
@@ -108,7 +80,7 @@ test('a gap marker parts the log, and the log goes on behind it', async () => {
 
 test('a file that another wholly covers is ignored, and a hole without a marker is a problem', async () => {
   const vault = memoryVault();
-  await writeLog(vault);
+  await writeSampleLog(vault);
   const blocks = await encodeBlocks([changes([{ commit: 11n }, { commit: 29n }], { to: 40n })]);
   await writeLogFile(vault, FOLDER, 10n, blocks);
   const { spans, covered, problems } = await onlyTimeline(vault);
@@ -150,7 +122,7 @@ test('names of a log say what they hold, and nothing else is a name', () => {
   for (const other of [
     `${FOLDER}1-2.log`,
     `${FOLDER}${logFileName(2n, 1n)}`,
-    `${FOLDER}${logFileName(1n, 1n)}`,
+    `${FOLDER}${logFileName(2n, 1n)}x`,
   ]) {
     assert.equal(parseLogName(other), null);
   }

@@ -1,10 +1,12 @@
-import type { ChangeFeed, FeedSource } from '../core/change-feed.ts';
+import { type ChangeFeed, type FeedSource, NEW_LOG } from '../core/change-feed.ts';
 import type { Clock } from '../core/clock.ts';
 import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
-import { positionText } from '../format/log-name.ts';
+import { readLogCatalog } from '../format/log-catalog.ts';
+import { logFolder, positionText } from '../format/log-name.ts';
 import { backOffMs, pause } from './back-off.ts';
+import { compactLog } from './compact.ts';
 import { markGap } from './gaps.ts';
 import { findLogEnd, type LogEnd } from './log-end.ts';
 import { type CaptureOptions, capture } from './session.ts';
@@ -16,8 +18,6 @@ export interface ArchivePorts {
   readonly store: EventStore;
   readonly vault: Vault;
   readonly clock: Clock;
-  /** Joins small files of a log; called now and then, never twice at a time. */
-  readonly compact?: (source: FeedSource) => Promise<void>;
   /** The log has no base that it goes on from: it began, or there is a gap before it. Called once it can be met. */
   readonly baseWanted?: (reason: string) => Promise<void>;
 }
@@ -162,7 +162,7 @@ async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
     throw new BackupError('store_unsupported', `${store.address} has no change feed`);
   }
   if (end === null) {
-    const feed = await store.openFeed({ resumeAt: null, source: null, lastEventId: null });
+    const feed = await store.openFeed(NEW_LOG);
     return { feed, begin: { from: feed.from, digest: null }, baseWanted: 'the log begins' };
   }
   const { position: resumeAt, source, lastEventId } = end;
@@ -178,7 +178,7 @@ async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
 /** The changes in between are lost to the log; that is written down before anything behind them. */
 async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<Opened> {
   const { store, vault, clock, progress, note } = run;
-  const feed = await store.openFeed!({ resumeAt: null, source: null, lastEventId: null });
+  const feed = await store.openFeed!({ ...NEW_LOG, source: end.source });
   try {
     const gap = await markGap(vault, end, feed, lost, clock.now());
     progress.set({ gaps: progress.status().gaps + 1 });
@@ -213,18 +213,26 @@ function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): U
   return {
     reached: (hasHorizon) => {
       if (work !== null) return;
-      const { baseWanted: take, compact } = run;
+      const { baseWanted: take } = run;
       if (wanted !== null && hasHorizon) {
         const reason = wanted;
         wanted = null;
         if (take !== undefined) begin('no backup could be taken for the log', () => take(reason));
-      } else if (compact !== undefined && performance.now() - compactedAtMs > COMPACT_EVERY_MS) {
+      } else if (performance.now() - compactedAtMs > COMPACT_EVERY_MS) {
         compactedAtMs = performance.now();
-        begin('log files could not be joined', () => compact(source));
+        begin('log files could not be joined', () => compact(run, source));
       }
     },
     end: async () => {
       await work;
     },
   };
+}
+
+async function compact({ vault, clock, note, options: { signal } }: Run, source: FeedSource): Promise<void> {
+  const folder = logFolder(source);
+  const timeline = (await readLogCatalog(vault)).find((found) => found.folder === folder);
+  if (timeline === undefined) return;
+  const { failures } = await compactLog(vault, timeline, { nowMs: clock.now(), signal });
+  for (const failure of failures) note(`log files could not be joined: ${failure}`, true);
 }

@@ -38,14 +38,23 @@ export async function readPart(
 ): Promise<Uint8Array | null> {
   const part = partOf(header, role);
   if (part === null) return null;
-  const offset = header.parts
-    .slice(0, header.parts.indexOf(part))
-    .reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
-  const stored = await source.read(offset, part.storedBytes);
-  if (crypto.hash('sha256', stored, 'hex') !== part.sha256) {
-    throw new BackupError('damaged', `its ${role} do not have their checksum`);
-  }
+  const stored = await readStored(source, header, partsAt, role);
   return decompress(isFrame(part) ? header.compression : 'none', stored, part.plainBytes);
+}
+
+/** The bytes of a part that the block has, as they are stored, checked against its digest. */
+export async function readStored(
+  source: Source,
+  header: BlockHeader,
+  partsAt: number,
+  role: BlockRole,
+): Promise<Uint8Array> {
+  const place = header.parts.findIndex((part) => part.role === role);
+  const part = header.parts[place]!;
+  const offset = header.parts.slice(0, place).reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
+  const stored = await source.read(offset, part.storedBytes);
+  if (crypto.hash('sha256', stored, 'hex') === part.sha256) return stored;
+  throw new BackupError('damaged', `its ${role} do not have their checksum`);
 }
 
 function isFrame({ role, storedBytes, plainBytes }: BlockPart): boolean {

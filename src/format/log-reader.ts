@@ -13,6 +13,7 @@ import {
   readEvents,
   readPart,
   readRemovals,
+  readStored,
   readTransactions,
   type Source,
   takeBack,
@@ -33,6 +34,8 @@ export interface LogBlock {
   /** As `events`, for who only wants to know that they are sound. */
   checkEvents(): Promise<CheckedEvents | null>;
   removals(): Promise<Removal[]>;
+  /** Fetches all parts and checks their digests, without a look at what is in them. */
+  checkDigests(): Promise<void>;
 }
 
 export interface LogReadOptions {
@@ -127,9 +130,9 @@ async function* readFile(
     const reason = misplaced(header, last, from, file);
     if (reason !== null) throw damagedBlock(file, number, reason);
     const partsAt = offset + PREFIX_BYTES + headerBytes;
-    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
     offset = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
     if (offset > file.sizeBytes) throw damagedBlock(file, number, 'the file ends inside of it');
+    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
     from = header.to ?? from;
     last = header;
   }
@@ -204,6 +207,10 @@ function openBlock(
       here(async () => using(await plainOf('events'), (plain) => checkEvents(header, plain, lent))),
     removals: () =>
       here(async () => using(await plainOf('removals'), (plain) => readRemovals(header, plain)) ?? []),
+    checkDigests: () =>
+      here(async () => {
+        for (const { role } of header.parts) await readStored(source, header, partsAt, role);
+      }),
   };
 }
 

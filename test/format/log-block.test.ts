@@ -84,6 +84,22 @@ test('whatever a batch holds is read back from a block', async () => {
   );
 });
 
+test('transactions are written as the example in FORMAT.md says', () => {
+  const { transactions: table } = changes([
+    {
+      xid: 7,
+      commit: 10n,
+      time: 5n,
+      events: [
+        { streamId: 's', version: 1 },
+        { streamId: 's', version: 2 },
+      ],
+    },
+    { xid: 6, commit: 20n, time: 4n, events: [{ streamId: 's', version: 3 }] },
+  ]);
+  assert.equal(Buffer.from(encodeTransactions(table)).toString('hex'), '0e0114140a010201');
+});
+
 test('transactions have one spelling', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat({ max: 8 }), (bytes, count) => {

@@ -249,7 +249,7 @@ describe('a finished file', () => {
       limits,
     };
     const sound = await readKeptFile(vault, job);
-    assert.deepEqual(sound.file, file);
+    assert.deepEqual(sound.files, [file]);
     assert.equal(sound.facts.events, file.records);
     for (const name of [file.name, file.index.name]) {
       const bytes = await readObject(vault, folder + name);
@@ -257,11 +257,11 @@ describe('a finished file', () => {
         const changed = Buffer.from(bytes);
         changed[at]! ^= 2;
         await overwrite(vault, folder + name, changed);
-        assert.equal((await readKeptFile(vault, job)).file, null, `${name}, byte ${at}`);
+        assert.deepEqual((await readKeptFile(vault, job)).files, [], `${name}, byte ${at}`);
       }
       await overwrite(vault, folder + name, bytes);
     }
     await vault.removeObject(folder + file.index.name);
-    assert.equal((await readKeptFile(vault, job)).file, null);
+    assert.deepEqual((await readKeptFile(vault, job)).files, []);
   });
 });

@@ -77,6 +77,7 @@ export interface FeedState {
   readonly retainedBytes: number | null;
   /** Bytes that it may still keep before what is kept is thrown away; null without a limit. */
   readonly spareBytes: number | null;
+  /** Somebody reads a feed of it, as far as the store can tell. */
   readonly isRead: boolean;
 }
 
@@ -112,6 +113,7 @@ export interface TransactionTable {
   readonly count: number;
   /** PostgreSQL: the low 32 bits; else 0. */
   readonly xids: Uint32Array;
+  /** Also of a transaction that is open: its commit is known before its events are. */
   readonly commits: BigUint64Array;
   /** Microseconds since 2000, by the store's clock. May go back a little from one commit to the next. */
   readonly times: BigInt64Array;

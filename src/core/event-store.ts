@@ -70,7 +70,7 @@ export interface EventStore {
    */
   openFeed?(options: FeedOptions): Promise<ChangeFeed>;
 
-  /** Null when no feed was ever opened here. */
+  /** Null when no feed was ever opened here, where that makes a difference to the store. */
   feedState?(): Promise<FeedState | null>;
 
   /** The store keeps nothing for a feed any longer: what was not acknowledged is lost to it. Safe to repeat. */

@@ -5,9 +5,9 @@ import { throwIfAborted } from './errors.ts';
 export interface PolledChanges {
   /** About how many event bytes there are to be read; 0 when there is nothing new. */
   pendingBytes(): number;
-  /** The next batch; asked for when there is something to be read. */
-  next(batchBytes: number): PolledBatch;
-  /** Says that there was nothing when `pendingBytes` was last called. */
+  /** The next batch; asked for when there is something to be read. Null when it cannot be read just now. */
+  next(batchBytes: number): PolledBatch | null;
+  /** A batch of nothing. */
   idle(): PolledBatch;
 }
 
@@ -73,6 +73,10 @@ export async function* readPolled(
       continue;
     }
     const batch = bytes > 0 ? changes.next(batchBytes) : changes.idle();
+    if (batch === null) {
+      await alarm.wait(pollMs, signal);
+      continue;
+    }
     yield { ...batch, horizon: null, beganAtMs: beganAtMs ?? now };
     quietSince = performance.now();
     beganAtMs = null;

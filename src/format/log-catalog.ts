@@ -125,9 +125,15 @@ export function arrangeFiles(
   return { spans, covered, problems: found };
 }
 
+/** The file that says that a log begins holds no commit and comes before those that do; else longer ones come first. */
 function byRange(a: LogFile, b: LogFile): number {
   if (a.from !== b.from) return a.from < b.from ? -1 : 1;
+  if (isBegin(a) !== isBegin(b)) return isBegin(a) ? -1 : 1;
   return a.to > b.to ? -1 : 1;
+}
+
+export function isBegin({ from, to }: Pick<LogFile, 'from' | 'to'>): boolean {
+  return from === to;
 }
 
 /** True when a marker says that something may be missing where one span ends at `from` and the next begins at `to`. */

@@ -35,7 +35,7 @@ export function logFolder(source: Pick<FeedSource, 'systemIdentifier' | 'timelin
   throw new BackupError('internal', `no folder of a log can be named ${JSON.stringify(folder)}`);
 }
 
-/** The file of every transaction that commits at `from` or later and before `to`. */
+/** The file of every transaction that commits at `from` or later and before `to`; with both the same, of a log that begins there. */
 export function logFileName(from: bigint, to: bigint): string {
   return `${positionText(from)}-${positionText(to)}.log`;
 }
@@ -54,6 +54,6 @@ export function parseLogName(name: string): LogName | null {
   const kind = range[3] as LogName['kind'];
   const from = BigInt(`0x${range[1]}`);
   const to = BigInt(`0x${range[2]}`);
-  if (from > to || (from === to && kind === 'log')) return null;
+  if (from > to) return null;
   return { folder, systemIdentifier: place[1]!, timeline: Number(place[2]), kind, from, to };
 }

@@ -59,8 +59,13 @@ export function planCompaction<File extends CompactableFile>(
   nowMs: number,
   policy: CompactionPolicy = DEFAULT_COMPACTION,
 ): CompactionPlan<File> {
-  const joins = log.spans.flatMap(({ files }) => planSpan(files, nowMs, policy));
+  const joins = log.spans.flatMap(({ files }) => planSpan(files.filter(holdsSomething), nowMs, policy));
   return { joins, removals: planRemovals(log, nowMs, policy) };
+}
+
+/** The file with which a log begins is one for itself: whether another holds it too could not be told by its name. */
+function holdsSomething({ from, to }: CompactableFile): boolean {
+  return from !== to;
 }
 
 /** Readers know of a joined file since the first one came that holds a part: others that hold it too may have come later. */

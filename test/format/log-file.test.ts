@@ -130,7 +130,7 @@ test('names of a log say what they hold, and nothing else is a name', () => {
   for (const other of [
     `${FOLDER}1-2.log`,
     `${FOLDER}${logFileName(2n, 1n)}`,
-    `${FOLDER}${logFileName(1n, 1n)}`,
+    `${FOLDER}${logFileName(2n, 1n)}x`,
   ]) {
     assert.equal(parseLogName(other), null);
   }

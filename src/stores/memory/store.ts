@@ -76,6 +76,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       events();
       return openMemoryFeed(state, feed, { now, feeds });
     },
+    feedState: async () => ({
+      position: BigInt(events().length + 1),
+      ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
+    }),
     close: async () => {
       for (const feed of [...feeds]) await feed.close();
     },

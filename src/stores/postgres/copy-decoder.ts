@@ -28,7 +28,7 @@ export interface CopyDecoder {
   columns: BatchColumns;
 }
 
-interface BatchColumns {
+export interface BatchColumns {
   readonly capacity: number;
   readonly id: Spans;
   readonly stream: Spans;
@@ -84,7 +84,7 @@ export function makeCopyDecoder(
   };
 }
 
-function makeColumns(capacity: number): BatchColumns {
+export function makeColumns(capacity: number): BatchColumns {
   return {
     capacity,
     id: makeSpans(capacity),
@@ -121,8 +121,13 @@ export function lastRows(decoder: CopyDecoder): EventBatch | null {
 function batchOfRows(decoder: CopyDecoder): EventBatch {
   const { rows, bytes, columns } = decoder;
   decoder.rows = 0;
+  return batchOver(bytes, columns, rows);
+}
+
+/** The first `count` events of the columns. */
+export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: number): EventBatch {
   return {
-    count: rows,
+    count,
     bytes,
     idKind: 'uuid',
     id: columns.id,
@@ -259,14 +264,14 @@ function keepJson(decoder: CopyDecoder, spans: Spans, row: number, field: number
   spans.lengths[row] = length - 1;
 }
 
-function readVersion(view: DataView, at: number): number {
+export function readVersion(view: DataView, at: number): number {
   const version = view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
   // The sum is exact up to 2^53 and never falls back below it through rounding.
   if (version >= -MAX_VERSION && version <= MAX_VERSION) return version;
   throw new BackupError('store_unsupported', `version ${view.getBigInt64(at)} is outside ±(2^53 − 1)`);
 }
 
-function growColumns(from: BatchColumns): BatchColumns {
+export function growColumns(from: BatchColumns): BatchColumns {
   const to = makeColumns(from.capacity * 2);
   for (const name of ['id', 'stream', 'type', 'data', 'metadata'] as const) {
     to[name].starts.set(from[name].starts);

@@ -18,6 +18,7 @@ export const READING_CASES: readonly FeedContractCase[] = [
   ['what came alone is given once it has lingered, not when the batch is full', lingers],
   ['while nothing comes there are batches that say so', idles],
   ['what was committed while nobody asked comes when somebody does', waits],
+  ['the store tells where the next commit will stand', tellsPosition],
   ['times of commits and batches are about now', tellsTime],
 ];
 
@@ -223,6 +224,20 @@ async function waits({ store, open }: FeedCase): Promise<void> {
     eventsOf(following.seen).map(({ version }) => version),
     Array.from({ length: 501 }, (_, i) => i + eventsOf(following.seen)[0]!.version),
   );
+  await following.stop();
+}
+
+async function tellsPosition({ store }: FeedCase): Promise<void> {
+  await store.initialise();
+  const following = await follow(store);
+  await store.append([{ streamId: 'a', events: numbered(3) }]);
+  await following.until(3);
+  const position = (await store.feedState?.())?.position;
+  assert.ok(position !== undefined, 'the store does not know how far its feed is');
+  await store.append([{ streamId: 'b', events: numbered(1) }]);
+  await following.until(4);
+  const [before, after] = following.seen.transactions.map(({ commit }) => commit);
+  assert.ok(before! < position && after! >= position, `${before} < ${position} <= ${after}`);
   await following.stop();
 }
 

@@ -31,10 +31,10 @@ interface Instant {
   readonly visible: ReadonlySet<string>;
 }
 
-const INSTANTS = 140;
-const BY_EVENT = 40;
+const INSTANTS = 200;
+const BY_EVENT = 30;
 const BY_TRANSACTION = 20;
-const LOAD_MS = 14_000;
+const LOAD_MS = 12_000;
 /** The clocks of both are one, read in whole milliseconds here. */
 const SLACK_MS = 1;
 

@@ -99,16 +99,26 @@ export { readChainHeads } from './format/chain-heads.ts';
 export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
 export type { HeadLine } from './format/heads.ts';
 export { readCompanions, readHeads } from './format/line-files.ts';
+export { type LogTimeline, readLogCatalog } from './format/log-catalog.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
 export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';
 export { planRestore, type RestorePlan } from './recovery/plan.ts';
 export {
+  type LogPart,
+  planRecovery,
+  type ReachedPoint,
+  type RecoveryPlan,
+  type RecoverySources,
+} from './recovery/plan-recovery.ts';
+export {
+  type RecoveryReport,
   type RestoreOptions,
   type RestorePorts,
   type RestoreReport,
   restoreBackup,
 } from './recovery/restore.ts';
+export type { RecoveryTarget } from './recovery/target.ts';
 export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts';
 export { openPostgresStore } from './stores/postgres/store.ts';
 export { openSqliteStore } from './stores/sqlite/store.ts';

@@ -120,7 +120,22 @@ export interface BatchReader {
     options: { batchBytes: number; signal?: AbortSignal },
   ): AsyncIterable<EventBatch>;
 
+  /**
+   * The same of several ranges that `planPasses` put together, one behind the other. Left out: they are read one by one.
+   */
+  readPass?(
+    ranges: readonly StoreRange[],
+    options: { batchBytes: number; signal?: AbortSignal },
+  ): AsyncIterable<RangeBatch>;
+
   close(): Promise<void>;
+}
+
+/** Events of one of several ranges. */
+export interface RangeBatch {
+  /** The place of the range among them. */
+  readonly place: number;
+  readonly batch: EventBatch;
 }
 
 export interface StoreSnapshot extends BatchReader {
@@ -147,6 +162,12 @@ export interface StoreSnapshot extends BatchReader {
    * of about this size, where ranges of one view can be read in a later one too (`planChangesIn`).
    */
   planRanges(parallel: number, rangeBytes?: number): Promise<StoreRange[]>;
+
+  /**
+   * Puts ranges together that are better read in one pass over the store (`readPass`): at most `parallel` passes, of all
+   * these ranges in the order in which they lie there. Null, or left out: ranges are best read one by one.
+   */
+  planPasses?(ranges: readonly StoreRange[], parallel: number): Promise<StoreRange[][] | null>;
 
   /**
    * At most `parallel` ranges that together hold, each once, every event that the view of `since` could not see, and

@@ -9,13 +9,18 @@ import { noRemovals, noteRemoval, type RemovedEvents } from './removals.ts';
 import { type Bound, firstBeyond, placeBlock } from './target.ts';
 import type { SpanFacts } from './windows.ts';
 
-/** What the last block of an unbroken run of a log says. Throws `damaged`. */
+/** What the first and the last block of an unbroken run of a log say. Throws `damaged`. */
 export async function readSpanFacts(vault: Vault, timeline: LogTimeline, span: LogSpan): Promise<SpanFacts> {
+  let since: bigint | null = null;
+  for await (const { header } of readLogBlocks(vault, span.files.slice(0, 1))) {
+    since = header.asOf;
+    break;
+  }
   let last: BlockHeader | null = null;
   for await (const { header } of readLogBlocks(vault, span.files.slice(-1))) last = header;
   // A file without a block is refused by its reader.
   const { source, asOf } = last!;
-  return { timeline, span, source, until: asOf };
+  return { timeline, span, source, since: since!, until: asOf };
 }
 
 /** From where on a log is read to carry on a base. */

@@ -44,13 +44,19 @@ export function* wholeChains(catalog: Catalog): Generator<Chain> {
   }
 }
 
-/** Whether a base stands within an unbroken run of its own store's log. */
+/**
+ * Whether a base stands within an unbroken run of its own store's log. Rows are numbered anew where a store was restored, and
+ * only time tells these from those before; PostgreSQL has other timelines then.
+ */
 export function standsIn(
-  { cursor }: Manifest,
+  { cursor, createdAt }: Manifest,
   { position }: BasePoint,
-  { source, span }: SpanFacts,
+  { source, span, since }: SpanFacts,
 ): boolean {
-  return isOfSource(cursor, source) && span.from <= position && position <= span.to;
+  if (!isOfSource(cursor, source) || position < span.from || position > span.to) return false;
+  if (cursor.kind === 'postgres' || position === span.from) return true;
+  // Backups are known by the millisecond.
+  return (parseTime(createdAt) ?? 0n) + 999n >= since;
 }
 
 /** Each run of a log with the oldest backup that it carries on; those that carry on none are left out. */

@@ -9,6 +9,8 @@ export interface SpanFacts {
   readonly timeline: LogTimeline;
   readonly span: LogSpan;
   readonly source: FeedSource;
+  /** Microseconds since 2000: when its first block was made. */
+  readonly since: bigint;
   /** Microseconds since 2000: the log holds all that had committed by then. */
   readonly until: bigint;
 }

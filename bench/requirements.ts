@@ -40,8 +40,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
     of: ['backup', 'backup, verified', 'verify', 'restore'],
   },
   {
-    ...{ row: 'one stream out of 1M events restored, seconds', figure: 'wallSeconds', by: null },
-    ...{ of: ['one stream', 'one stream into PostgreSQL'], must: 1, aim: null, at: 1_000_000 },
+    ...{ row: 'one stream of 1M events into a new SQLite store, seconds', figure: 'wallSeconds', by: null },
+    ...{ of: ['one stream'], must: 1, aim: null, at: 1_000_000 },
+  },
+  {
+    ...{ row: '… into PostgreSQL', figure: 'wallSeconds', of: ['one stream into PostgreSQL'], by: null },
+    ...{ must: null, aim: 1, at: 1_000_000 },
   },
   {
     ...{ row: '… bytes read vs the full backup', figure: 'bytes', of: ['one stream'], by: 'backup' },

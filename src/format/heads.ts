@@ -25,10 +25,11 @@ export interface HeadLine {
   readonly duplicates?: number;
 }
 
-const HEADS_CHUNK_BYTES = 1 << 18;
+/** Small, so that one stream is looked up with few bytes; whoever reads all fetches many at once. */
+const HEADS_CHUNK_BYTES = 1 << 16;
 
 /**
- * The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 256 KiB. A chunk is valid until
+ * The heads of a table as JSON Lines in byte order of the stream names, in chunks of about 64 KiB. A chunk is valid until
  * the next one is asked for.
  */
 export function* encodeHeads(table: StreamTable): Generator<{ plain: Uint8Array; records: number }> {

@@ -19,6 +19,18 @@ export {
   type IncrementalReport,
   takeIncrementalBackup,
 } from './backup/incremental.ts';
+export {
+  type ChangeBatch,
+  type ChangeFeed,
+  type FeedOptions,
+  type FeedReadOptions,
+  type FeedSource,
+  type FeedState,
+  type Horizon,
+  NEW_LOG,
+  type Removal,
+  type TransactionTable,
+} from './core/change-feed.ts';
 export type { Clock } from './core/clock.ts';
 export type {
   DifferenceKind,

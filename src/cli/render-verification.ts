@@ -1,5 +1,6 @@
 import type { Manifest } from '../core/manifest.ts';
 import type { BackupVerification, Problem } from '../core/report.ts';
+import type { LogVerification } from '../integrity/verify-log.ts';
 import { shortIds } from './backup-names.ts';
 import type { Paint } from './output.ts';
 import { renderTable } from './table.ts';
@@ -31,6 +32,24 @@ export function verificationLines(
     ...summaryTable(results, paint),
     ...unsound.flatMap(({ verification }) => ['', ...problemLines(verification, paint)]),
   ];
+}
+
+/** A line for each log, what is wrong with it, and where it has gaps. */
+export function logLines(logs: readonly LogVerification[], paint: Paint): string[] {
+  return logs.flatMap((log) => {
+    const { folder, problems, problemsOmitted, gaps, files, transactions, events } = log;
+    const total = problems.length + problemsOmitted;
+    const verdict = total === 0 ? paint('good', 'Sound') : paint('bad', 'FAILED');
+    const content = [plural(files, 'file'), plural(transactions, 'transaction'), plural(events, 'event')];
+    const lines = problems
+      .slice(0, MAX_SHOWN)
+      .map(({ code, message }) => `  ${paint('strong', code)}  ${printable(message)}`);
+    if (total > MAX_SHOWN) lines.push(`  and ${formatCount(total - MAX_SHOWN)} more (--json lists them)`);
+    const marked = gaps.map(
+      ({ from, to, message }) => `  gap from ${from} to ${to}: ${printable(message)}; no recovery crosses it`,
+    );
+    return [`${verdict}: ${printable(folder)} ${content.join(', ')}`, ...lines, ...marked];
+  });
 }
 
 function summaryTable(results: readonly Verified[], paint: Paint): string[] {

@@ -21,8 +21,9 @@ export interface ChangeFeed {
   /**
    * Batches in commit order, until the signal aborts or the feed is closed. A batch is given when it has about
    * `batchBytes` of event bytes, or `lingerMs` after the first thing in it came; one without transactions about every `idleMs` in
-   * which nothing came. It is borrowed until the next one is asked for. While nobody asks, the store is kept waiting, and
-   * told that this side lives.
+   * which nothing came. One that begins in the middle of a transaction ends at its end at the latest. It is borrowed until the
+   * next one is asked for. While nobody asks, the store is kept waiting, and told that this side lives. To be called once. When
+   * the signal aborts it throws `interrupted`; closing the feed ends it.
    */
   read(options: FeedReadOptions): AsyncIterable<ChangeBatch>;
 
@@ -43,18 +44,41 @@ export interface FeedReadOptions {
 export interface FeedOptions {
   /** Where the log in the vault ends; null when there is none yet: the feed then begins with what commits from now on. */
   readonly resumeAt: bigint | null;
-  /** Whose log that is; null with `resumeAt`. Another source throws `feed_lost`. */
+  /** Whose log that is; null when there is none. With `resumeAt`, another source throws `feed_lost`. */
   readonly source: FeedSource | null;
+  /**
+   * Id, as text, of the last event in that log, null while it has none: by it a store that keeps no log of its own (SQLite)
+   * tells that its rows are still the same ones. PostgreSQL needs it not.
+   */
+  readonly lastEventId: string | null;
 }
+
+/** A log that begins now. */
+export const NEW_LOG: FeedOptions = { resumeAt: null, source: null, lastEventId: null };
 
 export interface FeedSource {
   readonly kind: StoreKind;
-  /** Of the database system, or of the file. */
+  /** Of the database system, or of the store in a file; decimal digits. */
   readonly systemIdentifier: string;
+  /** Grows whenever positions may come a second time, for other events (PostgreSQL: promotion; SQLite: each new log). */
   readonly timeline: number;
   readonly database: string;
   /** Of the events table. */
   readonly relation: string;
+}
+
+/** How far a store keeps what a feed has not acknowledged. */
+export interface FeedState {
+  /** Where the next commit will stand, or later. */
+  readonly position: bigint;
+  /** Up to which position the feed was acknowledged; null when the store keeps nothing for it. */
+  readonly acknowledged: bigint | null;
+  /** Bytes that the store keeps for it; null when it keeps nothing extra. */
+  readonly retainedBytes: number | null;
+  /** Bytes that it may still keep before what is kept is thrown away; null without a limit. */
+  readonly spareBytes: number | null;
+  /** Somebody reads a feed of it, as far as the store can tell. */
+  readonly isRead: boolean;
 }
 
 /** What was committed: events and, for each transaction, how many of them are its. */
@@ -89,6 +113,7 @@ export interface TransactionTable {
   readonly count: number;
   /** PostgreSQL: the low 32 bits; else 0. */
   readonly xids: Uint32Array;
+  /** Also of a transaction that is open: its commit is known before its events are. */
   readonly commits: BigUint64Array;
   /** Microseconds since 2000, by the store's clock. May go back a little from one commit to the next. */
   readonly times: BigInt64Array;

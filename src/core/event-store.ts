@@ -1,4 +1,4 @@
-import type { ChangeFeed, FeedOptions } from './change-feed.ts';
+import type { ChangeFeed, FeedOptions, FeedState } from './change-feed.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 
@@ -69,6 +69,12 @@ export interface EventStore {
    * needed (PostgreSQL: publication and slot).
    */
   openFeed?(options: FeedOptions): Promise<ChangeFeed>;
+
+  /** Null when no feed was ever opened here, where that makes a difference to the store. */
+  feedState?(): Promise<FeedState | null>;
+
+  /** The store keeps nothing for a feed any longer: what was not acknowledged is lost to it. Safe to repeat. */
+  dropFeed?(): Promise<void>;
 
   /** Ends all connections. Safe to call twice. */
   close(): Promise<void>;

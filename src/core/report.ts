@@ -29,6 +29,10 @@ export type ProblemCode =
   | 'bundle_checksum'
   /** What an incremental backup builds on is missing, damaged or another backup. */
   | 'chain_broken'
+  /** Files of the change log do not follow one another. */
+  | 'log_broken'
+  /** A file of the change log, or a block in it, is not what was written. */
+  | 'log_damaged'
   | 'store_differs';
 
 /** The outcome for one backup; the field names are the command line's contract. */

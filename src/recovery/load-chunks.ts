@@ -1,14 +1,13 @@
 import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
-import type { EventBatch } from '../core/event-batch.ts';
 import type { BatchWriter } from '../core/event-store.ts';
 import type { ChunkFormat } from '../core/manifest.ts';
-import { formatUuid } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
 import { naming } from '../format/bundle-damage.ts';
 import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import type { ChunkEntry } from '../format/chunk-index.ts';
 import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
+import { makeGreatestId } from './greatest-id.ts';
 import type { ChunkRun } from './plan.ts';
 
 /** What several loaders do together: each takes the next run when it is done with one. Survives structured cloning. */
@@ -36,7 +35,7 @@ export async function loadChunks(
   hooks: LoadHooks = {},
 ): Promise<LoadResult> {
   const { vault, writer } = ports;
-  const greatest = { id: null as Uint8Array | null };
+  const greatest = makeGreatestId();
   const codecs = new Map<ChunkFormat, ChunkCodec>();
   let events = 0;
   try {
@@ -48,7 +47,7 @@ export async function loadChunks(
         const batch = codec.decode(plain);
         if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
         await writer.write(batch);
-        noteGreatestId(greatest, batch);
+        greatest.note(batch);
         return batch.count;
       };
       events += await naming(folder, () => withPlain(chunk, file.name, compression, write));
@@ -59,7 +58,7 @@ export async function loadChunks(
     await writer.abort();
     throw error;
   }
-  return { events, greatestId: greatest.id === null ? null : formatUuid(greatest.id, 0) };
+  return { events, greatestId: greatest.text() };
 }
 
 interface TakenChunk {
@@ -103,29 +102,6 @@ async function* fetchRun(
   indexes.set(name, index);
   const fetched = fetchChunks(vault, name, await index, { chunks, signal });
   for await (const chunk of fetched) yield { run, chunk };
-}
-
-/** Keeps the greatest id of a batch; ids that are no UUIDs have no order that a checkpoint could use. */
-function noteGreatestId(greatest: { id: Uint8Array | null }, batch: EventBatch): void {
-  if (batch.idKind !== 'uuid') return;
-  const { bytes } = batch;
-  let best = greatest.id ?? new Uint8Array(16);
-  let at = 0;
-  for (let row = 0; row < batch.count; row += 1) {
-    const start = batch.id.starts[row]!;
-    if (!isGreater(bytes, start, best, at)) continue;
-    best = bytes;
-    at = start;
-  }
-  greatest.id = new Uint8Array(best.subarray(at, at + 16));
-}
-
-function isGreater(a: Uint8Array, startA: number, b: Uint8Array, startB: number): boolean {
-  for (let i = 0; i < 16; i += 1) {
-    const difference = a[startA + i]! - b[startB + i]!;
-    if (difference !== 0) return difference > 0;
-  }
-  return false;
 }
 
 function wrongCount(file: string, chunk: number, count: number): BackupError {

@@ -1,26 +1,28 @@
 import type { Clock } from '../core/clock.ts';
-import { awaitedLater, runLimited } from '../core/concurrency.ts';
+import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore, RestoreSession } from '../core/event-store.ts';
 import type { Progress } from '../core/report.ts';
+import type { StreamTable } from '../core/stream-table.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { naming } from '../format/bundle-damage.ts';
 import { assertChain, type Chain, type ChainMember } from '../format/chain.ts';
 import { readChainHeads } from '../format/chain-heads.ts';
-import { readIndex } from '../format/data-file-reader.ts';
 import { readCompanions } from '../format/line-files.ts';
 import { type CheckpointOutcome, type CheckpointPolicy, decideCheckpoint } from './checkpoints.ts';
 import { compareSummaries } from './compare-summaries.ts';
-import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
-import { type ChunkRun, cutIntoRuns, type FileSource, planRestore, type RestorePlan } from './plan.ts';
+import { type EpochOutcome, recordEpoch } from './epoch.ts';
+import { greaterId } from './greatest-id.ts';
+import { countLoaders, type LoadPorts, loadAll, planLoads } from './load-all.ts';
+import { loadWithLog, readTable } from './load-with-log.ts';
+import { planRestore, type RestorePlan } from './plan.ts';
+import type { RecoveryPlan } from './plan-recovery.ts';
+import { isSnapshotAhead } from './snapshots.ts';
 
-export interface RestorePorts {
+export interface RestorePorts extends LoadPorts {
   readonly target: EventStore;
   readonly vault: Vault;
   readonly clock: Clock;
-  /** Loads in another thread, which joins the restore by its token. */
-  readonly runLoad?: (restoreToken: string, job: LoadJob, hooks: LoadHooks) => Promise<LoadResult>;
 }
 
 export interface RestoreOptions {
@@ -32,6 +34,8 @@ export interface RestoreOptions {
   /** What is being done, in words. */
   readonly onStep?: (step: string) => void;
   readonly signal?: AbortSignal;
+  /** A plan for this chain that goes on with a log, or to a point that was asked for. */
+  readonly recovery?: RecoveryPlan;
 }
 
 export interface RestoreReport {
@@ -44,42 +48,54 @@ export interface RestoreReport {
   readonly durationMs: number;
   readonly dataIntegrityVerified: true;
   readonly checkpoints: readonly CheckpointOutcome[];
+  /** Command snapshots that knew of events behind the point, and were dropped, by their ids. */
+  readonly snapshotsDropped: readonly string[];
   /** Tables of the backup that the target has no place for. */
   readonly leftOut: readonly string[];
   /** What killed attempts had left in the target and that is gone now. */
   readonly discarded: readonly string[];
+  /** Of a recovery to a point; null of a backup that is restored as it is. */
+  readonly recovery: RecoveryReport | null;
+}
+
+export interface RecoveryReport {
+  /** Transactions and events that came from the log. */
+  readonly transactions: number;
+  readonly eventsReplayed: number;
+  /** Versions that are missing where the log goes on; null where that tells nothing. */
+  readonly versionsSkipped: number | null;
+  readonly epochRecord: EpochOutcome;
 }
 
 /**
- * Restores what a chain holds (`requireChain`, a full backup alone being one too) into a target: everything is loaded where
- * no reader sees it, compared with the chain's heads, and only then published in one step. Any failure before that leaves
- * the target as it was.
+ * Restores what a chain holds (`requireChain`, a full backup alone being one too) into a target, and what a log has beyond it, if
+ * a recovery is planned: everything is loaded where no reader sees it, compared with the chain's heads, and only then
+ * published in one step. Any failure before that leaves the target as it was.
  */
 export async function restoreBackup(
   ports: RestorePorts,
   chain: Chain,
   options: RestoreOptions,
 ): Promise<RestoreReport> {
-  const { target, clock } = ports;
+  const { target, clock, vault } = ports;
   const startedAtMs = clock.now();
-  const { replace, parallel } = options;
+  const { replace, parallel, recovery } = options;
   assertChain(chain);
   const plan = planRestore(chain, await target.inspect(), replace);
-  const runs = await planLoads(ports.vault, chain, parallel);
+  const runs = await planLoads(vault, chain, parallel);
   const epoch = clock.uuid();
   const session = await target.openRestore({ attemptId: epoch, replace, parallel });
+  let done: Omit<RestoreReport, 'recovery'> & Pick<Loaded, 'replayed'>;
   try {
     options.onStep?.('loading events');
-    const loaded = await loadAll(ports, session, { chain, plan, runs }, options);
-    const greatestId = loaded.reduce<string | null>((best, { greatestId: id }) => later(best, id), null);
-    const newest = chain.at(-1)!;
-    const companions = await loadCompanions(ports, session, newest, options.checkpoints, greatestId);
-    const counted = await finishAndVerify(ports.vault, session, { chain, plan }, options.onStep);
+    const loaded = await loadEvents(ports, session, { chain, plan, runs }, options);
+    const companions = await loadCompanions(ports, session, chain.at(-1)!, options.checkpoints, loaded);
+    const counted = await finishAndVerify(vault, session, chain, loaded, options.onStep);
     throwIfAborted(options.signal);
     options.onStep?.('publishing');
     await session.publish();
     const finishedAtMs = clock.now();
-    return {
+    done = {
       plan,
       epoch,
       eventsRestored: counted.events,
@@ -89,72 +105,68 @@ export async function restoreBackup(
       dataIntegrityVerified: true,
       ...companions,
       discarded: session.discarded,
+      replayed: loaded.replayed,
     };
   } catch (error) {
     await session.discard();
     throw error;
   }
+  const { replayed, ...report } = done;
+  if (recovery === undefined) return { ...report, recovery: null };
+  options.onStep?.('recording what was taken back');
+  const facts = { epoch, recoveredAt: report.recoveryTime, store: target.address };
+  const epochRecord = await recordEpoch(vault, recovery, facts);
+  return { ...report, recovery: { ...replayed, epochRecord } };
 }
 
-/** The event chunks of all links, in one list: they are loaded in one go. */
-async function planLoads(vault: Vault, chain: Chain, loaders: number): Promise<ChunkRun[]> {
-  const sources = chain.flatMap(({ folder, manifest: { files, format, compression } }) =>
-    files
-      .filter((file) => file.role === 'events')
-      .map((file): FileSource => ({ folder, format, compression, file })),
-  );
-  const sizes = await runLimited(sources, loaders, async (source) => {
-    const { folder, file } = source;
-    const entries = await naming(folder, () => readIndex(vault, folder, file));
-    return { ...source, plainBytes: entries.map((entry) => entry.plainBytes) };
-  });
-  return cutIntoRuns(sizes);
+interface Loaded {
+  /** What the target must hold now. */
+  readonly events: number;
+  readonly streams: number;
+  readonly greatestId: string | null;
+  /** Stream by stream; null when it is what the chain holds. */
+  readonly table: StreamTable | null;
+  readonly replayed: Omit<RecoveryReport, 'epochRecord'>;
 }
 
 interface Planned {
   readonly chain: Chain;
   readonly plan: RestorePlan;
+  readonly runs: Awaited<ReturnType<typeof planLoads>>;
 }
 
-/**
- * Two loaders share the two processors with the server and stand in each other's way there: one that is alone is as
- * quick, takes less work, and may leave a better table.
- */
-const WORTH_SEVERAL_LOADERS = 3;
-
-/** One loader works here, the others in threads, if there are threads and the store takes events from several. */
-function loadAll(
+async function loadEvents(
   ports: RestorePorts,
   session: RestoreSession,
-  { chain, plan, runs }: Planned & { readonly runs: readonly ChunkRun[] },
+  { chain, plan, runs }: Planned,
   options: RestoreOptions,
-): Promise<LoadResult[]> {
+): Promise<Loaded> {
+  const { parallel, signal, onStep, recovery } = options;
+  const log = recovery?.log ?? null;
   const done = { events: 0, bytes: 0 };
   const totals = {
-    totalEvents: plan.events,
-    totalBytes: chain.reduce((sum, { manifest }) => sum + manifest.plainBytes, 0),
+    totalEvents: plan.events + (log?.measured.events ?? 0),
+    totalBytes: chain.reduce((sum, { manifest }) => sum + manifest.plainBytes, log?.measured.bytes ?? 0),
   };
   const onProgress = (events: number, bytes: number): void => {
     done.events += events;
     done.bytes += bytes;
     options.onProgress?.({ ...done, ...totals });
   };
-  const { token } = session;
-  const { runLoad } = ports;
-  const job: LoadJob = { runs, taken: new Int32Array(new SharedArrayBuffer(4)) };
-  const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
-    const hooks: LoadHooks = { onProgress, signal };
-    if (token !== null && runLoad !== undefined && loader > 0) return runLoad(token, job, hooks);
-    return loadChunks(
-      { vault: ports.vault, writer: await session.openWriter({ alone: count === 1 }) },
-      job,
-      hooks,
-    );
-  };
-  const isOne = token === null || options.parallel < WORTH_SEVERAL_LOADERS;
-  const count = isOne ? 1 : Math.min(options.parallel, runs.length);
-  const loaders = Array.from({ length: count }, (_, loader) => loader);
-  return runLimited(loaders, count, load, options.signal);
+  const hooks = { onProgress, signal };
+  if (log !== null) {
+    const loaded = await loadWithLog(ports, { session, chain, runs, log, parallel, onStep }, hooks);
+    const { transactions, eventsReplayed, versionsSkipped, ...rest } = loaded;
+    const replayed = { transactions, eventsReplayed, versionsSkipped };
+    return { ...rest, streams: loaded.table.count, replayed };
+  }
+  const count = countLoaders(session, runs, parallel);
+  const openWriter = () => session.openWriter({ alone: count === 1 });
+  const results = await loadAll(ports, { session, runs, count, openWriter }, hooks);
+  const greatestId = results.reduce<string | null>((best, { greatestId: id }) => greaterId(best, id), null);
+  const { events, streams } = plan;
+  const replayed = { transactions: 0, eventsReplayed: 0, versionsSkipped: null };
+  return { events, streams, greatestId, table: null, replayed };
 }
 
 /** Of the newest link alone: each link has all companions, as they were then. */
@@ -163,48 +175,52 @@ async function loadCompanions(
   session: RestoreSession,
   { manifest, folder }: ChainMember,
   policy: CheckpointPolicy,
-  greatestId: string | null,
-): Promise<Pick<RestoreReport, 'checkpoints' | 'leftOut'>> {
+  { greatestId, table }: Loaded,
+): Promise<Pick<RestoreReport, 'checkpoints' | 'snapshotsDropped' | 'leftOut'>> {
   const checkpoints: CheckpointOutcome[] = [];
+  const snapshotsDropped: string[] = [];
   const leftOut = new Set<string>();
   for await (const row of readCompanions(ports.vault, folder, manifest)) {
+    if (table !== null && isSnapshotAhead(row, table)) {
+      snapshotsDropped.push(Object.values(row.values)[0] ?? '');
+      continue;
+    }
     const decided =
       row.role === 'checkpoints' ? decideCheckpoint(row, policy, greatestId) : { row, outcome: null };
     if (decided.outcome !== null) checkpoints.push(decided.outcome);
     if (decided.row !== null && !(await session.writeCompanion(decided.row))) leftOut.add(row.table);
   }
-  return { checkpoints, leftOut: [...leftOut] };
+  return { checkpoints, snapshotsDropped, leftOut: [...leftOut] };
 }
 
-/** Finishes the load and compares it with the chain's heads: both at once, where the store can do both at once. */
+/** Finishes the load and compares it with what there must be: both at once, where the store can do both at once. */
 async function finishAndVerify(
   vault: Vault,
   session: RestoreSession,
-  { chain, plan }: Planned,
+  chain: Chain,
+  wanted: Loaded,
   onStep: RestoreOptions['onStep'],
 ): Promise<{ events: number; streams: number }> {
   const finished = awaitedLater(session.finishLoad(onStep));
   if (session.token === null) await finished;
-  const compared = awaitedLater(compareSummaries(session.readSummaries(), readChainHeads(vault, chain)));
+  const heads = wanted.table === null ? readChainHeads(vault, chain) : readTable(wanted.table);
+  const compared = awaitedLater(compareSummaries(session.readSummaries(), heads));
   await finished;
   onStep?.('verifying what was loaded');
   const counted = await compared;
-  checkCounts(counted, plan);
+  checkCounts(counted, wanted);
   return counted;
 }
 
-function checkCounts(counted: { events: number; streams: number }, plan: RestorePlan): void {
-  if (counted.events === plan.events && counted.streams === plan.streams) return;
+function checkCounts(
+  counted: { events: number; streams: number },
+  wanted: { events: number; streams: number },
+): void {
+  if (counted.events === wanted.events && counted.streams === wanted.streams) return;
   const { events, streams } = counted;
   throw new BackupError(
     'verification_failed',
-    `loaded ${events} events in ${streams} streams, the backup has ${plan.events} in ${plan.streams}`,
+    `loaded ${events} events in ${streams} streams, the backup has ${wanted.events} in ${wanted.streams}`,
     { hint: 'nothing was published and the target is as it was; run `eventcore verify` on the backup' },
   );
-}
-
-/** The greater of two ids as text; UUIDs in lower case sort as their bytes do. */
-function later(a: string | null, b: string | null): string | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
 }

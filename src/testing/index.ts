@@ -8,6 +8,8 @@ export {
   type TestEvent,
   type TestText,
 } from './batches.ts';
+export type { FeedCapabilities } from './change-feed/fixture.ts';
+export { type ChangeFeedContractOptions, changeFeedContract } from './change-feed-contract.ts';
 export { clockContract } from './clock-contract.ts';
 export { type GeneratorOptions, generateAppends, generateBatches } from './event-generator.ts';
 export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';

@@ -57,9 +57,15 @@ describe('a command that refuses', () => {
       /`eventcore list --help`/,
     ),
     usage(
-      'an option is of a later version',
+      'a time is none',
       ['restore', '--to', 'sqlite:x.db', '--at', 'now'],
-      /unknown option '--at'/,
+      /'now' is invalid.*a time such as/,
+      /`eventcore restore --help`/,
+    ),
+    usage(
+      'a point is named twice',
+      ['restore', '--to', 'sqlite:x.db', '--lsn', '0/10', '--backup', 'abcd'],
+      /cannot be used with option/,
       /`eventcore restore --help`/,
     ),
     usage('a part of a command is missing', ['backup'], /no command is named/, /`eventcore backup --help`/),

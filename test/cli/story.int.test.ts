@@ -106,6 +106,8 @@ describe('from an empty folder to a restored store', () => {
       'backups',
       'recoveryWindows',
       'gaps',
+      'log',
+      'logProblems',
       'unfinished',
       'damaged',
     ]);
@@ -114,7 +116,8 @@ describe('from an empty folder to a restored store', () => {
       [0, EVENTS],
     );
     const { createdAt } = document.backups[1];
-    assert.deepEqual(document.recoveryWindows[1], { from: createdAt, to: createdAt });
+    const { from, to, source } = document.recoveryWindows[1];
+    assert.deepEqual({ from, to, source }, { from: createdAt, to: createdAt, source: 'backup' });
     const { stdout } = await eventcore('list');
     assert.match(stdout, /^2 backups in file:/);
     assert.match(stdout, new RegExp(`^ {2}${backupId.slice(0, 8)} {2}full .* 20,000 .* columns, zstd$`, 'm'));

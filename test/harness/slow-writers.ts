@@ -24,6 +24,16 @@ export interface SlowWriterOptions {
   readonly positions: boolean;
   /** The connection may break: a writer then ends quietly. */
   readonly mayBreak?: boolean;
+  /** Is told of every transaction that was committed. */
+  readonly note?: (written: WrittenTransaction) => void;
+}
+
+export interface WrittenTransaction {
+  readonly xid: string;
+  readonly ids: readonly string[];
+  /** Milliseconds since 1970: its commit was asked for, and was answered. */
+  readonly sentAtMs: number;
+  readonly doneAtMs: number;
 }
 
 const STREAMS_PER_WRITER = 12;
@@ -34,6 +44,8 @@ interface Writer {
   /** Last committed version of each of its streams. */
   readonly versions: Map<string, number>;
   readonly options: SlowWriterOptions;
+  /** Ids of the transaction under way. */
+  ids: string[];
 }
 
 const nextId = uuidV7Source(Date.now, (size) => randomBytes(size));
@@ -45,7 +57,7 @@ export async function startSlowWriters(options: SlowWriterOptions): Promise<Slow
     const client = new pg.Client(options.address);
     client.on('error', () => undefined);
     await client.connect();
-    const writer: Writer = { client, number, versions: new Map(), options };
+    const writer: Writer = { client, number, versions: new Map(), options, ids: [] };
     try {
       while (!state.stopping) {
         const events = await writeOne(writer, run);
@@ -74,6 +86,7 @@ async function writeOne(writer: Writer, run: string): Promise<number> {
   const pending = new Map<string, number>();
   const insert = () => insertSome(writer, run, pending);
   await client.query('BEGIN');
+  writer.ids = [];
   let events = await insert();
   await pause(options);
   switch (Math.floor(Math.random() * 6)) {
@@ -83,7 +96,7 @@ async function writeOne(writer: Writer, run: string): Promise<number> {
       await client.query('RELEASE one');
       break;
     case 1:
-      await undone(client, insert, pending);
+      await undone(writer, insert, pending);
       events += await insert();
       break;
     case 2:
@@ -100,39 +113,56 @@ async function writeOne(writer: Writer, run: string): Promise<number> {
 }
 
 async function undone(
-  client: pg.Client,
+  writer: Writer,
   insert: () => Promise<number>,
   pending: Map<string, number>,
 ): Promise<void> {
+  const { client, ids } = writer;
   const before = new Map(pending);
+  writer.ids = [...ids];
   await client.query('SAVEPOINT two');
   await insert();
   await client.query('ROLLBACK TO two');
+  writer.ids = ids;
   pending.clear();
   for (const [stream, version] of before) pending.set(stream, version);
 }
 
 /** Commits, mostly; false when the transaction was rolled back. */
-async function end({ client, number, options }: Writer): Promise<boolean> {
+async function end(writer: Writer): Promise<boolean> {
+  const { client, number, options } = writer;
   const choice = Math.random();
   if (choice < 0.1) {
     await client.query('ROLLBACK');
     return false;
   }
+  const xid = options.note === undefined ? '' : await xidOf(client);
   if (choice > 0.25) {
-    await client.query('COMMIT');
+    await commit(writer, xid, 'COMMIT');
     return true;
   }
   const name = `slow-${number}-${Math.random()}`;
   await client.query(`PREPARE TRANSACTION '${name}'`);
   await pause(options);
   const commits = Math.random() < 0.8;
-  await client.query(`${commits ? 'COMMIT' : 'ROLLBACK'} PREPARED '${name}'`);
+  if (commits) await commit(writer, xid, `COMMIT PREPARED '${name}'`);
+  else await client.query(`ROLLBACK PREPARED '${name}'`);
   return commits;
 }
 
+async function xidOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');
+  return rows[0]!.xid;
+}
+
+async function commit({ client, ids, options }: Writer, xid: string, sql: string): Promise<void> {
+  const sentAtMs = Date.now();
+  await client.query(sql);
+  options.note?.({ xid, ids, sentAtMs, doneAtMs: Date.now() });
+}
+
 async function insertSome(
-  { client, number, versions, options }: Writer,
+  { client, number, versions, options, ids: written }: Writer,
   run: string,
   pending: Map<string, number>,
 ): Promise<number> {
@@ -149,6 +179,7 @@ async function insertSome(
   if (options.positions) {
     await client.query('INSERT INTO naive.positions (event_id) SELECT unnest($1::uuid[])', [ids]);
   }
+  written.push(...ids);
   pending.set(stream, from + count - 1);
   return count;
 }

@@ -2,12 +2,15 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import { type Catalog, readCatalog, type UnfinishedEntry } from '../../format/catalog.ts';
+import { readLogCatalog } from '../../format/log-catalog.ts';
+import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { vaultPath } from '../address.ts';
 import { backupDocument } from '../backup-names.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { chainLines, listBackups } from '../render-chains.ts';
+import { logDocuments, logLines } from '../render-log.ts';
 import { formatBytes, formatDuration, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
@@ -33,22 +36,23 @@ async function list(context: CommandContext): Promise<number> {
   const { output } = context;
   await withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
-    output.document(listDocument(catalog, vault.address));
-    output.answer(listLines(catalog, vault.address, context));
+    const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
+    output.document(listDocument(catalog, survey, vault.address));
+    output.answer([...listLines(catalog, vault.address, context), ...logLines(survey, output.paint)]);
   });
   return 0;
 }
 
-function listDocument(catalog: Catalog, vault: string): Record<string, unknown> {
+function listDocument(catalog: Catalog, survey: LogSurvey, vault: string): Record<string, unknown> {
   const listed = listBackups(catalog);
   return {
     vault,
     backups: listed.map(({ entry, broken }) => ({ ...backupDocument(entry.manifest), chainBroken: broken })),
-    // A backup brings back one instant: that of its snapshot.
-    recoveryWindows: listed
-      .filter(({ broken }) => broken === null)
-      .map(({ entry: { manifest } }) => ({ from: manifest.createdAt, to: manifest.createdAt })),
-    gaps: [],
+    // A backup alone brings back one instant: that of its snapshot.
+    recoveryWindows: survey.windows,
+    gaps: survey.gaps,
+    log: logDocuments(survey),
+    logProblems: survey.problems,
     unfinished: catalog.unfinished.map(({ modifiedAtMs, ...entry }) => ({
       ...entry,
       modifiedAt: formatTime(timeFromUnixMs(modifiedAtMs), 3),

@@ -2,8 +2,7 @@ import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
-import { type Catalog, findBackup, readCatalog } from '../../format/catalog.ts';
-import { type Chain, newestRestorePoint, requireChain } from '../../format/chain.ts';
+import { readCatalog } from '../../format/catalog.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
@@ -13,21 +12,20 @@ import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { loadRunner } from '../parallel-work.ts';
-import { renderPairs } from '../table.ts';
+import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../recovery-report.ts';
 import {
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatInstant,
-  formatRate,
-  plural,
-  printable,
-} from '../units.ts';
+  addPointOptions,
+  type ChosenPoint,
+  choosePoint,
+  type PointFlags,
+  targetDocument,
+} from '../recovery-target.ts';
+import { renderPairs } from '../table.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface RestoreFlags {
+interface RestoreFlags extends PointFlags {
   readonly to: string;
-  readonly backup?: string;
   readonly replace?: true;
   readonly checkpoints: CheckpointPolicy;
   readonly dryRun?: true;
@@ -37,17 +35,18 @@ interface RestoreFlags {
 const CHECKPOINT_POLICIES: readonly CheckpointPolicy[] = ['keep', 'clamp', 'reset'];
 
 export function addRestoreCommand(program: Command, start: Start): void {
-  program
+  const command = program
     .command('restore')
-    .description('bring a backup back into a store, all of it or nothing')
+    .description('bring a store back as it was at a point, all of it or nothing')
     .requiredOption(
       '--to <store>',
       'address of the store to restore into; it is never taken from the configuration',
     )
     .option(
       '--backup <id>',
-      'id of the backup, or its first characters (default: the newest that can be used)',
-    )
+      'this backup alone, by its id or the first characters of it (default: the newest point of backups and log)',
+    );
+  addPointOptions(command)
     .option('--replace', 'the target may hold events: they are thrown away')
     .addOption(
       new Option('--checkpoints <policy>', 'positions of consumers that lie behind the last restored event')
@@ -61,10 +60,12 @@ export function addRestoreCommand(program: Command, start: Start): void {
       helpEnd(
         [
           'eventcore restore --to sqlite:./restored.db',
+          'eventcore restore --to sqlite:./restored.db --at 2026-11-23T04:05:06Z --dry-run',
+          'eventcore restore --to sqlite:./restored.db --before-event 0193a6e2-8f31-7c55-9d0a-4b6f1e2a7c3d',
           'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
           'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 8, 9, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 130],
       ),
     )
     .action((flags: RestoreFlags) =>
@@ -74,35 +75,15 @@ export function addRestoreCommand(program: Command, start: Start): void {
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
   const settings = await context.settings();
-  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
-    const catalog = await readCatalog(vault);
-    const chain = chooseChain(context, catalog, vault.address, flags.backup);
-    await withStore(flags.to, async (target) => {
-      await namingTheFlag(settings, flags, target, async () => {
-        if (flags.dryRun) return planOnly(context, flags, chain, target);
-        return restoreChain(context, flags, { vault, chain, target });
-      });
-    });
+  return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+    const point = await choosePoint(context, vault, await readCatalog(vault), flags);
+    return withStore(flags.to, (target) =>
+      namingTheFlag(settings, flags, target, async () => {
+        if (flags.dryRun) return planOnly(context, flags, point, target);
+        return restorePoint(context, flags, { vault, point, target });
+      }),
+    );
   });
-  return 0;
-}
-
-/** The newest one unless another is named; one that cannot be used, and might be newer, is not passed over in silence. */
-function chooseChain(
-  { log }: CommandContext,
-  catalog: Catalog,
-  vaultAddress: string,
-  wanted: string | undefined,
-): Chain {
-  if (wanted !== undefined) return requireChain(catalog, findBackup(catalog, wanted));
-  const { chain, passedOver } = newestRestorePoint(catalog, vaultAddress);
-  for (const { backupId, message } of passedOver) {
-    log.warn(`backup ${backupId} is passed over, and is newer: ${message}`);
-  }
-  for (const { backupId, message } of catalog.damaged) {
-    log.warn(`backup ${backupId} is passed over, and may be newer: ${message}`);
-  }
-  return chain;
 }
 
 /** A target that holds events is refused in the same words, wherever it was noticed. */
@@ -110,10 +91,10 @@ async function namingTheFlag(
   settings: Settings,
   flags: RestoreFlags,
   target: EventStore,
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<number>,
+): Promise<number> {
   try {
-    await work();
+    return await work();
   } catch (cause) {
     if (!isBackupError(cause, 'target_not_empty')) throw cause;
     const isSource = settings.store !== null && isSameStore(settings.store, flags.to);
@@ -129,14 +110,13 @@ async function namingTheFlag(
 async function planOnly(
   { output }: CommandContext,
   flags: RestoreFlags,
-  chain: Chain,
+  point: ChosenPoint,
   target: EventStore,
-): Promise<void> {
-  const plan = planRestore(chain, await target.inspect(), flags.replace === true);
-  const { createdAt } = chain.at(-1)!.manifest;
+): Promise<number> {
+  const plan = planRestore(point.chain, await target.inspect(), flags.replace === true);
   const { action, events, streams, fetchBytes, notes } = plan;
   output.document({
-    ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: { time: createdAt } },
+    ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: targetDocument(point, null) },
     ...{
       store: target.address,
       action,
@@ -146,17 +126,20 @@ async function planOnly(
       checkpointPolicy: flags.checkpoints,
       notes,
     },
+    ...logDocument(point, events),
   });
   output.answer([
     `${output.paint('strong', 'Would restore')} into ${printable(target.address)}, ${ACTION_WORDS[action]}`,
     ...renderPairs([
-      ...planPairs(plan, createdAt),
+      ...planPairs(plan, point, events),
       ['fetches', formatBytes(fetchBytes)],
+      expectedPair(point, events),
       ['checkpoints', CHECKPOINT_WORDS[flags.checkpoints]],
       ...notePairs(notes),
     ]),
     'Nothing was changed.',
   ]);
+  return 0;
 }
 
 const ACTION_WORDS: Record<RestorePlan['action'], string> = {
@@ -173,12 +156,16 @@ const CHECKPOINT_WORDS: Record<CheckpointPolicy, string> = {
 
 interface Work {
   readonly vault: Vault;
-  readonly chain: Chain;
+  readonly point: ChosenPoint;
   readonly target: EventStore;
 }
 
-async function restoreChain(context: CommandContext, flags: RestoreFlags, work: Work): Promise<void> {
-  const { vault, chain, target } = work;
+/** All is restored and proven; only the word of it that others were to find is missing. */
+const WITHOUT_RECORD = 10;
+
+async function restorePoint(context: CommandContext, flags: RestoreFlags, work: Work): Promise<number> {
+  const { vault, point, target } = work;
+  const { chain, recovery } = point;
   const parallel = chooseParallel(flags.parallel, await context.settings());
   const { progress, signal } = context;
   const report = await restoreBackup(
@@ -186,6 +173,7 @@ async function restoreChain(context: CommandContext, flags: RestoreFlags, work: 
     chain,
     {
       ...{ replace: flags.replace === true, checkpoints: flags.checkpoints, parallel, signal },
+      ...(recovery === null ? {} : { recovery }),
       onProgress: progress.update,
       onStep: (step) => beginStep(context, step),
     },
@@ -195,29 +183,42 @@ async function restoreChain(context: CommandContext, flags: RestoreFlags, work: 
     context.log.warn(`threw away what a killed restore had left: ${piece}`);
   context.output.document(restoreDocument(report, work));
   context.output.account(restoreLines(report, work, context.output.paint));
+  return report.recovery?.epochRecord.record === null ? WITHOUT_RECORD : 0;
 }
 
-function restoreDocument(report: RestoreReport, { chain, target }: Work): unknown {
-  const { plan, ...facts } = report;
-  const { createdAt } = chain.at(-1)!.manifest;
+function restoreDocument(report: RestoreReport, { point, target }: Work): unknown {
+  const { plan, recovery, ...facts } = report;
   return {
-    ...{ backupId: plan.backupId, chain: plan.chain, target: { time: createdAt } },
+    ...{ backupId: plan.backupId, chain: plan.chain },
+    target: targetDocument(point, recovery?.transactions ?? 0),
     ...{ store: target.address, action: plan.action, ...facts, notes: plan.notes },
+    ...(recovery === null
+      ? {}
+      : {
+          eventsReplayed: recovery.eventsReplayed,
+          versionsSkipped: recovery.versionsSkipped,
+          epochRecord: recovery.epochRecord,
+          ...reasonsOf(point),
+        }),
   };
+}
+
+function reasonsOf({ recovery }: ChosenPoint): { reasons: readonly string[] } {
+  return { reasons: recovery?.reasons ?? [] };
 }
 
 function restoreLines(
   report: RestoreReport,
-  { chain, target }: Work,
+  { point, target }: Work,
   paint: CommandContext['output']['paint'],
 ): string[] {
   const { plan, durationMs, eventsRestored, leftOut } = report;
-  const { createdAt } = chain.at(-1)!.manifest;
   const rate = formatRate(eventsRestored, durationMs, 'event');
   return [
     `${paint('good', 'Restored')} into ${printable(target.address)}`,
     ...renderPairs([
-      ...planPairs(plan, createdAt),
+      ...planPairs(plan, point, eventsRestored, report.streamsRestored),
+      ...recoveredPairs(report, paint),
       [
         'verified',
         `${paint('good', 'yes')}, each stream's count, versions and last event before it became visible`,
@@ -233,11 +234,17 @@ function restoreLines(
   ];
 }
 
-function planPairs({ backupId, chain, events, streams }: RestorePlan, createdAt: string): [string, string][] {
+function planPairs(
+  { backupId, chain, streams: planned }: RestorePlan,
+  point: ChosenPoint,
+  events: number,
+  streams = planned,
+): [string, string][] {
   return [
     ['backup', backupId],
     ...(chain.length === 1 ? [] : [chainPair(chain)]),
-    ['state of', formatInstant(createdAt)],
+    ['state of', stateOf(point)],
+    ...pointPairs(point),
     ['events', `${formatCount(events)} in ${plural(streams, 'stream')}`],
   ];
 }

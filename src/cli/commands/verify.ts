@@ -11,14 +11,16 @@ import {
   newestBackup,
   readCatalog,
 } from '../../format/catalog.ts';
+import { type LogTimeline, readLogCatalog } from '../../format/log-catalog.ts';
 import { manifestProblem } from '../../integrity/verify-backup.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
+import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
 import { chooseParallel } from '../arguments.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
-import { type Verified, verificationLines } from '../render-verification.ts';
+import { logLines, type Verified, verificationLines } from '../render-verification.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
@@ -31,8 +33,11 @@ export function addVerifyCommand(program: Command, start: Start): void {
   program
     .command('verify')
     .description('prove that backups are whole and sound')
-    .argument('[backup...]', 'ids of backups, or their first characters (default: all in the vault)')
-    .option('--quick', 'only existence, sizes, tables and links of chains: no event is read')
+    .argument(
+      '[backup...]',
+      'ids of backups, or their first characters (default: all in the vault, and the change log)',
+    )
+    .option('--quick', 'only existence, sizes, tables and how things follow one another: no event is read')
     .option('--against-store', 'compare with the live store too; when all are verified, the newest one')
     .addHelpText(
       'after',
@@ -62,16 +67,22 @@ async function verify(
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   return withVault(vaultAddress, { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
-    const candidates = wanted.length === 0 ? allCandidates(catalog, vault.address) : named(catalog, wanted);
+    const timelines = wanted.length === 0 ? await readLogCatalog(vault) : [];
+    const candidates =
+      wanted.length === 0
+        ? allCandidates(catalog, vault.address, timelines.length > 0)
+        : named(catalog, wanted);
     const check = (store: EventStore | null) =>
       checkAll(context, { vault, catalog, candidates }, { flags, store, all: wanted.length === 0 });
     const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
-    return reportResults(context, results, { vault: vault.address, quick: flags.quick === true });
+    const logs = await checkLogs(context, vault, timelines, flags);
+    return reportResults(context, results, logs, { vault: vault.address, quick: flags.quick === true });
   });
 }
 
-function allCandidates(catalog: Catalog, vaultAddress: string): Candidate[] {
-  if (catalog.damaged.length === 0) newestBackup(catalog, vaultAddress);
+/** A vault with nothing to check is refused. */
+function allCandidates(catalog: Catalog, vaultAddress: string, hasLogs: boolean): Candidate[] {
+  if (catalog.damaged.length === 0 && !hasLogs) newestBackup(catalog, vaultAddress);
   return [...catalog.backups, ...catalog.damaged.map(damagedManifest)];
 }
 
@@ -161,23 +172,49 @@ function withParents(catalog: Catalog, chosen: readonly CatalogEntry[]): Catalog
   return catalog.backups.filter((entry) => wanted.has(entry));
 }
 
+async function checkLogs(
+  context: CommandContext,
+  vault: Vault,
+  timelines: readonly LogTimeline[],
+  { quick }: VerifyFlags,
+): Promise<LogVerification[]> {
+  const logs: LogVerification[] = [];
+  const { signal, progress } = context;
+  for (const timeline of timelines) {
+    beginStep(context, `verifying ${timeline.folder}`);
+    const options = { quick: quick === true, signal, onProgress: progress.update };
+    logs.push(await verifyLog(vault, timeline, options));
+  }
+  if (timelines.length > 0) progress.end();
+  return logs;
+}
+
 const UNSOUND = new BackupError('verification_failed', '').exitCode;
 
 function reportResults(
   { output }: CommandContext,
   results: readonly Verified[],
+  logs: readonly LogVerification[],
   { vault, quick }: { vault: string; quick: boolean },
 ): number {
   const unsound = results.filter(({ verification }) => !verification.overallValid).length;
+  const damagedLogs = logs.filter(({ problems }) => problems.length > 0).length;
+  const isSound = unsound === 0 && damagedLogs === 0;
   output.document({
-    ...{ overallValid: unsound === 0, vault, quick },
+    ...{ overallValid: isSound, vault, quick },
     backups: results.map(({ verification }) => verification),
+    log: logs,
   });
-  if (output.isQuiet && unsound > 0) {
-    throw new BackupError('verification_failed', `${unsound} of ${plural(results.length, 'backup')} failed`, {
+  if (output.isQuiet && !isSound) {
+    const failed = [
+      ...(unsound > 0 ? [`${unsound} of ${plural(results.length, 'backup')}`] : []),
+      ...(damagedLogs > 0 ? [`${damagedLogs} of ${plural(logs.length, 'log')}`] : []),
+    ];
+    throw new BackupError('verification_failed', `${failed.join(' and ')} failed`, {
       hint: 'run `eventcore verify` without --quiet to see what is wrong',
     });
   }
-  output.account(verificationLines(results, { vault, quick }, output.paint));
-  return unsound === 0 ? 0 : UNSOUND;
+  const backupLines = results.length > 0 ? verificationLines(results, { vault, quick }, output.paint) : [];
+  output.account([...backupLines, ...logLines(logs, output.paint)]);
+  return isSound ? 0 : UNSOUND;
 }

@@ -1,6 +1,6 @@
 import { type ByteWriter, reserve } from '../byte-writer.ts';
 import { HIGH_WORD, LOW_WORD, timeWords } from '../time-words.ts';
-import { MAX_VARINT_BYTES, readVarint64, writeVarint, writeVarint64 } from '../varint.ts';
+import { type ByteReader, MAX_VARINT_BYTES, readVarint64, writeVarint, writeVarint64 } from '../varint.ts';
 import { type ColumnPart, ENCODING, type Encoding, endColumn, unknownEncoding } from './layout.ts';
 
 /** The step from each event's time to the next (the first from 0), modulo 2^64, as zigzag numbers. */
@@ -28,7 +28,12 @@ export function writeTimes(out: ByteWriter, times: BigInt64Array, count: number)
 
 export function readTimes(part: ColumnPart, times: BigInt64Array, count: number): void {
   if (part.encoding !== ENCODING.timeSteps) throw unknownEncoding('time', part);
-  const { reader } = part;
+  readTimeSteps(part.reader, times, count);
+  endColumn('time', part);
+}
+
+/** Reads what `writeTimes` wrote. */
+export function readTimeSteps(reader: ByteReader, times: BigInt64Array, count: number): void {
   const words = timeWords(times);
   let low = 0;
   let high = 0;
@@ -44,5 +49,4 @@ export function readTimes(part: ColumnPart, times: BigInt64Array, count: number)
     words[2 * row + LOW_WORD] = low;
     words[2 * row + HIGH_WORD] = high;
   }
-  endColumn('time', part);
 }

@@ -7,7 +7,7 @@ export function* packBatches(events: readonly MemoryEvent[], batchBytes: number)
   let first = 0;
   let sizeBytes = 0;
   for (const [i, event] of events.entries()) {
-    const eventSize = fieldsOf(event).reduce((sum, field) => sum + (field?.length ?? 0), 0);
+    const eventSize = eventBytes(event);
     if (i > first && sizeBytes + eventSize > batchBytes) {
       yield packBatch(events.slice(first, i));
       first = i;
@@ -18,11 +18,15 @@ export function* packBatches(events: readonly MemoryEvent[], batchBytes: number)
   if (first < events.length) yield packBatch(events.slice(first));
 }
 
+export function eventBytes(event: MemoryEvent): number {
+  return fieldsOf(event).reduce((sum, field) => sum + (field?.length ?? 0), 0);
+}
+
 function fieldsOf(event: MemoryEvent): (Uint8Array | null)[] {
   return [event.id, event.stream, event.type, event.data, event.metadata];
 }
 
-function packBatch(events: readonly MemoryEvent[]): EventBatch {
+export function packBatch(events: readonly MemoryEvent[]): EventBatch {
   const rows = events.map(fieldsOf);
   const parts: Uint8Array[] = [];
   const spans = Array.from({ length: 5 }, () => makeSpans(events.length));

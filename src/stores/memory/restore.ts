@@ -45,7 +45,8 @@ export function openMemoryRestore(state: MemoryState, { replace }: RestoreSessio
       yield* summarise(loaded);
     },
     publish: async () => {
-      Object.assign(state, { initialised: true, events: loaded, companions });
+      Object.assign(state, { initialised: true, events: loaded, commits: [], companions });
+      state.timeline += 1;
       end();
     },
     discard: async () => end(),

@@ -14,6 +14,7 @@ import { assertAppends } from '../../core/new-event.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
+import { newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
 import { openMemoryRestore } from './restore.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
 import { compareBytes, summarise } from './summaries.ts';
@@ -29,10 +30,11 @@ const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
 /**
  * An event store that lives as long as this process, for tests and demonstrations. Every handle on it is the one
- * returned here; closing it ends nothing.
+ * returned here; closing it ends its feeds and nothing else.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
-  const state: MemoryState = { initialised: false, events: [], companions: [], restoring: false };
+  const state = emptyState();
+  const feeds = new Set<OpenFeed>();
   const now = options.now ?? Date.now;
   const nextId = uuidV7Source(now, randomBytes);
   const events = (): readonly MemoryEvent[] => {
@@ -52,10 +54,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     readSince: (since, page) => readSince(events, since, page),
     sampleEvents: async (size) => sample(events(), size).map(toStored),
     count: async () => ({ events: events().length, streams: summarise(events()).length }),
-    append: async (appends) => append(state, events(), appends, { now, nextId }),
+    append: async (appends) => {
+      const result = append(state, events(), appends, { now, nextId });
+      for (const feed of feeds) feed.ring();
+      return result;
+    },
     clear: async () => {
       events();
-      Object.assign(state, { events: [], companions: [] });
+      Object.assign(state, { events: [], commits: [], companions: [] });
+      state.timeline += 1;
     },
     openSnapshot: async () => openSnapshot(events(), state.companions),
     joinSnapshot: async () => {
@@ -65,7 +72,24 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     joinRestore: async () => {
       throw notShared();
     },
-    close: async () => {},
+    openFeed: async (feed) => {
+      events();
+      return openMemoryFeed(state, feed, { now, feeds });
+    },
+    feedState: async () => ({
+      position: BigInt(events().length + 1),
+      ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
+    }),
+    close: async () => {
+      for (const feed of [...feeds]) await feed.close();
+    },
+  };
+}
+
+function emptyState(): MemoryState {
+  return {
+    ...{ initialised: false, restoring: false, events: [], commits: [], companions: [] },
+    ...{ identity: newIdentity(), timeline: 1 },
   };
 }
 
@@ -184,6 +208,7 @@ function append(
     known.set(streamId, head);
   }
   state.events = [...before, ...added];
+  if (added.length > 0) state.commits = [...state.commits, { end: state.events.length, time }];
   return { heads };
 }
 

@@ -40,9 +40,12 @@ function clientConfig(address: PostgresAddress): pg.ClientConfig {
   };
 }
 
-/** Opens a connection that the caller must end with `endConnection` or `dropConnection`. */
-export async function openConnection(database: Database): Promise<pg.Client> {
-  const client = new pg.Client({ ...clientConfig(database.address), stream: makeSocket });
+/** Opens a connection that the caller must end with `endConnection` or `dropConnection`; `more` goes to the driver. */
+export async function openConnection(
+  database: Database,
+  more: Readonly<Record<string, string>> = {},
+): Promise<pg.Client> {
+  const client = new pg.Client({ ...clientConfig(database.address), ...more, stream: makeSocket });
   client.on('error', () => undefined);
   database.owned.add(client);
   client.once('end', () => database.owned.delete(client));
@@ -140,13 +143,17 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   cursor_tuple_fraction: '1',
 };
 
+const WANTED_SETTINGS = Object.entries(SESSION_SETTINGS)
+  .map((setting) => `(${setting.map((text) => pg.escapeLiteral(text)).join(', ')})`)
+  .join(', ');
+
+/** Without parameters, which a replication connection does not take. */
 async function applySettings(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: string }>(
     `SELECT current_setting('server_version_num') AS version,
             (SELECT count(set_config(name, value, false))
-               FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
-              WHERE current_setting(name, true) IS NOT NULL)`,
-    [Object.keys(SESSION_SETTINGS), Object.values(SESSION_SETTINGS)],
+               FROM (VALUES ${WANTED_SETTINGS}) AS wanted(name, value)
+              WHERE current_setting(name, true) IS NOT NULL) AS settings`,
   );
   const version = Number(rows[0]!.version);
   if (version >= OLDEST_SERVER) return;

@@ -35,7 +35,7 @@ export interface CopyBatch extends EventBatch {
   readonly blocks: Uint32Array;
 }
 
-interface BatchColumns {
+export interface BatchColumns {
   readonly capacity: number;
   readonly blocks: Uint32Array;
   readonly id: Spans;
@@ -98,7 +98,7 @@ export function makeCopyDecoder(
   };
 }
 
-function makeColumns(capacity: number, hasPlaces: boolean): BatchColumns {
+export function makeColumns(capacity: number, hasPlaces = false): BatchColumns {
   return {
     capacity,
     blocks: new Uint32Array(hasPlaces ? capacity : 0),
@@ -136,8 +136,13 @@ export function lastRows(decoder: CopyDecoder): CopyBatch | null {
 function batchOfRows(decoder: CopyDecoder): CopyBatch {
   const { rows, bytes, columns } = decoder;
   decoder.rows = 0;
+  return { ...batchOver(bytes, columns, rows), blocks: columns.blocks };
+}
+
+/** The first `count` events of the columns. */
+export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: number): EventBatch {
   return {
-    count: rows,
+    count,
     bytes,
     idKind: 'uuid',
     id: columns.id,
@@ -149,7 +154,6 @@ function batchOfRows(decoder: CopyDecoder): CopyBatch {
     times: columns.times,
     timeTexts: null,
     jsonIsCompact: true,
-    blocks: columns.blocks,
   };
 }
 
@@ -239,7 +243,7 @@ function readRow(decoder: CopyDecoder, at: number, end: number): number {
 
 function keepRow(decoder: CopyDecoder): void {
   const row = decoder.rows;
-  if (row === decoder.columns.capacity) decoder.columns = growColumns(decoder.columns, decoder.hasPlaces);
+  if (row === decoder.columns.capacity) decoder.columns = growColumns(decoder.columns);
   const { columns, view } = decoder;
   if (decoder.hasPlaces) {
     requireLength(PLACE, TID_BYTES);
@@ -279,15 +283,15 @@ function keepJson(decoder: CopyDecoder, spans: Spans, row: number, field: number
   spans.lengths[row] = length - 1;
 }
 
-function readVersion(view: DataView, at: number): number {
+export function readVersion(view: DataView, at: number): number {
   const version = view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
   // The sum is exact up to 2^53 and never falls back below it through rounding.
   if (version >= -MAX_VERSION && version <= MAX_VERSION) return version;
   throw new BackupError('store_unsupported', `version ${view.getBigInt64(at)} is outside ±(2^53 − 1)`);
 }
 
-function growColumns(from: BatchColumns, hasPlaces: boolean): BatchColumns {
-  const to = makeColumns(from.capacity * 2, hasPlaces);
+export function growColumns(from: BatchColumns): BatchColumns {
+  const to = makeColumns(from.capacity * 2, from.blocks.length > 0);
   to.blocks.set(from.blocks);
   for (const name of ['id', 'stream', 'type', 'data', 'metadata'] as const) {
     to[name].starts.set(from[name].starts);

@@ -102,7 +102,7 @@ export async function settle(
  * What open transactions have written last may stay in memory for as long as they are open. The end of a transaction, even of
  * one that wrote nothing but has a number, makes the walwriter write all that lies before it. No right is needed for that.
  */
-function urgeFlush(database: Database): Promise<void> {
+export function urgeFlush(database: Database): Promise<void> {
   return withClient(database, async (client) => {
     await client.query('BEGIN READ WRITE');
     await client.query('SELECT pg_current_xact_id()');
@@ -189,7 +189,7 @@ function behind(parent: string, seen: string): BackupError {
   });
 }
 
-function lsnNumber(lsn: string): bigint {
+export function lsnNumber(lsn: string): bigint {
   const [high, low] = lsn.split('/') as [string, string];
   return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
 }

@@ -4,8 +4,10 @@ import { closeDatabase, inTransaction, openDatabase, withClient } from './connec
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
+import { openFeed } from './open-feed.ts';
 import { joinReader, parseToken } from './reader.ts';
 import { createMissing } from './schema.ts';
+import { dropFeed, readFeedState } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
 
 /**
@@ -32,6 +34,9 @@ export function openPostgresStore(address: string): EventStore {
     joinSnapshot: async (token) => joinReader(database, parseToken(token)),
     openRestore: (options) => openRestore(database, options),
     joinRestore: (token) => joinRestore(database, token),
+    openFeed: (options) => openFeed(database, options),
+    feedState: () => readFeedState(database),
+    dropFeed: () => dropFeed(database),
     close: () => closeDatabase(database),
   };
 }

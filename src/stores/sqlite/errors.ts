@@ -57,6 +57,12 @@ export function resultCode(error: unknown): number | null {
   return typeof error.errcode === 'number' ? error.errcode : null;
 }
 
+/** Another connection has a lock, for a moment or for as long as its transaction takes. */
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error);
+  return code !== null && (code & 0xff) === SQLITE_BUSY;
+}
+
 /** Turns what SQLite threw into what a user can act on; anything else is given back as it is. */
 export function storeError(address: string, error: unknown): unknown {
   const code = resultCode(error);

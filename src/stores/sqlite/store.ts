@@ -3,6 +3,7 @@ import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { parseSqliteAddress } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
+import { feedState, openSqliteFeed, type SqliteFeed } from './feed.ts';
 import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
 import { openSqliteSnapshot } from './reader.ts';
@@ -18,6 +19,7 @@ import { initialiseStore } from './schema.ts';
 export function openSqliteStore(address: string): EventStore {
   const config = parseSqliteAddress(address);
   const open = new Set<() => Promise<void>>();
+  const feeds = new Set<SqliteFeed>();
   return {
     address: config.address,
     inspect: async () => inspectStore(config),
@@ -27,7 +29,11 @@ export function openSqliteStore(address: string): EventStore {
     readSince: (since, options) => readSince(config, since, options),
     sampleEvents: async (size) => sampleEvents(config, size),
     count: async () => countEvents(config),
-    append: async (appends) => appendEvents(config, appends),
+    append: async (appends) => {
+      const result = appendEvents(config, appends);
+      for (const { wake } of feeds) wake();
+      return result;
+    },
     clear: async () => clearStore(config),
     openSnapshot: async () => {
       const snapshot = openSqliteSnapshot(config);
@@ -44,6 +50,16 @@ export function openSqliteStore(address: string): EventStore {
     joinRestore: async () => {
       throw notShared(address);
     },
+    openFeed: async (options) => {
+      const feed = openSqliteFeed(config, options);
+      feeds.add(feed);
+      const close = endedBy(open, async () => {
+        feeds.delete(feed);
+        await feed.close();
+      });
+      return { ...feed, close };
+    },
+    feedState: async () => feedState(config, feeds.size > 0),
     close: async () => {
       for (const end of [...open]) await end();
     },

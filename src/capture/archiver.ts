@@ -1,0 +1,265 @@
+import { type ChangeFeed, type FeedSource, NEW_LOG } from '../core/change-feed.ts';
+import type { Clock } from '../core/clock.ts';
+import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } from '../core/errors.ts';
+import type { EventStore } from '../core/event-store.ts';
+import type { Vault } from '../core/vault.ts';
+import { readLogCatalog } from '../format/log-catalog.ts';
+import { logFolder, positionText } from '../format/log-name.ts';
+import { backOffMs, pause } from './back-off.ts';
+import { compactLog } from './compact.ts';
+import { markGap } from './gaps.ts';
+import { findLogEnd, type LogEnd } from './log-end.ts';
+import { type CaptureOptions, capture } from './session.ts';
+import { type LogSink, vaultSink } from './sink.ts';
+import { type Spool, spoolingSink } from './spool.ts';
+import { type ArchiveProgress, type ArchiveStatus, makeProgress } from './status.ts';
+
+export interface ArchivePorts {
+  readonly store: EventStore;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** The log has no base that it goes on from: it began, or there is a gap before it. Called once it can be met. */
+  readonly baseWanted?: (reason: string) => Promise<void>;
+}
+
+/** What to do while the vault cannot be written. */
+export type Outage =
+  /** The store keeps what was not archived, as long as it takes. */
+  | { readonly policy: 'hold' }
+  /** Files are put aside in another vault, up to this size; behind that as `hold`. */
+  | { readonly policy: 'spool'; readonly vault: Vault; readonly limitBytes: number }
+  /** The store keeps up to this much. Behind that it is let go, and the log gets a gap. */
+  | { readonly policy: 'drop'; readonly limitBytes: number };
+
+export interface ArchiveOptions extends Omit<CaptureOptions, 'until'> {
+  readonly outage: Outage;
+  /** Ends once everything is in the vault that was committed when it began; failures end it too. */
+  readonly once: boolean;
+  readonly onStatus?: (status: ArchiveStatus) => void;
+  /** What somebody should know: gaps, outages and their ends. */
+  readonly onNote?: (note: ArchiveNote) => void;
+}
+
+export interface ArchiveNote {
+  readonly message: string;
+  readonly isGrave: boolean;
+  readonly facts: NonNullable<BackupErrorOptions['facts']>;
+}
+
+interface Run extends ArchivePorts {
+  readonly options: ArchiveOptions;
+  readonly progress: ArchiveProgress;
+  readonly spool: Spool | null;
+  readonly sink: LogSink;
+  /** What this run has seen of its log: not there yet, begun by this run, or there. */
+  seen: 'nothing' | 'begun' | 'log';
+  note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
+}
+
+const COMPACT_EVERY_MS = 30_000;
+
+/**
+ * Copies what a store commits into the change log of a vault, until the signal fires (`interrupted`) or, with `once`, until
+ * it has caught up. What may pass is waited out: it begins again where the log in the vault ends.
+ */
+export async function archive(ports: ArchivePorts, options: ArchiveOptions): Promise<ArchiveStatus> {
+  const progress = makeProgress(options.onStatus ?? (() => undefined));
+  const { outage } = options;
+  const spool = outage.policy === 'spool' ? spoolingSink(ports.vault, outage, progress) : null;
+  const run: Run = {
+    ...{ ...ports, options, progress, spool, sink: spool ?? vaultSink(ports.vault), seen: 'nothing' },
+    note: (message, isGrave, facts = {}) => options.onNote?.({ message, isGrave, facts }),
+  };
+  try {
+    for (let failures = 0; ; ) {
+      const before = progress.status().files;
+      const failure = await captureOnce(run);
+      if (failure === null) break;
+      failures = progress.status().files > before ? 1 : failures + 1;
+      await waitOut(run, failure, failures);
+    }
+  } finally {
+    progress.set({ state: 'stopped' });
+  }
+  return progress.status();
+}
+
+/** Null when the log has caught up and that was all that was wanted; else the failure, if it may pass. */
+async function captureOnce(run: Run): Promise<BackupError | null> {
+  try {
+    await runSession(run);
+    return null;
+  } catch (error) {
+    throwIfAborted(run.options.signal);
+    if (run.options.once || !isBackupError(error) || !error.retryable) throw error;
+    // Another archiver may have taken over; two that wait for one another would never end.
+    if (error.code === 'lease_held') throw error;
+    return error;
+  }
+}
+
+async function waitOut(run: Run, failure: BackupError, failures: number): Promise<void> {
+  const { options, progress } = run;
+  const pauseMs = backOffMs(failures);
+  if (progress.status().trouble !== failure.message) {
+    run.note(`${failure.message}; trying again until it works`, true, { code: failure.code });
+  }
+  progress.set({ state: 'waiting', trouble: failure.message });
+  await letGo(run).catch((error: unknown) => {
+    if (!isBackupError(error)) throw error;
+  });
+  await pause(pauseMs, options.signal);
+  throwIfAborted(options.signal);
+}
+
+/** With `drop`: the store's disk is worth more than an unbroken log. */
+async function letGo({ store, options: { outage }, note }: Run): Promise<void> {
+  if (outage.policy !== 'drop') return;
+  const state = (await store.feedState?.()) ?? null;
+  if (state === null || (state.retainedBytes ?? 0) <= outage.limitBytes) return;
+  await store.dropFeed?.();
+  note('the store keeps no more changes for the log: it will have a gap', true, {
+    retainedBytes: state.retainedBytes,
+    limitBytes: outage.limitBytes,
+  });
+}
+
+async function runSession(run: Run): Promise<void> {
+  const { store, vault, options, progress, spool, sink } = run;
+  await spool?.drain();
+  const end = await findLogEnd(vault, spool);
+  if (end === null) await requireNew(run);
+  run.seen = end === null ? 'begun' : 'log';
+  const until = options.once ? ((await store.feedState?.())?.position ?? null) : undefined;
+  const opened = await openFeed(run, end);
+  const { feed, begin } = opened;
+  try {
+    if (progress.status().trouble !== null) run.note('the log goes on', false);
+    progress.set({ state: 'capturing', trouble: null });
+    const upkeep = startUpkeep(run, feed.source, opened.baseWanted);
+    try {
+      await capture(feed, sink, begin, until === undefined ? options : { ...options, until }, {
+        ...progress,
+        reached: (batch, lagMs) => {
+          progress.reached(batch, lagMs);
+          upkeep.reached(feed.source.kind !== 'postgres' || batch.horizon !== null);
+        },
+      });
+    } finally {
+      await upkeep.end();
+    }
+  } finally {
+    await feed.close();
+  }
+}
+
+/**
+ * An empty vault is one in which a log may begin, or the folder where one is mounted as a rule. To begin anew would make the
+ * store forget what it keeps for the log that is elsewhere.
+ */
+async function requireNew({ store, vault, seen }: Run): Promise<void> {
+  if (seen === 'begun') return;
+  if (seen === 'log') {
+    throw new BackupError('vault_unreachable', `the log is no longer in ${vault.address}`, {
+      hint: 'is the vault mounted?',
+    });
+  }
+  const state = (await store.feedState?.()) ?? null;
+  if (state?.acknowledged == null) return;
+  throw new BackupError(
+    'would_overwrite',
+    `${store.address} keeps changes for a log, and in ${vault.address} there is none`,
+    {
+      hint: 'name the vault of that log (is it mounted?); to begin a new log instead, first run `eventcore archive --drop-slot`',
+      facts: { acknowledged: positionText(state.acknowledged), retainedBytes: state.retainedBytes },
+    },
+  );
+}
+
+interface Opened {
+  readonly feed: ChangeFeed;
+  readonly begin: { readonly from: bigint; readonly digest: string | null };
+  /** Why a backup should be taken; null when the log goes on from one that was met. */
+  readonly baseWanted: string | null;
+}
+
+async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
+  const { store } = run;
+  if (store.openFeed === undefined) {
+    throw new BackupError('store_unsupported', `${store.address} has no change feed`);
+  }
+  if (end === null) {
+    const feed = await store.openFeed(NEW_LOG);
+    return { feed, begin: { from: feed.from, digest: null }, baseWanted: 'the log begins' };
+  }
+  const { position: resumeAt, source, lastEventId } = end;
+  try {
+    const feed = await store.openFeed({ resumeAt, source, lastEventId });
+    return { feed, begin: { from: resumeAt, digest: end.digest }, baseWanted: null };
+  } catch (error) {
+    if (!isBackupError(error, 'feed_lost')) throw error;
+    return openBehindGap(run, end, error);
+  }
+}
+
+/** The changes in between are lost to the log; that is written down before anything behind them. */
+async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<Opened> {
+  const { store, vault, clock, progress, note } = run;
+  const feed = await store.openFeed!({ ...NEW_LOG, source: end.source });
+  try {
+    const gap = await markGap(vault, end, feed, lost, clock.now());
+    progress.set({ gaps: progress.status().gaps + 1 });
+    note(`the log has a gap: ${lost.message}`, true, {
+      ...lost.facts,
+      gapFrom: positionText(gap.from),
+      gapTo: positionText(gap.to),
+    });
+    return { feed, begin: { from: feed.from, digest: null }, baseWanted: `there is a gap: ${lost.message}` };
+  } catch (error) {
+    await feed.close();
+    throw error;
+  }
+}
+
+interface Upkeep {
+  reached(hasHorizon: boolean): void;
+  /** Waits for what is under way. */
+  end(): Promise<void>;
+}
+
+/** What is done beside the capture, one at a time; it may fail without harm to the log. */
+function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): Upkeep {
+  let wanted = baseWanted;
+  let compactedAtMs = performance.now();
+  let work: Promise<void> | null = null;
+  const begin = (what: string, task: () => Promise<void>): void => {
+    work = task()
+      .catch((error: unknown) => run.note(`${what}: ${String((error as Error).message)}`, true))
+      .finally(() => (work = null));
+  };
+  return {
+    reached: (hasHorizon) => {
+      if (work !== null) return;
+      const { baseWanted: take } = run;
+      if (wanted !== null && hasHorizon) {
+        const reason = wanted;
+        wanted = null;
+        if (take !== undefined) begin('no backup could be taken for the log', () => take(reason));
+      } else if (performance.now() - compactedAtMs > COMPACT_EVERY_MS) {
+        compactedAtMs = performance.now();
+        begin('log files could not be joined', () => compact(run, source));
+      }
+    },
+    end: async () => {
+      await work;
+    },
+  };
+}
+
+async function compact({ vault, clock, note, options: { signal } }: Run, source: FeedSource): Promise<void> {
+  const folder = logFolder(source);
+  const timeline = (await readLogCatalog(vault)).find((found) => found.folder === folder);
+  if (timeline === undefined) return;
+  const { failures } = await compactLog(vault, timeline, { nowMs: clock.now(), signal });
+  for (const failure of failures) note(`log files could not be joined: ${failure}`, true);
+}

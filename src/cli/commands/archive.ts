@@ -1,0 +1,226 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type ArchiveNote, archive, type Outage } from '../../capture/archiver.ts';
+
+import type { ArchiveStatus } from '../../capture/status.ts';
+import { BackupError } from '../../core/errors.ts';
+import { formatTime } from '../../core/time.ts';
+import { positionText } from '../../format/log-name.ts';
+import { wholeNumber } from '../arguments.ts';
+import {
+  COMPRESSION,
+  chooseFormat,
+  FORMAT,
+  type FormatFlags,
+  levelHelp,
+  readLevel,
+} from '../backup-format.ts';
+import { requireAddress } from '../config.ts';
+import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { helpEnd } from '../exit-codes.ts';
+import { renderPairs } from '../table.ts';
+import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../units.ts';
+import { openVault, systemClock } from '../wire.ts';
+
+const OUTAGE_POLICIES = ['hold', 'spool', 'drop'] as const;
+
+interface ArchiveFlags extends FormatFlags {
+  readonly once?: true;
+  readonly flushMs: number;
+  readonly idleMs: number;
+  readonly onOutage: (typeof OUTAGE_POLICIES)[number];
+  readonly outageLimit: number;
+  readonly spool?: string;
+  readonly base: boolean;
+  readonly dropSlot?: true;
+}
+
+export function addArchiveCommand(program: Command, start: Start): void {
+  const status: { last: ArchiveStatus | null } = { last: null };
+  program
+    .command('archive')
+    .description('capture what the store commits into the change log of the vault, until stopped')
+    .option('--once', 'catch up, then end')
+    .option(
+      '--flush-ms <n>',
+      'how long a commit may wait before it is written to the vault',
+      wholeNumber(10, 60_000),
+      1000,
+    )
+    .option(
+      '--idle-ms <n>',
+      'how often the log says that nothing was committed',
+      wholeNumber(100, 3_600_000),
+      30_000,
+    )
+    .addOption(
+      new Option('--on-outage <policy>', OUTAGE_HELP).choices(OUTAGE_POLICIES).default('hold' as const),
+    )
+    .option('--outage-limit <size>', 'for spool and drop, as 500MB or 20GB', readSize, 10e9)
+    .option('--spool <vault>', 'where files are put aside, for --on-outage spool')
+    .option('--no-base', 'take no backup when the log begins, or begins anew behind a gap')
+    .addOption(FORMAT)
+    .addOption(COMPRESSION)
+    .option('--level <n>', levelHelp(), readLevel)
+    .option('--drop-slot', 'capture nothing: make the store forget the feed, so that it keeps no more for it')
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 7, 9, 130]))
+    .action((flags: ArchiveFlags) =>
+      start(
+        (context) => (flags.dropSlot ? dropSlot(context) : runArchive(context, flags, status)),
+        async () => describeLeft(status.last),
+      ),
+    );
+}
+
+const OUTAGE_HELP =
+  'while the vault cannot be written: let the store hold what was not archived, spool it to a local vault, or let the store drop it beyond the limit and mark a gap';
+
+const EXAMPLES = [
+  'eventcore archive',
+  'eventcore archive --once                          # catch up, for a schedule of its own',
+  'eventcore archive --on-outage spool --spool /var/spool/eventcore --outage-limit 20GB',
+  'eventcore archive --drop-slot                     # when the log is no longer wanted',
+];
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
+
+function readSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('It must be a size, as 500MB or 20GB.');
+  return Math.round(Number(match[1]) * SIZE_UNITS[match[2]!.toUpperCase()]!);
+}
+
+async function runArchive(
+  context: CommandContext,
+  flags: ArchiveFlags,
+  latest: { last: ArchiveStatus | null },
+): Promise<number> {
+  const settings = await context.settings();
+  const { format, compression, level } = chooseFormat(flags, settings.backup);
+  const outage = chooseOutage(flags);
+  await withStore(requireAddress(settings, 'store'), (store) =>
+    withVault(requireAddress(settings, 'vault'), { create: true }, async (vault) => {
+      const { signal, progress } = context;
+      const startedAtMs = systemClock.now();
+      beginStep(context, 'capturing changes');
+      const status = await archive(
+        {
+          ...{ store, vault, clock: systemClock },
+
+          ...(flags.base ? { baseWanted: (reason: string) => takeBase(context, reason) } : {}),
+        },
+        {
+          ...{ format, compression, level, outage, signal },
+          ...{ flushMs: flags.flushMs, idleMs: flags.once ? ONCE_IDLE_MS : flags.idleMs },
+          once: flags.once === true,
+          onNote: (note) => tell(context, note),
+          onStatus: (now) => {
+            latest.last = now;
+            const { events, sizeBytes: bytes } = now;
+            progress.update({ events, bytes, totalEvents: null, totalBytes: null });
+          },
+        },
+      );
+      progress.end();
+      const elapsedMs = systemClock.now() - startedAtMs;
+      context.output.document({ store: store.address, vault: vault.address, ...statusDocument(status) });
+      context.output.account(statusLines(status, elapsedMs, context));
+    }),
+  );
+  return latest.last !== null && latest.last.gaps > 0 ? GAP_EXIT_CODE : 0;
+}
+
+/** A quiet moment is soon enough noticed. */
+const ONCE_IDLE_MS = 300;
+/** As of damage: there is something that cannot be recovered. */
+const GAP_EXIT_CODE = 4;
+
+function chooseOutage({ onOutage, outageLimit: limitBytes, spool }: ArchiveFlags): Outage {
+  if (onOutage === 'hold') return { policy: 'hold' };
+  if (onOutage === 'drop') return { policy: 'drop', limitBytes };
+  if (spool !== undefined) return { policy: 'spool', vault: openVault(spool), limitBytes };
+  throw new BackupError('usage', '--on-outage spool needs a place for the files', {
+    hint: 'pass --spool DIRECTORY, on a disk of this machine',
+  });
+}
+
+function tell({ log, progress }: CommandContext, { message, isGrave, facts }: ArchiveNote): void {
+  progress.end();
+  if (isGrave) log.warn(message, facts);
+  else log.info(message, facts);
+}
+
+/** In a process of its own: its memory is not this one's, and neither are its failures. */
+function takeBase({ flags, env, cwd, log }: CommandContext, reason: string): Promise<void> {
+  log.info(`taking a backup for the log to go on from: ${reason}`);
+  const main = fileURLToPath(
+    new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
+  );
+  const words = ['backup', 'incremental', '--quiet', '--no-progress'];
+  for (const name of ['config', 'store', 'vault'] as const) {
+    if (flags[name] !== undefined) words.push(`--${name}`, flags[name]);
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...process.execArgv, main, ...words], {
+      ...{ env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] },
+    });
+    let said = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) return resolve();
+      reject(new Error(`backup incremental ended with exit code ${code}: ${said.trim()}`));
+    });
+  });
+}
+
+async function dropSlot(context: CommandContext): Promise<number> {
+  const settings = await context.settings();
+  await withStore(requireAddress(settings, 'store'), async (store) => {
+    const before = (await store.feedState?.()) ?? null;
+    await store.dropFeed?.();
+    const { address } = store;
+    context.output.document({
+      store: address,
+      dropped: before !== null,
+      retainedBytes: before?.retainedBytes ?? 0,
+    });
+    context.output.account([
+      before === null
+        ? `${printable(address)} keeps nothing for a change log.`
+        : `${printable(address)} keeps nothing for the change log any longer; ${formatBytes(before.retainedBytes ?? 0)} are freed. The log in the vault stays.`,
+    ]);
+  });
+  return 0;
+}
+
+function statusDocument({ position, asOf, ...status }: ArchiveStatus): Record<string, unknown> {
+  return {
+    ...status,
+    position: position === null ? null : positionText(position),
+    asOf: asOf === null ? null : formatTime(asOf),
+  };
+}
+
+function statusLines(
+  { events, transactions, files, sizeBytes, position, asOf, gaps }: ArchiveStatus,
+  elapsedMs: number,
+  { output: { paint } }: CommandContext,
+): string[] {
+  return [
+    paint('strong', 'The change log has caught up'),
+    ...renderPairs([
+      ['captured', `${formatCount(events)} events in ${formatCount(transactions)} transactions`],
+      ['written', `${formatBytes(sizeBytes)} in ${formatCount(files)} files, ${formatDuration(elapsedMs)}`],
+      ...(position === null ? [] : ([['up to', positionText(position)]] as [string, string][])),
+      ...(asOf === null ? [] : ([['as of', formatInstant(formatTime(asOf))]] as [string, string][])),
+    ]),
+    ...(gaps === 0 ? [] : [paint('bad', 'There is a gap in it: no recovery crosses that')]),
+  ];
+}
+
+function describeLeft(status: ArchiveStatus | null): string {
+  if (status?.position == null) return 'nothing was captured';
+  return `everything that was committed before ${positionText(status.position)} is in the vault; \`eventcore archive\` goes on from there`;
+}

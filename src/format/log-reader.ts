@@ -1,0 +1,241 @@
+import type { Removal, TransactionTable } from '../core/change-feed.ts';
+import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
+import type { EventBatch } from '../core/event-batch.ts';
+import type { Vault } from '../core/vault.ts';
+import { missingPart, SEE_ALL } from './data-file-reader.ts';
+import type { LogFile, LogTimeline } from './log-catalog.ts';
+import { type BlockHeader, type BlockRole, decodeHeader, decodePrefix, PREFIX_BYTES } from './log-header.ts';
+import { positionText } from './log-name.ts';
+import {
+  type CheckedEvents,
+  checkEvents,
+  type Lent,
+  readEvents,
+  readPart,
+  readRemovals,
+  readStored,
+  readTransactions,
+  type Source,
+  takeBack,
+} from './log-parts.ts';
+
+/** A block whose header was read; its parts are fetched, and checked, when they are asked for. */
+export interface LogBlock {
+  readonly header: BlockHeader;
+  readonly digest: string;
+  readonly file: LogFile;
+  /** Place in the file, from 0. */
+  readonly number: number;
+  /** With its successors up to the next end, it holds what commits from here on. */
+  readonly from: bigint;
+  transactions(): Promise<TransactionTable>;
+  /** Borrowed until the next batch of this reader; null when the block has no events. */
+  events(): Promise<EventBatch | null>;
+  /** As `events`, for who only wants to know that they are sound. */
+  checkEvents(): Promise<CheckedEvents | null>;
+  removals(): Promise<Removal[]>;
+  /** Fetches all parts and checks their digests, without a look at what is in them. */
+  checkDigests(): Promise<void>;
+}
+
+export interface LogReadOptions {
+  /** Blocks that end at this position or before are not given. */
+  readonly from?: bigint;
+  /** Fetched at a time, where the parts are not larger: much for who reads all of it, little for who looks for something. */
+  readonly windowBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const WINDOW_BYTES = 64 << 10;
+
+/**
+ * The blocks of neighbouring files in order. Throws `damaged` where a digest, the chain of `previous` or the order of
+ * positions is broken, `log_gap` where one file does not begin at the end of the one before.
+ */
+export async function* readLogBlocks(
+  vault: Vault,
+  files: readonly LogFile[],
+  options: LogReadOptions = {},
+): AsyncGenerator<LogBlock> {
+  const lent: Lent = { codecs: new Map(), plain: null };
+  const { from } = options;
+  let before: LogFile | null = null;
+  // What is before the first block that is read is not known.
+  let previous: string | null = null;
+  try {
+    for (const file of files) {
+      if (before !== null && before.to !== file.from) throw gapBetween(before, file);
+      before = file;
+      if (from !== undefined && file.to <= from) continue;
+      for await (const block of readFile(vault, file, lent, options)) {
+        if (previous !== null && block.header.previous !== previous) {
+          throw damagedBlock(file, block.number, 'it does not follow the block before it');
+        }
+        previous = block.digest;
+        if (isWanted(block.header, from)) yield block;
+      }
+    }
+  } finally {
+    takeBack(lent);
+  }
+}
+
+function isWanted({ to, lastCommit }: BlockHeader, from: bigint | undefined): boolean {
+  if (from === undefined) return true;
+  return to === null ? lastCommit! >= from : to > from;
+}
+
+function gapBetween(before: LogFile, file: LogFile): BackupError {
+  return new BackupError(
+    'log_gap',
+    `the log has nothing from ${positionText(before.to)} to ${positionText(file.from)}`,
+    { facts: { from: positionText(before.to), to: positionText(file.from) } },
+  );
+}
+
+function damagedBlock(file: LogFile, number: number, reason: string, cause?: unknown): BackupError {
+  return new BackupError('damaged', `block ${number} of ${file.name}: ${reason}`, {
+    hint: SEE_ALL,
+    facts: { file: file.name, block: number },
+    cause,
+  });
+}
+
+/** Runs what reads a block: damage that it finds says where it is. */
+async function placing<Result>(file: LogFile, number: number, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isBackupError(cause, 'vault_object_missing')) throw missingPart(file.name, cause);
+    if (!isBackupError(cause, 'damaged')) throw cause;
+    throw cause.facts.block === undefined ? damagedBlock(file, number, cause.message, cause) : cause;
+  }
+}
+
+/** The blocks of one file; it must be used up by them and end where its name says. */
+async function* readFile(
+  vault: Vault,
+  file: LogFile,
+  lent: Lent,
+  { windowBytes, signal }: LogReadOptions,
+): AsyncGenerator<LogBlock> {
+  const source = makeSource(vault, file, windowBytes ?? WINDOW_BYTES);
+  let offset = 0;
+  let from = file.from;
+  let last: BlockHeader | null = null;
+  for (let number = 0; offset < file.sizeBytes; number += 1) {
+    throwIfAborted(signal);
+    const at = offset;
+    const { header, digest, headerBytes } = await placing(file, number, () => readHeader(source, at));
+    const reason = misplaced(header, last, from, file);
+    if (reason !== null) throw damagedBlock(file, number, reason);
+    const partsAt = offset + PREFIX_BYTES + headerBytes;
+    offset = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
+    if (offset > file.sizeBytes) throw damagedBlock(file, number, 'the file ends inside of it');
+    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
+    from = header.to ?? from;
+    last = header;
+  }
+  if (last?.to !== file.to) throw new BackupError('damaged', `${file.name} does not end where its name says`);
+}
+
+/** Why a block cannot stand where it does, or null. */
+function misplaced(
+  { isContinued, firstCommit, lastCommit, to, source }: BlockHeader,
+  last: BlockHeader | null,
+  from: bigint,
+  file: LogFile,
+): string | null {
+  if (isContinued !== (last?.isOpen ?? false))
+    return 'the transaction that goes on in it is not the one before';
+  if (isContinued && firstCommit !== last!.lastCommit) return 'it goes on with another transaction';
+  if (!isContinued && firstCommit !== null && firstCommit < from)
+    return 'it has a commit of an earlier block';
+  if (!isContinued && last?.lastCommit != null && firstCommit !== null && firstCommit <= last.lastCommit) {
+    return 'it has a commit of an earlier block';
+  }
+  if (lastCommit !== null && lastCommit >= file.to) return 'it has a commit of a later file';
+  if (to !== null && (to < from || to > file.to)) return 'it does not end inside of the range of the file';
+  if (last !== null && JSON.stringify(source) !== JSON.stringify(last.source))
+    return 'it is of another source';
+  return null;
+}
+
+function makeSource(vault: Vault, { name, sizeBytes }: LogFile, windowBytes: number): Source {
+  let window: Uint8Array = new Uint8Array(0);
+  let start = 0;
+  return {
+    async read(offset, length) {
+      if (offset + length > sizeBytes) throw new BackupError('damaged', 'the file ends inside of it');
+      if (offset < start || offset + length > start + window.length) {
+        window = await vault.readRange(
+          name,
+          offset,
+          Math.min(Math.max(length, windowBytes), sizeBytes - offset),
+        );
+        start = offset;
+      }
+      return window.subarray(offset - start, offset - start + length);
+    },
+  };
+}
+
+async function readHeader(
+  source: Source,
+  offset: number,
+): Promise<{ header: BlockHeader; digest: string; headerBytes: number }> {
+  const { headerBytes, digest } = decodePrefix(await source.read(offset, PREFIX_BYTES));
+  const header = decodeHeader(await source.read(offset + PREFIX_BYTES, headerBytes), digest);
+  return { header, digest, headerBytes };
+}
+
+function openBlock(
+  block: Pick<LogBlock, 'header' | 'digest' | 'file' | 'number' | 'from'>,
+  partsAt: number,
+  source: Source,
+  lent: Lent,
+): LogBlock {
+  const { header, file, number } = block;
+  const here = <Result>(work: () => Promise<Result>): Promise<Result> => placing(file, number, work);
+  const plainOf = (role: BlockRole): Promise<Uint8Array | null> => readPart(source, header, partsAt, role);
+  return {
+    ...block,
+    transactions: () => here(async () => readTransactions(header, (await plainOf('transactions'))!)),
+    events: () =>
+      here(async () => using(await plainOf('events'), (plain) => readEvents(header, plain, lent))),
+    checkEvents: () =>
+      here(async () => using(await plainOf('events'), (plain) => checkEvents(header, plain, lent))),
+    removals: () =>
+      here(async () => using(await plainOf('removals'), (plain) => readRemovals(header, plain)) ?? []),
+    checkDigests: () =>
+      here(async () => {
+        for (const { role } of header.parts) await readStored(source, header, partsAt, role);
+      }),
+  };
+}
+
+function using<Result>(plain: Uint8Array | null, use: (plain: Uint8Array) => Result): Result | null {
+  return plain === null ? null : use(plain);
+}
+
+/** Where a log ends, and how it goes on. */
+export interface LogEnd {
+  /** All before it is in the log, or behind a marked gap. */
+  readonly position: bigint;
+  /** What the next block calls `previous`. */
+  readonly digest: string | null;
+  /** Of the last block. */
+  readonly header: BlockHeader;
+}
+
+/** The end of a log; null when it has no file yet. Throws `damaged`. */
+export async function lastBlock(vault: Vault, timeline: LogTimeline): Promise<LogEnd | null> {
+  const file = timeline.spans.at(-1)?.files.at(-1);
+  if (file === undefined) return null;
+  let last: LogBlock | null = null;
+  for await (const block of readLogBlocks(vault, [file])) last = block;
+  const { header, digest } = last!;
+  const gap = timeline.gaps.find(({ from, to }) => from <= file.to && to >= file.to);
+  if (gap !== undefined) return { position: gap.to, digest: null, header };
+  return { position: file.to, digest, header };
+}

@@ -1,0 +1,229 @@
+import { BackupError, isBackupError } from '../core/errors.ts';
+import { factsOf } from '../core/event-facts.ts';
+import type { Problem, ProblemCode, Progress } from '../core/report.ts';
+import { addBatch, makeStreamTable } from '../core/stream-table.ts';
+import type { Vault } from '../core/vault.ts';
+import { chunkEvents } from '../format/chunk-index.ts';
+import { type LogFile, type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
+import { partOf } from '../format/log-header.ts';
+import { positionText } from '../format/log-name.ts';
+import { type LogBlock, type LogReadOptions, readLogBlocks } from '../format/log-reader.ts';
+import { makeFilter } from '../format/stream-filter.ts';
+
+/** The outcome for the log of one timeline; the field names are the command line's contract. */
+export interface LogVerification {
+  readonly folder: string;
+  /** Positions, sixteen hexadecimal digits; null when it has no file. */
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly files: number;
+  readonly transactions: number;
+  readonly events: number;
+  readonly problems: readonly Problem[];
+  /** More problems were found than are listed. */
+  readonly problemsOmitted: number;
+  /** Marked when they were noticed: no damage, but no recovery crosses them. */
+  readonly gaps: readonly LogGap[];
+}
+
+export interface LogGap {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly noticedAt: string;
+}
+
+export interface VerifyLogOptions {
+  /** Only names, sizes and the headers of blocks: no event and no transaction is read. */
+  readonly quick: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Much is fetched at a time by who reads all. */
+const WINDOW_BYTES = 1 << 20;
+/** More problems than this are counted, not listed. */
+const MAX_PROBLEMS = 1000;
+
+interface Found {
+  readonly problems: Problem[];
+  transactions: number;
+  events: number;
+  bytes: number;
+}
+
+/**
+ * Checks the log of one timeline: that its files follow one another without a hole that is not marked, that each block follows
+ * the one before, and that digests, transactions and events are what the headers say. Damage is reported, not thrown; only a
+ * vault that fails throws.
+ */
+export async function verifyLog(
+  vault: Vault,
+  timeline: LogTimeline,
+  options: VerifyLogOptions,
+): Promise<LogVerification> {
+  const { folder, spans, gaps } = timeline;
+  const found = noneFound();
+  for (const message of timeline.problems) report(found, 'log_broken', null, null, message);
+  for (const { files } of spans) await verifySpan(vault, { folder, files }, found, options);
+  const first = spans[0];
+  const last = spans.at(-1);
+  return {
+    folder,
+    from: first === undefined ? null : positionText(first.from),
+    to: last === undefined ? null : positionText(last.to),
+    files: spans.reduce((sum, { files }) => sum + files.length, 0),
+    ...{ transactions: found.transactions, events: found.events },
+    problems: found.problems.slice(0, MAX_PROBLEMS),
+    problemsOmitted: Math.max(0, found.problems.length - MAX_PROBLEMS),
+    gaps: gaps.map((gap) => ({ ...gap, from: positionText(gap.from), to: positionText(gap.to) })),
+  };
+}
+
+function report(
+  { problems }: Found,
+  code: ProblemCode,
+  file: string | null,
+  block: number | null,
+  message: string,
+): void {
+  problems.push({ code, file, chunk: block, streamId: null, version: null, message });
+}
+
+/** File by file, so that one that is damaged does not hide what is wrong with the others. */
+async function verifySpan(
+  vault: Vault,
+  { folder, files }: { readonly folder: string; readonly files: readonly LogFile[] },
+  found: Found,
+  options: VerifyLogOptions,
+): Promise<void> {
+  let rest = files;
+  let from = files[0]!.from;
+  // Unknown before the first block, and behind a file that could not be read to its end.
+  let previous: string | null = null;
+  while (rest.length > 0) {
+    const [file, ...others] = rest as [LogFile, ...LogFile[]];
+    const result = await verifyFile(vault, file, { from, previous, done: found }, options);
+    const joined = result.isMissing ? await joinedSince(vault, folder, from, files.at(-1)!.to) : null;
+    if (joined !== null) {
+      rest = joined;
+      continue;
+    }
+    addFound(found, result.found);
+    previous = result.digest;
+    from = file.to;
+    rest = others;
+  }
+}
+
+/** A compaction may have put files together since they were listed: what holds from here to the end of the span now. */
+async function joinedSince(
+  vault: Vault,
+  folder: string,
+  from: bigint,
+  to: bigint,
+): Promise<LogFile[] | null> {
+  const timeline = (await readLogCatalog(vault)).find((other) => other.folder === folder);
+  const span = timeline?.spans.find((other) => other.from <= from && other.to > from);
+  const files = span?.files.filter((file) => file.to > from && file.from < to) ?? [];
+  return files.length > 0 ? files : null;
+}
+
+interface FileResult {
+  readonly found: Found;
+  /** Of the last block, when all of the file could be read. */
+  readonly digest: string | null;
+  readonly isMissing: boolean;
+}
+
+async function verifyFile(
+  vault: Vault,
+  file: LogFile,
+  { from, previous, done }: { from: bigint; previous: string | null; done: Found },
+  options: VerifyLogOptions,
+): Promise<FileResult> {
+  const found = noneFound();
+  let digest: string | null = null;
+  try {
+    for await (const block of readLogBlocks(vault, [file], { ...readOptions(options), from })) {
+      if (digest === null && previous !== null && block.header.previous !== previous) {
+        report(
+          found,
+          'log_broken',
+          file.name,
+          block.number,
+          `${file.name} does not follow the file before it`,
+        );
+      }
+      digest = block.digest;
+      await verifyBlock(block, found, options);
+      reportProgress(done, found, options);
+    }
+    return { found, digest, isMissing: false };
+  } catch (error) {
+    reportDamage(error, file, found);
+    return { found, digest: null, isMissing: (await vault.stat(file.name)) === null };
+  }
+}
+
+function noneFound(): Found {
+  return { problems: [], transactions: 0, events: 0, bytes: 0 };
+}
+
+function addFound(total: Found, found: Found): void {
+  total.problems.push(...found.problems);
+  total.transactions += found.transactions;
+  total.events += found.events;
+  total.bytes += found.bytes;
+}
+
+function reportProgress(done: Found, found: Found, { onProgress }: VerifyLogOptions): void {
+  const events = done.events + found.events;
+  onProgress?.({ events, bytes: done.bytes + found.bytes, totalEvents: null, totalBytes: null });
+}
+
+function readOptions({ quick, signal }: VerifyLogOptions): LogReadOptions {
+  return { signal, ...(quick ? {} : { windowBytes: WINDOW_BYTES }) };
+}
+
+/** A block that could not be told from its surroundings, or one of its parts. */
+function reportDamage(error: unknown, file: LogFile, found: Found): void {
+  if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
+  const { block } = error.facts;
+  const code = error.code === 'store_unsupported' ? 'format_unknown' : 'log_damaged';
+  report(found, code, file.name, typeof block === 'number' ? block : null, error.message);
+}
+
+async function verifyBlock(block: LogBlock, found: Found, options: VerifyLogOptions): Promise<void> {
+  const { header, file } = block;
+  found.transactions += header.transactions - (header.isContinued ? 1 : 0);
+  found.events += partOf(header, 'events')?.records ?? 0;
+  found.bytes += header.parts.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+  if (options.quick) return;
+  for (const check of [block.transactions, () => checkEvents(block), block.removals]) {
+    try {
+      await check();
+    } catch (error) {
+      reportDamage(error, file, found);
+    }
+  }
+  // Checking is synchronous work: let timers, signals and messages in.
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Events decode, and the header says of them what they say themselves. */
+async function checkEvents({ header, number, file, checkEvents: check }: LogBlock): Promise<void> {
+  const events = await check();
+  if (events === null) return;
+  const table = makeStreamTable();
+  const { streams } = addBatch(table, events);
+  const facts = factsOf(events, { versionBase: 0, futureAfter: 0n });
+  const described = chunkEvents(facts, streams.length, makeFilter(table, streams));
+  if (JSON.stringify(described) === JSON.stringify(partOf(header, 'events')?.events)) return;
+  throw new BackupError(
+    'damaged',
+    `block ${number} of ${file.name}: its events are not those that its header describes`,
+    { facts: { block: number } },
+  );
+}

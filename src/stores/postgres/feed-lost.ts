@@ -1,0 +1,28 @@
+import { BackupError } from '../../core/errors.ts';
+
+/** Why a feed cannot go on where it was. */
+export type LossReason =
+  | 'other_system'
+  | 'other_timeline'
+  | 'other_database'
+  | 'other_table'
+  | 'store_rolled_back'
+  | 'publication_changed'
+  | 'slot_missing'
+  | 'slot_ahead'
+  | 'wal_lost'
+  | 'value_not_sent';
+
+/** The store no longer has all that came after the last acknowledged position. */
+export function feedLost(
+  reason: LossReason,
+  message: string,
+  facts: Readonly<Record<string, string | number | boolean | null>> = {},
+  cause?: unknown,
+): BackupError {
+  return new BackupError('feed_lost', message, {
+    hint: 'what was committed in between is not in the log: begin the log anew and take a full backup',
+    facts: { reason, ...facts },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

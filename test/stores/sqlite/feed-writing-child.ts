@@ -1,0 +1,26 @@
+/**
+ * A process that commits to `argv[2]` as fast as it can until it is killed: each time two events to the stream `argv[3]` and one to
+ * `shared`, from where these streams are.
+ */
+import { randomUUID } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
+
+const db = new DatabaseSync(process.argv[2]!, { timeout: 60_000 });
+db.exec('PRAGMA synchronous = OFF');
+const name = process.argv[3]!;
+const head = db.prepare(
+  'SELECT ifnull(max(stream_version), 0) AS version FROM eventcore_events WHERE stream_id = ?',
+);
+const insert = db.prepare(
+  `INSERT INTO eventcore_events (event_id, stream_id, stream_version, event_type, event_data)
+   VALUES (?, ?, ?, 'Tested', ?)`,
+);
+for (let n = 1; ; n += 1) {
+  db.exec('BEGIN IMMEDIATE');
+  for (const stream of [name, name, 'shared']) {
+    const version = Number(head.get(stream)?.version) + 1;
+    insert.run(randomUUID(), stream, version, `"${name} ${n} ${'x'.repeat(version % 500)}"`);
+  }
+  db.exec('COMMIT');
+  if (n === 5) process.stdout.write('writing\n');
+}

@@ -150,7 +150,9 @@ async function namesInBackup(vault: Vault): Promise<string[]> {
   const names: string[] = [];
   await searchStreams(vault, [backups.at(-1)!], {
     names: () => 'all',
-    take: (batch) => names.push(...batchRows(batch).map(nameOf)),
+    take: (batch) => {
+      names.push(...batchRows(batch).map(nameOf));
+    },
   });
   return names.sort();
 }

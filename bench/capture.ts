@@ -29,6 +29,12 @@ interface Capture {
   readonly end: string;
 }
 
+interface Run {
+  readonly seconds: number;
+  /** Of this process. */
+  readonly cpuSeconds: number | null;
+}
+
 type Take = (batch: ChangeBatch) => unknown;
 
 async function prepare(server: TestPostgres): Promise<Capture> {
@@ -63,8 +69,7 @@ async function writeEvents(server: TestPostgres, database: string): Promise<void
   await server.exec('CHECKPOINT');
 }
 
-/** Seconds that pg_recvlogical takes for it. */
-async function receiveToFile(capture: Capture, round: number): Promise<number> {
+async function receiveToFile(capture: Capture, round: number): Promise<Run> {
   const { server, database, slot, end } = capture;
   const copy = `recvlogical_${round}`;
   await server.exec(`SELECT pg_copy_logical_replication_slot('${slot}', '${copy}')`, database);
@@ -81,14 +86,15 @@ async function receiveToFile(capture: Capture, round: number): Promise<number> {
   if (result.status !== 0 || statSync(file).size < EVENTS * 100) throw new Error(result.stderr);
   rmSync(file);
   await server.exec(`SELECT pg_drop_replication_slot('${copy}')`);
-  return seconds;
+  return { seconds, cpuSeconds: null };
 }
 
-async function readFeed(capture: Capture, take: Take): Promise<number> {
+async function readFeed(capture: Capture, take: Take): Promise<Run> {
   const { server, database, source, from } = capture;
   const store = openPostgresStore(server.address(database));
   try {
     const began = performance.now();
+    const cpu = process.cpuUsage();
     const feed = await store.openFeed!({ resumeAt: from, source, lastEventId: null });
     let events = 0;
     for await (const batch of feed.read({ batchBytes: BATCH_BYTES, lingerMs: 1000, idleMs: 5000 })) {
@@ -97,8 +103,9 @@ async function readFeed(capture: Capture, take: Take): Promise<number> {
       if (events === EVENTS) break;
     }
     const seconds = (performance.now() - began) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
     await feed.close();
-    return seconds;
+    return { seconds, cpuSeconds: (user + system) / 1e6 };
   } finally {
     await store.close();
   }
@@ -110,6 +117,20 @@ function encoder(level: number): Take {
   return (batch) => compress(codec.encode(batch.events));
 }
 
+/** Medians; in brackets the quickest of each, which says more on a machine that is not quiet. */
+function report(name: string, runs: readonly Run[], reference: readonly Run[]): void {
+  const times = runs.map(({ seconds }) => seconds);
+  const others = reference.map(({ seconds }) => seconds);
+  const rate = (seconds: number): string => Math.round(EVENTS / seconds).toLocaleString('en');
+  const [time, best] = [median(times), Math.min(...times)];
+  const ratio = `${(median(others) / time).toFixed(2)} (${(Math.min(...others) / best).toFixed(2)})`;
+  const cpu =
+    runs[0]!.cpuSeconds === null ? '' : `  CPU ${median(runs.map((run) => run.cpuSeconds!)).toFixed(2)} s`;
+  console.log(
+    `${name.padEnd(26)} ${time.toFixed(2)} s (${best.toFixed(2)})  ${rate(time)} events/s (${rate(best)})  ${ratio}${cpu}`,
+  );
+}
+
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
@@ -118,24 +139,17 @@ async function main(): Promise<void> {
   const server = await startPostgres({ settings: { shared_buffers: '512MB', max_wal_size: '8GB' } });
   try {
     const capture = await prepare(server);
-    const runs: Record<string, (round: number) => Promise<number>> = {
+    const contenders: Record<string, (round: number) => Promise<Run>> = {
       'pg_recvlogical to a file': (round) => receiveToFile(capture, round),
       'feed, thrown away': () => readFeed(capture, () => undefined),
       'feed, columns and zstd 1': () => readFeed(capture, encoder(1)),
       'feed, columns and zstd 3': () => readFeed(capture, encoder(3)),
     };
-    const seconds = Object.keys(runs).map((): number[] => []);
+    const runs = Object.keys(contenders).map((): Run[] => []);
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const [i, run] of Object.values(runs).entries()) seconds[i]!.push(await run(round));
+      for (const [i, run] of Object.values(contenders).entries()) runs[i]!.push(await run(round));
     }
-    const reference = median(seconds[0]!);
-    for (const [i, name] of Object.keys(runs).entries()) {
-      const time = median(seconds[i]!);
-      const rate = Math.round(EVENTS / time).toLocaleString('en');
-      console.log(
-        `${name.padEnd(26)} ${time.toFixed(2)} s  ${rate} events/s  ${(reference / time).toFixed(2)}`,
-      );
-    }
+    for (const [i, name] of Object.keys(contenders).entries()) report(name, runs[i]!, runs[0]!);
     console.log(`peak memory of this process: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
   } finally {
     await server.stop();

@@ -20,7 +20,7 @@ import { loadHeads } from '../format/chain-heads.ts';
 import { makeKnownEvents } from '../format/known-events.ts';
 import { compareGrown, diffHeads, type HeadsDiff } from './heads-diff.ts';
 import type { IncrementalOptions, IncrementalOutcome } from './incremental.ts';
-import { backUpRange, type RangeJob } from './range.ts';
+import { backUpRanges, type RangeJob } from './range.ts';
 
 export interface FoundChanges {
   readonly file: ManifestFile | null;
@@ -176,7 +176,9 @@ async function writeEvents(
   };
   const { format, compression, level, chunkBytes, signal } = options;
   const reader = { readRange: () => batches, close: async () => {} };
-  const range = { index: 0, spec: 'changes' };
-  const job: RangeJob = { ...place, range, format, compression, level, chunkBytes };
-  return backUpRange({ reader, vault, compressIn: 'pool' }, job, { onProgress, signal });
+  const own = { ranges: [{ index: 0, spec: 'changes' }], isPass: false };
+  const job: RangeJob = { ...place, ...own, format, compression, level, chunkBytes };
+  const ports = { reader, vault, compressIn: 'pool' } as const;
+  const { files, ...found } = await backUpRanges(ports, job, { onProgress, signal });
+  return { ...found, file: files[0] ?? null };
 }

@@ -16,9 +16,9 @@ export function makeGathered(): Gathered {
   return { files: [], facts: makeFacts(), stages: makeStages(), table: makeStreamTable() };
 }
 
-/** Adds a result; its table is taken over, since each may name every stream. */
-export function gather(gathered: Gathered, { file, facts, stages, table }: RangeResult): void {
-  if (file !== null) gathered.files.push(file);
+/** Adds a result, or what was gathered of several; its table is taken over, since each may name every stream. */
+export function gather(gathered: Gathered, { files, facts, stages, table }: RangeResult): void {
+  gathered.files.push(...files);
   mergeFacts(gathered.facts, facts);
   mergeStages(gathered.stages, stages);
   if (gathered.table.count === 0) {

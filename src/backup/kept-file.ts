@@ -23,7 +23,7 @@ export interface KeptFileJob {
 
 /**
  * Reads a finished event file as if it were the range that it was written from. No manifest says what it should be, so
- * every byte of it and of its chunk table must be what its content gives; `file` is null when one is not.
+ * every byte of it and of its chunk table must be what its content gives; there is no file in the result when one is not.
  */
 export async function readKeptFile(
   vault: Vault,
@@ -34,7 +34,7 @@ export async function readKeptFile(
     return await readSound(vault, job, hooks);
   } catch (error) {
     if (!isBackupError(error, 'damaged', 'vault_object_missing')) throw error;
-    return { file: null, facts: makeFacts(), table: makeStreamTable(), stages: makeStages() };
+    return { files: [], facts: makeFacts(), table: makeStreamTable(), stages: makeStages() };
   }
 }
 
@@ -62,7 +62,7 @@ async function readSound(vault: Vault, job: KeptFileJob, hooks: RangeHooks): Pro
     ...{ chunks: entries.length, records: result.facts.events },
     index: { name: indexName, sizeBytes: indexSize, sha256: indexDigest },
   };
-  return { ...result, file: isItsTable ? file : null };
+  return { ...result, files: isItsTable ? [file] : [] };
 }
 
 /** What the chunk table has to say of a chunk. */

@@ -1,6 +1,7 @@
+import { awaitedLater } from '../core/concurrency.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { type EventFacts, type FactLimits, factsOf, makeFacts, mergeFacts } from '../core/event-facts.ts';
-import type { BatchReader, StoreRange } from '../core/event-store.ts';
+import type { BatchReader, RangeBatch, StoreRange } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, ManifestFile } from '../core/manifest.ts';
 import { eventBytes, makeStages, type Stages } from '../core/stages.ts';
 import { addBatch, makeStreamTable, type StreamTable } from '../core/stream-table.ts';
@@ -12,9 +13,11 @@ import { makeCompress } from '../format/compression.ts';
 import { type DataFileWriter, openDataFile } from '../format/data-file-writer.ts';
 import { makeFilter } from '../format/stream-filter.ts';
 
-/** What one reader is to do: one range of the store into one event file. Survives structured cloning. */
+/** What one reader is to do: each range of the store into one event file. Survives structured cloning. */
 export interface RangeJob {
-  readonly range: StoreRange;
+  readonly ranges: readonly StoreRange[];
+  /** The store reads them in one pass. */
+  readonly isPass: boolean;
   readonly folder: string;
   readonly format: ChunkFormat;
   readonly compression: Compression;
@@ -25,8 +28,8 @@ export interface RangeJob {
 }
 
 export interface RangeResult {
-  /** Null when the range holds no event; there is no file then. */
-  readonly file: ManifestFile | null;
+  /** In the order of the ranges; a range that holds no event has none. */
+  readonly files: readonly ManifestFile[];
   readonly facts: EventFacts;
   readonly table: StreamTable;
   readonly stages: Stages;
@@ -51,8 +54,8 @@ export interface RangePorts {
 /** Chunks that wait for the thread pool: enough to keep two cores busy, little enough for flat memory. */
 const POOL_PENDING = 3;
 
-/** Reads one range of the store and writes its event file. */
-export async function backUpRange(
+/** Reads ranges of the store and writes an event file for each. */
+export async function backUpRanges(
   ports: RangePorts,
   job: RangeJob,
   hooks: RangeHooks = {},
@@ -61,18 +64,19 @@ export async function backUpRange(
   const table = makeStreamTable();
   const facts = makeFacts();
   const stages = makeStages();
+  const files = makeEventFiles(ports, job, stages);
   const { signal } = hooks;
   const options = { batchBytes: job.chunkBytes, ...(signal === undefined ? {} : { signal }) };
-  let file: DataFileWriter | null = null;
   let readyAtMs = performance.now();
   try {
-    for await (const batch of ports.reader.readRange(job.range, options)) {
+    for await (const { place, batch } of readBatches(ports.reader, job, options)) {
       const readAtMs = performance.now();
       stages.storeMs += readAtMs - readyAtMs;
       if (batch.count > 0) {
-        file ??= await openEventFile(ports, job);
+        const file = await files.at(place);
+        const encodeAtMs = performance.now();
         const chunk = encodeBatch(codec, table, facts, batch, job.limits);
-        stages.codecMs += performance.now() - readAtMs;
+        stages.codecMs += performance.now() - encodeAtMs;
         stages.eventBytes += eventBytes(batch);
         await file.add(chunk.plain, batch.count, chunk.events);
         hooks.onProgress?.(batch.count, chunk.plain.length);
@@ -80,13 +84,71 @@ export async function backUpRange(
       readyAtMs = performance.now();
     }
     stages.storeMs += performance.now() - readyAtMs;
-    const written = file === null ? null : await file.finish();
-    noteFile(stages, file, written);
-    return { file: written, facts, table, stages };
+    return { files: await files.finish(), facts, table, stages };
   } catch (error) {
-    await file?.abort();
+    await files.abort();
     throw error;
   }
+}
+
+async function* readBatches(
+  reader: BatchReader,
+  { ranges, isPass }: RangeJob,
+  options: Parameters<BatchReader['readRange']>[1],
+): AsyncGenerator<RangeBatch> {
+  if (isPass && reader.readPass !== undefined) {
+    yield* reader.readPass(ranges, options);
+    return;
+  }
+  for (const [place, range] of ranges.entries()) {
+    for await (const batch of reader.readRange(range, options)) yield { place, batch };
+  }
+}
+
+interface EventFiles {
+  /** The file of the range at this place; the one before is then finished. */
+  at(place: number): Promise<DataFileWriter>;
+  finish(): Promise<readonly ManifestFile[]>;
+  /** Leaves no unfinished object. */
+  abort(): Promise<void>;
+}
+
+/** Event files, one after the other: while one is made durable, the store is read on for the next one. */
+function makeEventFiles(ports: RangePorts, job: RangeJob, stages: Stages): EventFiles {
+  const files: ManifestFile[] = [];
+  let current: { readonly place: number; readonly file: DataFileWriter } | null = null;
+  let finishing: Promise<void> = Promise.resolve();
+  const finishFile = async (file: DataFileWriter): Promise<void> => {
+    try {
+      files.push(await file.finish());
+      noteFile(stages, file, files.at(-1)!);
+    } catch (error) {
+      await file.abort();
+      throw error;
+    }
+  };
+  const finishCurrent = async (): Promise<void> => {
+    await finishing;
+    if (current !== null) finishing = awaitedLater(finishFile(current.file));
+    current = null;
+  };
+  return {
+    at: async (place) => {
+      if (current?.place === place) return current.file;
+      await finishCurrent();
+      const file = await openEventFile(ports, job, job.ranges[place]!);
+      current = { place, file };
+      return file;
+    },
+    finish: async () => {
+      await finishCurrent();
+      await finishing;
+      return files;
+    },
+    abort: async () => {
+      await Promise.all([finishing.catch(() => undefined), current?.file.abort()]);
+    },
+  };
 }
 
 /** Counts a batch's events and streams, and turns it into a chunk. */
@@ -105,19 +167,18 @@ function encodeBatch(
   return { plain, events: chunkEvents(batchFacts, streams.length, filter) };
 }
 
-function noteFile(stages: Stages, file: DataFileWriter | null, written: ManifestFile | null): void {
-  if (file === null || written === null) return;
+function noteFile(stages: Stages, file: DataFileWriter, written: ManifestFile): void {
   stages.compressionMs += file.spent.compressionMs;
   stages.vaultMs += file.spent.vaultMs;
   stages.plainBytes += written.plainBytes;
   stages.storedBytes += written.sizeBytes;
 }
 
-function openEventFile(ports: RangePorts, job: RangeJob): Promise<DataFileWriter> {
+function openEventFile(ports: RangePorts, job: RangeJob, { index }: StoreRange): Promise<DataFileWriter> {
   const inline = ports.compressIn === 'inline';
   return openDataFile(ports.vault, {
     folder: job.folder,
-    name: eventFileName(job.range.index + 1, job.format, job.compression),
+    name: eventFileName(index + 1, job.format, job.compression),
     role: 'events',
     compress: makeCompress(job.compression, job.level, inline),
     pending: inline || job.compression === 'none' ? 0 : POOL_PENDING,

@@ -3,7 +3,7 @@ import type { StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { Progress } from '../core/report.ts';
 import type { FullBackupOptions, FullBackupPorts } from './full.ts';
 import { type Gathered, gather, makeGathered } from './gather.ts';
-import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
+import { backUpRanges, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
 
 /** Adds events and bytes to what is done, and tells it. */
 export type AddProgress = (events: number, bytes: number) => void;
@@ -31,24 +31,26 @@ export async function readRanges(
   const { format, compression, level, chunkBytes } = options;
   const gathered = makeGathered();
   const take = inOrder<RangeResult>((result) => gather(gathered, result));
-  const run = rangeReader(ports, snapshot, ranges.length);
+  const passes = (await snapshot.planPasses?.(ranges, options.parallel)) ?? null;
+  const reads = passes ?? ranges.map((range) => [range]);
+  const run = rangeReader(ports, snapshot, reads.length);
+  const how = { ...common, isPass: passes !== null, format, compression, level, chunkBytes };
   const readOne = async (place: number, signal: AbortSignal): Promise<void> => {
-    const job: RangeJob = { ...common, range: ranges[place]!, format, compression, level, chunkBytes };
-    take(place, await run(job, { onProgress, signal }));
+    take(place, await run({ ...how, ranges: reads[place]! }, { onProgress, signal }));
   };
   const limit = snapshot.token === null ? 1 : options.parallel;
-  await runLimited([...ranges.keys()], limit, readOne, options.signal);
+  await runLimited([...reads.keys()], limit, readOne, options.signal);
   return gathered;
 }
 
 type RunJob = (job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
 
-function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapshot, ranges: number): RunJob {
+function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapshot, reads: number): RunJob {
   const { token } = snapshot;
   // All of a small store is read sooner than a thread for it has started.
-  const isShared = token !== null && runRange !== undefined && ranges > 1;
+  const isShared = token !== null && runRange !== undefined && reads > 1;
   const compressIn = isShared ? 'inline' : 'pool';
-  const here: RunJob = (job, hooks) => backUpRange({ reader: snapshot, vault, compressIn }, job, hooks);
+  const here: RunJob = (job, hooks) => backUpRanges({ reader: snapshot, vault, compressIn }, job, hooks);
   if (!isShared) return here;
   const elsewhere: RunJob = (job, hooks) => runRange(token, job, hooks);
   // This thread reads too where it has nothing else to do: all that is needed is loaded here.

@@ -30,7 +30,7 @@ import type {
 } from './full.ts';
 import { type Gathered, gather, makeGathered } from './gather.ts';
 import { type KeptFileJob, readKeptFile } from './kept-file.ts';
-import { backUpRange, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
+import { backUpRanges, type RangeHooks, type RangeJob, type RangeResult } from './range.ts';
 import { type AddProgress, progressOver, readRanges } from './read-ranges.ts';
 
 export type ResumeOutcome =
@@ -154,7 +154,7 @@ async function readOn(run: Run): Promise<{ written: WrittenFiles; resumed: Resum
   if (typeof changes === 'string') return changes;
   const added = await readAdded(run, place, kept, changes, nextFile);
   if (typeof added === 'string') return added;
-  join(kept, read);
+  gather(kept, read);
   const eventsAdded = added.facts.events;
   gather(kept, added);
   const fault = findFault(kept, await snapshot.countEvents());
@@ -173,11 +173,6 @@ function findFault({ facts, table }: Gathered, count: number): string | null {
     return `${doubled} events were found twice: rows were changed, or a stream has a version twice`;
   if (facts.events === count) return null;
   return `the store has ${count} events and ${facts.events} were found: rows were changed or removed`;
-}
-
-function join(gathered: Gathered, other: Gathered): void {
-  gathered.files.push(...other.files);
-  gather(gathered, { ...other, file: null });
 }
 
 /** Ranges of what the kept parts do not hold of themselves, or why that is not to be had. */
@@ -215,7 +210,7 @@ async function readKept(run: Run, { folder, limits, onProgress }: Place) {
   let { nextFile } = rest;
   const damaged: KeptPart[] = [];
   const take = inOrder<{ part: KeptPart; result: RangeResult }>(({ part, result }) => {
-    if (result.file === null) {
+    if (result.files.length === 0) {
       damaged.push(part);
       missing.push({ part: part.part, spec: part.spec, file: nextFile++ });
     } else {
@@ -255,10 +250,10 @@ async function readAdded(
   const bundle = { folder, manifest: { format, compression, files: [...kept.files] } };
   const known = makeKnownEvents(vault, [bundle], differences, { signal });
   const fresh = dropKnown(readAll(snapshot, ranges, options), searchable(kept.table), known.take);
-  const range = { index: file - 1, spec: 'changes' };
-  const job: RangeJob = { folder, limits, range, format, compression, level, chunkBytes };
+  const own = { ranges: [{ index: file - 1, spec: 'changes' }], isPass: false };
+  const job: RangeJob = { folder, limits, ...own, format, compression, level, chunkBytes };
   const reader = { readRange: () => fresh, close: async () => {} };
-  const result = await backUpRange({ reader, vault, compressIn: 'pool' }, job, { onProgress, signal });
+  const result = await backUpRanges({ reader, vault, compressIn: 'pool' }, job, { onProgress, signal });
   const inexact = await known.compare();
   if (inexact !== null) return inexact;
   if (!hasDifferences(differences.report())) return result;
@@ -278,5 +273,10 @@ async function* readAll(
   { chunkBytes, signal }: FullBackupOptions,
 ): AsyncGenerator<EventBatch> {
   const options = { batchBytes: chunkBytes, ...(signal === undefined ? {} : { signal }) };
-  for (const range of ranges) yield* snapshot.readRange(range, options);
+  const [pass] = (await snapshot.planPasses?.(ranges, 1)) ?? [];
+  if (pass === undefined || snapshot.readPass === undefined) {
+    for (const range of ranges) yield* snapshot.readRange(range, options);
+    return;
+  }
+  for await (const { batch } of snapshot.readPass(pass, options)) yield batch;
 }

@@ -51,6 +51,8 @@ interface Run extends ArchivePorts {
   readonly progress: ArchiveProgress;
   readonly spool: Spool | null;
   readonly sink: LogSink;
+  /** What this run has seen of its log: not there yet, begun by this run, or there. */
+  seen: 'nothing' | 'begun' | 'log';
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
@@ -65,7 +67,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
   const { outage } = options;
   const spool = outage.policy === 'spool' ? spoolingSink(ports.vault, outage, progress) : null;
   const run: Run = {
-    ...{ ...ports, options, progress, spool, sink: spool ?? vaultSink(ports.vault) },
+    ...{ ...ports, options, progress, spool, sink: spool ?? vaultSink(ports.vault), seen: 'nothing' },
     note: (message, isGrave, facts = {}) => options.onNote?.({ message, isGrave, facts }),
   };
   try {
@@ -126,6 +128,8 @@ async function runSession(run: Run): Promise<void> {
   const { store, vault, options, progress, spool, sink } = run;
   await spool?.drain();
   const end = await findLogEnd(vault, spool);
+  if (end === null) await requireNew(run);
+  run.seen = end === null ? 'begun' : 'log';
   const until = options.once ? ((await store.feedState?.())?.position ?? null) : undefined;
   const opened = await openFeed(run, end);
   const { feed, begin } = opened;
@@ -147,6 +151,29 @@ async function runSession(run: Run): Promise<void> {
   } finally {
     await feed.close();
   }
+}
+
+/**
+ * An empty vault is one in which a log may begin, or the folder where one is mounted as a rule. To begin anew would make the
+ * store forget what it keeps for the log that is elsewhere.
+ */
+async function requireNew({ store, vault, seen }: Run): Promise<void> {
+  if (seen === 'begun') return;
+  if (seen === 'log') {
+    throw new BackupError('vault_unreachable', `the log is no longer in ${vault.address}`, {
+      hint: 'is the vault mounted?',
+    });
+  }
+  const state = (await store.feedState?.()) ?? null;
+  if (state?.acknowledged == null) return;
+  throw new BackupError(
+    'would_overwrite',
+    `${store.address} keeps changes for a log, and in ${vault.address} there is none`,
+    {
+      hint: 'name the vault of that log (is it mounted?); to begin a new log instead, first run `eventcore archive --drop-slot`',
+      facts: { acknowledged: positionText(state.acknowledged), retainedBytes: state.retainedBytes },
+    },
+  );
 }
 
 interface Opened {

@@ -97,7 +97,6 @@ function isOutage(error: unknown): error is BackupError {
 
 /** A move that died behind its first half left the object in both. */
 async function moveOver(from: Vault, to: Vault, name: string): Promise<void> {
-  await to.open({ create: true });
   if ((await to.stat(name)) === null) await copyBetween(from, to, name);
   await from.removeObject(name);
 }

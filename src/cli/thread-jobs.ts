@@ -28,13 +28,13 @@ type JobTable = {
 /** Each loads what it needs itself: a thread starts with every job, and is wanted soon. */
 export const threadJobs: JobTable = {
   async range(input, hooks) {
-    const { backUpRange } = await import('../backup/range.ts');
+    const { backUpRanges } = await import('../backup/range.ts');
     const store = await openStore(input.store);
     const vault = openVault(input.vault);
     try {
       await vault.open({ create: true });
       const reader = await store.joinSnapshot(input.token);
-      const result = await backUpRange({ reader, vault, compressIn: 'inline' }, input.job, hooks);
+      const result = await backUpRanges({ reader, vault, compressIn: 'inline' }, input.job, hooks);
       closeTable(result.table);
       return result;
     } finally {

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   backup_not_found: { exitCode: 3, retryable: false },
   no_backups: { exitCode: 3, retryable: false },
   no_restore_point: { exitCode: 3, retryable: false },
+  stream_not_found: { exitCode: 3, retryable: false },
   damaged: { exitCode: 4, retryable: false },
   verification_failed: { exitCode: 4, retryable: false },
   store_diverged: { exitCode: 4, retryable: false },

@@ -65,6 +65,12 @@ export interface EventStore {
   joinRestore(token: string): Promise<BatchWriter>;
 
   /**
+   * Starts to add what is missing of some streams to a store that is in use, without touching anything that is there. Throws
+   * `not_an_event_store`.
+   */
+  openMerge(options: MergeOptions): Promise<MergeSession>;
+
+  /**
    * Follows what is committed from now on, or from where a log in a vault ends. Prepares the store for it where that is
    * needed (PostgreSQL: publication and slot).
    */
@@ -114,7 +120,22 @@ export interface BatchReader {
     options: { batchBytes: number; signal?: AbortSignal },
   ): AsyncIterable<EventBatch>;
 
+  /**
+   * The same of several ranges that `planPasses` put together, one behind the other. Left out: they are read one by one.
+   */
+  readPass?(
+    ranges: readonly StoreRange[],
+    options: { batchBytes: number; signal?: AbortSignal },
+  ): AsyncIterable<RangeBatch>;
+
   close(): Promise<void>;
+}
+
+/** Events of one of several ranges. */
+export interface RangeBatch {
+  /** The place of the range among them. */
+  readonly place: number;
+  readonly batch: EventBatch;
 }
 
 export interface StoreSnapshot extends BatchReader {
@@ -141,6 +162,12 @@ export interface StoreSnapshot extends BatchReader {
    * of about this size, where ranges of one view can be read in a later one too (`planChangesIn`).
    */
   planRanges(parallel: number, rangeBytes?: number): Promise<StoreRange[]>;
+
+  /**
+   * Puts ranges together that are better read in one pass over the store (`readPass`): at most `parallel` passes, of all
+   * these ranges in the order in which they lie there. Null, or left out: ranges are best read one by one.
+   */
+  planPasses?(ranges: readonly StoreRange[], parallel: number): Promise<StoreRange[][] | null>;
 
   /**
    * At most `parallel` ranges that together hold, each once, every event that the view of `since` could not see, and
@@ -254,6 +281,50 @@ export interface RestoreSession {
 
   /** Throws away what was loaded; the target is as it was. Safe to repeat. */
   discard(): Promise<void>;
+}
+
+export interface MergeOptions {
+  /** Only to compare: nothing is locked, and `publish` is not called. */
+  readonly dryRun: boolean;
+}
+
+/** A merge under way. The order of calls is: one writer, compare, publish; or discard at any point. */
+export interface MergeSession {
+  /** Takes all events of the streams, also those that the store has, into a place that no reader sees. */
+  openWriter(): Promise<BatchWriter>;
+
+  /**
+   * Holds what was written against the store, stream by stream in byte order of their names. From the first one on until the
+   * session is over, nobody appends to these streams. To be read to its end.
+   */
+  compare(): AsyncIterable<MergedStream>;
+
+  /**
+   * Adds all events whose version the store lacks, every id, version and time kept, in one transaction: all or none. Only after
+   * a comparison that found no conflict. Throws `version_conflict` when somebody who keeps to no locks was quicker. Gives
+   * how many were added.
+   */
+  publish(): Promise<number>;
+
+  /** Throws away what was written; the store is as it was. Safe to repeat, and after `publish`. */
+  discard(): Promise<void>;
+}
+
+/** What a merge would add to one stream. */
+export interface MergedStream {
+  readonly streamId: string;
+  /** How many events were written of it. */
+  readonly written: number;
+  /** Of those, how many the store lacks, with the first and last of their versions. */
+  readonly missing: number;
+  readonly firstMissing: number | null;
+  readonly lastMissing: number | null;
+  /** The version of the store's last event; null when it has no such stream. */
+  readonly storeLast: number | null;
+  /**
+   * The first written version that cannot be: the store has another event there, or has this event's id at another place.
+   */
+  readonly conflictAt: number | null;
 }
 
 /** What a store or a backup holds of one stream. */

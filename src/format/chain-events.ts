@@ -15,8 +15,10 @@ export interface EventFiles {
 export interface StreamSearch {
   /** Names of the streams that are still wanted; asked anew for each file, and when there are none the search ends. */
   readonly names: () => readonly Uint8Array[] | 'all';
-  /** Takes the events of a chunk that may hold some of them; the batch is valid until it returns. */
-  readonly take: (batch: EventBatch) => void;
+  /** Takes the events of a chunk that may hold some of them; the batch is valid until it has returned, or resolved. */
+  readonly take: (batch: EventBatch) => void | Promise<void>;
+  /** True ends the search. Chunks are then fetched one by one, since the next may not be needed. */
+  readonly isDone?: () => boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,9 +38,12 @@ export async function searchStreams(
       if (names.length === 0) return;
       const entries = await readIndex(vault, folder, file);
       const chunks = chunksOf(entries, names);
-      const { signal } = search;
-      for await (const chunk of fetchChunks(vault, folder + file.name, entries, { chunks, signal })) {
+      const { signal, isDone } = search;
+      const options = { chunks, signal, ahead: isDone === undefined };
+      if (isDone?.()) return;
+      for await (const chunk of fetchChunks(vault, folder + file.name, entries, options)) {
         await withPlain(chunk, file.name, manifest.compression, (plain) => search.take(codec.decode(plain)));
+        if (isDone?.()) return;
       }
     }
   }

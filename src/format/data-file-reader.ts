@@ -47,27 +47,31 @@ export async function readIndex(vault: Vault, folder: string, file: ManifestFile
 export interface FetchOptions {
   /** Numbers of the chunks to fetch, ascending; all when left out. */
   readonly chunks?: readonly number[];
+  /** Whether one window is fetched ahead of the consumer (default), or only what is asked for. */
+  readonly ahead?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Fetches chunks in order, one window ahead of the consumer, and checks their hashes. */
+/** Fetches chunks in order and checks their hashes. */
 export async function* fetchChunks(
   vault: Vault,
   name: string,
   entries: readonly ChunkEntry[],
   options: FetchOptions = {},
 ): AsyncGenerator<FetchedChunk> {
-  const windows = planWindows(entries, options.chunks ?? entries.map((_, number) => number));
+  const isAhead = options.ahead !== false;
+  const wanted = options.chunks ?? entries.map((_, number) => number);
+  const windows = isAhead ? planWindows(entries, wanted) : wanted.map((number) => [number]);
   const fetchWindow = (window: number[]): Promise<Uint8Array> => {
     const first = entries[window[0]!]!;
     const last = entries[window[window.length - 1]!]!;
     return awaitedLater(readPart(vault, name, first.offset, last.offset + last.storedBytes - first.offset));
   };
-  let ahead = windows.length > 0 ? fetchWindow(windows[0]!) : null;
+  let ahead = isAhead && windows.length > 0 ? fetchWindow(windows[0]!) : null;
   for (let i = 0; i < windows.length; i += 1) {
     throwIfAborted(options.signal);
-    const bytes = await ahead!;
-    ahead = i + 1 < windows.length ? fetchWindow(windows[i + 1]!) : null;
+    const bytes = await (ahead ?? fetchWindow(windows[i]!));
+    ahead = isAhead && i + 1 < windows.length ? fetchWindow(windows[i + 1]!) : null;
     const start = entries[windows[i]![0]!]!.offset;
     for (const number of windows[i]!) {
       const entry = entries[number]!;

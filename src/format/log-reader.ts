@@ -3,7 +3,7 @@ import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { Vault } from '../core/vault.ts';
 import { missingPart, SEE_ALL } from './data-file-reader.ts';
-import type { LogFile, LogTimeline } from './log-catalog.ts';
+import { type LogFile, type LogTimeline, readLogCatalog } from './log-catalog.ts';
 import { type BlockHeader, type BlockRole, decodeHeader, decodePrefix, PREFIX_BYTES } from './log-header.ts';
 import { positionText } from './log-name.ts';
 import {
@@ -50,7 +50,8 @@ const WINDOW_BYTES = 64 << 10;
 
 /**
  * The blocks of neighbouring files in order. Throws `damaged` where a digest, the chain of `previous` or the order of
- * positions is broken, `log_gap` where one file does not begin at the end of the one before.
+ * positions is broken, `log_gap` where one file does not begin at the end of the one before. Files that a compaction has joined
+ * since they were listed are read on in the joined one.
  */
 export async function* readLogBlocks(
   vault: Vault,
@@ -161,23 +162,57 @@ function misplaced(
   return null;
 }
 
-function makeSource(vault: Vault, { name, sizeBytes }: LogFile, windowBytes: number): Source {
+function makeSource(vault: Vault, file: LogFile, windowBytes: number): Source {
   let window: Uint8Array = new Uint8Array(0);
   let start = 0;
+  let place: Place = { name: file.name, shift: 0 };
+  const fetch = async (offset: number, length: number): Promise<Uint8Array> => {
+    for (;;) {
+      try {
+        return await vault.readRange(place.name, place.shift + offset, length);
+      } catch (error) {
+        const moved = isBackupError(error, 'vault_object_missing') ? await findJoined(vault, file) : null;
+        if (moved === null || moved.name === place.name) throw error;
+        place = moved;
+      }
+    }
+  };
   return {
     async read(offset, length) {
-      if (offset + length > sizeBytes) throw new BackupError('damaged', 'the file ends inside of it');
+      if (offset + length > file.sizeBytes) throw new BackupError('damaged', 'the file ends inside of it');
       if (offset < start || offset + length > start + window.length) {
-        window = await vault.readRange(
-          name,
-          offset,
-          Math.min(Math.max(length, windowBytes), sizeBytes - offset),
-        );
+        window = await fetch(offset, Math.min(Math.max(length, windowBytes), file.sizeBytes - offset));
         start = offset;
       }
       return window.subarray(offset - start, offset - start + length);
     },
   };
+}
+
+/** Where the bytes of a file lie. */
+interface Place {
+  readonly name: string;
+  readonly shift: number;
+}
+
+/** A compaction may have joined a file with others since it was listed: the same bytes are in a longer one then. */
+async function findJoined(vault: Vault, file: LogFile): Promise<Place | null> {
+  const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1);
+  const timeline = (await readLogCatalog(vault)).find((other) => other.folder === folder);
+  const files = timeline?.spans.flatMap((span) => span.files) ?? [];
+  const joined = files.find(({ from, to }) => from <= file.from && to >= file.to);
+  if (joined === undefined || joined.name === file.name) return null;
+  const source = makeSource(vault, joined, WINDOW_BYTES);
+  const begins = new Set(joined.from === file.from ? [0] : []);
+  for (let offset = 0; offset < joined.sizeBytes; ) {
+    const { header, headerBytes } = await readHeader(source, offset);
+    offset += PREFIX_BYTES + headerBytes;
+    for (const { storedBytes } of header.parts) offset += storedBytes;
+    const shift = offset - file.sizeBytes;
+    if (header.to === file.to && begins.has(shift)) return { name: joined.name, shift };
+    if (header.to === file.from) begins.add(offset);
+  }
+  return null;
 }
 
 async function readHeader(

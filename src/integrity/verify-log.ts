@@ -4,7 +4,7 @@ import type { Problem, ProblemCode, Progress } from '../core/report.ts';
 import { addBatch, makeStreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { chunkEvents } from '../format/chunk-index.ts';
-import { type LogFile, type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
+import type { LogFile, LogTimeline } from '../format/log-catalog.ts';
 import { partOf } from '../format/log-header.ts';
 import { positionText } from '../format/log-name.ts';
 import { type LogBlock, type LogReadOptions, readLogBlocks } from '../format/log-reader.ts';
@@ -64,9 +64,9 @@ export async function verifyLog(
   options: VerifyLogOptions,
 ): Promise<LogVerification> {
   const { folder, spans, gaps } = timeline;
-  const found = noneFound();
+  const found: Found = { problems: [], transactions: 0, events: 0, bytes: 0 };
   for (const message of timeline.problems) report(found, 'log_broken', null, null, message);
-  for (const { files } of spans) await verifySpan(vault, { folder, files }, found, options);
+  for (const { files } of spans) await verifySpan(vault, files, found, options);
   const first = spans[0];
   const last = spans.at(-1);
   return {
@@ -94,93 +94,35 @@ function report(
 /** File by file, so that one that is damaged does not hide what is wrong with the others. */
 async function verifySpan(
   vault: Vault,
-  { folder, files }: { readonly folder: string; readonly files: readonly LogFile[] },
+  files: readonly LogFile[],
   found: Found,
   options: VerifyLogOptions,
 ): Promise<void> {
-  let rest = files;
-  let from = files[0]!.from;
   // Unknown before the first block, and behind a file that could not be read to its end.
   let previous: string | null = null;
-  while (rest.length > 0) {
-    const [file, ...others] = rest as [LogFile, ...LogFile[]];
-    const result = await verifyFile(vault, file, { from, previous, done: found }, options);
-    const joined = result.isMissing ? await joinedSince(vault, folder, from, files.at(-1)!.to) : null;
-    if (joined !== null) {
-      rest = joined;
-      continue;
-    }
-    addFound(found, result.found);
-    previous = result.digest;
-    from = file.to;
-    rest = others;
-  }
-}
-
-/** A compaction may have put files together since they were listed: what holds from here to the end of the span now. */
-async function joinedSince(
-  vault: Vault,
-  folder: string,
-  from: bigint,
-  to: bigint,
-): Promise<LogFile[] | null> {
-  const timeline = (await readLogCatalog(vault)).find((other) => other.folder === folder);
-  const span = timeline?.spans.find((other) => other.from <= from && other.to > from);
-  const files = span?.files.filter((file) => file.to > from && file.from < to) ?? [];
-  return files.length > 0 ? files : null;
-}
-
-interface FileResult {
-  readonly found: Found;
-  /** Of the last block, when all of the file could be read. */
-  readonly digest: string | null;
-  readonly isMissing: boolean;
-}
-
-async function verifyFile(
-  vault: Vault,
-  file: LogFile,
-  { from, previous, done }: { from: bigint; previous: string | null; done: Found },
-  options: VerifyLogOptions,
-): Promise<FileResult> {
-  const found = noneFound();
-  let digest: string | null = null;
-  try {
-    for await (const block of readLogBlocks(vault, [file], { ...readOptions(options), from })) {
-      if (digest === null && previous !== null && block.header.previous !== previous) {
-        report(
-          found,
-          'log_broken',
-          file.name,
-          block.number,
-          `${file.name} does not follow the file before it`,
-        );
+  for (const file of files) {
+    const before = previous;
+    previous = null;
+    try {
+      let digest: string | null = null;
+      for await (const block of readLogBlocks(vault, [file], readOptions(options))) {
+        if (digest === null && before !== null && block.header.previous !== before) {
+          report(
+            found,
+            'log_broken',
+            file.name,
+            block.number,
+            `${file.name} does not follow the file before it`,
+          );
+        }
+        digest = block.digest;
+        await verifyBlock(block, found, options);
       }
-      digest = block.digest;
-      await verifyBlock(block, found, options);
-      reportProgress(done, found, options);
+      previous = digest;
+    } catch (error) {
+      reportDamage(error, file, found);
     }
-    return { found, digest, isMissing: false };
-  } catch (error) {
-    reportDamage(error, file, found);
-    return { found, digest: null, isMissing: (await vault.stat(file.name)) === null };
   }
-}
-
-function noneFound(): Found {
-  return { problems: [], transactions: 0, events: 0, bytes: 0 };
-}
-
-function addFound(total: Found, found: Found): void {
-  total.problems.push(...found.problems);
-  total.transactions += found.transactions;
-  total.events += found.events;
-  total.bytes += found.bytes;
-}
-
-function reportProgress(done: Found, found: Found, { onProgress }: VerifyLogOptions): void {
-  const events = done.events + found.events;
-  onProgress?.({ events, bytes: done.bytes + found.bytes, totalEvents: null, totalBytes: null });
 }
 
 function readOptions({ quick, signal }: VerifyLogOptions): LogReadOptions {
@@ -200,6 +142,7 @@ async function verifyBlock(block: LogBlock, found: Found, options: VerifyLogOpti
   found.transactions += header.transactions - (header.isContinued ? 1 : 0);
   found.events += partOf(header, 'events')?.records ?? 0;
   found.bytes += header.parts.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+  options.onProgress?.({ events: found.events, bytes: found.bytes, totalEvents: null, totalBytes: null });
   if (options.quick) return;
   for (const check of [block.transactions, () => checkEvents(block), block.removals]) {
     try {

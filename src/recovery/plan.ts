@@ -42,7 +42,7 @@ export function planRestore(chain: Chain, target: StoreDescription, replace: boo
   };
 }
 
-function assertFits({ backupId, sealed, store }: Manifest, target: StoreDescription): void {
+export function assertFits({ backupId, sealed, store }: Manifest, target: StoreDescription): void {
   if (sealed) {
     throw new BackupError('key_missing', `backup ${backupId} is sealed`, {
       hint: 'this version opens only backups that are not sealed',

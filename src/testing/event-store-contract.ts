@@ -3,6 +3,7 @@ import { APPEND_CASES } from './event-store/appends.ts';
 import { CHANGE_CASES } from './event-store/changes.ts';
 import { type EventStoreFixture, runCase, type StoreCapabilities } from './event-store/fixture.ts';
 import { LOOK_CASES } from './event-store/looks.ts';
+import { MERGE_CASES } from './event-store/merges.ts';
 import { RESTORE_CASES } from './event-store/restores.ts';
 import { SNAPSHOT_CASES } from './event-store/snapshots.ts';
 
@@ -14,7 +15,10 @@ export interface EventStoreContractOptions {
   setup(): Promise<EventStoreFixture>;
 }
 
-const CASES = [...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES, ...RESTORE_CASES];
+const CASES = [
+  ...[...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES],
+  ...[...RESTORE_CASES, ...MERGE_CASES],
+];
 
 /** Declares (node:test) the cases that every event store must pass. */
 export function eventStoreContract(options: EventStoreContractOptions): void {

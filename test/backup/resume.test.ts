@@ -31,7 +31,7 @@ interface Row {
   readonly event: TestEvent;
 }
 
-function numberedStore(): NumberedStore {
+function numberedStore(inPasses = false): NumberedStore {
   let rows: readonly Row[] = [];
   let next = 0;
   const add = (count: number): void => {
@@ -54,7 +54,7 @@ function numberedStore(): NumberedStore {
     inspect: async () => ({
       ...{ kind: 'postgres', layout: 'eventcore', versionBase: 1, serverVersion: '1', state: 'filled' },
     }),
-    openSnapshot: async () => viewOf(rows, next),
+    openSnapshot: async () => ({ ...viewOf(rows, next), ...(inPasses ? passesOver(rows) : {}) }),
   };
   return {
     store,
@@ -97,13 +97,34 @@ function viewOf(rows: readonly Row[], seen: number): StoreSnapshot {
     estimate: async () => ({ events: null, bytes: null }),
     planRanges: async () => Array.from({ length: PARTS }, (_, index) => ({ index, spec: `${index}` })),
     readRange: async function* ({ spec }: StoreRange) {
-      // Two that the earlier view saw come along, as from transactions that were open then.
-      const [part, since = 0] = spec.split(' ').map(Number);
-      const own = rows.filter(({ number }) => number % PARTS === part && number >= since - 2 * PARTS);
-      if (own.length > 0) yield makeBatch(own.map(({ event }) => event));
+      const own = rowsOf(rows, spec);
+      if (own.length > 0) yield makeBatch(own);
     },
     readCompanions: async function* () {},
     close: async () => {},
+  };
+}
+
+/** Two that the earlier view saw come along with what is new, as from transactions that were open then. */
+function rowsOf(rows: readonly Row[], spec: string): TestEvent[] {
+  const [part, since = 0] = spec.split(' ').map(Number);
+  const own = rows.filter(({ number }) => number % PARTS === part && number >= since - 2 * PARTS);
+  return own.map(({ event }) => event);
+}
+
+/** A store that has its parts read several at once, some events at a time. */
+function passesOver(rows: readonly Row[]): Required<Pick<StoreSnapshot, 'planPasses' | 'readPass'>> {
+  return {
+    planPasses: async (ranges, parallel) => {
+      const half = Math.ceil(ranges.length / 2);
+      return parallel === 1 ? [[...ranges]] : [ranges.slice(0, half), ranges.slice(half)];
+    },
+    readPass: async function* (ranges) {
+      for (const [place, { spec }] of ranges.entries()) {
+        const own = rowsOf(rows, spec);
+        for (let i = 0; i < own.length; i += 4) yield { place, batch: makeBatch(own.slice(i, i + 4)) };
+      }
+    },
   };
 }
 
@@ -129,67 +150,72 @@ async function namesInBackup(vault: Vault): Promise<string[]> {
   const names: string[] = [];
   await searchStreams(vault, [backups.at(-1)!], {
     names: () => 'all',
-    take: (batch) => names.push(...batchRows(batch).map(nameOf)),
+    take: (batch) => {
+      names.push(...batchRows(batch).map(nameOf));
+    },
   });
   return names.sort();
 }
 
-async function callsOfBackup(): Promise<number> {
-  const { store, add } = numberedStore();
+async function callsOfBackup(inPasses = false): Promise<number> {
+  const { store, add } = numberedStore(inPasses);
   add(60);
   const counting = faultyVault(memoryVault(), {});
   await backUp(store, counting.vault, 'counting');
   return counting.calls();
 }
 
-describe('a backup that dies at any call of the vault', () => {
-  it('is followed by one that holds each event once, whether it was taken up or begun anew', async () => {
-    const calls = await callsOfBackup();
-    assert.ok(calls > 40);
-    let takenUp = 0;
-    for (let failAt = 1; failAt <= calls; failAt += 1) {
-      const { store, add, names } = numberedStore();
-      add(60);
-      const vault = memoryVault();
-      await assert.rejects(backUp(store, faultyVault(vault, { failAt, forGood: true }).vault, 'dead run'));
-      add(21);
-      const { resumed, manifest } = await backUp(store, vault, 'new run');
-      if (resumed !== null) takenUp += 1;
-      assert.deepEqual(await namesInBackup(vault), names(), `call ${failAt}`);
-      assert.equal(manifest.totalEvents, 81);
-      const own = (await objectNames(vault)).filter((name) => name.includes(manifest.backupId));
-      assert.ok(!own.some((name) => name.includes('attempt-')), own.join(' '));
-    }
-    assert.ok(takenUp > 20, `${takenUp} of ${calls} were taken up`);
-  });
-
-  it('loses nothing either when the run that takes it up dies at any call', async () => {
-    const died = await callsOfBackup();
-    let thrice = 0;
-    for (const firstAt of [Math.floor(died * 0.5), Math.floor(died * 0.9)]) {
-      for (let failAt = firstAt % 2; ; failAt += 2) {
-        const { store, add, names } = numberedStore();
+for (const inPasses of [false, true]) {
+  const how = inPasses ? 'that reads several parts in one pass' : 'that reads part by part';
+  describe(`a backup ${how} and dies at any call of the vault`, () => {
+    it('is followed by one that holds each event once, whether it was taken up or begun anew', async () => {
+      const calls = await callsOfBackup(inPasses);
+      assert.ok(calls > 40);
+      let takenUp = 0;
+      for (let failAt = 1; failAt <= calls; failAt += 1) {
+        const { store, add, names } = numberedStore(inPasses);
         add(60);
         const vault = memoryVault();
-        await assert.rejects(
-          backUp(store, faultyVault(vault, { failAt: firstAt, forGood: true }).vault, 'one'),
-        );
+        await assert.rejects(backUp(store, faultyVault(vault, { failAt, forGood: true }).vault, 'dead run'));
         add(21);
-        const second = backUp(store, faultyVault(vault, { failAt, forGood: true }).vault, 'two');
-        const isDone = await second.then(
-          () => true,
-          () => false,
-        );
-        if (isDone) break;
-        add(10);
-        const { resumed } = await backUp(store, vault, 'three');
-        if (resumed !== null) thrice += 1;
-        assert.deepEqual(await namesInBackup(vault), names(), `calls ${firstAt} and ${failAt}`);
+        const { resumed, manifest } = await backUp(store, vault, 'new run');
+        if (resumed !== null) takenUp += 1;
+        assert.deepEqual(await namesInBackup(vault), names(), `call ${failAt}`);
+        assert.equal(manifest.totalEvents, 81);
+        const own = (await objectNames(vault)).filter((name) => name.includes(manifest.backupId));
+        assert.ok(!own.some((name) => name.includes('attempt-')), own.join(' '));
       }
-    }
-    assert.ok(thrice > 20, `${thrice} were taken up after a second death`);
+      assert.ok(takenUp > 20, `${takenUp} of ${calls} were taken up`);
+    });
+
+    it('loses nothing either when the run that takes it up dies at any call', async () => {
+      const died = await callsOfBackup(inPasses);
+      let thrice = 0;
+      for (const firstAt of [Math.floor(died * 0.5), Math.floor(died * 0.9)]) {
+        for (let failAt = firstAt % 2; ; failAt += 2) {
+          const { store, add, names } = numberedStore(inPasses);
+          add(60);
+          const vault = memoryVault();
+          await assert.rejects(
+            backUp(store, faultyVault(vault, { failAt: firstAt, forGood: true }).vault, 'one'),
+          );
+          add(21);
+          const second = backUp(store, faultyVault(vault, { failAt, forGood: true }).vault, 'two');
+          const isDone = await second.then(
+            () => true,
+            () => false,
+          );
+          if (isDone) break;
+          add(10);
+          const { resumed } = await backUp(store, vault, 'three');
+          if (resumed !== null) thrice += 1;
+          assert.deepEqual(await namesInBackup(vault), names(), `calls ${firstAt} and ${failAt}`);
+        }
+      }
+      assert.ok(thrice > 20, `${thrice} were taken up after a second death`);
+    });
   });
-});
+}
 
 describe('an attempt whose store was changed', () => {
   const cases: readonly (readonly [string, (store: NumberedStore) => void, RegExp])[] = [
@@ -213,6 +239,22 @@ describe('an attempt whose store was changed', () => {
       assert.deepEqual((await readCatalog(vault)).unfinished, []);
     });
   }
+});
+
+describe('parts that are read in one pass', () => {
+  it('have an event file each, with the events of their own; one without events has none', async () => {
+    const { store, add, remove } = numberedStore(true);
+    add(60);
+    for (let number = 1; number < 60; number += PARTS) remove(number);
+    const vault = memoryVault();
+    const { manifest } = await backUp(store, vault, 'run');
+    const files = manifest.files.filter(({ role }) => role === 'events');
+    assert.deepEqual(
+      files.map(({ name, records }) => [name.slice(0, 12), records]),
+      [1, 3, 4].map((number) => [`events-${String(number).padStart(5, '0')}`, 15]),
+    );
+    assert.equal(manifest.totalEvents, 45);
+  });
 });
 
 describe('a run that is named', () => {
@@ -249,7 +291,7 @@ describe('a finished file', () => {
       limits,
     };
     const sound = await readKeptFile(vault, job);
-    assert.deepEqual(sound.file, file);
+    assert.deepEqual(sound.files, [file]);
     assert.equal(sound.facts.events, file.records);
     for (const name of [file.name, file.index.name]) {
       const bytes = await readObject(vault, folder + name);
@@ -257,11 +299,11 @@ describe('a finished file', () => {
         const changed = Buffer.from(bytes);
         changed[at]! ^= 2;
         await overwrite(vault, folder + name, changed);
-        assert.equal((await readKeptFile(vault, job)).file, null, `${name}, byte ${at}`);
+        assert.deepEqual((await readKeptFile(vault, job)).files, [], `${name}, byte ${at}`);
       }
       await overwrite(vault, folder + name, bytes);
     }
     await vault.removeObject(folder + file.index.name);
-    assert.equal((await readKeptFile(vault, job)).file, null);
+    assert.deepEqual((await readKeptFile(vault, job)).files, []);
   });
 });

@@ -8,7 +8,15 @@ import { type LogReadOptions, lastBlock, readLogBlocks } from '../../src/format/
 import { openLogFile, writeLogFile } from '../../src/format/log-writer.ts';
 import { batchRows } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
-import { changes, encodeBlocks, FOLDER, onlyTimeline, SOURCE, writeSampleLog } from './log-batches.ts';
+import {
+  changes,
+  encodeBlocks,
+  FOLDER,
+  onlyTimeline,
+  readChanges,
+  SOURCE,
+  writeSampleLog,
+} from './log-batches.ts';
 
 async function readAll(
   vault: Vault,
@@ -126,4 +134,29 @@ test('names of a log say what they hold, and nothing else is a name', () => {
   ]) {
     assert.equal(parseLogName(other), null);
   }
+});
+
+test('files that a compaction joins while they are read are read on in the joined one', async () => {
+  const vault = memoryVault();
+  await writeSampleLog(vault);
+  const before = await readAll(vault);
+  const { spans } = await onlyTimeline(vault);
+  const files = spans[0]!.files;
+  const bytes = await Promise.all(files.map(({ name, sizeBytes }) => vault.readRange(name, 0, sizeBytes)));
+  const versions: number[] = [];
+  const commits: bigint[] = [];
+  for await (const block of readLogBlocks(vault, files, { windowBytes: 64 })) {
+    if (block.file === files[1] && (await vault.stat(files[1]!.name)) !== null) {
+      const joined = await vault.createObject(FOLDER + logFileName(10n, 50n));
+      await joined.write(Buffer.concat(bytes));
+      await joined.commit();
+      for (const { name } of files) await vault.removeObject(name);
+    }
+    commits.push(...(await block.transactions()).commits);
+    const events = await block.events();
+    if (events !== null) versions.push(...batchRows(events).map(({ version }) => version));
+  }
+  assert.deepEqual({ commits, versions }, before);
+  await vault.removeObject(FOLDER + logFileName(10n, 50n));
+  await assert.rejects(readChanges(vault, files), { code: 'damaged', message: /is missing/ });
 });

@@ -64,7 +64,7 @@ export function addArchiveCommand(program: Command, start: Start): void {
     .addOption(COMPRESSION)
     .option('--level <n>', levelHelp(), readLevel)
     .option('--drop-slot', 'capture nothing: make the store forget the feed, so that it keeps no more for it')
-    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 7, 130]))
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 7, 9, 130]))
     .action((flags: ArchiveFlags) =>
       start(
         (context) => (flags.dropSlot ? dropSlot(context) : runArchive(context, flags, status)),

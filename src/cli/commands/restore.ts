@@ -23,6 +23,7 @@ import {
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
+import { assertStreamFlags, mergeIntoStore, restoreSingle, streamOption } from './restore-streams.ts';
 
 interface RestoreFlags extends PointFlags {
   readonly to: string;
@@ -30,6 +31,8 @@ interface RestoreFlags extends PointFlags {
   readonly checkpoints: CheckpointPolicy;
   readonly dryRun?: true;
   readonly parallel?: number;
+  readonly stream?: readonly string[];
+  readonly merge?: true;
 }
 
 const CHECKPOINT_POLICIES: readonly CheckpointPolicy[] = ['keep', 'clamp', 'reset'];
@@ -53,6 +56,8 @@ export function addRestoreCommand(program: Command, start: Start): void {
         .choices(CHECKPOINT_POLICIES)
         .default('keep'),
     )
+    .addOption(streamOption())
+    .option('--merge', 'the target is in use: only what it lacks is added, or it is refused')
     .option('--dry-run', 'print what would be done, and change nothing')
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .addHelpText(
@@ -64,6 +69,8 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --to sqlite:./restored.db --before-event 0193a6e2-8f31-7c55-9d0a-4b6f1e2a7c3d',
           'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
           'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
+          'eventcore restore --to sqlite:./one.db --stream order-17',
+          'eventcore restore --to postgres://restore@db.example/shop --stream order-17 --merge --dry-run',
         ],
         [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 130],
       ),
@@ -74,13 +81,18 @@ export function addRestoreCommand(program: Command, start: Start): void {
 }
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
+  assertStreamFlags(flags);
   const settings = await context.settings();
   return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const point = await choosePoint(context, vault, await readCatalog(vault), flags);
     return withStore(flags.to, (target) =>
       namingTheFlag(settings, flags, target, async () => {
+        const work = { vault, point, target };
+        if (flags.merge) return mergeIntoStore(context, flags, work);
+        if (flags.stream !== undefined)
+          return restoreSingle(context, { ...flags, stream: flags.stream }, work);
         if (flags.dryRun) return planOnly(context, flags, point, target);
-        return restorePoint(context, flags, { vault, point, target });
+        return restorePoint(context, flags, work);
       }),
     );
   });
@@ -100,8 +112,15 @@ async function namingTheFlag(
     const isSource = settings.store !== null && isSameStore(settings.store, flags.to);
     const what = isSource ? 'is the configured store itself and holds events' : 'is not empty';
     throw new BackupError('target_not_empty', `the target ${target.address} ${what}`, {
-      hint: 'restore into an empty place, or pass --replace to throw away what is there (try it with --dry-run first)',
-      facts: { ...cause.facts, flag: '--replace', isConfiguredStore: isSource },
+      hint:
+        flags.stream === undefined
+          ? 'restore into an empty place, or pass --replace to throw away what is there (try it with --dry-run first)'
+          : 'pass --merge to add what it lacks of the streams, or restore into an empty place (try it with --dry-run first)',
+      facts: {
+        ...cause.facts,
+        flag: flags.stream === undefined ? '--replace' : '--merge',
+        isConfiguredStore: isSource,
+      },
       cause,
     });
   }

@@ -53,7 +53,7 @@ export function openMemoryRestore(state: MemoryState, { replace }: RestoreSessio
   };
 }
 
-function openWriter(loaded: MemoryEvent[]): BatchWriter {
+export function openWriter(loaded: MemoryEvent[]): BatchWriter {
   let written: MemoryEvent[] = [];
   return {
     write: async (batch) => {
@@ -77,7 +77,7 @@ function hasPlace({ table, values }: CompanionRow): boolean {
   );
 }
 
-function assertUnique(events: readonly MemoryEvent[]): void {
+export function assertUnique(events: readonly MemoryEvent[]): void {
   const ids = new Set<string>();
   const versions = new Set<string>();
   for (const { id, stream, version } of events) {

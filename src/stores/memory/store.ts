@@ -15,6 +15,7 @@ import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
 import { newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
+import { openMemoryMerge } from './merge.ts';
 import { openMemoryRestore } from './restore.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
 import { compareBytes, summarise } from './summaries.ts';
@@ -67,6 +68,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     openSnapshot: async () => openSnapshot(events(), state.companions),
     joinSnapshot: async () => {
       throw notShared();
+    },
+    openMerge: async () => {
+      events();
+      return openMemoryMerge(state, {
+        now,
+        onCommit: () => {
+          for (const feed of feeds) feed.ring();
+        },
+      });
     },
     openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
     joinRestore: async () => {

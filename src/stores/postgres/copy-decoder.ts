@@ -12,6 +12,8 @@ import { type EventBatch, MAX_VERSION, makeSpans, NULL_LENGTH, type Spans } from
 export interface CopyDecoder {
   /** Size of the buffer but for rows that are larger. */
   readonly batchBytes: number;
+  /** Rows end with their place in the table, its ctid. */
+  readonly hasPlaces: boolean;
   readonly forward: (message: Buffer) => void;
   bytes: Uint8Array;
   view: DataView;
@@ -28,8 +30,14 @@ export interface CopyDecoder {
   columns: BatchColumns;
 }
 
+/** A batch, and of each row the block of the table that holds it; no blocks where rows came without their places. */
+export interface CopyBatch extends EventBatch {
+  readonly blocks: Uint32Array;
+}
+
 export interface BatchColumns {
   readonly capacity: number;
+  readonly blocks: Uint32Array;
   readonly id: Spans;
   readonly stream: Spans;
   readonly type: Spans;
@@ -43,6 +51,8 @@ const SIGNATURE = Uint8Array.from([0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xf
 /** Signature, flags, length of the header extension. */
 const HEADER_BYTES = SIGNATURE.length + 8;
 const FIELDS = 7;
+/** Behind the others, where it was asked for. */
+const PLACE = 7;
 const ID = 0;
 const STREAM = 1;
 const VERSION = 2;
@@ -52,6 +62,8 @@ const METADATA = 5;
 const TIME = 6;
 const UUID_BYTES = 16;
 const INT8_BYTES = 8;
+/** The number of the block, then two bytes for the place in it. */
+const TID_BYTES = 6;
 /** Stands before the text of every jsonb value; PostgreSQL knows only 1. */
 const JSONB_VERSION = 1;
 /** Spans have 32 bits, and PostgreSQL sends no row of more than about 1 GiB. */
@@ -66,11 +78,13 @@ const LEAST_ROOM_SHARE = 16;
 export function makeCopyDecoder(
   batchBytes: number,
   forward: (message: Buffer) => void = () => undefined,
+  hasPlaces = false,
 ): CopyDecoder {
   const size = Math.max(batchBytes, LEAST_BUFFER_BYTES);
   const bytes = new Uint8Array(size);
   return {
     batchBytes: size,
+    hasPlaces,
     forward,
     bytes,
     view: new DataView(bytes.buffer),
@@ -80,13 +94,14 @@ export function makeCopyDecoder(
     rows: 0,
     needed: 0,
     stage: 'header',
-    columns: makeColumns(1024),
+    columns: makeColumns(1024, hasPlaces),
   };
 }
 
-export function makeColumns(capacity: number): BatchColumns {
+export function makeColumns(capacity: number, hasPlaces = false): BatchColumns {
   return {
     capacity,
+    blocks: new Uint32Array(hasPlaces ? capacity : 0),
     id: makeSpans(capacity),
     stream: makeSpans(capacity),
     type: makeSpans(capacity),
@@ -103,7 +118,7 @@ export function room(decoder: CopyDecoder): Uint8Array {
 }
 
 /** Reads the `length` bytes that were put at the start of `room`. Gives a batch when it is time to take one. */
-export function received(decoder: CopyDecoder, length: number): EventBatch | null {
+export function received(decoder: CopyDecoder, length: number): CopyBatch | null {
   decoder.used += length;
   while (readMessage(decoder));
   const free = decoder.bytes.length - decoder.used;
@@ -114,18 +129,18 @@ export function received(decoder: CopyDecoder, length: number): EventBatch | nul
 }
 
 /** The rows that came after the last batch, when nothing more will come; null when there are none. */
-export function lastRows(decoder: CopyDecoder): EventBatch | null {
+export function lastRows(decoder: CopyDecoder): CopyBatch | null {
   return decoder.rows > 0 ? batchOfRows(decoder) : null;
 }
 
-function batchOfRows(decoder: CopyDecoder): EventBatch {
+function batchOfRows(decoder: CopyDecoder): CopyBatch {
   const { rows, bytes, columns } = decoder;
   decoder.rows = 0;
   return batchOver(bytes, columns, rows);
 }
 
 /** The first `count` events of the columns. */
-export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: number): EventBatch {
+export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: number): CopyBatch {
   return {
     count,
     bytes,
@@ -139,6 +154,7 @@ export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: numbe
     times: columns.times,
     timeTexts: null,
     jsonIsCompact: true,
+    blocks: columns.blocks,
   };
 }
 
@@ -201,12 +217,12 @@ function readHeader(decoder: CopyDecoder, start: number, end: number): number {
 }
 
 /** Starts and lengths of the fields of the row being read. */
-const starts = new Int32Array(FIELDS);
-const lengths = new Int32Array(FIELDS);
+const starts = new Int32Array(FIELDS + 1);
+const lengths = new Int32Array(FIELDS + 1);
 
 /** Reads the row at `at`, which must end before `end`. Gives its end. */
 function readRow(decoder: CopyDecoder, at: number, end: number): number {
-  const { view } = decoder;
+  const { view, hasPlaces } = decoder;
   if (decoder.stage === 'ended') throw broken('a row behind the last one');
   const fields = end - at < 2 ? 0 : view.getInt16(at);
   let next = at + 2;
@@ -214,8 +230,8 @@ function readRow(decoder: CopyDecoder, at: number, end: number): number {
     decoder.stage = 'ended';
     return next;
   }
-  if (fields !== FIELDS) throw broken(`a row of ${fields} fields`);
-  for (let field = 0; field < FIELDS; field += 1) {
+  if (fields !== (hasPlaces ? FIELDS + 1 : FIELDS)) throw broken(`a row of ${fields} fields`);
+  for (let field = 0; field < fields; field += 1) {
     const length = end - next < 4 ? -2 : view.getInt32(next);
     if (length < -1 || length > end - next - 4) throw broken(`a field of ${length} bytes`);
     starts[field] = next + 4;
@@ -228,8 +244,12 @@ function readRow(decoder: CopyDecoder, at: number, end: number): number {
 
 function keepRow(decoder: CopyDecoder): void {
   const row = decoder.rows;
-  if (row === decoder.columns.capacity) decoder.columns = growColumns(decoder.columns);
+  if (row === decoder.columns.capacity) decoder.columns = growColumns(decoder.columns, decoder.hasPlaces);
   const { columns, view } = decoder;
+  if (decoder.hasPlaces) {
+    requireLength(PLACE, TID_BYTES);
+    columns.blocks[row] = view.getUint32(starts[PLACE]!);
+  }
   requireLength(ID, UUID_BYTES);
   requireLength(VERSION, INT8_BYTES);
   requireLength(TIME, INT8_BYTES);
@@ -271,8 +291,9 @@ export function readVersion(view: DataView, at: number): number {
   throw new BackupError('store_unsupported', `version ${view.getBigInt64(at)} is outside ±(2^53 − 1)`);
 }
 
-export function growColumns(from: BatchColumns): BatchColumns {
-  const to = makeColumns(from.capacity * 2);
+export function growColumns(from: BatchColumns, hasPlaces = false): BatchColumns {
+  const to = makeColumns(from.capacity * 2, hasPlaces);
+  to.blocks.set(from.blocks);
   for (const name of ['id', 'stream', 'type', 'data', 'metadata'] as const) {
     to[name].starts.set(from[name].starts);
     to[name].lengths.set(from[name].lengths);

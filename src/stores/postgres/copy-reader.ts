@@ -1,19 +1,25 @@
 import type pg from 'pg';
-import type { EventBatch } from '../../core/event-batch.ts';
-import { lastRows, makeCopyDecoder, received, requireEnd, room } from './copy-decoder.ts';
+import { type CopyBatch, lastRows, makeCopyDecoder, received, requireEnd, room } from './copy-decoder.ts';
 import { divert } from './divertible-socket.ts';
 
+export interface CopyOptions {
+  readonly batchBytes: number;
+  /** The ctid of each row is asked for too, behind the columns. */
+  readonly hasPlaces?: boolean;
+}
+
 /**
- * Runs a COPY … TO STDOUT (FORMAT binary) of the events table and gives its rows in batches. The server is kept waiting
+ * Runs a COPY … TO STDOUT (FORMAT binary) of the events table and gives its rows in batches. Other statements may stand
+ * before and behind it. The server is kept waiting
  * while a batch is looked at. Throws what the server said; the connection is then of no more use, nor is it when the
  * iteration ends early.
  */
 export async function* readCopy(
   client: pg.Client,
   sql: string,
-  batchBytes: number,
-): AsyncGenerator<EventBatch> {
-  const copy = startCopy(client, sql, batchBytes);
+  options: CopyOptions,
+): AsyncGenerator<CopyBatch> {
+  const copy = startCopy(client, sql, options);
   try {
     for (let batch = await copy.next(); batch !== null; batch = await copy.next()) yield batch;
   } finally {
@@ -23,19 +29,19 @@ export async function* readCopy(
 
 interface RunningCopy {
   /** The next batch; null behind the last one. */
-  next(): Promise<EventBatch | null>;
+  next(): Promise<CopyBatch | null>;
   end(): void;
 }
 
-function startCopy(client: pg.Client, sql: string, batchBytes: number): RunningCopy {
+function startCopy(client: pg.Client, sql: string, { batchBytes, hasPlaces }: CopyOptions): RunningCopy {
   const state = {
-    batch: null as EventBatch | null,
+    batch: null as CopyBatch | null,
     isPaused: false,
     isDone: false,
     failure: null as unknown,
     wake: (): void => undefined,
   };
-  const decoder = makeCopyDecoder(batchBytes, (message) => diversion.toDriver(message));
+  const decoder = makeCopyDecoder(batchBytes, (message) => diversion.toDriver(message), hasPlaces);
   const diversion = divert(client, {
     room: () => room(decoder),
     received: (length) => {

@@ -28,6 +28,8 @@ interface OpenCopy {
   readonly stream: CopyStreamQuery;
   /** It is in a transaction of its own. */
   readonly alone: boolean;
+  /** The connection is this writer's, and ends with it. */
+  readonly owns: boolean;
   readonly encoder: CopyEncoder;
   /** The chunks sent last: the server names a refused row by its number only, and some time after it was sent. */
   readonly sent: CopyChunk[];
@@ -53,6 +55,23 @@ export async function openCopyWriter(
   const client = await openBulkConnection(database);
   const table = qualified(stagingSchema, EVENTS.name);
   if (alone) await client.query(`BEGIN; TRUNCATE ${table}`);
+  return startCopy({ database, client, table, alone, owns: true });
+}
+
+/** A writer into a table of a session that goes on after it; what is aborted ends the session. */
+export function openCopy(database: Database, client: pg.Client, table: string): Promise<BatchWriter> {
+  return startCopy({ database, client, table, alone: false, owns: false });
+}
+
+async function startCopy({
+  database,
+  client,
+  table,
+  alone,
+  owns,
+}: Pick<OpenCopy, 'database' | 'client' | 'alone' | 'owns'> & {
+  readonly table: string;
+}): Promise<BatchWriter> {
   const options = `FORMAT binary${alone ? ', FREEZE' : ''}`;
   const stream = client.query(copyFrom(`COPY ${table} (${columnNames(EVENTS)}) FROM STDIN (${options})`));
   const encoder = makeCopyEncoder();
@@ -61,6 +80,7 @@ export async function openCopyWriter(
     client,
     stream,
     alone,
+    owns,
     encoder,
     sent: [],
     sentBytes: 0,
@@ -113,7 +133,7 @@ async function finish(copy: OpenCopy): Promise<void> {
     copy.stream.end();
   });
   if (copy.alone) await copy.client.query('COMMIT');
-  await endConnection(copy.database, copy.client);
+  if (copy.owns) await endConnection(copy.database, copy.client);
 }
 
 async function sendChunk(copy: OpenCopy, chunk: CopyChunk): Promise<void> {

@@ -7,6 +7,7 @@ import { findPeculiarities } from './peculiarities.ts';
 import { createMissing, createTable, triggerSql } from './schema.ts';
 import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
 import { STAGED_OPTIONS } from './staging.ts';
+import { disableTriggers, enableTriggers } from './triggers.ts';
 
 export interface Publication {
   readonly targetSchema: string;
@@ -68,31 +69,16 @@ async function moveStagedTable(
   await writeGrants(client, target, grants);
 }
 
-/** How pg_trigger says that a trigger fires, and how ALTER TABLE does. */
-const ENABLING: Readonly<Record<string, string>> = {
-  O: 'ENABLE TRIGGER',
-  A: 'ENABLE ALWAYS TRIGGER',
-  R: 'ENABLE REPLICA TRIGGER',
-  D: 'DISABLE TRIGGER',
-};
-
 async function copyStagedRows(
   client: pg.Client,
   { targetSchema, stagingSchema, replace }: Publication,
 ): Promise<void> {
   const target = qualified(targetSchema, EVENTS.name);
-  const { rows: triggers } = await client.query<{ name: string; state: string }>(
-    `SELECT tgname AS name, tgenabled AS state FROM pg_trigger
-      WHERE tgrelid = $1::regclass AND NOT tgisinternal`,
-    [target],
-  );
   // They would renumber the events, and refuse to let the old ones go.
-  await client.query(`ALTER TABLE ${target} DISABLE TRIGGER USER`);
+  const triggers = await disableTriggers(client, target);
   if (replace) await client.query(`TRUNCATE ${target}`);
   const columns = columnNames(EVENTS);
   const staged = qualified(stagingSchema, EVENTS.name);
   await client.query(`INSERT INTO ${target} (${columns}) SELECT ${columns} FROM ${staged}`);
-  for (const { name, state } of triggers) {
-    await client.query(`ALTER TABLE ${target} ${ENABLING[state]!} ${pg.escapeIdentifier(name)}`);
-  }
+  await enableTriggers(client, target, triggers);
 }

@@ -3,7 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { StoreRange, StreamTail } from '../../core/event-store.ts';
 
 /** Blocks of the events table from `from` (inclusive) to `to` (exclusive, null: to the end). */
-interface BlockRange {
+export interface BlockRange {
   readonly from: number;
   readonly to: number | null;
   /** Only rows that the view of this pg_snapshot could not see, and perhaps some that it saw. */
@@ -14,7 +14,7 @@ interface TailsRange {
   readonly tails: readonly (readonly [stream: string, fromVersion: number])[];
 }
 
-const BLOCK_BYTES = 8192;
+export const BLOCK_BYTES = 8192;
 /** Below this a further connection costs more than it saves. */
 const MIN_RANGE_BLOCKS = 256;
 
@@ -67,7 +67,8 @@ export function narrowRanges(ranges: readonly StoreRange[], since: string): Stor
   return joined.map((range, index) => ({ index, spec: JSON.stringify(range) }));
 }
 
-function blocksOf({ spec }: StoreRange): BlockRange {
+/** Throws `usage` when it is no range of blocks. */
+export function blocksOf({ spec }: StoreRange): BlockRange {
   const range = parseSpec(spec);
   if ('from' in range) return range;
   throw new BackupError('usage', `${JSON.stringify(spec)} is no range of blocks`);
@@ -96,14 +97,19 @@ export function rangeSource(range: StoreRange, table: string): string {
   return 'tails' in spec ? tailsSource(spec, table) : `FROM ${table} ${blocksCondition(spec)}`;
 }
 
-function blocksCondition({ from, to, since }: BlockRange): string {
-  const conditions = [
+function blocksCondition(range: BlockRange): string {
+  const conditions = conditionsOf(range);
+  return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+}
+
+/** To be joined by AND; none for the whole table. */
+export function conditionsOf({ from, to, since }: BlockRange): string[] {
+  return [
     // A condition on all blocks costs a tenth of the reading.
     ...(from === 0 ? [] : [`ctid >= '(${from},0)'`]),
     ...(to === null ? [] : [`ctid < '(${to},0)'`]),
     ...(since === undefined ? [] : [sinceCondition(since)]),
   ];
-  return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
 }
 
 /**

@@ -1,11 +1,12 @@
 import type pg from 'pg';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
-import type { EventBatch } from '../../core/event-batch.ts';
-import type { BatchReader, StoreRange } from '../../core/event-store.ts';
+import type { BatchReader, RangeBatch, StoreRange } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
+import { makeCutter, passSource, passStatements } from './pass.ts';
 import { rangeSource } from './range.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 
@@ -29,19 +30,24 @@ export async function joinReader(database: Database, token: SnapshotToken): Prom
 }
 
 export interface PreparedReader extends BatchReader {
+  readonly readPass: NonNullable<BatchReader['readPass']>;
   /** Opens connections for this many ranges: the server then begins to read each as soon as it is asked for. */
   readonly prepare: (ranges: number) => Promise<void>;
 }
 
 /** Reads with the `idle` connections, and opens more when ranges are read at the same time. */
 export function readerOver(database: Database, token: SnapshotToken, idle: pg.Client[] = []): PreparedReader {
+  const { schema } = database.address;
+  const source: Source = { database, token, idle };
   return {
     prepare: async (ranges) => {
       const missing = Math.max(0, ranges - idle.length);
       const opening = Array.from({ length: missing }, () => joinedConnection(database, token));
       idle.push(...(await Promise.all(opening)));
     },
-    readRange: (range, options) => readRange(database, token, idle, range, options),
+    readRange: (range, options) =>
+      copyRows(source, { sql: rangeSql(schema, range), hasPlaces: false, ...options }),
+    readPass: (ranges, options) => readPass(source, ranges, options),
     close: async () => {
       // A server process takes its time to give back the memory that it has looked at.
       await Promise.all(idle.splice(0).map((client) => endConnection(database, client)));
@@ -91,15 +97,29 @@ async function joinSnapshot(client: pg.Client, token: SnapshotToken): Promise<vo
   }
 }
 
-async function* readRange(
-  database: Database,
-  token: SnapshotToken,
-  idle: pg.Client[],
-  range: StoreRange,
-  options: { batchBytes: number; signal?: AbortSignal },
-): AsyncGenerator<EventBatch> {
+interface Source {
+  readonly database: Database;
+  readonly token: SnapshotToken;
+  readonly idle: pg.Client[];
+}
+
+type ReadOptions = Parameters<BatchReader['readRange']>[1];
+
+async function* readPass(
+  source: Source,
+  ranges: readonly StoreRange[],
+  options: ReadOptions,
+): AsyncGenerator<RangeBatch> {
+  const cut = makeCutter(ranges);
+  const sql = passSql(source.database.address.schema, ranges);
+  for await (const batch of copyRows(source, { sql, hasPlaces: true, ...options })) yield* cut(batch);
+}
+
+async function* copyRows(
+  { database, token, idle }: Source,
+  { sql, ...options }: ReadOptions & { readonly sql: string; readonly hasPlaces: boolean },
+): AsyncGenerator<CopyBatch> {
   throwIfAborted(options.signal);
-  const sql = copySql(database.address.schema, range);
   const client = idle.pop() ?? (await joinedConnection(database, token));
   // An aborted COPY leaves its connection unusable, so everything but a full read ends it.
   const drop = (): void => dropConnection(database, client);
@@ -107,7 +127,7 @@ async function* readRange(
   let whole = false;
   try {
     throwIfAborted(options.signal);
-    for await (const batch of readCopy(client, sql, options.batchBytes)) {
+    for await (const batch of readCopy(client, sql, options)) {
       yield batch;
       // What was received before the abort could still be a whole COPY.
       throwIfAborted(options.signal);
@@ -123,7 +143,15 @@ async function* readRange(
   }
 }
 
-function copySql(schema: string, range: StoreRange): string {
-  const source = rangeSource(range, qualified(schema, EVENTS.name));
-  return `COPY (SELECT ${columnNames(EVENTS)} ${source}) TO STDOUT (FORMAT binary)`;
+function rangeSql(schema: string, range: StoreRange): string {
+  return copySql(columnNames(EVENTS), rangeSource(range, qualified(schema, EVENTS.name)));
+}
+
+function passSql(schema: string, ranges: readonly StoreRange[]): string {
+  const source = passSource(ranges, qualified(schema, EVENTS.name));
+  return passStatements(copySql(`${columnNames(EVENTS)}, ctid`, source));
+}
+
+function copySql(columns: string, source: string): string {
+  return `COPY (SELECT ${columns} ${source}) TO STDOUT (FORMAT binary)`;
 }

@@ -37,7 +37,7 @@ export async function createTable(client: pg.Client, schema: string, table: Tabl
 }
 
 /** CREATE TABLE with its checks, without key and indexes. */
-export function tableSql(schema: string, table: TableLayout, kind: 'UNLOGGED ' | '' = ''): string {
+export function tableSql(schema: string, table: TableLayout, kind: 'UNLOGGED ' | 'TEMP ' | '' = ''): string {
   const columns = table.columns.map(({ name, type, modifiers }) => `${name} ${type} ${modifiers}`);
   const checks = table.checks.map((check) => `CHECK (${check})`);
   return `CREATE ${kind}TABLE ${qualified(schema, table.name)} (${[...columns, ...checks].join(', ')})`;

@@ -4,6 +4,7 @@ import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection, readPages } from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
+import { cutIntoPasses, type TableFacts } from './pass.ts';
 import { cutChanges, cutIntoRanges, cutTails, narrowRanges } from './range.ts';
 import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
 import { toBackupError } from './server-error.ts';
@@ -54,12 +55,12 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     cursor,
     settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
+    readPass: reader.readPass,
     estimate: () => refusing(() => estimate(client, oid)),
     planRanges: (parallel, rangeBytes) =>
-      refusing(async () => {
-        const finest = (await scansParts(client)) ? rangeBytes : undefined;
-        return cutIntoRanges(await heapBytes(client, oid), parallel, finest);
-      }),
+      refusing(async () => cutIntoRanges(await heapBytes(client, oid), parallel, rangeBytes)),
+    planPasses: (ranges, parallel) =>
+      refusing(async () => cutIntoPasses(await tableFacts(client, oid), ranges, parallel)),
     planChanges: (since, parallel) =>
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn);
@@ -116,12 +117,15 @@ async function sharedBytes(client: pg.Client): Promise<number> {
   return Number((await client.query<{ bytes: string }>(sql)).rows[0]!.bytes);
 }
 
-/** Before PostgreSQL 14 the server looks through the whole table for some blocks of it. */
-async function scansParts(client: pg.Client): Promise<boolean> {
+async function tableFacts(client: pg.Client, oid: string): Promise<TableFacts> {
   const { rows } = await client.query<{ version: string }>(
     "SELECT current_setting('server_version_num') AS version",
   );
-  return Number(rows[0]!.version) >= 140_000;
+  return {
+    bytes: await heapBytes(client, oid),
+    sharedBytes: await sharedBytes(client),
+    readsBlocks: Number(rows[0]!.version) >= 140_000,
+  };
 }
 
 /** Up to these sizes one process counts quicker than several start, and leaves the other processors alone. */

@@ -4,6 +4,7 @@ import { closeDatabase, inTransaction, openDatabase, withClient } from './connec
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
+import { openMerge } from './merge.ts';
 import { openFeed } from './open-feed.ts';
 import { joinReader, parseToken } from './reader.ts';
 import { createMissing } from './schema.ts';
@@ -34,6 +35,7 @@ export function openPostgresStore(address: string): EventStore {
     joinSnapshot: async (token) => joinReader(database, parseToken(token)),
     openRestore: (options) => openRestore(database, options),
     joinRestore: (token) => joinRestore(database, token),
+    openMerge: (options) => openMerge(database, options),
     openFeed: (options) => openFeed(database, options),
     feedState: () => readFeedState(database),
     dropFeed: () => dropFeed(database),

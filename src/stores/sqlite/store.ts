@@ -6,6 +6,7 @@ import { clearStore, countEvents, listStreams, readSince, readStream, sampleEven
 import { feedState, openSqliteFeed, type SqliteFeed } from './feed.ts';
 import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
+import { openSqliteMerge } from './merge.ts';
 import { openSqliteSnapshot } from './reader.ts';
 import { openSqliteRestore } from './restore.ts';
 import { initialiseStore } from './schema.ts';
@@ -49,6 +50,10 @@ export function openSqliteStore(address: string): EventStore {
     },
     joinRestore: async () => {
       throw notShared(address);
+    },
+    openMerge: async (options) => {
+      const session = openSqliteMerge(config, options);
+      return { ...session, discard: endedBy(open, session.discard) };
     },
     openFeed: async (options) => {
       const feed = openSqliteFeed(config, options);

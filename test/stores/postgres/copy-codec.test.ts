@@ -4,54 +4,15 @@ import fc from 'fast-check';
 import { BackupError } from '../../../src/core/errors.ts';
 import { MAX_VERSION } from '../../../src/core/event-batch.ts';
 import { TIME_INFINITY, TIME_MINUS_INFINITY } from '../../../src/core/time.ts';
+import { type CopyDecoder, makeCopyDecoder, requireEnd } from '../../../src/stores/postgres/copy-decoder.ts';
 import {
-  type CopyDecoder,
-  lastRows,
-  makeCopyDecoder,
-  received,
-  requireEnd,
-  room,
-} from '../../../src/stores/postgres/copy-decoder.ts';
-import {
-  COPY_HEADER,
-  COPY_TRAILER,
   encodeRow,
   eventInChunk,
   makeCopyEncoder,
   takeChunk,
 } from '../../../src/stores/postgres/copy-encoder.ts';
 import { batchRows, completeEvent, makeBatch, type TestEvent } from '../../../src/testing/batches.ts';
-
-function encode(events: readonly TestEvent[], options?: Parameters<typeof makeBatch>[1]): Buffer {
-  const batch = makeBatch(events, options);
-  const encoder = makeCopyEncoder();
-  const bytes = Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset, batch.bytes.byteLength);
-  const chunks = Array.from({ length: batch.count }, (_, row) => encodeRow(encoder, batch, bytes, row));
-  const all = [...chunks, takeChunk(encoder)].flatMap((chunk) => (chunk === null ? [] : [chunk.bytes]));
-  return Buffer.concat([COPY_HEADER, ...all, COPY_TRAILER]);
-}
-
-/** What a server sends of a COPY: a message for each row, the header in that of the first. */
-function messages(copy: Buffer): Buffer {
-  const ends = [...rowEnds(copy, COPY_HEADER.length), copy.length];
-  return Buffer.concat(ends.map((end, i) => message('d', copy.subarray(i === 0 ? 0 : ends[i - 1]!, end))));
-}
-
-function* rowEnds(copy: Buffer, start: number): Generator<number> {
-  let at = start;
-  while (copy.readInt16BE(at) !== -1) {
-    const fields = copy.readInt16BE(at);
-    at += 2;
-    for (let i = 0; i < fields; i += 1) at += 4 + Math.max(0, copy.readInt32BE(at));
-    yield at;
-  }
-}
-
-function message(type: string, content: Buffer): Buffer {
-  const head = Buffer.alloc(5, type);
-  head.writeInt32BE(content.length + 4, 1);
-  return Buffer.concat([head, content]);
-}
+import { batchesFrom, encode, message, messages } from './copy-bytes.ts';
 
 function feed(
   decoder: CopyDecoder,
@@ -60,20 +21,7 @@ function feed(
   onSize: (bufferBytes: number) => void = () => undefined,
 ): Required<TestEvent>[] {
   const rows: Required<TestEvent>[] = [];
-  const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
-  let from = 0;
-  for (const end of [...ends, bytes.length]) {
-    while (from < end) {
-      const part = bytes.subarray(from, Math.min(end, from + room(decoder).length));
-      room(decoder).set(part);
-      from += part.length;
-      const batch = received(decoder, part.length);
-      onSize(decoder.bytes.length);
-      if (batch !== null) rows.push(...batchRows(batch));
-    }
-  }
-  const last = lastRows(decoder);
-  if (last !== null) rows.push(...batchRows(last));
+  for (const batch of batchesFrom(decoder, bytes, cuts, onSize)) rows.push(...batchRows(batch));
   return rows;
 }
 

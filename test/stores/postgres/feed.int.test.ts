@@ -281,10 +281,11 @@ test('no transaction at or above the number of a horizon commits before it, howe
   stop.abort();
   await Promise.all(writers);
   assert.ok(all.commits.length > 200, String(all.commits.length));
+  const latest = horizons(all).at(-1)!;
+  assert.ok(all.commits.filter((commit) => commit < latest.position).length > 100);
   for (const { position, xid } of horizons(all)) {
     const early = all.commits.filter((commit, i) => BigInt(all.xids[i]!) >= xid && commit < position);
     assert.deepEqual(early, [], `horizon ${position} ${xid}`);
-    assert.ok(all.commits.some((commit) => commit < position));
   }
   await feed.close();
 });

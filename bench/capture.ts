@@ -1,22 +1,27 @@
 /**
- * npm run bench:capture [events] [rounds]
+ * npm run bench:capture [events] [rounds] [events per transaction]
  *
  * How fast a change of many small transactions is captured: `pg_recvlogical` writing it to a file, and our feed, read to its end
- * and thrown away, or encoded and compressed as the archiver does. All read the same write-ahead log, in turn.
+ * and thrown away, or encoded and compressed as the archiver does; and the archiver itself. All read the same write-ahead log, in turn.
  */
-import { spawnSync } from 'node:child_process';
-import { rmSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type ChangeBatch, type FeedSource, NEW_LOG } from '../src/core/change-feed.ts';
+import type { ChangeBatch, FeedSource } from '../src/core/change-feed.ts';
 import { chunkCodec } from '../src/format/chunk-codec.ts';
 import { makeCompress } from '../src/format/compression.ts';
+import { readLogCatalog } from '../src/format/log-catalog.ts';
+import { lastBlock } from '../src/format/log-reader.ts';
 import { openPostgresStore } from '../src/stores/postgres/store.ts';
+import { openDirectoryVault } from '../src/vaults/fs/vault.ts';
 import { startPostgres, type TestPostgres } from '../test/harness/postgres.ts';
 
 const EVENTS = Number(process.argv[2] ?? 500_000);
 const ROUNDS = Number(process.argv[3] ?? 3);
-const PER_TRANSACTION = 10;
+const PER_TRANSACTION = Number(process.argv[4] ?? 10);
+const MAIN = path.join(import.meta.dirname, '../src/cli/main.ts');
 const BATCH_BYTES = 4 << 20;
 
 interface Capture {
@@ -27,31 +32,76 @@ interface Capture {
   readonly from: bigint;
   /** Where the change ends. */
   readonly end: string;
+  /** With the begin of the log. */
+  readonly vault: string;
 }
 
 interface Run {
   readonly seconds: number;
   /** Of this process. */
   readonly cpuSeconds: number | null;
+  readonly peakMiB?: number;
 }
 
 type Take = (batch: ChangeBatch) => unknown;
 
-async function prepare(server: TestPostgres): Promise<Capture> {
+/** The log begins with an archiver of its own, whose vault and slot each round begins with. */
+async function prepare(server: TestPostgres, folder: string): Promise<Capture> {
   const database = await server.createDatabase();
   const store = openPostgresStore(server.address(database));
+  await store.initialise();
+  await store.close();
+  const vault = path.join(folder, 'begin');
+  await runArchiver(server.address(database), vault);
+  const opened = openDirectoryVault(vault);
+  await opened.open({ create: false });
+  const { header, position } = (await lastBlock(opened, (await readLogCatalog(opened))[0]!))!;
+  const [slot] = await server.exec('SELECT slot_name AS name FROM pg_replication_slots');
+  await server.exec(`SELECT pg_copy_logical_replication_slot('${slot!.name}', 'keeper')`, database);
+  await writeEvents(server, database);
+  const [end] = await server.exec('SELECT pg_current_wal_flush_lsn()::text AS lsn');
+  const { source } = header;
+  return { server, database, slot: String(slot!.name), source, from: position, end: String(end!.lsn), vault };
+}
+
+async function runArchiver(store: string, vault: string): Promise<number> {
+  const words = ['archive', '--once', '--no-base', '--store', store, '--vault', vault];
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+  let peakKiB = 0;
+  const timer = setInterval(() => {
+    peakKiB = Math.max(peakKiB, peakOf(child.pid!));
+  }, 50);
+  const [code] = (await once(child, 'close')) as [number];
+  clearInterval(timer);
+  if (code !== 0) throw new Error(`archive ended with ${code}`);
+  return peakKiB / 1024;
+}
+
+function peakOf(pid: number): number {
   try {
-    await store.initialise();
-    const feed = await store.openFeed!(NEW_LOG);
-    const { source, from } = feed;
-    await feed.close();
-    const [slot] = await server.exec('SELECT slot_name AS name FROM pg_replication_slots');
-    await writeEvents(server, database);
-    const [end] = await server.exec('SELECT pg_current_wal_flush_lsn()::text AS lsn');
-    return { server, database, slot: String(slot!.name), source, from, end: String(end!.lsn) };
-  } finally {
-    await store.close();
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
   }
+}
+
+/** Each reader begins where the log does. */
+async function resetSlot({ server, database, slot }: Capture): Promise<void> {
+  await server.exec(`SELECT pg_drop_replication_slot('${slot}')`);
+  await server.exec(`SELECT pg_copy_logical_replication_slot('keeper', '${slot}')`, database);
+}
+
+/** The whole command, process start included, into a vault on disk. */
+async function archiveAll(capture: Capture, round: number): Promise<Run> {
+  const { server, database, vault } = capture;
+  const own = `${vault}-${round}`;
+  cpSync(vault, own, { recursive: true });
+  await resetSlot(capture);
+  const began = performance.now();
+  const peakMiB = await runArchiver(server.address(database), own);
+  const seconds = (performance.now() - began) / 1000;
+  rmSync(own, { recursive: true });
+  return { seconds, cpuSeconds: null, peakMiB };
 }
 
 async function writeEvents(server: TestPostgres, database: string): Promise<void> {
@@ -72,7 +122,7 @@ async function writeEvents(server: TestPostgres, database: string): Promise<void
 async function receiveToFile(capture: Capture, round: number): Promise<Run> {
   const { server, database, slot, end } = capture;
   const copy = `recvlogical_${round}`;
-  await server.exec(`SELECT pg_copy_logical_replication_slot('${slot}', '${copy}')`, database);
+  await server.exec(`SELECT pg_copy_logical_replication_slot('keeper', '${copy}')`, database);
   const file = path.join(tmpdir(), `eventcore-recvlogical-${process.pid}`);
   const began = performance.now();
   const result = spawnSync(
@@ -91,6 +141,7 @@ async function receiveToFile(capture: Capture, round: number): Promise<Run> {
 
 async function readFeed(capture: Capture, take: Take): Promise<Run> {
   const { server, database, source, from } = capture;
+  await resetSlot(capture);
   const store = openPostgresStore(server.address(database));
   try {
     const began = performance.now();
@@ -126,8 +177,12 @@ function report(name: string, runs: readonly Run[], reference: readonly Run[]): 
   const ratio = `${(median(others) / time).toFixed(2)} (${(Math.min(...others) / best).toFixed(2)})`;
   const cpu =
     runs[0]!.cpuSeconds === null ? '' : `  CPU ${median(runs.map((run) => run.cpuSeconds!)).toFixed(2)} s`;
+  const peak =
+    runs[0]!.peakMiB === undefined
+      ? ''
+      : `  peak ${Math.max(...runs.map((run) => run.peakMiB!)).toFixed(0)} MiB`;
   console.log(
-    `${name.padEnd(26)} ${time.toFixed(2)} s (${best.toFixed(2)})  ${rate(time)} events/s (${rate(best)})  ${ratio}${cpu}`,
+    `${name.padEnd(26)} ${time.toFixed(2)} s (${best.toFixed(2)})  ${rate(time)} events/s (${rate(best)})  ${ratio}${cpu}${peak}`,
   );
 }
 
@@ -136,14 +191,16 @@ function median(values: readonly number[]): number {
 }
 
 async function main(): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'eventcore-capture-'));
   const server = await startPostgres({ settings: { shared_buffers: '512MB', max_wal_size: '8GB' } });
   try {
-    const capture = await prepare(server);
+    const capture = await prepare(server, folder);
     const contenders: Record<string, (round: number) => Promise<Run>> = {
       'pg_recvlogical to a file': (round) => receiveToFile(capture, round),
       'feed, thrown away': () => readFeed(capture, () => undefined),
       'feed, columns and zstd 1': () => readFeed(capture, encoder(1)),
       'feed, columns and zstd 3': () => readFeed(capture, encoder(3)),
+      'archive --once': (round) => archiveAll(capture, round),
     };
     const runs = Object.keys(contenders).map((): Run[] => []);
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -153,6 +210,7 @@ async function main(): Promise<void> {
     console.log(`peak memory of this process: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
   } finally {
     await server.stop();
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -96,7 +96,8 @@ export async function runOnce(
   const serverPid = contender.store === 'postgres' ? ground.serverPid : null;
   const measured = await measure(change(contender.command(place)), serverPid);
   const isBackup = contender.work.endsWith('backup');
-  const bytes = isBackup ? (await sizeOf(place.output)) - before : null;
+  const written = isBackup ? (await sizeOf(place.output)) - before : null;
+  const bytes = contender.bytes === undefined ? written : await contender.bytes(place);
   await removeOutputs(ground, contender, place);
   return { ...measured, bytes };
 }

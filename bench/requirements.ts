@@ -40,6 +40,14 @@ export const REQUIREMENTS: readonly Requirement[] = [
     of: ['backup', 'backup, verified', 'verify', 'restore'],
   },
   {
+    ...{ row: 'one stream out of 1M events restored, seconds', figure: 'wallSeconds', by: null },
+    ...{ of: ['one stream', 'one stream into PostgreSQL'], must: 1, aim: null, at: 1_000_000 },
+  },
+  {
+    ...{ row: '… bytes read vs the full backup', figure: 'bytes', of: ['one stream'], by: 'backup' },
+    ...{ must: 0.02, aim: null, at: 1_000_000 },
+  },
+  {
     ...time('incremental of 1,000 new events vs full, at 1M', 'incremental', 'backup', 0.25, null),
     at: 1_000_000,
   },

@@ -49,8 +49,8 @@ function resultTable(outcome: Outcome, work: Work, results: readonly Result[]): 
   const baseline = baselineOf(outcome, work);
   const hasServer = results.some(({ summary }) => summary.serverCpuSeconds > 0);
   const hasBytes = results.some(({ summary }) => summary.bytes !== null);
-  // An incremental backup does not handle the events that there are.
-  const hasRate = !work.endsWith('incremental backup');
+  // Neither an incremental backup nor one stream handles the events that there are.
+  const hasRate = !work.endsWith('incremental backup') && !work.endsWith('one stream');
   const head = [
     ...[work, 'wall s', 'ratio', 'client CPU s'],
     ...(hasServer ? ['server CPU s'] : []),

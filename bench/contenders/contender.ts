@@ -5,6 +5,7 @@ export const WORKS = [
   'full backup',
   'verify',
   'restore',
+  'restore of one stream',
   'incremental backup',
   'SQLite: full backup',
   'SQLite: incremental backup',
@@ -32,6 +33,8 @@ export interface Contender {
   /** How many events its store gets after that and right before `command`: what is new to an incremental backup. */
   readonly newEvents?: number;
   readonly command: (place: Place) => Command;
+  /** The bytes that count, where they are not those that it writes. */
+  readonly bytes?: (place: Place) => Promise<number>;
 }
 
 /** Where a contender works in one run. */

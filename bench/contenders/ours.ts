@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { streamBytes } from '../bytes-read.ts';
 import type { Command } from '../measure.ts';
 import { type Contender, copyInput, NEW_EVENTS, type Place, shell } from './contender.ts';
 
@@ -34,10 +35,26 @@ export const OURS: readonly Contender[] = [
     target: 'postgres',
     command: ({ input, target }) => eventcore(['restore', '--to', target, '--vault', input]),
   },
+  oneStream('one stream', 'sqlite'),
+  oneStream('one stream into PostgreSQL', 'postgres'),
   incremental('incremental', { newEvents: NEW_EVENTS }),
   incremental('incremental, verified', { newEvents: NEW_EVENTS, verified: true }),
   incremental('incremental, nothing new', {}),
 ];
+
+const PICK_STREAM = join(import.meta.dirname, '../programs/pick-stream.ts');
+const RESTORE_STREAM = 'exec "$1" "$2" restore --to "$3" --vault "$4" --stream "$(cat "$5")" --quiet';
+
+function oneStream(name: string, target: 'sqlite' | 'postgres'): Contender {
+  return {
+    ...{ name, work: 'restore of one stream', role: 'ours', store: 'postgres', needs: [], input: 'backup' },
+    target,
+    prepare: ({ input, output }) => [{ program: process.execPath, args: [PICK_STREAM, input, output] }],
+    command: ({ input, output, target: to }) =>
+      shell(RESTORE_STREAM, [process.execPath, MAIN, to, input, output]),
+    bytes: streamBytes,
+  };
+}
 
 function incremental(
   name: string,

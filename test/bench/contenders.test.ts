@@ -14,9 +14,9 @@ describe('contenders', () => {
     for (const { input } of all) assert.ok(input === undefined || names.includes(input), input);
     const baselinesOf = (work: string) => all.filter((one) => one.work === work && one.role === 'baseline');
     for (const work of WORKS) assert.ok(baselinesOf(work).length <= 1, work);
-    // Nothing else takes an incremental backup of a SQLite store.
+    // Nothing else takes an incremental backup of a SQLite store, or restores one stream.
     const alone = WORKS.filter((work) => baselinesOf(work).length === 0);
-    assert.deepEqual(alone, ['SQLite: incremental backup']);
+    assert.deepEqual(alone, ['restore of one stream', 'SQLite: incremental backup']);
   });
 
   it('are chosen by parts of their names, or by the whole name', () => {

@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type KillGround, killOneBackup, killOneRestore, prepareKillGround } from '../harness/kill-runs.ts';
+import {
+  type KillGround,
+  killOneBackup,
+  killOneMerge,
+  killOneRestore,
+  prepareKillGround,
+} from '../harness/kill-runs.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
 const EVENTS = 20_000;
@@ -42,6 +48,10 @@ describe('a command that is killed', () => {
 
       it('never leaves half a restore that readers see, and the next one succeeds', async (context) => {
         for (let run = 0; run < RUNS; run += 1) context.diagnostic(await killOneRestore(ground));
+      });
+
+      it('merges all or nothing, and loses nothing that others append meanwhile', async (context) => {
+        for (let run = 0; run < RUNS; run += 1) context.diagnostic(await killOneMerge(ground));
       });
     });
   }

@@ -160,3 +160,21 @@ test('files that a compaction joins while they are read are read on in the joine
   await vault.removeObject(FOLDER + logFileName(10n, 50n));
   await assert.rejects(readChanges(vault, files), { code: 'damaged', message: /is missing/ });
 });
+
+test('the file with which a log begins is read before what it holds later, joined or not', async () => {
+  const vault = memoryVault();
+  const [begin, first, second] = await encodeBlocks([
+    changes([], { to: 10n, horizon: { position: 10n, xid: 3n } }),
+    changes([{ commit: 10n }]),
+    changes([{ commit: 20n }]),
+  ]);
+  await writeLogFile(vault, FOLDER, 10n, [begin!]);
+  await writeLogFile(vault, FOLDER, 10n, [first!]);
+  await writeLogFile(vault, FOLDER, 11n, [second!]);
+  const before = await readAll(vault);
+  assert.deepEqual(before.commits, [10n, 20n]);
+  await writeLogFile(vault, FOLDER, 10n, [first!, second!]);
+  assert.deepEqual(await readAll(vault), before);
+  const { spans, covered, problems } = await onlyTimeline(vault);
+  assert.deepEqual([spans.length, spans[0]?.files.length, covered.length, problems], [1, 2, 2, []]);
+});

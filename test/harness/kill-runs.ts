@@ -74,6 +74,44 @@ export async function killOneRestore(ground: KillGround): Promise<'killed' | 'fi
   return outcome;
 }
 
+/**
+ * Kills a merge at a random moment, while another process appends to one of the streams: the store then has what it had, or all
+ * that the backup has, and every append that was acknowledged; and the next merge succeeds.
+ */
+export async function killOneMerge(ground: KillGround): Promise<'killed' | 'finished'> {
+  const target = await ground.newTarget();
+  await expectSuccess(['restore', '--to', target, '--vault', ground.vault, '--stream', 'stream-1']);
+  const command = ['restore', '--to', target, '--vault', ground.vault, '--merge'];
+  let appended = 0;
+  const appending = withStore(target, async (store) => {
+    const ends = Date.now() + ground.restoreMs;
+    while (Date.now() < ends) {
+      const append = store.append([{ streamId: 'stream-1', events: [{ type: 'GoesOn', data: '{}' }] }]);
+      // SQLite tells a writer to come again where PostgreSQL lets it wait.
+      await append.then(
+        () => (appended += 1),
+        () => undefined,
+      );
+      await sleep(10);
+    }
+  });
+  const outcome = await killAtRandom(command, ground.restoreMs);
+  await appending;
+  await withStore(target, async (store) => {
+    const perStream = ground.events / STREAMS;
+    const { events } = await store.count();
+    assert.ok([perStream, ground.events].includes(events - appended), `${events} with ${appended} appended`);
+    await expectSuccess(command);
+    assert.equal((await store.count()).events, ground.events + appended);
+    const rows = await store.readStream('stream-1', { limit: perStream + appended + 1 });
+    assert.deepEqual(
+      rows.map(({ version }) => Number(version)),
+      Array.from({ length: perStream + appended }, (_, i) => i + 1),
+    );
+  });
+  return outcome;
+}
+
 async function fillStore(address: string, events: number): Promise<string> {
   return withStore(address, async (store) => {
     const session = await store.openRestore({ attemptId: testClock.uuid(), replace: false });

@@ -5,8 +5,10 @@ import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { logFolder } from '../../src/format/log-name.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
+import { mergeStreams } from '../../src/recovery/merge-streams.ts';
 import { planRecovery } from '../../src/recovery/plan-recovery.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
+import { restoreStreams } from '../../src/recovery/restore-streams.ts';
 import type { RecoveryTarget } from '../../src/recovery/target.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';
@@ -131,4 +133,16 @@ export async function recover(
   const options = { replace: false, checkpoints: 'keep', parallel, recovery: plan } as const;
   const report = await restoreBackup({ target: store, vault, clock: testClock }, plan.chain, options);
   return { plan, report, store, ids: await idsOf(store) };
+}
+
+/** The ids of one stream's events that are restored by itself, and of all when the rest is merged into the same store. */
+export async function recoverStreams(vault: Vault, target: RecoveryTarget, streamId: string) {
+  const [catalog, timelines] = [await readCatalog(vault), await readLogCatalog(vault)];
+  const { chain, log } = await planRecovery({ vault, catalog, timelines }, target);
+  const store = memoryStore();
+  const ports = { target: store, vault, clock: testClock };
+  await restoreStreams(ports, { chain, log }, { streamIds: [streamId], replace: false });
+  const one = await idsOf(store);
+  await mergeStreams(ports, { chain, log }, { streamIds: null, dryRun: false });
+  return { one, all: await idsOf(store) };
 }

@@ -11,6 +11,7 @@ import {
   lsnText,
   type ModelTransaction,
   recover,
+  recoverStreams,
   writeModelLog,
 } from '../harness/log-model.ts';
 
@@ -172,6 +173,24 @@ async function assertRecovers(
   assert.deepEqual(ids, wanted, plan.reasons.join('; '));
   const vanished = history.transactions.flatMap(({ events }) => events).length - wanted.length;
   assert.equal(report.recovery!.epochRecord.vanished!.events, plan.log === null ? 0 : vanished);
+  await assertRecoversStreams(vault, target, history, wanted);
+}
+
+/** Some of the streams into an empty store, and the others into that one: together all that a recovery brings back. */
+async function assertRecoversStreams(
+  vault: Vault,
+  target: RecoveryTarget,
+  { transactions }: History,
+  wanted: readonly string[],
+): Promise<void> {
+  const isWanted = new Set(wanted);
+  const events = transactions.flatMap((one) => one.events).filter(({ id }) => isWanted.has(id));
+  const [first] = events;
+  if (first === undefined) return;
+  const { one, all } = await recoverStreams(vault, target, String(first.streamId));
+  const own = events.filter(({ streamId }) => streamId === first.streamId).map(({ id }) => id);
+  assert.deepEqual(one, own.sort());
+  assert.deepEqual(all, wanted);
 }
 
 describe('a recovery from any history', () => {

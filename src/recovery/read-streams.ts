@@ -15,8 +15,10 @@ import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import { searchStreams } from '../format/chain-events.ts';
 import { loadHeads } from '../format/chain-heads.ts';
+import type { ChunkEvents } from '../format/chunk-index.ts';
 import { type FoundHeads, findHeads } from '../format/find-heads.ts';
 import type { HeadLine } from '../format/heads.ts';
+import { readHeadsInto } from '../format/heads-table.ts';
 import { readTable } from './load-with-log.ts';
 import type { LogPart } from './plan-recovery.ts';
 import { hasRemovals, idText, isRemovedFromBase, noRemovals, type RemovedEvents } from './removals.ts';
@@ -104,10 +106,10 @@ export async function readStreams(
 async function readFromLog(
   vault: Vault,
   { chain, log }: { readonly chain: Chain; readonly log: LogPart },
-  { selection }: StreamWish,
+  { selection, heads }: StreamWish,
   { write, signal }: Pick<StreamReading, 'write' | 'signal'>,
 ): Promise<void> {
-  const baseTable = await loadHeads(vault, chain);
+  const baseTable = selection === null ? await loadHeads(vault, chain) : tableOf(heads);
   const writer = {
     write: async (batch: EventBatch): Promise<void> => {
       const own = selection === null ? batch : pickStreams(batch, selection);
@@ -119,6 +121,12 @@ async function readFromLog(
   const { table } = await replayLog({ vault, writer }, log, { baseTable, signal });
   releaseTable(table);
   releaseTable(baseTable);
+}
+
+function tableOf(heads: readonly HeadLine[]): StreamTable {
+  const table = makeStreamTable(heads.length);
+  readHeadsInto(table, new TextEncoder().encode(heads.map((head) => `${JSON.stringify(head)}\n`).join('')));
+  return table;
 }
 
 function withoutRemoved(batch: EventBatch, removed: RemovedEvents): EventBatch | null {
@@ -164,11 +172,27 @@ async function readFromChain(
   };
   try {
     const names = namesOf(selection);
-    await searchStreams(vault, chain, { names: () => names, take, isDone: () => events >= total, signal });
+    const [head] = heads;
+    const ranking = heads.length === 1 ? { rank: distanceFrom(head!.lastEventId) } : {};
+    const isDone = (): boolean => events >= total;
+    await searchStreams(vault, chain, { names: () => names, take, isDone, signal, ...ranking });
     for (const head of heads) compareHead(table, head);
   } finally {
     releaseTable(table);
   }
+}
+
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7/i;
+
+/** How far from a stream's last event a chunk lies in time, as far as its id tells: the others mostly lie near it. */
+function distanceFrom(lastEventId: string): (events: ChunkEvents) => number {
+  const digits = UUID_V7.exec(lastEventId);
+  if (digits === null) return () => 0;
+  const at = Number.parseInt(`${digits[1]}${digits[2]}`, 16);
+  return ({ earliest, latest }) => {
+    const distance = Math.max(0, Date.parse(earliest) - at, at - Date.parse(latest));
+    return Number.isNaN(distance) ? Number.MAX_VALUE : distance;
+  };
 }
 
 function namesOf({ names }: StreamSelection): readonly Uint8Array[] | 'all' {

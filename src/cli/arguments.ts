@@ -33,3 +33,25 @@ export type DifferenceAction = (typeof DIFFERENCE_ACTIONS)[number];
 /** Which server of a store is read by a backup. */
 export const BACKUP_TARGETS = ['primary', 'prefer-standby', 'standby'] as const;
 export type BackupTarget = (typeof BACKUP_TARGETS)[number];
+
+/** What an archiver does while the vault cannot be written. */
+export const OUTAGE_POLICIES = ['hold', 'spool', 'drop'] as const;
+export type OutagePolicy = (typeof OUTAGE_POLICIES)[number];
+
+export const FLUSH_MS = { min: 10, max: 60_000, default: 1000 } as const;
+export const IDLE_MS = { min: 100, max: 3_600_000, default: 30_000 } as const;
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
+
+/** Bytes of `500MB` or `20 GB`; null for any other text. */
+export function parseSize(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?) ?([kKMGT]?B)$/.exec(text);
+  return match === null ? null : Math.round(Number(match[1]) * SIZE_UNITS[match[2]!.toUpperCase()]!);
+}
+
+/** A parser for an option that is a size. */
+export function readSize(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes !== null) return bytes;
+  throw new InvalidArgumentError('It must be a size, as 500MB or 20GB.');
+}

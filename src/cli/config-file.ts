@@ -3,7 +3,15 @@ import { z } from 'zod';
 import { BackupError } from '../core/errors.ts';
 import { CHUNK_FORMATS, COMPRESSIONS } from '../core/manifest.ts';
 import { redactText } from './address.ts';
-import { BACKUP_TARGETS, DIFFERENCE_ACTIONS, PARALLEL } from './arguments.ts';
+import {
+  BACKUP_TARGETS,
+  DIFFERENCE_ACTIONS,
+  FLUSH_MS,
+  IDLE_MS,
+  OUTAGE_POLICIES,
+  PARALLEL,
+  parseSize,
+} from './arguments.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
@@ -15,18 +23,31 @@ const backupSchema = z.strictObject({
   parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
 });
 
+const changeLogSchema = z.strictObject({
+  flush_ms: z.int().min(FLUSH_MS.min).max(FLUSH_MS.max).optional(),
+  idle_ms: z.int().min(IDLE_MS.min).max(IDLE_MS.max).optional(),
+  on_outage: z.enum(OUTAGE_POLICIES).optional(),
+  outage_limit: z
+    .string()
+    .refine((text) => parseSize(text) !== null, { error: 'expected a size, as 500MB or 20GB' })
+    .optional(),
+  spool: z.string().min(1).optional(),
+});
+
 /** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
 const configSchema = z.strictObject({
   store: z.string().min(1).nullish(),
   standby: z.string().min(1).nullish(),
   vault: z.string().min(1).nullish(),
   backup: backupSchema.nullish(),
+  change_log: changeLogSchema.nullish(),
 });
 
 /** Keys of a region's policy; they belong to a configuration that this version does not read. */
 const POLICY_KEYS = ['primary', 'replicas', 'archive'];
 
 export type BackupSettings = z.infer<typeof backupSchema>;
+export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
 
 /** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
 export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
@@ -83,7 +104,8 @@ function schemaFault(path: string, issue: Issue): BackupError {
 }
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
-  return Object.keys(path[0] === 'backup' ? backupSchema.shape : configSchema.shape);
+  if (path[0] === 'backup') return Object.keys(backupSchema.shape);
+  return Object.keys(path[0] === 'change_log' ? changeLogSchema.shape : configSchema.shape);
 }
 
 function reasonOf(issue: Issue): string {

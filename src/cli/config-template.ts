@@ -31,6 +31,18 @@ backup:
   # on_difference: alarm
   # which server is read: primary, standby, or prefer-standby (the primary when the standby cannot be read)
   # target: primary
+
+# How \`eventcore archive\` captures the change log. These are the defaults.
+change_log:
+  # how long a commit may wait before it is written to the vault
+  # flush_ms: 1000
+  # how often the log says that nothing was committed
+  # idle_ms: 30000
+  # while the vault cannot be written: hold (the store keeps what comes), spool (to a local vault), or drop (a gap)
+  # on_outage: hold
+  # how much is spooled, or kept by the store before it is dropped
+  # outage_limit: 10GB
+  # spool: /var/spool/eventcore
 `;
 }
 

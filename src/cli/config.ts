@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
-import type { BackupSettings } from './config-file.ts';
+import type { BackupSettings, ChangeLogSettings } from './config-file.ts';
 
 export const CONFIG_NAME = 'eventcore.config.yaml';
 
@@ -14,6 +14,7 @@ export interface Settings {
   /** A hot standby of the store; may hold a password too. */
   readonly standby: string | null;
   readonly backup: BackupSettings;
+  readonly changeLog: ChangeLogSettings;
   /** The file that was read, null when there is none. */
   readonly file: string | null;
 }
@@ -50,8 +51,16 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     vault: flags.vault ?? (env.EVENTCORE_VAULT || inFile(config.vault, resolveVaultAddress)),
     standby: inFile(config.standby, resolveStoreAddress),
     backup: config.backup ?? {},
+    changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     file: text === null ? null : path,
   };
+}
+
+function changeLogOf(
+  { spool, ...rest }: ChangeLogSettings,
+  resolved: (address: string) => string | null,
+): ChangeLogSettings {
+  return spool === undefined ? rest : { ...rest, spool: resolved(spool)! };
 }
 
 /** Says in which file a faulty address stands. */

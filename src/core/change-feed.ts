@@ -8,7 +8,7 @@ import type { StoreKind } from './event-store.ts';
  * A position is a number that grows with the commits (PostgreSQL: LSN, SQLite: rowid). A log up to position p holds every
  * transaction whose commit stands at less than p, and no other.
  *
- * Errors: `store_unreachable` (connect again), `store_refused` (rights, settings, a slot that another uses), `feed_lost` (the
+ * Errors: `store_unreachable` (connect again), `lease_held` (another reads the slot), `store_refused` (rights, settings), `feed_lost` (the
  * store no longer has what came after the last acknowledged position: a gap, to be marked before the feed is begun anew).
  */
 export interface ChangeFeed {

@@ -26,11 +26,25 @@ describe('a configuration file', () => {
         store,
         vault: './b # c',
         backup: null,
+        change_log: null,
       });
     }
   });
 
+  it('says how the change log is captured', () => {
+    const text = 'change_log: { flush_ms: 500, on_outage: spool, outage_limit: 20 GB, spool: ./aside }';
+    assert.deepEqual(parseConfig(text, PATH).change_log, {
+      ...{ flush_ms: 500, on_outage: 'spool', outage_limit: '20 GB', spool: './aside' },
+    });
+  });
+
   const refused: [string, string, RegExp, RegExp][] = [
+    [
+      'a limit that is no size',
+      'change_log: { outage_limit: much }',
+      /`change_log.outage_limit` is not valid: expected a size/,
+      /correct it/,
+    ],
     [
       'an unknown key',
       'stroe: x',
@@ -131,6 +145,7 @@ describe('settings', () => {
       vault: null,
       standby: null,
       backup: {},
+      changeLog: {},
       file: null,
     });
     await assert.rejects(

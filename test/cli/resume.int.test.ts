@@ -23,7 +23,7 @@ const FIRST = 'SELECT min(ctid) FROM eventcore_events';
 
 const MODES = [
   ['that reads part by part', {}],
-  // A table larger than a quarter of it is read in one scan for each of the readers.
+  // A table larger than half of it is read in one scan for each of the readers.
   ['that reads its parts in two scans', { shared_buffers: '1MB' }],
 ] as const;
 

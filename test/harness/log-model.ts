@@ -122,10 +122,15 @@ export async function idsOf(store: EventStore): Promise<string[]> {
 }
 
 /** Plans a recovery and does it, into a store in memory unless another is given. */
-export async function recover(vault: Vault, target: RecoveryTarget, store: EventStore = memoryStore()) {
+export async function recover(
+  vault: Vault,
+  target: RecoveryTarget,
+  store: EventStore = memoryStore(),
+  parallel = 1,
+) {
   const [catalog, timelines] = [await readCatalog(vault), await readLogCatalog(vault)];
   const plan = await planRecovery({ vault, catalog, timelines }, target);
-  const options = { replace: false, checkpoints: 'keep', parallel: 1, recovery: plan } as const;
+  const options = { replace: false, checkpoints: 'keep', parallel, recovery: plan } as const;
   const report = await restoreBackup({ target: store, vault, clock: testClock }, plan.chain, options);
   return { plan, report, store, ids: await idsOf(store) };
 }

@@ -1,13 +1,20 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ArchiveNote, archive, type Outage } from '../../capture/archiver.ts';
 
 import type { ArchiveStatus } from '../../capture/status.ts';
 import { BackupError } from '../../core/errors.ts';
 import { formatTime } from '../../core/time.ts';
 import { positionText } from '../../format/log-name.ts';
-import { wholeNumber } from '../arguments.ts';
+import {
+  FLUSH_MS,
+  IDLE_MS,
+  OUTAGE_POLICIES,
+  type OutagePolicy,
+  readSize,
+  wholeNumber,
+} from '../arguments.ts';
 import {
   COMPRESSION,
   chooseFormat,
@@ -17,20 +24,19 @@ import {
   readLevel,
 } from '../backup-format.ts';
 import { requireAddress } from '../config.ts';
+import type { ChangeLogSettings } from '../config-file.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../units.ts';
 import { openVault, systemClock } from '../wire.ts';
 
-const OUTAGE_POLICIES = ['hold', 'spool', 'drop'] as const;
-
 interface ArchiveFlags extends FormatFlags {
   readonly once?: true;
-  readonly flushMs: number;
-  readonly idleMs: number;
-  readonly onOutage: (typeof OUTAGE_POLICIES)[number];
-  readonly outageLimit: number;
+  readonly flushMs?: number;
+  readonly idleMs?: number;
+  readonly onOutage?: OutagePolicy;
+  readonly outageLimit?: number;
   readonly spool?: string;
   readonly base: boolean;
   readonly dropSlot?: true;
@@ -44,20 +50,16 @@ export function addArchiveCommand(program: Command, start: Start): void {
     .option('--once', 'catch up, then end')
     .option(
       '--flush-ms <n>',
-      'how long a commit may wait before it is written to the vault',
-      wholeNumber(10, 60_000),
-      1000,
+      `how long a commit may wait before it is written to the vault (default: ${FLUSH_MS.default})`,
+      wholeNumber(FLUSH_MS.min, FLUSH_MS.max),
     )
     .option(
       '--idle-ms <n>',
-      'how often the log says that nothing was committed',
-      wholeNumber(100, 3_600_000),
-      30_000,
+      `how often the log says that nothing was committed (default: ${IDLE_MS.default})`,
+      wholeNumber(IDLE_MS.min, IDLE_MS.max),
     )
-    .addOption(
-      new Option('--on-outage <policy>', OUTAGE_HELP).choices(OUTAGE_POLICIES).default('hold' as const),
-    )
-    .option('--outage-limit <size>', 'for spool and drop, as 500MB or 20GB', readSize, 10e9)
+    .addOption(new Option('--on-outage <policy>', OUTAGE_HELP).choices(OUTAGE_POLICIES))
+    .option('--outage-limit <size>', 'for spool and drop (default: 10GB)', readSize)
     .option('--spool <vault>', 'where files are put aside, for --on-outage spool')
     .option('--no-base', 'take no backup when the log begins, or begins anew behind a gap')
     .addOption(FORMAT)
@@ -74,7 +76,7 @@ export function addArchiveCommand(program: Command, start: Start): void {
 }
 
 const OUTAGE_HELP =
-  'while the vault cannot be written: let the store hold what was not archived, spool it to a local vault, or let the store drop it beyond the limit and mark a gap';
+  'while the vault cannot be written: let the store hold what was not archived, spool it to a local vault, or let the store drop it beyond the limit and mark a gap (default: hold)';
 
 const EXAMPLES = [
   'eventcore archive',
@@ -83,14 +85,6 @@ const EXAMPLES = [
   'eventcore archive --drop-slot                     # when the log is no longer wanted',
 ];
 
-const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
-
-function readSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('It must be a size, as 500MB or 20GB.');
-  return Math.round(Number(match[1]) * SIZE_UNITS[match[2]!.toUpperCase()]!);
-}
-
 async function runArchive(
   context: CommandContext,
   flags: ArchiveFlags,
@@ -98,7 +92,7 @@ async function runArchive(
 ): Promise<number> {
   const settings = await context.settings();
   const { format, compression, level } = chooseFormat(flags, settings.backup);
-  const outage = chooseOutage(flags);
+  const outage = chooseOutage(flags, settings.changeLog);
   await withStore(requireAddress(settings, 'store'), (store) =>
     withVault(requireAddress(settings, 'vault'), { create: true }, async (vault) => {
       const { signal, progress } = context;
@@ -112,7 +106,8 @@ async function runArchive(
         },
         {
           ...{ format, compression, level, outage, signal },
-          ...{ flushMs: flags.flushMs, idleMs: flags.once ? ONCE_IDLE_MS : flags.idleMs },
+          flushMs: flags.flushMs ?? settings.changeLog.flush_ms ?? FLUSH_MS.default,
+          idleMs: flags.once ? ONCE_IDLE_MS : (flags.idleMs ?? settings.changeLog.idle_ms ?? IDLE_MS.default),
           once: flags.once === true,
           onNote: (note) => tell(context, note),
           onStatus: (now) => {
@@ -136,10 +131,15 @@ const ONCE_IDLE_MS = 300;
 /** As of damage: there is something that cannot be recovered. */
 const GAP_EXIT_CODE = 4;
 
-function chooseOutage({ onOutage, outageLimit: limitBytes, spool }: ArchiveFlags): Outage {
-  if (onOutage === 'hold') return { policy: 'hold' };
-  if (onOutage === 'drop') return { policy: 'drop', limitBytes };
-  if (spool !== undefined) return { policy: 'spool', vault: openVault(spool), limitBytes };
+const DEFAULT_LIMIT = '10GB';
+
+function chooseOutage(flags: ArchiveFlags, inFile: ChangeLogSettings): Outage {
+  const policy = flags.onOutage ?? inFile.on_outage ?? 'hold';
+  const limitBytes = flags.outageLimit ?? readSize(inFile.outage_limit ?? DEFAULT_LIMIT);
+  if (policy === 'hold') return { policy };
+  if (policy === 'drop') return { policy, limitBytes };
+  const spool = flags.spool ?? inFile.spool;
+  if (spool !== undefined) return { policy, vault: openVault(spool), limitBytes };
   throw new BackupError('usage', '--on-outage spool needs a place for the files', {
     hint: 'pass --spool DIRECTORY, on a disk of this machine',
   });

@@ -9,6 +9,7 @@ import { backupDocument } from '../backup-names.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { findLag, lagLines } from '../log-lag.ts';
 import { chainLines, listBackups } from '../render-chains.ts';
 import { logDocuments, logLines } from '../render-log.ts';
 import { formatBytes, formatDuration, plural, printable } from '../units.ts';
@@ -34,11 +35,17 @@ export function addListCommand(program: Command, start: Start): void {
 
 async function list(context: CommandContext): Promise<number> {
   const { output } = context;
-  await withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
+  const settings = await context.settings();
+  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
     const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
-    output.document(listDocument(catalog, survey, vault.address));
-    output.answer([...listLines(catalog, vault.address, context), ...logLines(survey, output.paint)]);
+    const lag = await findLag(settings.store, survey.spans, systemClock.now());
+    output.document({ ...listDocument(catalog, survey, vault.address), lag });
+    output.answer([
+      ...listLines(catalog, vault.address, context),
+      ...logLines(survey, output.paint),
+      ...lagLines(lag, output.paint),
+    ]);
   });
   return 0;
 }

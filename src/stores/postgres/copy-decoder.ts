@@ -136,11 +136,11 @@ export function lastRows(decoder: CopyDecoder): CopyBatch | null {
 function batchOfRows(decoder: CopyDecoder): CopyBatch {
   const { rows, bytes, columns } = decoder;
   decoder.rows = 0;
-  return batchOver(bytes, columns, rows);
+  return { ...batchOver(bytes, columns, rows), blocks: columns.blocks };
 }
 
 /** The first `count` events of the columns. */
-export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: number): CopyBatch {
+export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: number): EventBatch {
   return {
     count,
     bytes,
@@ -154,7 +154,6 @@ export function batchOver(bytes: Uint8Array, columns: BatchColumns, count: numbe
     times: columns.times,
     timeTexts: null,
     jsonIsCompact: true,
-    blocks: columns.blocks,
   };
 }
 
@@ -244,7 +243,7 @@ function readRow(decoder: CopyDecoder, at: number, end: number): number {
 
 function keepRow(decoder: CopyDecoder): void {
   const row = decoder.rows;
-  if (row === decoder.columns.capacity) decoder.columns = growColumns(decoder.columns, decoder.hasPlaces);
+  if (row === decoder.columns.capacity) decoder.columns = growColumns(decoder.columns);
   const { columns, view } = decoder;
   if (decoder.hasPlaces) {
     requireLength(PLACE, TID_BYTES);
@@ -291,8 +290,8 @@ export function readVersion(view: DataView, at: number): number {
   throw new BackupError('store_unsupported', `version ${view.getBigInt64(at)} is outside ±(2^53 − 1)`);
 }
 
-export function growColumns(from: BatchColumns, hasPlaces = false): BatchColumns {
-  const to = makeColumns(from.capacity * 2, hasPlaces);
+export function growColumns(from: BatchColumns): BatchColumns {
+  const to = makeColumns(from.capacity * 2, from.blocks.length > 0);
   to.blocks.set(from.blocks);
   for (const name of ['id', 'stream', 'type', 'data', 'metadata'] as const) {
     to[name].starts.set(from[name].starts);

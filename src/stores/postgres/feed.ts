@@ -106,6 +106,8 @@ export async function startFeed(start: FeedStart): Promise<RunningFeed> {
   };
   while (!feed.isStarted && feed.failure === null) await pause(feed, null);
   if (feed.failure !== null) throw feed.failure;
+  // From now on the server can tell this reader from one that is cut off.
+  sendStatus(feed, false);
   const onEnd = (): void => fail(feed, new Error('Connection terminated unexpectedly'));
   watch.once('end', onEnd);
   if (!database.owned.has(watch)) onEnd();

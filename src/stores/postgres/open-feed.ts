@@ -6,11 +6,20 @@ import { type Database, dropConnection, openConnection } from './connection.ts';
 import { runFeed, startFeed } from './feed.ts';
 import { identifySystem } from './replication-stream.ts';
 import { toBackupError } from './server-error.ts';
-import { checkResume, explainSlotError, type FeedPlace, findPlace, prepareFeed } from './slot.ts';
+import {
+  checkResume,
+  explainSlotError,
+  type FeedPlace,
+  findPlace,
+  prepareFeed,
+  readReplyTime,
+} from './slot.ts';
 
-/** The server may need a moment to notice that a killed reader is gone. */
-const IN_USE_ATTEMPTS = 20;
+/** The server notices at once that a killed reader is gone. */
+const IN_USE_MS = 3000;
 const IN_USE_WAIT_MS = 150;
+/** A reader that was cut off is noticed after wal_sender_timeout, or this where there is none. */
+const CUT_OFF_MS = 60_000;
 
 /**
  * Follows the commits of the events table by a replication slot. A second connection looks at what a stream of commits does not
@@ -20,11 +29,12 @@ export async function openFeed(database: Database, options: FeedOptions): Promis
   const watch = await openConnection(database);
   try {
     const place = await findPlace(watch, database.address.schema);
-    for (let attempt = 1; ; attempt += 1) {
+    const isOver = makeDeadline(watch, place);
+    for (;;) {
       try {
         return await openAt(database, watch, place, options);
       } catch (error) {
-        if (!isBackupError(error, 'lease_held') || attempt === IN_USE_ATTEMPTS) throw error;
+        if (!isBackupError(error, 'lease_held') || (await isOver())) throw error;
         await sleep(IN_USE_WAIT_MS);
       }
     }
@@ -32,6 +42,22 @@ export async function openFeed(database: Database, options: FeedOptions): Promis
     dropConnection(database, watch);
     throw toBackupError(error, database.address.shown);
   }
+}
+
+/**
+ * A slot in use is waited for while its reader is silent: a living one says every few seconds that it lives, so the server is
+ * about to end one that is not heard of, as when a network failed.
+ */
+function makeDeadline(watch: pg.Client, { name, senderTimeoutMs }: FeedPlace): () => Promise<boolean> {
+  const beganMs = performance.now();
+  let heardOf: string | null = null;
+  return async () => {
+    const waitedMs = performance.now() - beganMs;
+    const reply = await readReplyTime(watch, name);
+    if (reply === null) return waitedMs > IN_USE_MS;
+    heardOf ??= reply;
+    return reply !== heardOf || waitedMs > (senderTimeoutMs || CUT_OFF_MS) + IN_USE_MS;
+  };
 }
 
 async function openAt(

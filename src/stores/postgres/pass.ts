@@ -19,8 +19,11 @@ export interface TableFacts {
   readonly readsBlocks: boolean;
 }
 
-/** The server's own bound for its ring. */
-const RING_FROM_SHARE = 4;
+/**
+ * The server has a ring from a quarter on. Up to a half most of a table may well be in memory already, and then it costs more
+ * to look through all of it for each reader (1M events, 536 MB of 2 GB: 5.6 instead of 4.6 s of processors' time).
+ */
+const ROOM_SHARE = 2;
 
 /** Each looks through the whole table, so that with more of them most of the work would be to pass rows over. */
 const MAX_PASSES = 4;
@@ -41,7 +44,7 @@ export function cutIntoPasses(
   // A partitioned table has no blocks of its own, and so no order of them.
   if (bytes === 0 || ranges.length === 0) return null;
   const worthwhile = readsBlocks ? passesWorthwhile(bytes, ranges) : MAX_PASSES;
-  if (worthwhile === 0 || (readsBlocks && bytes <= sharedBytes / RING_FROM_SHARE)) return null;
+  if (worthwhile === 0 || (readsBlocks && bytes <= sharedBytes / ROOM_SHARE)) return null;
   const sorted = ranges.toSorted((a, b) => blocksOf(a).from - blocksOf(b).from);
   const passes = Math.min(Math.max(1, Math.floor(parallel)), MAX_PASSES, worthwhile, sorted.length);
   const bound = (pass: number): number => Math.floor((sorted.length * pass) / passes);

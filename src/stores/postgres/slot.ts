@@ -317,6 +317,16 @@ async function readPosition(client: pg.Client): Promise<bigint> {
   return lsnNumber(rows[0]!.lsn);
 }
 
+/** When the server last heard of who reads the slot; null when nobody does, or a role may not know. */
+export async function readReplyTime(client: pg.Client, name: string): Promise<string | null> {
+  const { rows } = await client.query<{ time: string | null }>(
+    `SELECT reply_time::text AS time FROM pg_stat_replication
+      WHERE pid = (SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1)`,
+    [name],
+  );
+  return rows[0]?.time ?? null;
+}
+
 export async function isSlotActive(client: pg.Client, name: string): Promise<boolean> {
   return (await readSlot(client, name))?.active === true;
 }

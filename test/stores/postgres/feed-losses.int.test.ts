@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync, statSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -187,6 +188,51 @@ test('a slot that is read is held, for a feed that goes on and for one that begi
   await refused(store.dropFeed!(), 'lease_held');
   await feed.close();
 });
+
+test('a slot whose reader was cut off without a word is waited for until the server has noticed', async () => {
+  const { store, database } = await makeStore();
+  await server.exec("ALTER SYSTEM SET wal_sender_timeout = '4s'");
+  await server.exec('SELECT pg_reload_conf()');
+  const proxy = await startFreezingProxy(server.port);
+  try {
+    await sleep(500);
+    const cutOff = openStore(server.address(database).replace(`:${server.port}/`, `:${proxy.port}/`));
+    const feed = await cutOff.openFeed!(NEW_LOG);
+    await sleep(500);
+    proxy.freeze();
+    const again = await store.openFeed!({ resumeAt: feed.from, source: feed.source, lastEventId: null });
+    await again.close();
+  } finally {
+    proxy.close();
+    await server.exec('ALTER SYSTEM RESET wal_sender_timeout');
+    await server.exec('SELECT pg_reload_conf()');
+  }
+});
+
+/** Hands bytes on until it is frozen: then both sides hear nothing more, and no end either. */
+async function startFreezingProxy(to: number): Promise<{ port: number; freeze(): void; close(): void }> {
+  const sockets: Socket[] = [];
+  const proxy = createServer((socket) => {
+    const onward = connect(to, '127.0.0.1');
+    sockets.push(socket, onward);
+    for (const end of [socket, onward]) end.on('error', () => undefined);
+    socket.on('data', (bytes) => onward.write(bytes));
+    onward.on('data', (bytes) => socket.write(bytes));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => proxy.once('listening', resolve));
+  const address = proxy.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return {
+    port: address.port,
+    freeze: () => {
+      for (const socket of sockets) socket.removeAllListeners('data').pause();
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    },
+  };
+}
 
 test('what slot and publication were dropped, or read by someone else, is named', async () => {
   const { store, database } = await makeStore();

@@ -114,7 +114,11 @@ export function arrangeFiles(
     const last = spans.at(-1);
     if (last !== undefined && file.to <= last.to) {
       covered.push(file);
-    } else if (last !== undefined && last.to === file.from && !isMarked(gaps, last.to, file.from)) {
+    } else if (
+      last !== undefined &&
+      last.to === file.from &&
+      gapBehind(gaps, last.files.at(-1)!) === undefined
+    ) {
       last.files.push(file);
       last.to = file.to;
     } else {
@@ -132,8 +136,20 @@ function byRange(a: LogFile, b: LogFile): number {
   return a.to > b.to ? -1 : 1;
 }
 
-export function isBegin({ from, to }: Pick<LogFile, 'from' | 'to'>): boolean {
+function isBegin({ from, to }: Pick<LogFile, 'from' | 'to'>): boolean {
   return from === to;
+}
+
+/**
+ * The gap that begins where a file ends. One that ends there lies before the file that says that a log begins, and behind any
+ * other.
+ */
+export function gapBehind<Gap extends Pick<GapMarker, 'from' | 'to'>>(
+  gaps: readonly Gap[],
+  file: Pick<LogFile, 'from' | 'to'>,
+): Gap | undefined {
+  const { to: end } = file;
+  return gaps.find(({ from, to }) => from <= end && (to > end || (to === end && !isBegin(file))));
 }
 
 /** True when a marker says that something may be missing where one span ends at `from` and the next begins at `to`. */

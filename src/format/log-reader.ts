@@ -3,7 +3,7 @@ import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { Vault } from '../core/vault.ts';
 import { missingPart, SEE_ALL } from './data-file-reader.ts';
-import { type LogFile, type LogTimeline, readLogCatalog } from './log-catalog.ts';
+import { gapBehind, type LogFile, type LogTimeline, readLogCatalog } from './log-catalog.ts';
 import { type BlockHeader, type BlockRole, decodeHeader, decodePrefix, PREFIX_BYTES } from './log-header.ts';
 import { positionText } from './log-name.ts';
 import {
@@ -270,7 +270,7 @@ export async function lastBlock(vault: Vault, timeline: LogTimeline): Promise<Lo
   let last: LogBlock | null = null;
   for await (const block of readLogBlocks(vault, [file])) last = block;
   const { header, digest } = last!;
-  const gap = timeline.gaps.find(({ from, to }) => from <= file.to && to >= file.to);
+  const gap = gapBehind(timeline.gaps, file);
   if (gap !== undefined) return { position: gap.to, digest: null, header };
   return { position: file.to, digest, header };
 }

@@ -4,7 +4,6 @@ import type { LogFile, LogSpan, LogTimeline } from '../format/log-catalog.ts';
 import { type BlockHeader, partOf } from '../format/log-header.ts';
 import { type LogBlock, readLogBlocks } from '../format/log-reader.ts';
 import { type BasePoint, belongsTo, reachesBack } from './meeting.ts';
-import { readSteadily } from './read-steadily.ts';
 import { noRemovals, noteRemoval, type RemovedEvents } from './removals.ts';
 import { type Bound, firstBeyond, placeBlock } from './target.ts';
 import type { SpanFacts } from './windows.ts';
@@ -124,7 +123,7 @@ export async function measureLog(
     ...{ cut: null, misfit: isUnknown(laying, bound) ? BEYOND : null, lastCommit: null, lastTime: null },
     ...{ events: 0, bytes: 0, number: 0, removed: noRemovals() },
   };
-  for await (const block of readSteadily(vault, start.files, { signal })) {
+  for await (const block of readLogBlocks(vault, start.files, { signal })) {
     if (count.misfit !== null) break;
     const isCut = count.cut !== null;
     if (!isCut && (await takeBlock(count, laying, block, bound)) === null) continue;

@@ -186,6 +186,25 @@ describe('an archiver', () => {
     assert.equal(timelines.flatMap(({ gaps }) => gaps).length, 1);
   });
 
+  it('goes on from the begin behind a gap, when it is started again before anything else was written', async () => {
+    const vault = memoryVault();
+    await run(await openStore(), vault);
+    const second = await openStore();
+    await appendMany(second, 'new', 2);
+    await run(second, vault);
+    await run(second, vault);
+    await appendMany(second, 'new', 2);
+    await run(second, vault);
+    const timelines = await readLogCatalog(vault);
+    const behind = timelines.find(({ gaps }) => gaps.length > 0)!;
+    assert.equal(behind.spans.length, 1, 'the begin and what follows it are one run');
+    let events = 0;
+    for await (const block of readLogBlocks(vault, behind.spans[0]!.files)) {
+      events += (await block.events())?.count ?? 0;
+    }
+    assert.equal(events, 2);
+  });
+
   it('does not write beside another archiver of the same log', async () => {
     const store = await openStore();
     const vault = memoryVault();

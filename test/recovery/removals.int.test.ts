@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { archive } from '../../src/capture/archiver.ts';
+import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { parseTime } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
@@ -97,8 +98,39 @@ describe('a store that is not only appended to', () => {
     assert.equal((await digestStore(latest.store)).digest, (await digestStore(store)).digest);
   });
 
+  it('is carried on behind a gap from the backup that the archiver asks for there', async () => {
+    const vault = memoryVault();
+    // What the store keeps for the log of another vault is not wanted any more.
+    await store.dropFeed!();
+    await capture(vault);
+    await backUp(store, vault);
+    await append();
+    await capture(vault);
+    const before = await now();
+    const digest = (await digestStore(store)).digest;
+    await append();
+    await capture(vault);
+    await store.dropFeed!();
+    await append();
+    const lost = await now();
+    await capture(vault);
+    await backUp(store, vault);
+    await append();
+    await capture(vault);
+    const latest = await recover(vault, { kind: 'latest' });
+    assert.notEqual(latest.plan.log, null, latest.plan.reasons.join('; '));
+    assert.equal((await digestStore(latest.store)).digest, (await digestStore(store)).digest);
+    const earlier = await recover(vault, { kind: 'time', time: before });
+    assert.equal((await digestStore(earlier.store)).digest, digest);
+    await assert.rejects(recover(vault, { kind: 'time', time: lost }), (error) =>
+      isBackupError(error, 'log_gap'),
+    );
+  });
+
   it('is carried on from a backup that was taken of its standby', async () => {
     const vault = memoryVault();
+    // What the store keeps for the log of another vault is not wanted any more.
+    await store.dropFeed!();
     await capture(vault);
     await append();
     const standby = await startStandby(server);

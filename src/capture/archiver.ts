@@ -56,7 +56,7 @@ interface Run extends ArchivePorts {
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
-const COMPACT_EVERY_MS = 30_000;
+const UPKEEP_EVERY_MS = 30_000;
 
 /**
  * Copies what a store commits into the change log of a vault, until the signal fires (`interrupted`) or, with `once`, until
@@ -230,7 +230,7 @@ interface Upkeep {
 /** What is done beside the capture, one at a time; it may fail without harm to the log. */
 function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): Upkeep {
   let wanted = baseWanted;
-  let compactedAtMs = performance.now();
+  let keptUpAtMs = performance.now();
   let work: Promise<void> | null = null;
   const begin = (what: string, task: () => Promise<void>): void => {
     work = task()
@@ -245,15 +245,38 @@ function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): U
         const reason = wanted;
         wanted = null;
         if (take !== undefined) begin('no backup could be taken for the log', () => take(reason));
-      } else if (performance.now() - compactedAtMs > COMPACT_EVERY_MS) {
-        compactedAtMs = performance.now();
-        begin('log files could not be joined', () => compact(run, source));
+      } else if (performance.now() - keptUpAtMs > UPKEEP_EVERY_MS) {
+        keptUpAtMs = performance.now();
+        begin('upkeep of the log failed', () => keepUp(run, source));
       }
     },
     end: async () => {
       await work;
     },
   };
+}
+
+async function keepUp(run: Run, source: FeedSource): Promise<void> {
+  await warnOfFullDisk(run);
+  await compact(run, source);
+}
+
+/** Part of what a store may keep from which on somebody should look. */
+const SCARCE = 0.25;
+
+/** What a store throws away because it keeps too much is a gap. */
+async function warnOfFullDisk({ store, progress, note }: Run): Promise<void> {
+  const state = (await store.feedState?.()) ?? null;
+  if (state?.retainedBytes == null || state.spareBytes === null) return;
+  const { retainedBytes, spareBytes } = state;
+  const isScarce = spareBytes < SCARCE * (retainedBytes + spareBytes);
+  if (isScarce && !progress.status().isScarce) {
+    note('the store keeps nearly as much for the log as it may: behind that it throws it away', true, {
+      retainedBytes,
+      spareBytes,
+    });
+  }
+  progress.set({ isScarce });
 }
 
 async function compact({ vault, clock, note, options: { signal } }: Run, source: FeedSource): Promise<void> {

@@ -16,6 +16,8 @@ export interface ArchiveStatus {
   readonly lagMs: number;
   /** Files that wait in the spool. */
   readonly spooledFiles: number;
+  /** The store may soon throw away what is not archived yet. */
+  readonly isScarce: boolean;
   /** Gaps that were marked by this run. */
   readonly gaps: number;
   /** The failure that is being waited out, in words. */
@@ -40,7 +42,7 @@ export interface ArchiveProgress {
 export function makeProgress(onStatus: (status: ArchiveStatus) => void): ArchiveProgress {
   let status: ArchiveStatus = {
     ...{ state: 'starting', position: null, asOf: null, events: 0, transactions: 0, files: 0 },
-    ...{ sizeBytes: 0, lagMs: 0, spooledFiles: 0, gaps: 0, trouble: null },
+    ...{ sizeBytes: 0, lagMs: 0, spooledFiles: 0, isScarce: false, gaps: 0, trouble: null },
   };
   const set = (change: Partial<ArchiveStatus>): void => {
     status = { ...status, ...change };

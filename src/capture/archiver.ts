@@ -105,9 +105,13 @@ async function waitOut(run: Run, failure: BackupError, failures: number): Promis
     run.note(`${failure.message}; trying again until it works`, true, { code: failure.code });
   }
   progress.set({ state: 'waiting', trouble: failure.message });
-  await letGo(run).catch((error: unknown) => {
+  try {
+    await letGo(run);
+    await warnOfFullDisk(run);
+  } catch (error) {
+    // The store may be what is waited for.
     if (!isBackupError(error)) throw error;
-  });
+  }
   await pause(pauseMs, options.signal);
   throwIfAborted(options.signal);
 }

@@ -305,4 +305,39 @@ describe('while the vault cannot be written', () => {
     await assert.rejects(running, (error) => isBackupError(error, 'interrupted'));
     assert.deepEqual((await archivedIds(inner)).sort(), await storedIds(store));
   });
+
+  it('the store is let go beyond a limit where its disk is worth more than the log, and somebody is told in time', async () => {
+    const store = await openStore();
+    const inner = memoryVault();
+    const { vault, state } = down(inner);
+    await run(store, vault);
+    const kept = { retainedBytes: 900, spareBytes: 100 };
+    let isDropped = false;
+    const keeping: EventStore = {
+      ...store,
+      feedState: async () => ({ ...(await store.feedState!())!, ...kept }),
+      dropFeed: async () => {
+        isDropped = true;
+      },
+    };
+    state.isDown = true;
+    const notes: string[] = [];
+    const outage: Outage = { policy: 'drop', limitBytes: 1000 };
+    const stop = new AbortController();
+    const running = run(keeping, vault, {
+      ...{ outage, once: false, signal: stop.signal },
+      onNote: ({ message }) => notes.push(message),
+    });
+    const until = async (isSo: () => boolean): Promise<void> => {
+      while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    await until(() => notes.some((note) => note.includes('nearly as much')));
+    assert.equal(isDropped, false);
+    kept.retainedBytes = 1001;
+    await until(() => isDropped);
+    stop.abort();
+    await assert.rejects(running, (error) => isBackupError(error, 'interrupted'));
+    assert.equal(notes.filter((note) => note.includes('nearly as much')).length, 1);
+    assert.ok(notes.includes('the store keeps no more changes for the log: it will have a gap'));
+  });
 });

@@ -318,7 +318,8 @@ async function idle(feed: RunningFeed, now: number): Promise<ChangeBatch | null>
 function urge(feed: RunningFeed, now: number): void {
   if (now - feed.urgedAtMs < URGE_MS) return;
   feed.urgedAtMs = now;
-  urgeFlush(feed.database).catch((error) => fail(feed, error));
+  // Where that cannot be asked for, it comes by itself. A server that is gone is noticed by others.
+  urgeFlush(feed.database).catch(() => undefined);
 }
 
 function lookSometimes(feed: RunningFeed, now: number): void {

@@ -13,7 +13,7 @@ import {
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
 const EVENTS = 20_000;
-const RUNS = 4;
+const RUNS = 3;
 
 describe('a command that is killed', () => {
   let folder: string;

@@ -17,7 +17,7 @@ import {
 import { asOwner } from '../stores/postgres/seeding.ts';
 
 const EVENTS = 36_000;
-const KILLS = 8;
+const KILLS = 5;
 /** It lies in the part that is finished first. */
 const FIRST = 'SELECT min(ctid) FROM eventcore_events';
 

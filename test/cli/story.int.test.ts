@@ -110,6 +110,7 @@ describe('from an empty folder to a restored store', () => {
       'logProblems',
       'unfinished',
       'damaged',
+      'lag',
     ]);
     assert.deepEqual(
       document.backups.map((backup: { totalEvents: number }) => backup.totalEvents),

@@ -26,6 +26,7 @@ export interface CaptureOptions {
 /** About how many stored bytes wait for their file to be complete. */
 const FILE_BYTES = 8 << 20;
 const BATCH_BYTES = 4 << 20;
+const ONCE_LINGER_MS = 200;
 /** Batches that the thread pool may compress while the next ones are received. */
 const ENCODING = 2;
 
@@ -58,7 +59,9 @@ export async function capture(
   options: CaptureOptions,
   progress: ArchiveProgress,
 ): Promise<void> {
-  const { flushMs: lingerMs, idleMs, signal } = options;
+  const { idleMs, signal } = options;
+  // Who waits for the end of it has no use for the last batch to grow.
+  const lingerMs = options.until === undefined ? options.flushMs : Math.min(options.flushMs, ONCE_LINGER_MS);
   const codec = chunkCodec(options.format);
   const pending: Pending = { ...nothingPending(begin.from), digest: begin.digest, codec };
   try {

@@ -127,7 +127,7 @@ async function runArchive(
 }
 
 /** A quiet moment is soon enough noticed. */
-const ONCE_IDLE_MS = 300;
+const ONCE_IDLE_MS = 100;
 /** As of damage: there is something that cannot be recovered. */
 const GAP_EXIT_CODE = 4;
 

@@ -53,6 +53,8 @@ interface Run extends ArchivePorts {
   readonly sink: LogSink;
   /** What this run has seen of its log: not there yet, begun by this run, or there. */
   seen: 'nothing' | 'begun' | 'log';
+  /** Why the feed could not go on, until something is captured again. */
+  lost: BackupError | null;
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
@@ -67,7 +69,15 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
   const { outage } = options;
   const spool = outage.policy === 'spool' ? spoolingSink(ports.vault, outage, progress) : null;
   const run: Run = {
-    ...{ ...ports, options, progress, spool, sink: spool ?? vaultSink(ports.vault), seen: 'nothing' },
+    ...{
+      ...ports,
+      options,
+      progress,
+      spool,
+      sink: spool ?? vaultSink(ports.vault),
+      seen: 'nothing',
+      lost: null,
+    },
     note: (message, isGrave, facts = {}) => options.onNote?.({ message, isGrave, facts }),
   };
   try {
@@ -91,6 +101,10 @@ async function captureOnce(run: Run): Promise<BackupError | null> {
     return null;
   } catch (error) {
     throwIfAborted(run.options.signal);
+    if (isBackupError(error, 'feed_lost') && run.lost === null) {
+      run.lost = error;
+      return captureOnce(run);
+    }
     if (run.options.once || !isBackupError(error) || !error.retryable) throw error;
     // Another archiver may have taken over; two that wait for one another would never end.
     if (error.code === 'lease_held') throw error;
@@ -145,6 +159,7 @@ async function runSession(run: Run): Promise<void> {
       await capture(feed, sink, begin, until === undefined ? options : { ...options, until }, {
         ...progress,
         reached: (batch, lagMs) => {
+          run.lost = null;
           progress.reached(batch, lagMs);
           upkeep.reached(feed.source.kind !== 'postgres' || batch.horizon !== null);
         },
@@ -197,6 +212,7 @@ async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
     return { feed, begin: { from: feed.from, digest: null }, baseWanted: 'the log begins' };
   }
   const { position: resumeAt, source, lastEventId } = end;
+  if (run.lost !== null) return openBehindGap(run, end, run.lost);
   try {
     const feed = await store.openFeed({ resumeAt, source, lastEventId });
     return { feed, begin: { from: resumeAt, digest: end.digest }, baseWanted: null };

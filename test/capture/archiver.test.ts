@@ -205,6 +205,38 @@ describe('an archiver', () => {
     assert.equal(events, 2);
   });
 
+  it('goes on behind a gap when the feed cannot tell what was committed, and ends when that happens again at once', async () => {
+    const store = await openStore();
+    const vault = memoryVault();
+    await run(store, vault);
+    let losses = 1;
+    const losing: EventStore = {
+      ...store,
+      openFeed: async (options) => {
+        const feed = await store.openFeed!(options);
+        return {
+          ...feed,
+          async *read(reading) {
+            for await (const batch of feed.read(reading)) {
+              if (losses > 0) {
+                losses -= 1;
+                throw new BackupError('feed_lost', 'a change cannot be told on purpose');
+              }
+              yield batch;
+            }
+          },
+        };
+      },
+    };
+    await appendMany(store, 'told', 1);
+    const status = await run(losing, vault);
+    assert.equal(status.gaps, 1);
+    await appendMany(store, 'told', 2);
+    assert.equal((await run(losing, vault)).events, 2);
+    losses = 2;
+    await assert.rejects(run(losing, vault), (error) => isBackupError(error, 'feed_lost'));
+  });
+
   it('does not write beside another archiver of the same log', async () => {
     const store = await openStore();
     const vault = memoryVault();

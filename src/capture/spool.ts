@@ -1,4 +1,4 @@
-import { type BackupError, isBackupError } from '../core/errors.ts';
+import { BackupError, isBackupError } from '../core/errors.ts';
 import type { ObjectInfo, Vault } from '../core/vault.ts';
 import { LOG_PREFIX } from '../format/log-name.ts';
 import { copyBetween } from './copy-between.ts';
@@ -65,7 +65,7 @@ export function spoolingSink(
       }
     }
     const spooledBytes = waiting.reduce((sum, object) => sum + object.sizeBytes, 0);
-    if (spooledBytes + sizeBytes > limitBytes) return write(direct);
+    if (spooledBytes + sizeBytes > limitBytes) throw outOfRoom(aside, spooledBytes);
     const result = await write(spooled);
     waiting = await listed(aside);
     progress.set({ spooledFiles: waiting.length });
@@ -79,9 +79,32 @@ export function spoolingSink(
     // Its size is not known beforehand: it may only go where there is room for all.
     openLong: async (folder, from, to) => {
       await drain();
+      if (waiting.length > 0) throw stillWaiting(aside, waiting.length);
       return direct.openLong(folder, from, to);
     },
   };
+}
+
+/** Nothing may overtake what waits: the log would have a hole until that is moved. */
+function outOfRoom({ address }: Vault, spooledBytes: number): BackupError {
+  return new BackupError(
+    'vault_unreachable',
+    `${address} is full, and the vault does not take what waits there`,
+    {
+      hint: 'see why the vault cannot be written; meanwhile the store keeps what comes',
+      facts: { spooledBytes },
+    },
+  );
+}
+
+function stillWaiting({ address }: Vault, files: number): BackupError {
+  return new BackupError(
+    'vault_unreachable',
+    `the vault does not take the ${files} files that wait in ${address}`,
+    {
+      hint: 'a transaction that is larger than the spool may be goes into the vault itself',
+    },
+  );
 }
 
 async function listed(vault: Vault): Promise<ObjectInfo[]> {

@@ -20,6 +20,14 @@ export {
   takeIncrementalBackup,
 } from './backup/incremental.ts';
 export {
+  type ArchiveNote,
+  type ArchiveOptions,
+  type ArchivePorts,
+  archive,
+  type Outage,
+} from './capture/archiver.ts';
+export type { ArchiveStatus } from './capture/status.ts';
+export {
   type ChangeBatch,
   type ChangeFeed,
   type FeedOptions,
@@ -103,6 +111,7 @@ export { type LogTimeline, readLogCatalog } from './format/log-catalog.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
 export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';
+export { type MergeReport, type MergeStreamsOptions, mergeStreams } from './recovery/merge-streams.ts';
 export { planRestore, type RestorePlan } from './recovery/plan.ts';
 export {
   type LogPart,
@@ -118,6 +127,7 @@ export {
   type RestoreReport,
   restoreBackup,
 } from './recovery/restore.ts';
+export { restoreStreams, type StreamsOptions, type StreamsReport } from './recovery/restore-streams.ts';
 export type { RecoveryTarget } from './recovery/target.ts';
 export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts';
 export { openPostgresStore } from './stores/postgres/store.ts';

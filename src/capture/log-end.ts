@@ -1,6 +1,5 @@
 import type { FeedSource } from '../core/change-feed.ts';
-import { type EventBatch, spanBytes } from '../core/event-batch.ts';
-import { formatUuid } from '../core/uuid-text.ts';
+import { idText } from '../core/event-id.ts';
 import type { Vault } from '../core/vault.ts';
 import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import { lastBlock, readLogBlocks } from '../format/log-reader.ts';
@@ -53,9 +52,4 @@ async function lastEventId(vault: Vault, { spans }: LogTimeline): Promise<string
     if (id !== null) return id;
   }
   return null;
-}
-
-function idText(batch: EventBatch, row: number): string {
-  const bytes = spanBytes(batch, batch.id, row)!;
-  return batch.idKind === 'uuid' ? formatUuid(bytes, 0) : Buffer.from(bytes).toString('utf8');
 }

@@ -1,10 +1,10 @@
 import { isBackupError } from '../core/errors.ts';
+import { idText } from '../core/event-id.ts';
 import type { Vault } from '../core/vault.ts';
 import { type EpochRecord, type VanishedEvents, writeEpoch } from '../format/epoch.ts';
 import { readLogBlocks } from '../format/log-reader.ts';
 import type { RecoveryPlan } from './plan-recovery.ts';
 import { formatPosition } from './position.ts';
-import { idText } from './removals.ts';
 import { describeTarget } from './target.ts';
 
 /** More ids than these are counted, not listed. */

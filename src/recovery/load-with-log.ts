@@ -2,6 +2,7 @@ import { touchStreams } from '../core/chain-summary.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { selectRows } from '../core/event-batch.ts';
 import { makeFacts } from '../core/event-facts.ts';
+import { idText } from '../core/event-id.ts';
 import type { BatchWriter, RestoreSession } from '../core/event-store.ts';
 import type { Oddities } from '../core/manifest.ts';
 import {
@@ -21,7 +22,7 @@ import { countLoaders, type LoadPorts, loadAll } from './load-all.ts';
 import type { LoadHooks, LoadResult } from './load-chunks.ts';
 import type { ChunkRun } from './plan.ts';
 import type { LogPart } from './plan-recovery.ts';
-import { hasRemovals, idText, isRemovedFromBase, type RemovedEvents } from './removals.ts';
+import { hasRemovals, isRemovedFromBase, type RemovedEvents } from './removals.ts';
 import { replayLog } from './replay-log.ts';
 
 export interface LoadedWithLog {

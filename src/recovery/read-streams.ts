@@ -1,5 +1,6 @@
 import { BackupError, throwIfAborted } from '../core/errors.ts';
 import { type EventBatch, selectRows } from '../core/event-batch.ts';
+import { idText } from '../core/event-id.ts';
 import { nameBytes } from '../core/name-text.ts';
 import { pickStreams, type StreamSelection, selectStreams } from '../core/stream-selection.ts';
 import {
@@ -21,7 +22,7 @@ import type { HeadLine } from '../format/heads.ts';
 import { readHeadsInto } from '../format/heads-table.ts';
 import { readTable } from './load-with-log.ts';
 import type { LogPart } from './plan-recovery.ts';
-import { hasRemovals, idText, isRemovedFromBase, noRemovals, type RemovedEvents } from './removals.ts';
+import { hasRemovals, isRemovedFromBase, noRemovals, type RemovedEvents } from './removals.ts';
 import { replayLog } from './replay-log.ts';
 
 /** Where streams are read from: a chain, and what a log has beyond it. */

@@ -1,7 +1,5 @@
 import type { Removal } from '../core/change-feed.ts';
 import { BackupError } from '../core/errors.ts';
-import { type EventBatch, spanBytes } from '../core/event-batch.ts';
-import { formatUuid } from '../core/uuid-text.ts';
 
 /**
  * Events that a store removed after they were written. Events of a log are numbered from its first block on; those of the
@@ -64,11 +62,3 @@ export function isRemoved(removed: RemovedEvents, eventId: string, number: numbe
 export function isRemovedFromBase(removed: RemovedEvents, eventId: string): boolean {
   return removed.isEmptied || removed.ids.has(eventId);
 }
-
-/** An event's id as removals name it. */
-export function idText(batch: EventBatch, row: number): string {
-  if (batch.idKind === 'uuid') return formatUuid(batch.bytes, batch.id.starts[row]!);
-  return decoder.decode(spanBytes(batch, batch.id, row) ?? undefined);
-}
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -1,6 +1,7 @@
 import type { TransactionTable } from '../core/change-feed.ts';
 import { BackupError } from '../core/errors.ts';
 import { type EventBatch, selectRows } from '../core/event-batch.ts';
+import { idText } from '../core/event-id.ts';
 import type { BatchWriter } from '../core/event-store.ts';
 import { holdsVersion } from '../core/stream-entry.ts';
 import { addBatch, findStream, headId, makeStreamTable, type StreamTable } from '../core/stream-table.ts';
@@ -10,7 +11,7 @@ import { type LogBlock, readLogBlocks } from '../format/log-reader.ts';
 import { makeGreatestId } from './greatest-id.ts';
 import { belongsTo } from './meeting.ts';
 import type { LogPart } from './plan-recovery.ts';
-import { hasRemovals, idText, isRemoved } from './removals.ts';
+import { hasRemovals, isRemoved } from './removals.ts';
 
 export interface ReplayResult {
   readonly events: number;

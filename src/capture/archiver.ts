@@ -4,7 +4,7 @@ import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } f
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import { readLogCatalog } from '../format/log-catalog.ts';
-import { logFolder, positionText } from '../format/log-name.ts';
+import { LOG_PREFIX, logFolder, positionText } from '../format/log-name.ts';
 import { backOffMs, pause } from './back-off.ts';
 import { compactLog } from './compact.ts';
 import { markGap } from './gaps.ts';
@@ -18,8 +18,8 @@ export interface ArchivePorts {
   readonly store: EventStore;
   readonly vault: Vault;
   readonly clock: Clock;
-  /** The log has no base that it goes on from: it began, or there is a gap before it. Called once it can be met. */
-  readonly baseWanted?: (reason: string) => Promise<void>;
+  /** Sees to it that the log carries on a backup; takes one where there is none. Called once one can be met. */
+  readonly ensureBase?: (reason: string) => Promise<void>;
 }
 
 /** What to do while the vault cannot be written. */
@@ -59,6 +59,8 @@ interface Run extends ArchivePorts {
 }
 
 const UPKEEP_EVERY_MS = 30_000;
+/** Without a backup the log brings nothing back: it is tried again. */
+const BASE_RETRY_MS = 300_000;
 
 /**
  * Copies what a store commits into the change log of a vault, until the signal fires (`interrupted`) or, with `once`, until
@@ -145,6 +147,7 @@ async function letGo({ store, options: { outage }, note }: Run): Promise<void> {
 async function runSession(run: Run): Promise<void> {
   const { store, vault, options, progress, spool, sink } = run;
   await spool?.drain();
+  await vault.removeLeftovers(LOG_PREFIX);
   const end = await findLogEnd(vault, spool);
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
@@ -195,11 +198,14 @@ async function requireNew({ store, vault, seen }: Run): Promise<void> {
   );
 }
 
+/** The archiver that began the log, or went on behind a gap, may have died before there was a backup. */
+const NOT_MET = 'no backup is carried on by the log';
+
 interface Opened {
   readonly feed: ChangeFeed;
   readonly begin: { readonly from: bigint; readonly digest: string | null };
-  /** Why a backup should be taken; null when the log goes on from one that was met. */
-  readonly baseWanted: string | null;
+  /** Why there may be no backup that the log carries on. */
+  readonly baseWanted: string;
 }
 
 async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
@@ -215,7 +221,7 @@ async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
   if (run.lost !== null) return openBehindGap(run, end, run.lost);
   try {
     const feed = await store.openFeed({ resumeAt, source, lastEventId });
-    return { feed, begin: { from: resumeAt, digest: end.digest }, baseWanted: null };
+    return { feed, begin: { from: resumeAt, digest: end.digest }, baseWanted: NOT_MET };
   } catch (error) {
     if (!isBackupError(error, 'feed_lost')) throw error;
     return openBehindGap(run, end, error);
@@ -248,8 +254,8 @@ interface Upkeep {
 }
 
 /** What is done beside the capture, one at a time; it may fail without harm to the log. */
-function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): Upkeep {
-  let wanted = baseWanted;
+function startUpkeep(run: Run, source: FeedSource, baseWanted: string): Upkeep {
+  let baseDueAtMs = run.ensureBase === undefined ? Number.POSITIVE_INFINITY : performance.now();
   let keptUpAtMs = performance.now();
   let work: Promise<void> | null = null;
   const begin = (what: string, task: () => Promise<void>): void => {
@@ -260,11 +266,12 @@ function startUpkeep(run: Run, source: FeedSource, baseWanted: string | null): U
   return {
     reached: (hasHorizon) => {
       if (work !== null) return;
-      const { baseWanted: take } = run;
-      if (wanted !== null && hasHorizon) {
-        const reason = wanted;
-        wanted = null;
-        if (take !== undefined) begin('no backup could be taken for the log', () => take(reason));
+      if (hasHorizon && performance.now() >= baseDueAtMs) {
+        baseDueAtMs = performance.now() + BASE_RETRY_MS;
+        begin('no backup could be taken for the log', async () => {
+          await run.ensureBase!(baseWanted);
+          baseDueAtMs = Number.POSITIVE_INFINITY;
+        });
       } else if (performance.now() - keptUpAtMs > UPKEEP_EVERY_MS) {
         keptUpAtMs = performance.now();
         begin('upkeep of the log failed', () => keepUp(run, source));

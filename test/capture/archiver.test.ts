@@ -34,7 +34,7 @@ function run(
   store: EventStore,
   vault: Vault,
   options: Partial<ArchiveOptions> = {},
-  ports: { baseWanted?: (reason: string) => Promise<void> } = {},
+  ports: { ensureBase?: (reason: string) => Promise<void> } = {},
 ): Promise<ArchiveStatus> {
   return archive(
     { store, vault, clock: testClock, ...ports },
@@ -176,7 +176,7 @@ describe('an archiver', () => {
       second,
       vault,
       { onNote: (note) => notes.push(note) },
-      { baseWanted: async (reason) => void wanted.push(reason) },
+      { ensureBase: async (reason) => void wanted.push(reason) },
     );
     assert.equal(status.gaps, 1);
     assert.equal(notes.filter(({ isGrave }) => isGrave).length, 1);

@@ -64,6 +64,24 @@ describe('eventcore archive', () => {
     assert.equal(await digestAt(to), await digestAt(place.store));
   });
 
+  it('takes the backup that an archiver before it did not live to take', async () => {
+    const place = at('orphan');
+    await append(place.store, 'one', 2);
+    const words = ['--store', place.store, '--vault', place.vault];
+    assert.equal((await runHere(['archive', '--once', '--no-base', ...words])).code, 0);
+    await append(place.store, 'one', 1);
+    await archiveOnce(place);
+    await append(place.store, 'one', 1);
+    await archiveOnce(place);
+    const listed = await runHere(['list', '--vault', place.vault, '--json']);
+    const { backups, recoveryWindows } = JSON.parse(listed.stdout) as {
+      backups: unknown[];
+      recoveryWindows: { source: string }[];
+    };
+    assert.equal(backups.length, 1);
+    assert.equal(recoveryWindows.filter(({ source }) => source === 'log').length, 1);
+  });
+
   it('says how far the log is behind', async () => {
     const place = at('lag');
     await append(place.store, 'one', 1);

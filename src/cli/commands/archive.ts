@@ -6,7 +6,12 @@ import { type ArchiveNote, archive, type Outage } from '../../capture/archiver.t
 import type { ArchiveStatus } from '../../capture/status.ts';
 import { BackupError } from '../../core/errors.ts';
 import { formatTime } from '../../core/time.ts';
+import type { Vault } from '../../core/vault.ts';
+import { readCatalog } from '../../format/catalog.ts';
+import { readLogCatalog } from '../../format/log-catalog.ts';
 import { positionText } from '../../format/log-name.ts';
+import { basePoint, isOfSource } from '../../recovery/meeting.ts';
+import { carriedSpans, readSpans, wholeChains } from '../../recovery/survey.ts';
 import {
   FLUSH_MS,
   IDLE_MS,
@@ -102,7 +107,7 @@ async function runArchive(
         {
           ...{ store, vault, clock: systemClock },
 
-          ...(flags.base ? { baseWanted: (reason: string) => takeBase(context, reason) } : {}),
+          ...(flags.base ? { ensureBase: (reason: string) => ensureBase(context, vault, reason) } : {}),
         },
         {
           ...{ format, compression, level, outage, signal },
@@ -151,8 +156,22 @@ function tell({ log, progress }: CommandContext, { message, isGrave, facts }: Ar
   else log.info(message, facts);
 }
 
+/** The newest run of the log must carry on a backup, or come to one that is ahead of it: else nothing of it can be brought back. */
+async function ensureBase(context: CommandContext, vault: Vault, reason: string): Promise<void> {
+  const spans = await readSpans(vault, await readLogCatalog(vault));
+  const newest = spans.reduce((a, b) => (b.until >= a.until ? b : a));
+  const catalog = await readCatalog(vault);
+  const isAhead = [...wholeChains(catalog)].some((chain) => {
+    const { cursor } = chain.at(-1)!.manifest;
+    const point = basePoint(cursor);
+    return typeof point !== 'string' && isOfSource(cursor, newest.source) && point.position > newest.span.to;
+  });
+  if (isAhead || (await carriedSpans(vault, catalog, [newest])).length > 0) return;
+  await takeBase(context, reason);
+}
+
 /** In a process of its own: its memory is not this one's, and neither are its failures. */
-function takeBase({ flags, env, cwd, log }: CommandContext, reason: string): Promise<void> {
+function takeBase({ flags, env, cwd, log, signal }: CommandContext, reason: string): Promise<void> {
   log.info(`taking a backup for the log to go on from: ${reason}`);
   const main = fileURLToPath(
     new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
@@ -164,6 +183,7 @@ function takeBase({ flags, env, cwd, log }: CommandContext, reason: string): Pro
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, main, ...words], {
       ...{ env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] },
+      ...{ signal, killSignal: 'SIGINT' },
     });
     let said = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));

@@ -1,3 +1,4 @@
+import type { BackupError } from '../core/errors.ts';
 import type { StoreKind } from '../core/event-store.ts';
 import { formatTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
@@ -9,7 +10,7 @@ import { findStart, type Measured, measureLog } from './measure.ts';
 import { type BasePoint, basePoint, isOfSource } from './meeting.ts';
 import { type Attempt, covers, isThePoint, refusePoint, whyTooLate } from './point.ts';
 import { formatPosition } from './position.ts';
-import { backupPoint, carriedSpans, readSpans, standsIn, wholeChains } from './survey.ts';
+import { backupPoint, carriedSpans, readSoundSpan, readSpans, standsIn, wholeChains } from './survey.ts';
 import type { RecoveryTarget } from './target.ts';
 import { recoveryWindows, type SpanFacts } from './windows.ts';
 
@@ -57,7 +58,7 @@ export async function planRecovery(
   target: RecoveryTarget,
   signal?: AbortSignal,
 ): Promise<RecoveryPlan> {
-  const spans = await readSpans(vault, timelines);
+  const { spans, damage } = await spansFor(target, vault, timelines);
   const found = await findTarget(vault, spans, target, signal);
   const attempts: Attempt[] = [];
   for (const chain of spans.length === 0 ? [] : wholeChains(catalog)) {
@@ -71,6 +72,8 @@ export async function planRecovery(
     if (!isThePoint(backupPoint(chain.at(-1)!.manifest), target)) continue;
     return composePlan(target, chain, null, [aloneReason(chain, target, attempts)]);
   }
+  // What cannot be read may be what leads there.
+  if (damage !== null) throw damage;
   // Where there is no backup, or none that can be used, this says so.
   newestRestorePoint(catalog, vault.address);
   const windows = recoveryWindows(
@@ -78,6 +81,25 @@ export async function planRecovery(
     await carriedSpans(vault, catalog, spans),
   );
   throw refusePoint(target, attempts, windows, kindOf(catalog, spans));
+}
+
+/** The newest point is not there while the end of a log cannot be read; any other may lie before that. */
+async function spansFor(
+  target: RecoveryTarget,
+  vault: Vault,
+  timelines: readonly LogTimeline[],
+): Promise<{ spans: SpanFacts[]; damage: BackupError | null }> {
+  if (target.kind === 'latest') return { spans: await readSpans(vault, timelines), damage: null };
+  const spans: SpanFacts[] = [];
+  let damage: BackupError | null = null;
+  for (const timeline of timelines) {
+    for (const span of timeline.spans) {
+      const sound = await readSoundSpan(vault, timeline, span);
+      if (sound.facts !== null) spans.push(sound.facts);
+      damage ??= sound.damage;
+    }
+  }
+  return { spans, damage };
 }
 
 interface Search {

@@ -1,10 +1,10 @@
-import { isBackupError } from '../core/errors.ts';
+import { type BackupError, isBackupError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
 import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Catalog } from '../format/catalog.ts';
 import { type Chain, followChain, isBroken } from '../format/chain.ts';
-import type { LogTimeline } from '../format/log-catalog.ts';
+import type { LogSpan, LogTimeline } from '../format/log-catalog.ts';
 import { findStart, readSpanFacts } from './measure.ts';
 import { type BasePoint, basePoint, isOfSource } from './meeting.ts';
 import {
@@ -24,6 +24,27 @@ export async function readSpans(vault: Vault, timelines: readonly LogTimeline[])
     for (const span of timeline.spans) spans.push(await readSpanFacts(vault, timeline, span));
   }
   return spans;
+}
+
+export interface SoundSpan {
+  /** Up to the damage; null when nothing before it can be read. */
+  readonly facts: SpanFacts | null;
+  readonly damage: BackupError | null;
+}
+
+/** As much of a run as can be read: damage at its end takes nothing from what is before it. */
+export async function readSoundSpan(vault: Vault, timeline: LogTimeline, span: LogSpan): Promise<SoundSpan> {
+  let damage: BackupError | null = null;
+  for (let { files } = span; files.length > 0; files = files.slice(0, -1)) {
+    try {
+      const sound: LogSpan = { from: span.from, to: files.at(-1)!.to, files };
+      return { facts: await readSpanFacts(vault, timeline, sound), damage };
+    } catch (error) {
+      if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
+      damage ??= error;
+    }
+  }
+  return { facts: null, damage };
 }
 
 export function backupPoint({ backupId, createdAt, cursor }: Manifest): BackupPoint {
@@ -100,9 +121,11 @@ export async function surveyLogs(
   for (const timeline of timelines) {
     problems.push(...timeline.problems);
     for (const span of timeline.spans) {
+      const { facts, damage } = await readSoundSpan(vault, timeline, span);
+      if (damage !== null) problems.push(damage.message);
+      if (facts === null) continue;
+      spans.push(facts);
       try {
-        const facts = await readSpanFacts(vault, timeline, span);
-        spans.push(facts);
         carried.push(...(await carriedSpans(vault, catalog, [facts])));
       } catch (error) {
         if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;

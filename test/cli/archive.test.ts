@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { digestAt, makeFolder, runHere, withStoreAt } from '../harness/command.ts';
@@ -80,6 +80,38 @@ describe('eventcore archive', () => {
     };
     assert.equal(backups.length, 1);
     assert.equal(recoveryWindows.filter(({ source }) => source === 'log').length, 1);
+  });
+
+  it('damage at the end of a log takes nothing from what is before it', async () => {
+    const place = at('damaged');
+    await append(place.store, 'one', 2);
+    await archiveOnce(place);
+    await append(place.store, 'one', 3);
+    await archiveOnce(place);
+    await append(place.store, 'one', 4);
+    await archiveOnce(place);
+    const logs = globSync('log/*/*.log', { cwd: place.vault }).sort();
+    const last = join(place.vault, logs.at(-1)!);
+    const bytes = readFileSync(last);
+    bytes[60]! ^= 1;
+    writeFileSync(last, bytes);
+    const to = (name: string) => [
+      '--to',
+      `sqlite:${join(folder.path, `${name}.db`)}`,
+      '--vault',
+      place.vault,
+    ];
+    const before = await runHere(['restore', ...to('before'), '--lsn', '5', '--json']);
+    assert.equal(before.code, 0, before.stderr);
+    assert.equal((JSON.parse(before.stdout) as { eventsRestored: number }).eventsRestored, 5);
+    for (const words of [['--lsn', '9'], []]) {
+      const refused = await runHere(['restore', ...to('beyond'), ...words]);
+      assert.equal(refused.code, 4);
+      assert.match(refused.stderr, /damaged/);
+    }
+    const listed = await runHere(['list', '--vault', place.vault]);
+    assert.match(listed.stdout, /ANY INSTANT FROM/);
+    assert.match(listed.stdout, /the header of a block is damaged/);
   });
 
   it('says how far the log is behind', async () => {

@@ -1,4 +1,5 @@
 import type { FeedSource } from '../core/change-feed.ts';
+import { BackupError, isBackupError } from '../core/errors.ts';
 import { idText } from '../core/event-id.ts';
 import type { Vault } from '../core/vault.ts';
 import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
@@ -21,10 +22,23 @@ export async function findLogEnd(vault: Vault, spool: Spool | null): Promise<Log
 
 async function endIn(vault: Vault): Promise<LogEnd | null> {
   const newest = newestTimeline(await readLogCatalog(vault));
-  const last = newest === null ? null : await lastBlock(vault, newest);
+  const last = newest === null ? null : await readLast(vault, newest);
   if (last === null) return null;
   const { position, digest, header } = last;
   return { source: header.source, position, digest, lastEventId: await lastEventId(vault, newest!) };
+}
+
+async function readLast(vault: Vault, timeline: LogTimeline): ReturnType<typeof lastBlock> {
+  try {
+    return await lastBlock(vault, timeline);
+  } catch (cause) {
+    if (!isBackupError(cause, 'damaged')) throw cause;
+    throw new BackupError('damaged', `the log cannot be gone on with: ${cause.message}`, {
+      hint: 'take that file from another copy of the vault, or move it away: what the store no longer has of it is then a gap, and a new backup is taken',
+      facts: cause.facts,
+      cause,
+    });
+  }
 }
 
 /** By the time of its last file: what a vault holds of other systems or timelines is from before. */

@@ -23,10 +23,12 @@ export interface PiecePlace {
   readonly isLast: boolean;
 }
 
-export const CIPHER = 'AES-256-GCM';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+
+/** Place of what is sealed in one piece. */
+export const ONLY_PIECE = { number: 0, isLast: true } as const;
 
 /** A sealed piece is longer than what is in it by this. */
 export const SEAL_BYTES = NONCE_BYTES + TAG_BYTES;

@@ -52,7 +52,12 @@ async function show(context: CommandContext, wanted: string, flags: ShowFlags): 
     const streams = flags.streams
       ? readChainHeads(
           vault,
-          await openChain(vault, requireChain(catalog, entry), await loadKeys(settings, flags, context), 'heads'),
+          await openChain(
+            vault,
+            requireChain(catalog, entry),
+            await loadKeys(settings, flags, context),
+            'heads',
+          ),
         )
       : null;
     const document = { vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) };

@@ -135,9 +135,9 @@ async function waitOut(run: Run, failure: BackupError, failures: number): Promis
 /** With `drop`: the store's disk is worth more than an unbroken log. */
 async function letGo({ store, options: { outage }, note }: Run): Promise<void> {
   if (outage.policy !== 'drop') return;
-  const state = (await store.feedState?.()) ?? null;
+  const state = await store.feedState();
   if (state === null || (state.retainedBytes ?? 0) <= outage.limitBytes) return;
-  await store.dropFeed?.();
+  await store.dropFeed();
   note('the store keeps no more changes for the log: it will have a gap', true, {
     retainedBytes: state.retainedBytes,
     limitBytes: outage.limitBytes,
@@ -151,7 +151,7 @@ async function runSession(run: Run): Promise<void> {
   const end = await findLogEnd(vault, spool);
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
-  const until = options.once ? ((await store.feedState?.())?.position ?? null) : undefined;
+  const until = options.once ? ((await store.feedState())?.position ?? null) : undefined;
   const opened = await openFeed(run, end);
   const { feed, begin } = opened;
   try {
@@ -186,7 +186,7 @@ async function requireNew({ store, vault, seen }: Run): Promise<void> {
       hint: 'is the vault mounted?',
     });
   }
-  const state = (await store.feedState?.()) ?? null;
+  const state = await store.feedState();
   if (state?.acknowledged == null) return;
   throw new BackupError(
     'would_overwrite',
@@ -210,9 +210,6 @@ interface Opened {
 
 async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
   const { store } = run;
-  if (store.openFeed === undefined) {
-    throw new BackupError('store_unsupported', `${store.address} has no change feed`);
-  }
   if (end === null) {
     const feed = await store.openFeed(NEW_LOG);
     return { feed, begin: { from: feed.from, digest: null }, baseWanted: 'the log begins' };
@@ -231,7 +228,7 @@ async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
 /** The changes in between are lost to the log; that is written down before anything behind them. */
 async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<Opened> {
   const { store, vault, clock, progress, note } = run;
-  const feed = await store.openFeed!({ ...NEW_LOG, source: end.source });
+  const feed = await store.openFeed({ ...NEW_LOG, source: end.source });
   try {
     const gap = await markGap(vault, end, feed, lost, clock.now());
     progress.set({ gaps: progress.status().gaps + 1 });
@@ -293,7 +290,7 @@ const SCARCE = 0.25;
 
 /** What a store throws away because it keeps too much is a gap. */
 async function warnOfFullDisk({ store, progress, note }: Run): Promise<void> {
-  const state = (await store.feedState?.()) ?? null;
+  const state = await store.feedState();
   if (state?.retainedBytes == null || state.spareBytes === null) return;
   const { retainedBytes, spareBytes } = state;
   const isScarce = spareBytes < SCARCE * (retainedBytes + spareBytes);

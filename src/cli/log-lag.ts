@@ -35,7 +35,7 @@ export async function findLag(
   );
   if (address === null || last === null) return null;
   try {
-    const state = await withStore(address, async (store) => (await store.feedState?.()) ?? null);
+    const state = await withStore(address, (store) => store.feedState());
     return state === null ? null : lagOf(state, last, nowMs);
   } catch (error) {
     if (!isBackupError(error)) throw error;

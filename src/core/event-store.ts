@@ -74,13 +74,13 @@ export interface EventStore {
    * Follows what is committed from now on, or from where a log in a vault ends. Prepares the store for it where that is
    * needed (PostgreSQL: publication and slot).
    */
-  openFeed?(options: FeedOptions): Promise<ChangeFeed>;
+  openFeed(options: FeedOptions): Promise<ChangeFeed>;
 
   /** Null when no feed was ever opened here, where that makes a difference to the store. */
-  feedState?(): Promise<FeedState | null>;
+  feedState(): Promise<FeedState | null>;
 
   /** The store keeps nothing for a feed any longer: what was not acknowledged is lost to it. Safe to repeat. */
-  dropFeed?(): Promise<void>;
+  dropFeed(): Promise<void>;
 
   /** Ends all connections. Safe to call twice. */
   close(): Promise<void>;

@@ -213,7 +213,7 @@ describe('an archiver', () => {
     const losing: EventStore = {
       ...store,
       openFeed: async (options) => {
-        const feed = await store.openFeed!(options);
+        const feed = await store.openFeed(options);
         return {
           ...feed,
           async *read(reading) {
@@ -347,7 +347,7 @@ describe('while the vault cannot be written', () => {
     let isDropped = false;
     const keeping: EventStore = {
       ...store,
-      feedState: async () => ({ ...(await store.feedState!())!, ...kept }),
+      feedState: async () => ({ ...(await store.feedState())!, ...kept }),
       dropFeed: async () => {
         isDropped = true;
       },

@@ -90,6 +90,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       position: BigInt(events().length + 1),
       ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
     }),
+    // Nothing is kept for a feed.
+    dropFeed: async () => {},
     close: async () => {
       for (const feed of [...feeds]) await feed.close();
     },

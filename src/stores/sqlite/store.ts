@@ -65,6 +65,8 @@ export function openSqliteStore(address: string): EventStore {
       return { ...feed, close };
     },
     feedState: async () => feedState(config, feeds.size > 0),
+    // The rows are the store's own: nothing is kept for a feed.
+    dropFeed: async () => {},
     close: async () => {
       for (const end of [...open]) await end();
     },

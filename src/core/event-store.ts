@@ -1,6 +1,7 @@
 import type { ChangeFeed, FeedOptions, FeedState } from './change-feed.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
+import type { StoreExamination } from './examination.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
@@ -15,6 +16,12 @@ export interface EventStore {
 
   /** What is there, without reading events. Creates nothing, not even an empty database file. */
   inspect(): Promise<StoreDescription>;
+
+  /**
+   * What backups and a change log need of the store and whether it is there. Changes nothing, reads no event. Throws
+   * `not_an_event_store`.
+   */
+  examine(): Promise<StoreExamination>;
 
   /** Creates the layout's tables, indexes and triggers where they are missing. Safe to repeat. */
   initialise(): Promise<void>;

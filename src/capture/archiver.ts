@@ -51,6 +51,8 @@ interface Run extends ArchivePorts {
   readonly progress: ArchiveProgress;
   readonly spool: Spool | null;
   readonly sink: LogSink;
+  /** By `performance.now()`. */
+  readonly startedAtMs: number;
   /** What this run has seen of its log: not there yet, begun by this run, or there. */
   seen: 'nothing' | 'begun' | 'log';
   /** Why the feed could not go on, until something is captured again. */
@@ -58,6 +60,8 @@ interface Run extends ArchivePorts {
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
+/** A refusal within this time of the start, before anything was written, ends the run. */
+const START_MS = 60_000;
 const UPKEEP_EVERY_MS = 30_000;
 /** Without a backup the log brings nothing back: it is tried again. */
 const BASE_RETRY_MS = 300_000;
@@ -77,6 +81,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
       progress,
       spool,
       sink: spool ?? vaultSink(ports.vault),
+      startedAtMs: performance.now(),
       seen: 'nothing',
       lost: null,
     },
@@ -107,18 +112,29 @@ async function captureOnce(run: Run): Promise<BackupError | null> {
       run.lost = error;
       return captureOnce(run);
     }
-    if (run.options.once || !isBackupError(error) || !error.retryable) throw error;
-    // Another archiver may have taken over; two that wait for one another would never end.
-    if (error.code === 'lease_held') throw error;
+    if (run.options.once || !isBackupError(error) || !mayPass(run, error)) throw error;
     return error;
   }
+}
+
+function mayPass({ progress, startedAtMs }: Run, { code, retryable }: BackupError): boolean {
+  // Another archiver may have taken over; two that wait for one another would never end.
+  if (code === 'lease_held') return false;
+  if (code !== 'vault_refused') return retryable;
+  // A vault that never took anything is a mistake; one that did was changed under way, as by rights or a mount.
+  return progress.status().files > 0 || performance.now() - startedAtMs > START_MS;
 }
 
 async function waitOut(run: Run, failure: BackupError, failures: number): Promise<void> {
   const { options, progress } = run;
   const pauseMs = backOffMs(failures);
-  if (progress.status().trouble !== failure.message) {
-    run.note(`${failure.message}; trying again until it works`, true, { code: failure.code });
+  // What refuses does not get well by itself: somebody has to hear of it.
+  if (progress.status().trouble !== failure.message || failure.code === 'vault_refused') {
+    const hint = failure.hint === null ? '' : ` (${failure.hint})`;
+    run.note(`${failure.message}${hint}; trying again until it works`, true, {
+      code: failure.code,
+      failures,
+    });
   }
   progress.set({ state: 'waiting', trouble: failure.message });
   try {

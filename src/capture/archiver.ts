@@ -3,12 +3,14 @@ import type { Clock } from '../core/clock.ts';
 import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
+import { isSealing, refusePlain, type WriteKeys } from '../format/bundle-seal.ts';
 import { readLogCatalog } from '../format/log-catalog.ts';
 import { LOG_PREFIX, logFolder, positionText } from '../format/log-name.ts';
 import { backOffMs, pause } from './back-off.ts';
 import { compactLog } from './compact.ts';
 import { markGap } from './gaps.ts';
 import { findLogEnd, type LogEnd } from './log-end.ts';
+import { type LogSealer, makeLogSealer } from './log-seal.ts';
 import { type CaptureOptions, capture } from './session.ts';
 import { type LogSink, vaultSink } from './sink.ts';
 import { type Spool, spoolingSink } from './spool.ts';
@@ -20,6 +22,8 @@ export interface ArchivePorts {
   readonly clock: Clock;
   /** Sees to it that the log carries on a backup; takes one where there is none. Called once one can be met. */
   readonly ensureBase?: (reason: string) => Promise<void>;
+  /** Left out, or without recipients: nothing is sealed, and a sealed vault is refused. */
+  readonly keys?: WriteKeys;
 }
 
 /** What to do while the vault cannot be written. */
@@ -31,7 +35,9 @@ export type Outage =
   /** The store keeps up to this much. Behind that it is let go, and the log gets a gap. */
   | { readonly policy: 'drop'; readonly limitBytes: number };
 
-export interface ArchiveOptions extends Omit<CaptureOptions, 'until'> {
+export interface ArchiveOptions extends Omit<CaptureOptions, 'until' | 'sealer'> {
+  /** Name and version of this program, for the records of keys. */
+  readonly software: string;
   readonly outage: Outage;
   /** Ends once everything is in the vault that was committed when it began; failures end it too. */
   readonly once: boolean;
@@ -51,6 +57,7 @@ interface Run extends ArchivePorts {
   readonly progress: ArchiveProgress;
   readonly spool: Spool | null;
   readonly sink: LogSink;
+  readonly sealer: LogSealer;
   /** By `performance.now()`. */
   readonly startedAtMs: number;
   /** What this run has seen of its log: not there yet, begun by this run, or there. */
@@ -81,6 +88,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
       progress,
       spool,
       sink: spool ?? vaultSink(ports.vault),
+      sealer: makeLogSealer(ports.vault, ports.clock, options.software, ports.keys),
       startedAtMs: performance.now(),
       seen: 'nothing',
       lost: null,
@@ -161,10 +169,11 @@ async function letGo({ store, options: { outage }, note }: Run): Promise<void> {
 }
 
 async function runSession(run: Run): Promise<void> {
-  const { store, vault, options, progress, spool, sink } = run;
+  const { store, vault, keys, options, progress, spool, sink, sealer } = run;
+  if (!isSealing(keys)) await refusePlain(vault);
   await spool?.drain();
   await vault.removeLeftovers(LOG_PREFIX);
-  const end = await findLogEnd(vault, spool);
+  const end = await findLogEnd(vault, spool, keys);
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
   const until = options.once ? ((await store.feedState())?.position ?? null) : undefined;
@@ -173,9 +182,12 @@ async function runSession(run: Run): Promise<void> {
   try {
     if (progress.status().trouble !== null) run.note('the log goes on', false);
     progress.set({ state: 'capturing', trouble: null });
+    // Now, while the vault is known to be there: what waits in a spool later needs the key's record.
+    await sealer.sealFor(logFolder(feed.source));
     const upkeep = startUpkeep(run, feed.source, opened.baseWanted);
     try {
-      await capture(feed, sink, begin, until === undefined ? options : { ...options, until }, {
+      const sealed = { ...options, sealer };
+      await capture(feed, sink, begin, until === undefined ? sealed : { ...sealed, until }, {
         ...progress,
         reached: (batch, lagMs) => {
           run.lost = null;

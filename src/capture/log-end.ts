@@ -1,9 +1,11 @@
 import type { FeedSource } from '../core/change-feed.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
-import { idText } from '../core/event-id.ts';
+import { NO_TRUST_POLICY } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
+import type { WriteKeys } from '../format/bundle-seal.ts';
 import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
-import { lastBlock, readLogBlocks } from '../format/log-reader.ts';
+import { openLogs } from '../format/log-keys.ts';
+import { type LogBlock, lastBlock, readingOf, readLogBlocks } from '../format/log-reader.ts';
 import type { Spool } from './spool.ts';
 
 /** Where a log goes on. */
@@ -16,16 +18,28 @@ export interface LogEnd {
 }
 
 /** The end of the newest log; what waits in a spool comes after what is in the vault. Null when there is no log yet. */
-export async function findLogEnd(vault: Vault, spool: Spool | null): Promise<LogEnd | null> {
-  return (spool === null ? null : await endIn(spool.vault)) ?? (await endIn(vault));
+export async function findLogEnd(
+  vault: Vault,
+  spool: Spool | null,
+  keys?: WriteKeys,
+): Promise<LogEnd | null> {
+  return (spool === null ? null : await endIn(spool.vault, vault, keys)) ?? (await endIn(vault, vault, keys));
 }
 
-async function endIn(vault: Vault): Promise<LogEnd | null> {
-  const newest = newestTimeline(await readLogCatalog(vault));
+/** `records`: the vault that has the log's key records. */
+async function endIn(vault: Vault, records: Vault, keys: WriteKeys | undefined): Promise<LogEnd | null> {
+  const timelines = await readLogCatalog(vault);
+  // Who signs from now on may go on with what was not signed; a forgery is refused.
+  const opened =
+    keys === undefined
+      ? timelines
+      : openLogs(records, timelines, { ring: keys.ring, trust: NO_TRUST_POLICY });
+  const newest = newestTimeline(opened);
   const last = newest === null ? null : await readLast(vault, newest);
   if (last === null) return null;
   const { position, digest, header } = last;
-  return { source: header.source, position, digest, lastEventId: await lastEventId(vault, newest!) };
+  const { source } = header;
+  return { source, position, digest, lastEventId: await lastEventId(vault, newest!, keys) };
 }
 
 async function readLast(vault: Vault, timeline: LogTimeline): ReturnType<typeof lastBlock> {
@@ -55,15 +69,36 @@ function writtenAtMs({ spans }: LogTimeline): number {
 }
 
 /** Null when the log holds no event. PostgreSQL keeps its own account of what was read. */
-async function lastEventId(vault: Vault, { spans }: LogTimeline): Promise<string | null> {
-  for (const file of spans.flatMap(({ files }) => files).reverse()) {
+async function lastEventId(
+  vault: Vault,
+  timeline: LogTimeline,
+  keys: WriteKeys | undefined,
+): Promise<string | null> {
+  for (const file of timeline.spans.flatMap(({ files }) => files).reverse()) {
     let id: string | null = null;
-    for await (const block of readLogBlocks(vault, [file])) {
+    for await (const block of readLogBlocks(vault, [file], readingOf(timeline))) {
       if (block.header.source.kind === 'postgres') return null;
-      const events = await block.events();
-      if (events !== null) id = idText(events, events.count - 1);
+      id = (await lastEventOf(block, keys)) ?? id;
     }
     if (id !== null) return id;
   }
   return null;
+}
+
+/** A host that cannot open what it sealed knows it by its signing key. */
+async function lastEventOf(block: LogBlock, keys: WriteKeys | undefined): Promise<string | null> {
+  try {
+    return await block.lastEventId(keys?.signer ?? null);
+  } catch (cause) {
+    if (!isBackupError(cause, 'key_missing', 'key_wrong')) throw cause;
+    throw new BackupError(
+      cause.code,
+      'the log is sealed, and its last event, where the store goes on, cannot be read',
+      {
+        hint: 'pass the --sign-key that the archiver had before (a log that is sealed without one cannot be gone on with), or once an --identity that opens the log',
+        facts: cause.facts,
+        cause,
+      },
+    );
+  }
 }

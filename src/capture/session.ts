@@ -6,6 +6,7 @@ import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import { type EncodedBlock, encodeBlock } from '../format/log-block.ts';
 import { logFolder } from '../format/log-name.ts';
 import type { LogFileWriter } from '../format/log-writer.ts';
+import type { LogSealer } from './log-seal.ts';
 import type { LogSink } from './sink.ts';
 import type { ArchiveProgress } from './status.ts';
 
@@ -21,6 +22,8 @@ export interface CaptureOptions {
   /** Ends once everything is in the vault that was committed before this position (null: up to the first quiet moment). */
   readonly until?: bigint | null;
   readonly signal?: AbortSignal | undefined;
+  /** Left out: blocks are neither sealed nor signed. */
+  readonly sealer?: LogSealer;
 }
 
 /** About how many stored bytes wait for their file to be complete. */
@@ -99,11 +102,13 @@ async function take(
   sink: LogSink,
   pending: Pending,
   batch: ChangeBatch,
-  { format, compression, level }: CaptureOptions,
+  { format, compression, level, sealer }: CaptureOptions,
 ): Promise<void> {
+  const seal = (await sealer?.sealFor(logFolder(feed.source))) ?? null;
   const block = awaitedLater(
     encodeBlock(batch, {
       ...{ source: feed.source, format, compression, level },
+      ...{ seal, signer: sealer?.signer ?? null },
       ...{ previous: pending.digest, codec: pending.codec, limits: NO_LIMITS },
     }),
   );

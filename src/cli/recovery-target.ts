@@ -5,6 +5,8 @@ import type { Vault } from '../core/vault.ts';
 import { type Catalog, findBackup } from '../format/catalog.ts';
 import { type Chain, newestRestorePoint, requireChain } from '../format/chain.ts';
 import { readLogCatalog } from '../format/log-catalog.ts';
+import { openLogs } from '../format/log-keys.ts';
+import type { ReadKeys } from '../format/open-bundle.ts';
 import { planRecovery, type RecoveryPlan } from '../recovery/plan-recovery.ts';
 import { formatPosition, parsePosition } from '../recovery/position.ts';
 import type { RecoveryTarget } from '../recovery/target.ts';
@@ -77,13 +79,14 @@ export async function choosePoint(
   vault: Vault,
   catalog: Catalog,
   flags: PointFlags,
+  keys: ReadKeys,
 ): Promise<ChosenPoint> {
   if (flags.backup !== undefined) {
     return { chain: requireChain(catalog, findBackup(catalog, flags.backup)), recovery: null };
   }
   const target = pointOf(flags);
   if (target === null) warnOfPassedOver(context, vault, catalog);
-  const timelines = await readLogCatalog(vault);
+  const timelines = openLogs(vault, await readLogCatalog(vault), keys);
   const recovery = await planning(target, () =>
     planRecovery({ vault, catalog, timelines }, target ?? { kind: 'latest' }, context.signal),
   );

@@ -48,8 +48,24 @@ export function logLines(logs: readonly LogVerification[], paint: Paint): string
     const marked = gaps.map(
       ({ from, to, message }) => `  gap from ${from} to ${to}: ${printable(message)}; no recovery crosses it`,
     );
-    return [`${verdict}: ${printable(folder)} ${content.join(', ')}`, ...lines, ...marked];
+    return [
+      `${verdict}: ${printable(folder)} ${content.join(', ')}`,
+      ...proofLines(log, paint),
+      ...lines,
+      ...marked,
+    ];
   });
+}
+
+function proofLines({ contentsChecked, signedBy, blocksUnsigned }: LogVerification, paint: Paint): string[] {
+  const unsigned = blocksUnsigned === 0 ? '' : `; ${plural(blocksUnsigned, 'block')} unsigned`;
+  const who = signedBy.map((signer) => `${printable(signer).slice(0, SIGNER_SHOWN)}…`).join(', ');
+  return [
+    ...(contentsChecked === false
+      ? [paint('warning', '  contents not checked: no key opens all of it')]
+      : []),
+    ...(who === '' ? [] : [`  signed by ${who}${unsigned}`]),
+  ];
 }
 
 function summaryTable(results: readonly Verified[], quick: boolean, paint: Paint): string[] {

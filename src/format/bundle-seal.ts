@@ -4,7 +4,7 @@ import type { ManifestSealing } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
 import { BACKUPS_PREFIX, SEALED_SUFFIX } from './bundle.ts';
 import type { BundleKeys } from './bundle-keys.ts';
-import { parseKeyRecordName, writeNewKey } from './key-record.ts';
+import { type NewKey, parseKeyRecordName, writeNewKey } from './key-record.ts';
 import { LOG_PREFIX } from './log-name.ts';
 import { importSealKey, makeSealKey, type Seal, sealKeyId } from './seal.ts';
 
@@ -19,7 +19,7 @@ export function isSealing(keys: WriteKeys | undefined): keys is WriteKeys {
   return keys !== undefined && keys.ring.recipients.length > 0;
 }
 
-/** What a bundle is sealed with while it is written. */
+/** What a bundle, or a log, is sealed with while it is written. */
 export interface BundleSeal {
   readonly data: Seal;
   /** For the heads that this host keeps for itself; null without a signing key. */
@@ -47,14 +47,23 @@ export async function beginSeal(
     await refusePlain(vault);
     return null;
   }
+  return makeSeal(vault, keys, { folder, scope: backupId, createdAt, software });
+}
+
+/** Makes a key and writes its record, which does no harm when nothing is ever sealed with it. */
+export async function makeSeal(
+  vault: Vault,
+  { ring, signer }: WriteKeys,
+  about: NewKey,
+): Promise<BundleSeal> {
   const key = makeSealKey();
-  const about = { folder, scope: backupId, createdAt, software };
-  const keyId = await writeNewKey(vault, key, keys.ring, keys.signer, about);
-  const memoryKey = keys.signer === null ? null : importSealKey(keys.signer.memoryKey);
+  const { scope } = about;
+  const keyId = await writeNewKey(vault, key, ring, signer, about);
+  const memoryKey = signer === null ? null : importSealKey(signer.memoryKey);
   const memoryKeyId = memoryKey === null ? null : sealKeyId(memoryKey);
   return {
-    data: { key, scope: backupId },
-    memory: memoryKey === null ? null : { key: memoryKey, scope: backupId },
+    data: { key, scope },
+    memory: memoryKey === null ? null : { key: memoryKey, scope },
     sealing: { cipher: 'AES-256-GCM', keyId, memoryKeyId },
   };
 }

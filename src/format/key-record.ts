@@ -117,10 +117,14 @@ export async function writeNewKey(
   return keyId;
 }
 
-/** The records of a folder, by key, the newest of each first. Throws `damaged`, naming the record. */
-export async function readKeyRecords(vault: Vault, folder: string): Promise<Map<string, KeyRecord[]>> {
+/** The records of a folder, or of one key in it, by key, the newest of each first. Throws `damaged`, naming the record. */
+export async function readKeyRecords(
+  vault: Vault,
+  folder: string,
+  keyId = '',
+): Promise<Map<string, KeyRecord[]>> {
   const byKey = new Map<string, KeyRecord[]>();
-  for await (const { name, sizeBytes } of vault.list(`${folder}key-`)) {
+  for await (const { name, sizeBytes } of vault.list(`${folder}key-${keyId}`)) {
     const named = parseKeyRecordName(name.slice(folder.length));
     if (named === null) continue;
     const record = await readKeyRecord(vault, name, sizeBytes);

@@ -3,14 +3,26 @@ import type { ChangeBatch, FeedSource, Removal } from '../core/change-feed.ts';
 import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
 import { type FactLimits, factsOf } from '../core/event-facts.ts';
+import { idText } from '../core/event-id.ts';
+import type { Signer } from '../core/key-ring.ts';
 import type { ChunkFormat, Compression } from '../core/manifest.ts';
 import { addBatch, makeStreamTable } from '../core/stream-table.ts';
+import type { BundleSeal } from './bundle-seal.ts';
 import { type ChunkCodec, chunkCodec } from './chunk-codec.ts';
 import { type ChunkEvents, chunkEvents } from './chunk-index.ts';
 import { type Compress, makeCompress } from './compression.ts';
-import { type BlockHeader, type BlockPart, type BlockRole, encodeHeader } from './log-header.ts';
+import {
+  type BlockHeader,
+  type BlockPart,
+  type BlockRole,
+  boundDigest,
+  encodeHeader,
+  signedText,
+} from './log-header.ts';
 import { encodeTransactions, factsOfTransactions } from './log-transactions.ts';
 import { releaseBytes } from './release.ts';
+import { SEAL_BYTES, sealPiece } from './seal.ts';
+import { signText } from './signature.ts';
 import { makeFilter } from './stream-filter.ts';
 
 export interface BlockOptions {
@@ -21,6 +33,9 @@ export interface BlockOptions {
   /** Digest of the block before in the log; null for the first one, and after a gap. May still be on its way. */
   readonly previous: string | null | Promise<string | null>;
   readonly limits: FactLimits;
+  /** Null or left out: not sealed. */
+  readonly seal?: BundleSeal | null;
+  readonly signer?: Signer | null;
   /** Of `format`; one that is kept from block to block saves its buffers. */
   readonly codec?: ChunkCodec;
 }
@@ -46,28 +61,62 @@ export async function encodeBlock(batch: ChangeBatch, options: BlockOptions): Pr
   const transactions = encodeTransactions(batch.transactions);
   const removals = encodeRemovals(batch.removals);
   const { count } = batch.transactions;
-  const parts = [
-    ...(encoded === null
-      ? []
-      : [storePart('events', encoded.plain, batch.events.count, compress, encoded.events)]),
-    storePart('transactions', transactions, count, compress),
-    ...(batch.removals.length === 0
-      ? []
-      : [storePart('removals', removals, batch.removals.length, compress)]),
-  ];
   const { to, asOf, horizon, isContinued, isOpen } = batch;
-  const stored = await Promise.all(parts);
-  const header: BlockHeader = {
+  const { source, format, compression, seal = null, signer = null } = options;
+  const lastEvent = batch.events.count === 0 ? null : idText(batch.events, batch.events.count - 1);
+  const made = await Promise.all([
+    ...(encoded === null ? [] : makeEventParts(encoded, batch.events.count, compress, seal !== null)),
+    makePart('transactions', transactions, count, compress),
+    ...(batch.removals.length === 0 ? [] : [makePart('removals', removals, batch.removals.length, compress)]),
+  ]);
+  const described: BlockHeader = {
     previous: await previous,
-    ...{ source: options.source, format: options.format, compression: options.compression },
+    ...{ source, format, compression },
     ...{ to, asOf, horizon, transactions: count, isContinued, isOpen },
     ...{ firstCommit: facts.firstCommit, lastCommit: facts.lastCommit },
     ...{ earliest: facts.earliest, latest: facts.latest },
-    parts: stored.map(({ part }) => part),
+    parts: made.map(({ part }) => part),
   };
+  if (seal === null) return putTogether(described, made, signer);
+  const sealed = sealBlock(described, made, seal, lastEvent);
+  return putTogether(sealed.header, sealed.made, signer);
+}
+
+/** Digests, then the signature, last of all the header. */
+function putTogether(described: BlockHeader, made: readonly MadePart[], signer: Signer | null): EncodedBlock {
+  const parts = made.map(({ part, bytes }) => ({ ...part, sha256: crypto.hash('sha256', bytes, 'hex') }));
+  const hashed: BlockHeader = { ...described, parts };
+  const header = signer === null ? hashed : { ...hashed, signature: signText(signer, signedText(hashed)) };
   const { bytes, digest } = encodeHeader(header);
-  const sizeBytes = stored.reduce((sum, { part }) => sum + part.storedBytes, bytes.length);
-  return { parts: [bytes, ...stored.map((part) => part.bytes)], sizeBytes, digest, header };
+  const sizeBytes = parts.reduce((sum, { storedBytes }) => sum + storedBytes, bytes.length);
+  return { parts: [bytes, ...made.map((part) => part.bytes)], sizeBytes, digest, header };
+}
+
+function sealBlock(
+  described: BlockHeader,
+  made: readonly MadePart[],
+  { data, memory, sealing }: BundleSeal,
+  lastEvent: string | null,
+): { header: BlockHeader; made: MadePart[] } {
+  const grown = made.map(({ part, bytes }) => ({
+    part: { ...part, storedBytes: bytes.length + SEAL_BYTES },
+    bytes,
+  }));
+  const header: BlockHeader = {
+    ...described,
+    parts: grown.map(({ part }) => part),
+    sealing: { ...sealing, lastEvent: null },
+  };
+  const file = boundDigest(header);
+  const sealed = grown.map(({ part, bytes }, number) => {
+    const piece = sealPiece(data, { file, number, isLast: number === grown.length - 1 }, bytes);
+    releaseBytes(bytes);
+    return { part, bytes: piece };
+  });
+  if (memory === null || lastEvent === null) return { header, made: sealed };
+  const place = { file, number: grown.length, isLast: true };
+  const remembered = Buffer.from(sealPiece(memory, place, Buffer.from(lastEvent))).toString('base64');
+  return { header: { ...header, sealing: { ...sealing, lastEvent: remembered } }, made: sealed };
 }
 
 /** Up to here the way to the thread pool and back takes longer than to compress. */
@@ -120,14 +169,31 @@ export function removalText({ afterEvents, transaction, kind, eventId }: Removal
   return JSON.stringify({ afterEvents, transaction, kind, eventId });
 }
 
-/** Events are always compressed, as in a backup; what is small only where that makes it smaller. */
-async function storePart(
+interface MadePart {
+  readonly part: BlockPart;
+  readonly bytes: Uint8Array;
+}
+
+/** What a chunk table would say of the events gives streams away: where the block is sealed, it is a part of its own. */
+function makeEventParts(
+  { plain, events }: { plain: Uint8Array; events: ChunkEvents },
+  count: number,
+  compress: Compress,
+  isSealed: boolean,
+): Promise<MadePart>[] {
+  if (!isSealed) return [makePart('events', plain, count, compress, events)];
+  const index = Buffer.from(JSON.stringify(events));
+  return [makePart('events', plain, count, compress), makePart('index', index, 1, compress)];
+}
+
+/** Events are always compressed, as in a backup; what is small only where that makes it smaller. The digest comes later. */
+async function makePart(
   role: BlockRole,
   plain: Uint8Array,
   records: number,
   compress: Compress,
   events?: ChunkEvents,
-): Promise<{ part: BlockPart; bytes: Uint8Array }> {
+): Promise<MadePart> {
   const plainBytes = plain.length;
   const frame = await compress(plain);
   const bytes = role === 'events' || frame.length < plain.length ? frame : plain;
@@ -135,7 +201,7 @@ async function storePart(
   const part: BlockPart = {
     role,
     ...{ storedBytes: bytes.length, plainBytes },
-    sha256: crypto.hash('sha256', bytes, 'hex'),
+    sha256: '',
     records,
     ...(events === undefined ? {} : { events }),
   };

@@ -1,6 +1,19 @@
+import type { TrustPolicy } from '../core/trust.ts';
 import type { ObjectInfo, Vault } from '../core/vault.ts';
+import { parseKeyRecordName } from './key-record.ts';
 import { decodeGap, type GapMarker, MAX_GAP_BYTES } from './log-gap.ts';
 import { LOG_PREFIX, type LogName, parseLogName, positionText } from './log-name.ts';
+import type { SealKey } from './seal.ts';
+
+/** What opens the blocks of a log, and whose signatures count. */
+export interface LogKeys {
+  /**
+   * Each key is unwrapped once, when it is first asked for: there is one for each run of an archiver. Throws `key_missing`,
+   * `key_wrong`, `key_refused`, or `damaged` when its record is gone or holds another key.
+   */
+  keyOf(keyId: string): Promise<SealKey>;
+  readonly trust: TrustPolicy;
+}
 
 /** What a vault holds of the log of one timeline of one source. */
 export interface LogTimeline {
@@ -14,6 +27,8 @@ export interface LogTimeline {
   readonly covered: readonly LogFile[];
   /** What the names, or a gap marker, say that cannot be right. */
   readonly problems: readonly string[];
+  /** What opens it, where somebody asked for that; else what is sealed cannot be read. */
+  readonly keys?: LogKeys;
 }
 
 /** An unbroken run of files. */
@@ -40,6 +55,7 @@ export async function readLogCatalog(vault: Vault): Promise<LogTimeline[]> {
   for await (const object of vault.list(LOG_PREFIX)) {
     const name = parseLogName(object.name);
     const folder = object.name.slice(0, object.name.lastIndexOf('/') + 1);
+    if (parseKeyRecordName(object.name.slice(folder.length)) !== null) continue;
     if (name === null) push(strange, folder, `${object.name} is no file of a log`);
     else push(folders, folder, { object, name });
   }

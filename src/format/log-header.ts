@@ -5,6 +5,7 @@ import { CHUNK_FORMATS, type ChunkFormat, COMPRESSIONS, type Compression } from 
 import { formatTime, parseTime } from '../core/time.ts';
 import type { ChunkEvents } from './chunk-index.ts';
 import { parsePosition, positionText } from './log-name.ts';
+import { isSignature, type Signature } from './signature.ts';
 
 /** What a block of the change log says of itself (FORMAT.md §11.3 is normative). Times are microseconds since 2000. */
 export interface BlockHeader {
@@ -26,9 +27,24 @@ export interface BlockHeader {
   readonly earliest: bigint | null;
   readonly latest: bigint | null;
   readonly parts: readonly BlockPart[];
+  /** Null or absent: not sealed. */
+  readonly sealing?: BlockSealing | null;
+  readonly signature?: Signature;
 }
 
-export type BlockRole = 'events' | 'transactions' | 'removals';
+/** What a block is sealed with (FORMAT.md §11.10). */
+export interface BlockSealing {
+  readonly cipher: 'AES-256-GCM';
+  /** Names the key in the key records of the log's folder. */
+  readonly keyId: string;
+  /** Names the key of `lastEvent`; null without one. */
+  readonly memoryKeyId: string | null;
+  /** The id of the last event, sealed for the host that wrote it; null without events or that key. Base64. */
+  readonly lastEvent: string | null;
+}
+
+/** `index`: what a chunk table says of the events, where the block is sealed. */
+export type BlockRole = 'events' | 'index' | 'transactions' | 'removals';
 
 export interface BlockPart {
   readonly role: BlockRole;
@@ -37,11 +53,13 @@ export interface BlockPart {
   /** SHA-256 (hex) of the stored bytes. */
   readonly sha256: string;
   readonly records: number;
-  /** Only of the part with events. */
+  /** Only of the part with events, and only where the block is not sealed. */
   readonly events?: ChunkEvents;
 }
 
-const BLOCK_VERSION = 1;
+/** Blocks that are neither sealed nor signed have the first version. */
+const PLAIN_VERSION = 1;
+const SEALED_VERSION = 2;
 const MAGIC = Buffer.from('ECL1');
 /** Magic, length of the header, SHA-256 of the header. */
 export const PREFIX_BYTES = 40;
@@ -60,9 +78,45 @@ export function encodeHeader(header: BlockHeader): { bytes: Uint8Array; digest: 
 }
 
 function headerText(header: BlockHeader): string {
+  const { sealing, signature } = header;
+  const version = versionOf(header);
+  const fields = headerFields(header, version, partFields);
+  if (version === PLAIN_VERSION) return JSON.stringify(fields);
+  const signed = signature === undefined ? {} : { signature };
+  return JSON.stringify({ ...fields, sealing: sealing ?? null, ...signed });
+}
+
+/** What a signature of a block is over: the header without it. */
+export function signedText({ signature: _, ...header }: BlockHeader): string {
+  const fields = headerFields(header, SEALED_VERSION, partFields);
+  return `eventcore block 1\n${JSON.stringify({ ...fields, sealing: header.sealing ?? null })}`;
+}
+
+/**
+ * Names all that a header says but what follows from the sealed bytes: with it, a block's pieces are bound to their place. So
+ * no header goes with the parts of another.
+ */
+export function boundDigest(header: BlockHeader): string {
+  const fields = headerFields(header, SEALED_VERSION, ({ role, storedBytes, plainBytes, records }) => {
+    return { role, storedBytes, plainBytes, records };
+  });
+  const { cipher, keyId, memoryKeyId } = header.sealing!;
+  const text = JSON.stringify({ ...fields, sealing: { cipher, keyId, memoryKeyId } });
+  return crypto.hash('sha256', text, 'hex');
+}
+
+function versionOf({ sealing, signature }: BlockHeader): number {
+  return sealing == null && signature === undefined ? PLAIN_VERSION : SEALED_VERSION;
+}
+
+function headerFields(
+  header: BlockHeader,
+  blockVersion: number,
+  fieldsOf: (part: BlockPart) => object,
+): object {
   const { source, horizon } = header;
-  return JSON.stringify({
-    blockVersion: BLOCK_VERSION,
+  return {
+    blockVersion,
     previous: header.previous,
     source: {
       kind: source.kind,
@@ -83,8 +137,8 @@ function headerText(header: BlockHeader): string {
     lastCommit: orNull(header.lastCommit, positionText),
     earliest: orNull(header.earliest, formatTime),
     latest: orNull(header.latest, formatTime),
-    parts: header.parts.map(partFields),
-  });
+    parts: header.parts.map(fieldsOf),
+  };
 }
 
 function partFields({ role, storedBytes, plainBytes, sha256, records, events }: BlockPart): object {
@@ -119,12 +173,12 @@ export function decodeHeader(bytes: Uint8Array, digest: string): BlockHeader {
     throw new BackupError('damaged', 'the header of a block is damaged: it is no JSON', { cause });
   }
   if (typeof value !== 'object' || value === null) throw broken('it is no object');
-  if (value.blockVersion !== BLOCK_VERSION) {
+  if (value.blockVersion !== PLAIN_VERSION && value.blockVersion !== SEALED_VERSION) {
     throw new BackupError(
       'store_unsupported',
       `a block of the log has version ${String(value.blockVersion)}`,
       {
-        hint: `this program reads version ${BLOCK_VERSION}; use a newer one`,
+        hint: `this program reads versions ${PLAIN_VERSION} and ${SEALED_VERSION}; use a newer one`,
       },
     );
   }
@@ -141,14 +195,17 @@ function broken(reason: string): BackupError {
 
 /** Whatever these readers take for another value shows when the header is written again. */
 function shapeHeader(value: Record<string, unknown>): BlockHeader | null {
-  const { previous, source, format, compression, parts } = value;
+  const { previous, source, format, compression, parts, sealing, signature } = value;
   const asOf = readTime(value.asOf);
   const isDigest = previous === null || (typeof previous === 'string' && /^[0-9a-f]{64}$/.test(previous));
   if (!isDigest || !isSource(source) || asOf === null || !isCount(value.transactions)) return null;
   if (!CHUNK_FORMATS.includes(format as ChunkFormat)) return null;
   if (!COMPRESSIONS.includes(compression as Compression)) return null;
   if (typeof value.isContinued !== 'boolean' || typeof value.isOpen !== 'boolean') return null;
-  if (!Array.isArray(parts) || !parts.every(isPart)) return null;
+  if (value.blockVersion === SEALED_VERSION && !isSealing(sealing)) return null;
+  const isSealed = isRecord(sealing);
+  if (!Array.isArray(parts) || !parts.every((part) => isPart(part, isSealed))) return null;
+  if (signature !== undefined && !isSignature(signature)) return null;
   return {
     ...{ previous: previous as string | null, source, asOf, parts },
     ...{ format: format as ChunkFormat, compression: compression as Compression },
@@ -157,6 +214,8 @@ function shapeHeader(value: Record<string, unknown>): BlockHeader | null {
     ...{ transactions: value.transactions, isContinued: value.isContinued, isOpen: value.isOpen },
     ...{ firstCommit: parsePosition(value.firstCommit), lastCommit: parsePosition(value.lastCommit) },
     ...{ earliest: readTime(value.earliest), latest: readTime(value.latest) },
+    ...(value.blockVersion === SEALED_VERSION ? { sealing: sealing as BlockSealing | null } : {}),
+    ...(signature === undefined ? {} : { signature }),
   };
 }
 
@@ -179,19 +238,36 @@ function isSource(value: unknown): value is FeedSource {
 
 const KINDS: readonly FeedSource['kind'][] = ['sqlite', 'postgres', 'memory'];
 
-function isPart(value: unknown): value is BlockPart {
+/** An algorithm or a field that is not known is never passed over. */
+function isSealing(value: unknown): value is BlockSealing | null {
+  if (value === null) return true;
+  if (!isRecord(value) || value.cipher !== 'AES-256-GCM') return false;
+  const { keyId, memoryKeyId, lastEvent } = value;
+  const isId = (id: unknown): boolean => typeof id === 'string' && /^[0-9a-f]{32}$/.test(id);
+  return (
+    Object.keys(value).join() === 'cipher,keyId,memoryKeyId,lastEvent' &&
+    isId(keyId) &&
+    (memoryKeyId === null || isId(memoryKeyId)) &&
+    (lastEvent === null || (typeof lastEvent === 'string' && lastEvent.length <= MAX_LAST_EVENT))
+  );
+}
+
+const MAX_LAST_EVENT = 1 << 20;
+
+function isPart(value: unknown, isSealed: boolean): value is BlockPart {
   if (!isRecord(value) || !ROLES.includes(value.role as BlockRole)) return false;
   const hasEvents = isRecord(value.events) && typeof value.events.filter === 'string';
   return (
     [value.storedBytes, value.plainBytes, value.records].every(isCount) &&
     typeof value.sha256 === 'string' &&
     /^[0-9a-f]{64}$/.test(value.sha256) &&
-    (value.role === 'events' ? hasEvents : value.events === undefined)
+    (value.role !== 'index' || isSealed) &&
+    (value.role === 'events' && !isSealed ? hasEvents : value.events === undefined)
   );
 }
 
 /** The order of the parts in a block. */
-const ROLES: readonly BlockRole[] = ['events', 'transactions', 'removals'];
+const ROLES: readonly BlockRole[] = ['events', 'index', 'transactions', 'removals'];
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
@@ -209,6 +285,9 @@ function contradiction(header: BlockHeader): string | null {
   const table = parts.find(({ role }) => role === 'transactions');
   if (table === undefined || table.records !== transactions) return 'its transactions are not all there';
   if (parts.some(({ role, records }) => role !== 'transactions' && records === 0)) return 'a part is empty';
+  if (header.sealing != null && partOf(header, 'events') !== null && partOf(header, 'index') === null) {
+    return 'what it says of its events is missing';
+  }
   const isNone = [firstCommit, lastCommit, earliest, latest].map((value) => value === null);
   if (isNone.some((none) => none !== (transactions === 0))) return 'its transactions have no bounds';
   if (transactions === 0 && (header.isOpen || header.isContinued)) return 'no transaction goes on in it';

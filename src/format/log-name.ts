@@ -35,6 +35,11 @@ export function logFolder(source: Pick<FeedSource, 'systemIdentifier' | 'timelin
   throw new BackupError('internal', `no folder of a log can be named ${JSON.stringify(folder)}`);
 }
 
+/** What keys of a log are for: the name of the folder that an object of it lies in, without what all logs share. */
+export function logScope(name: string): string {
+  return name.slice(LOG_PREFIX.length, name.lastIndexOf('/'));
+}
+
 /** The file of every transaction that commits at `from` or later and before `to`; with both the same, of a log that begins there. */
 export function logFileName(from: bigint, to: bigint): string {
   return `${positionText(from)}-${positionText(to)}.log`;

@@ -6,9 +6,10 @@ import type { ChunkFormat } from '../core/manifest.ts';
 import { type ChunkCodec, chunkCodec } from './chunk-codec.ts';
 import { decompress } from './compression.ts';
 import { removalText } from './log-block.ts';
-import { type BlockHeader, type BlockPart, type BlockRole, partOf } from './log-header.ts';
+import { type BlockHeader, type BlockPart, type BlockRole, boundDigest, partOf } from './log-header.ts';
 import { decodeTransactions, factsOfTransactions } from './log-transactions.ts';
 import { releaseBytes } from './release.ts';
+import { openPiece, type PiecePlace, SEAL_BYTES, type Seal } from './seal.ts';
 
 /** A file, fetched piece by piece. */
 export interface Source {
@@ -29,17 +30,33 @@ export function takeBack(lent: Lent): void {
   lent.plain = null;
 }
 
-/** The plain bytes of a part, checked against its digest; null when the block has none. */
+/** The plain bytes of a part, checked against its digest; null when the block has none. `seal` is asked for what is sealed. */
 export async function readPart(
   source: Source,
   header: BlockHeader,
   partsAt: number,
   role: BlockRole,
+  seal: () => Promise<Seal>,
 ): Promise<Uint8Array | null> {
   const part = partOf(header, role);
   if (part === null) return null;
   const stored = await readStored(source, header, partsAt, role);
-  return decompress(isFrame(part) ? header.compression : 'none', stored, part.plainBytes);
+  const frame = header.sealing == null ? stored : openPiece(await seal(), placeOf(header, role), stored);
+  return decompress(isFrame(header, part) ? header.compression : 'none', frame, part.plainBytes);
+}
+
+function placeOf(header: BlockHeader, role: BlockRole): PiecePlace {
+  const { parts } = header;
+  const number = parts.findIndex((part) => part.role === role);
+  return { file: boundDigest(header), number, isLast: number === parts.length - 1 };
+}
+
+/** The id of the block's last event, as the host that wrote it sealed it for itself; null when it did not. */
+export function openLastEvent(header: BlockHeader, memory: Seal): string | null {
+  const { lastEvent = null } = header.sealing ?? {};
+  if (lastEvent === null) return null;
+  const place = { file: boundDigest(header), number: header.parts.length, isLast: true };
+  return Buffer.from(openPiece(memory, place, Buffer.from(lastEvent, 'base64'))).toString();
 }
 
 /** The bytes of a part that the block has, as they are stored, checked against its digest. */
@@ -57,8 +74,8 @@ export async function readStored(
   throw new BackupError('damaged', `its ${role} do not have their checksum`);
 }
 
-function isFrame({ role, storedBytes, plainBytes }: BlockPart): boolean {
-  return role === 'events' || storedBytes < plainBytes;
+function isFrame({ sealing }: BlockHeader, { role, storedBytes, plainBytes }: BlockPart): boolean {
+  return role === 'events' || storedBytes - (sealing == null ? 0 : SEAL_BYTES) < plainBytes;
 }
 
 export function readTransactions(header: BlockHeader, plain: Uint8Array): TransactionTable {

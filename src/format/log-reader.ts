@@ -1,15 +1,27 @@
 import type { Removal, TransactionTable } from '../core/change-feed.ts';
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
+import { idText } from '../core/event-id.ts';
+import type { Signer } from '../core/key-ring.ts';
+import { judgeSignature, type SignatureFinding, type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import { missingPart, SEE_ALL } from './data-file-reader.ts';
-import { gapBehind, type LogFile, type LogTimeline, readLogCatalog } from './log-catalog.ts';
-import { type BlockHeader, type BlockRole, decodeHeader, decodePrefix, PREFIX_BYTES } from './log-header.ts';
-import { positionText } from './log-name.ts';
+import { gapBehind, type LogFile, type LogKeys, type LogTimeline, readLogCatalog } from './log-catalog.ts';
+import {
+  type BlockHeader,
+  type BlockRole,
+  decodeHeader,
+  decodePrefix,
+  PREFIX_BYTES,
+  partOf,
+  signedText,
+} from './log-header.ts';
+import { logScope, positionText } from './log-name.ts';
 import {
   type CheckedEvents,
   checkEvents,
   type Lent,
+  openLastEvent,
   readEvents,
   readPart,
   readRemovals,
@@ -18,6 +30,8 @@ import {
   type Source,
   takeBack,
 } from './log-parts.ts';
+import { importSealKey, type Seal, sealKeyId } from './seal.ts';
+import { isSignedBy } from './signature.ts';
 
 /** A block whose header was read; its parts are fetched, and checked, when they are asked for. */
 export interface LogBlock {
@@ -34,6 +48,10 @@ export interface LogBlock {
   /** As `events`, for who only wants to know that they are sound. */
   checkEvents(): Promise<CheckedEvents | null>;
   removals(): Promise<Removal[]>;
+  /** What the block says of its events, the fields of a chunk table as JSON; null when it has none. */
+  describedEvents(): Promise<string | null>;
+  /** Null when it has no events. Of what is sealed it is known to the host that wrote it, by its signing key. */
+  lastEventId(signer: Signer | null): Promise<string | null>;
   /** Fetches all parts and checks their digests, without a look at what is in them. */
   checkDigests(): Promise<void>;
 }
@@ -43,14 +61,24 @@ export interface LogReadOptions {
   readonly from?: bigint;
   /** Fetched at a time, where the parts are not larger: much for who reads all of it, little for who looks for something. */
   readonly windowBytes?: number;
+  /** Without them headers and digests can be read of what is sealed, and no more. */
+  readonly keys?: LogKeys | undefined;
+  /** Blocks whose signatures it does not take throw `signature_invalid`; left out: no signature is looked at. */
+  readonly trust?: TrustPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const WINDOW_BYTES = 64 << 10;
 
+/** To read a log with what is there to open and to judge it. */
+export function readingOf({ keys }: Pick<LogTimeline, 'keys'>): Pick<LogReadOptions, 'keys' | 'trust'> {
+  return { keys, trust: keys?.trust };
+}
+
 /**
  * The blocks of neighbouring files in order. Throws `damaged` where a digest, the chain of `previous` or the order of
- * positions is broken, `log_gap` where one file does not begin at the end of the one before. Files that a compaction has joined
+ * positions is broken, `log_gap` where one file does not begin at the end of the one before, `signature_invalid`; contents throw
+ * `key_missing` or `key_wrong` where they are sealed and do not open. Files that a compaction has joined
  * since they were listed are read on in the joined one.
  */
 export async function* readLogBlocks(
@@ -73,12 +101,36 @@ export async function* readLogBlocks(
           throw damagedBlock(file, block.number, 'it does not follow the block before it');
         }
         previous = block.digest;
+        if (options.trust !== undefined) requireTrust(block, options.trust);
         if (isWanted(block.header, from)) yield block;
       }
     }
   } finally {
     takeBack(lent);
   }
+}
+
+/** What the signature of a block says. */
+export function findBlockSignature(header: BlockHeader, trust: TrustPolicy): SignatureFinding {
+  const { signature } = header;
+  return judgeSignature(
+    signature,
+    signature !== undefined && isSignedBy(signature, signedText(header)),
+    trust,
+  );
+}
+
+function requireTrust({ header, file, number }: LogBlock, trust: TrustPolicy): void {
+  const reason = whyNotTrusted(findBlockSignature(header, trust), trust);
+  if (reason === null) return;
+  throw new BackupError(
+    'signature_invalid',
+    `block ${number} of ${file.name} is not to be trusted: ${reason}`,
+    {
+      hint: 'somebody may have written into this vault who should not: use another copy; `encryption.trusted_signers` in the configuration says whose signatures count',
+      facts: { file: file.name, block: number },
+    },
+  );
 }
 
 function isWanted({ to, lastCommit }: BlockHeader, from: bigint | undefined): boolean {
@@ -109,6 +161,8 @@ async function placing<Result>(file: LogFile, number: number, work: () => Promis
   } catch (cause) {
     if (isBackupError(cause, 'vault_object_missing')) throw missingPart(file.name, cause);
     if (!isBackupError(cause, 'damaged')) throw cause;
+    // What is said of a key's record has a place, and a way out, of its own.
+    if (cause.facts.keyId !== undefined) throw cause;
     throw cause.facts.block === undefined ? damagedBlock(file, number, cause.message, cause) : cause;
   }
 }
@@ -118,7 +172,7 @@ async function* readFile(
   vault: Vault,
   file: LogFile,
   lent: Lent,
-  { windowBytes, signal }: LogReadOptions,
+  { windowBytes, keys, signal }: LogReadOptions,
 ): AsyncGenerator<LogBlock> {
   const source = makeSource(vault, file, windowBytes ?? WINDOW_BYTES);
   let offset = 0;
@@ -133,7 +187,7 @@ async function* readFile(
     const partsAt = offset + PREFIX_BYTES + headerBytes;
     offset = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, partsAt);
     if (offset > file.sizeBytes) throw damagedBlock(file, number, 'the file ends inside of it');
-    yield openBlock({ header, digest, file, number, from }, partsAt, source, lent);
+    yield openBlock({ header, digest, file, number, from }, partsAt, source, { lent, keys });
     from = header.to ?? from;
     last = header;
   }
@@ -228,20 +282,32 @@ function openBlock(
   block: Pick<LogBlock, 'header' | 'digest' | 'file' | 'number' | 'from'>,
   partsAt: number,
   source: Source,
-  lent: Lent,
+  { lent, keys }: { readonly lent: Lent; readonly keys: LogKeys | undefined },
 ): LogBlock {
   const { header, file, number } = block;
   const here = <Result>(work: () => Promise<Result>): Promise<Result> => placing(file, number, work);
-  const plainOf = (role: BlockRole): Promise<Uint8Array | null> => readPart(source, header, partsAt, role);
+  const plainOf = (role: BlockRole): Promise<Uint8Array | null> =>
+    readPart(source, header, partsAt, role, () => sealOf(header, file, keys));
+  const events = (): Promise<EventBatch | null> =>
+    here(async () => using(await plainOf('events'), (plain) => readEvents(header, plain, lent)));
   return {
     ...block,
+    events,
     transactions: () => here(async () => readTransactions(header, (await plainOf('transactions'))!)),
-    events: () =>
-      here(async () => using(await plainOf('events'), (plain) => readEvents(header, plain, lent))),
     checkEvents: () =>
       here(async () => using(await plainOf('events'), (plain) => checkEvents(header, plain, lent))),
     removals: () =>
       here(async () => using(await plainOf('removals'), (plain) => readRemovals(header, plain)) ?? []),
+    describedEvents: () =>
+      here(async () => {
+        if (header.sealing == null) return JSON.stringify(partOf(header, 'events')?.events) ?? null;
+        return using(await plainOf('index'), (plain) => Buffer.from(plain).toString());
+      }),
+    lastEventId: async (signer) => {
+      const remembered = signer === null ? null : await here(async () => recall(header, file, signer));
+      if (remembered !== null) return remembered;
+      return using(await events(), (batch) => idText(batch, batch.count - 1));
+    },
     checkDigests: () =>
       here(async () => {
         for (const { role } of header.parts) await readStored(source, header, partsAt, role);
@@ -249,8 +315,23 @@ function openBlock(
   };
 }
 
-function using<Result>(plain: Uint8Array | null, use: (plain: Uint8Array) => Result): Result | null {
-  return plain === null ? null : use(plain);
+async function sealOf({ sealing }: BlockHeader, file: LogFile, keys: LogKeys | undefined): Promise<Seal> {
+  const { keyId } = sealing!;
+  if (keys !== undefined) return { key: await keys.keyOf(keyId), scope: logScope(file.name) };
+  throw new BackupError('key_missing', `${file.name} is sealed, and no key opens it`, {
+    hint: 'pass --identity FILE or --passphrase-file FILE, or name them under `encryption:` in the configuration',
+    facts: { file: file.name, keyId },
+  });
+}
+
+function recall(header: BlockHeader, file: LogFile, { memoryKey }: Signer): string | null {
+  const key = importSealKey(memoryKey);
+  if (header.sealing?.memoryKeyId !== sealKeyId(key)) return null;
+  return openLastEvent(header, { key, scope: logScope(file.name) });
+}
+
+function using<Value, Result>(value: Value | null, use: (value: Value) => Result): Result | null {
+  return value === null ? null : use(value);
 }
 
 /** Where a log ends, and how it goes on. */
@@ -268,7 +349,7 @@ export async function lastBlock(vault: Vault, timeline: LogTimeline): Promise<Lo
   const file = timeline.spans.at(-1)?.files.at(-1);
   if (file === undefined) return null;
   let last: LogBlock | null = null;
-  for await (const block of readLogBlocks(vault, [file])) last = block;
+  for await (const block of readLogBlocks(vault, [file], readingOf(timeline))) last = block;
   const { header, digest } = last!;
   const gap = gapBehind(timeline.gaps, file);
   if (gap !== undefined) return { position: gap.to, digest: null, header };

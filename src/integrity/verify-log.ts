@@ -2,12 +2,19 @@ import { BackupError, isBackupError } from '../core/errors.ts';
 import { factsOf } from '../core/event-facts.ts';
 import type { Problem, ProblemCode, Progress } from '../core/report.ts';
 import { addBatch, makeStreamTable } from '../core/stream-table.ts';
+import { NO_TRUST_POLICY, type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import { chunkEvents } from '../format/chunk-index.ts';
+import { isKeyRecordForged, keyRecordName, readKeyRecords } from '../format/key-record.ts';
 import type { LogFile, LogTimeline } from '../format/log-catalog.ts';
 import { partOf } from '../format/log-header.ts';
 import { positionText } from '../format/log-name.ts';
-import { type LogBlock, type LogReadOptions, readLogBlocks } from '../format/log-reader.ts';
+import {
+  findBlockSignature,
+  type LogBlock,
+  type LogReadOptions,
+  readLogBlocks,
+} from '../format/log-reader.ts';
 import { makeFilter } from '../format/stream-filter.ts';
 
 /** The outcome for the log of one timeline; the field names are the command line's contract. */
@@ -24,6 +31,11 @@ export interface LogVerification {
   readonly problemsOmitted: number;
   /** Marked when they were noticed: no damage, but no recovery crosses them. */
   readonly gaps: readonly LogGap[];
+  /** Null when contents were not looked at (`quick`); false where some are sealed and no key opens them: only digests were checked. */
+  readonly contentsChecked: boolean | null;
+  /** Soundly; whoever else it names is among the problems. */
+  readonly signedBy: readonly string[];
+  readonly blocksUnsigned: number;
 }
 
 export interface LogGap {
@@ -51,6 +63,10 @@ interface Found {
   transactions: number;
   events: number;
   bytes: number;
+  blocksUnsigned: number;
+  readonly signedBy: Set<string>;
+  /** Keys of blocks, and whether they open; asked for at the first block of each. */
+  readonly keys: Map<string, boolean>;
 }
 
 /**
@@ -64,9 +80,12 @@ export async function verifyLog(
   options: VerifyLogOptions,
 ): Promise<LogVerification> {
   const { folder, spans, gaps } = timeline;
-  const found: Found = { problems: [], transactions: 0, events: 0, bytes: 0 };
+  const found: Found = {
+    ...{ problems: [], transactions: 0, events: 0, bytes: 0, blocksUnsigned: 0 },
+    ...{ signedBy: new Set<string>(), keys: new Map<string, boolean>() },
+  };
   for (const message of timeline.problems) report(found, 'log_broken', null, null, message);
-  for (const { files } of spans) await verifySpan(vault, files, found, options);
+  for (const { files } of spans) await verifySpan(vault, timeline, files, found, options);
   const first = spans[0];
   const last = spans.at(-1);
   return {
@@ -78,6 +97,8 @@ export async function verifyLog(
     problems: found.problems.slice(0, MAX_PROBLEMS),
     problemsOmitted: Math.max(0, found.problems.length - MAX_PROBLEMS),
     gaps: gaps.map((gap) => ({ ...gap, from: positionText(gap.from), to: positionText(gap.to) })),
+    contentsChecked: options.quick ? null : [...found.keys.values()].every((opens) => opens),
+    ...{ signedBy: [...found.signedBy], blocksUnsigned: found.blocksUnsigned },
   };
 }
 
@@ -94,6 +115,7 @@ function report(
 /** File by file, so that one that is damaged does not hide what is wrong with the others. */
 async function verifySpan(
   vault: Vault,
+  timeline: LogTimeline,
   files: readonly LogFile[],
   found: Found,
   options: VerifyLogOptions,
@@ -105,7 +127,7 @@ async function verifySpan(
     previous = null;
     try {
       let digest: string | null = null;
-      for await (const block of readLogBlocks(vault, [file], readOptions(options))) {
+      for await (const block of readLogBlocks(vault, [file], readOptions(timeline, options))) {
         if (digest === null && before !== null && block.header.previous !== before) {
           report(
             found,
@@ -116,6 +138,8 @@ async function verifySpan(
           );
         }
         digest = block.digest;
+        verifySignature(block, timeline.keys?.trust ?? NO_TRUST_POLICY, found);
+        await verifyKey(vault, timeline, block, found);
         await verifyBlock(block, found, options);
       }
       previous = digest;
@@ -125,8 +149,8 @@ async function verifySpan(
   }
 }
 
-function readOptions({ quick, signal }: VerifyLogOptions): LogReadOptions {
-  return { signal, ...(quick ? {} : { windowBytes: WINDOW_BYTES }) };
+function readOptions({ keys }: LogTimeline, { quick, signal }: VerifyLogOptions): LogReadOptions {
+  return { signal, keys, ...(quick ? {} : { windowBytes: WINDOW_BYTES }) };
 }
 
 /** A block that could not be told from its surroundings, or one of its parts. */
@@ -137,6 +161,49 @@ function reportDamage(error: unknown, file: LogFile, found: Found): void {
   report(found, code, file.name, typeof block === 'number' ? block : null, error.message);
 }
 
+function verifySignature({ header, file, number }: LogBlock, trust: TrustPolicy, found: Found): void {
+  const signature = findBlockSignature(header, trust);
+  const { state, signer } = signature;
+  if (state === 'unsigned') found.blocksUnsigned += 1;
+  if (state === 'signed') found.signedBy.add(signer!);
+  const reason = whyNotTrusted(signature, trust);
+  if (reason === null) return;
+  const message = `block ${number} of ${file.name} is not to be trusted: ${reason}`;
+  report(found, 'signature_invalid', file.name, number, message);
+}
+
+/** Whether a block's key is there and opens, and who signed its records: once for each. */
+async function verifyKey(
+  vault: Vault,
+  { folder, keys }: LogTimeline,
+  { header }: LogBlock,
+  found: Found,
+): Promise<void> {
+  const keyId = header.sealing?.keyId;
+  if (keyId === undefined || found.keys.has(keyId)) return;
+  found.keys.set(keyId, false);
+  try {
+    const own = (await readKeyRecords(vault, folder, keyId)).get(keyId) ?? [];
+    if (own.length === 0) {
+      const message = `the record of key ${keyId} is missing: without it nobody can open what it seals`;
+      report(found, 'key_record_missing', null, null, message);
+    }
+    for (const { number } of own.filter(isKeyRecordForged)) {
+      const name = folder + keyRecordName(keyId, number);
+      report(found, 'signature_invalid', name, null, `${name} has a signature that its signer did not make`);
+    }
+    if (own.length === 0 || keys === undefined) return;
+    await keys.keyOf(keyId);
+    found.keys.set(keyId, true);
+  } catch (error) {
+    // Who only has public keys checks digests.
+    if (isBackupError(error, 'key_missing', 'key_wrong')) return;
+    if (!isBackupError(error, 'damaged')) throw error;
+    const { file } = error.facts;
+    report(found, 'key_record_damaged', typeof file === 'string' ? file : null, null, error.message);
+  }
+}
+
 async function verifyBlock(block: LogBlock, found: Found, options: VerifyLogOptions): Promise<void> {
   const { header, file } = block;
   found.transactions += header.transactions - (header.isContinued ? 1 : 0);
@@ -144,7 +211,9 @@ async function verifyBlock(block: LogBlock, found: Found, options: VerifyLogOpti
   found.bytes += header.parts.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   options.onProgress?.({ events: found.events, bytes: found.bytes, totalEvents: null, totalBytes: null });
   if (options.quick) return;
-  for (const check of [block.transactions, () => checkEvents(block), block.removals]) {
+  const isClosed = header.sealing != null && found.keys.get(header.sealing.keyId) !== true;
+  const contents = [block.transactions, () => checkEvents(block), block.removals];
+  for (const check of isClosed ? [block.checkDigests] : contents) {
     try {
       await check();
     } catch (error) {
@@ -156,14 +225,14 @@ async function verifyBlock(block: LogBlock, found: Found, options: VerifyLogOpti
 }
 
 /** Events decode, and the header says of them what they say themselves. */
-async function checkEvents({ header, number, file, checkEvents: check }: LogBlock): Promise<void> {
+async function checkEvents({ number, file, checkEvents: check, describedEvents }: LogBlock): Promise<void> {
   const events = await check();
   if (events === null) return;
   const table = makeStreamTable();
   const { streams } = addBatch(table, events);
   const facts = factsOf(events, { versionBase: 0, futureAfter: 0n });
   const described = chunkEvents(facts, streams.length, makeFilter(table, streams));
-  if (JSON.stringify(described) === JSON.stringify(partOf(header, 'events')?.events)) return;
+  if (JSON.stringify(described) === (await describedEvents())) return;
   throw new BackupError(
     'damaged',
     `block ${number} of ${file.name}: its events are not those that its header describes`,

@@ -2,7 +2,7 @@ import { isBackupError } from '../core/errors.ts';
 import { idText } from '../core/event-id.ts';
 import type { Vault } from '../core/vault.ts';
 import { type EpochRecord, type VanishedEvents, writeEpoch } from '../format/epoch.ts';
-import { readLogBlocks } from '../format/log-reader.ts';
+import { readingOf, readLogBlocks } from '../format/log-reader.ts';
 import type { RecoveryPlan } from './plan-recovery.ts';
 import { formatPosition } from './position.ts';
 import { describeTarget } from './target.ts';
@@ -54,9 +54,10 @@ async function listVanished(vault: Vault, { log }: RecoveryPlan, most = MAX_LIST
   const found = { events: 0, firstId: null as string | null, lastId: null as string | null };
   const cut = log?.measured.cut ?? null;
   if (log === null || cut === null) return { ...found, ids };
-  for (const { files, to } of log.facts.timeline.spans) {
+  const { timeline } = log.facts;
+  for (const { files, to } of timeline.spans) {
     if (to <= cut) continue;
-    for await (const block of readLogBlocks(vault, files, { from: cut })) {
+    for await (const block of readLogBlocks(vault, files, { ...readingOf(timeline), from: cut })) {
       const table = await block.transactions();
       let row = 0;
       const first = table.commits.subarray(0, table.count).findIndex((commit) => commit >= cut);

@@ -2,7 +2,7 @@ import { BackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { parseUuid, UUID_BYTES } from '../core/uuid-text.ts';
 import type { Vault } from '../core/vault.ts';
-import { type LogBlock, readLogBlocks } from '../format/log-reader.ts';
+import { type LogBlock, readingOf, readLogBlocks } from '../format/log-reader.ts';
 import { type Bound, directBound, type RecoveryTarget } from './target.ts';
 import type { SpanFacts } from './windows.ts';
 
@@ -50,7 +50,10 @@ async function findEvent(
 ): Promise<FoundTarget | null> {
   const isWanted = matcher(eventId);
   for (const span of spans) {
-    for await (const block of readLogBlocks(vault, span.span.files, { signal })) {
+    for await (const block of readLogBlocks(vault, span.span.files, {
+      ...readingOf(span.timeline),
+      signal,
+    })) {
       const row = await findRow(block, isWanted);
       if (row === null) continue;
       const table = await block.transactions();
@@ -102,7 +105,10 @@ async function findTransaction(
   let count = 0;
   for (const span of spans) {
     if (span.source.kind !== 'postgres') continue;
-    for await (const block of readLogBlocks(vault, span.span.files, { signal })) {
+    for await (const block of readLogBlocks(vault, span.span.files, {
+      ...readingOf(span.timeline),
+      signal,
+    })) {
       const { count: transactions, xids, commits } = await block.transactions();
       const at = xids.subarray(0, transactions).lastIndexOf(low);
       if (at === -1 || commits[at] === found?.commit) continue;

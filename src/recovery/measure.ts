@@ -2,7 +2,7 @@ import type { Horizon, TransactionTable } from '../core/change-feed.ts';
 import type { Vault } from '../core/vault.ts';
 import type { LogFile, LogSpan, LogTimeline } from '../format/log-catalog.ts';
 import { type BlockHeader, partOf } from '../format/log-header.ts';
-import { type LogBlock, readLogBlocks } from '../format/log-reader.ts';
+import { type LogBlock, readingOf, readLogBlocks } from '../format/log-reader.ts';
 import { type BasePoint, belongsTo, reachesBack } from './meeting.ts';
 import { noRemovals, noteRemoval, type RemovedEvents } from './removals.ts';
 import { type Bound, firstBeyond, placeBlock } from './target.ts';
@@ -123,7 +123,8 @@ export async function measureLog(
     ...{ cut: null, misfit: isUnknown(laying, bound) ? BEYOND : null, lastCommit: null, lastTime: null },
     ...{ events: 0, bytes: 0, number: 0, removed: noRemovals() },
   };
-  for await (const block of readLogBlocks(vault, start.files, { signal })) {
+  const options = { ...readingOf(laying.facts.timeline), signal };
+  for await (const block of readLogBlocks(vault, start.files, options)) {
     if (count.misfit !== null) break;
     const isCut = count.cut !== null;
     if (!isCut && (await takeBlock(count, laying, block, bound)) === null) continue;

@@ -7,7 +7,7 @@ import { holdsVersion } from '../core/stream-entry.ts';
 import { addBatch, findStream, headId, makeStreamTable, type StreamTable } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import { partOf } from '../format/log-header.ts';
-import { type LogBlock, readLogBlocks } from '../format/log-reader.ts';
+import { type LogBlock, readingOf, readLogBlocks } from '../format/log-reader.ts';
 import { makeGreatestId } from './greatest-id.ts';
 import { belongsTo } from './meeting.ts';
 import type { LogPart } from './plan-recovery.ts';
@@ -43,7 +43,8 @@ export async function replayLog(
   const greatest = makeGreatestId();
   const picker: Picker = { part, baseTable, number: 0, firstBehind: null };
   const result = { events: 0, transactions: 0 };
-  for await (const block of readLogBlocks(vault, files, { signal, windowBytes: READ_BYTES })) {
+  const options = { ...readingOf(part.facts.timeline), signal, windowBytes: READ_BYTES };
+  for await (const block of readLogBlocks(vault, files, options)) {
     const { header } = block;
     const { firstCommit, lastCommit, isContinued } = header;
     if (cut !== null && firstCommit !== null && firstCommit >= cut) break;

@@ -21,7 +21,7 @@ async function capture(store: EventStore, vault: Vault): Promise<void> {
     { store, vault, clock: testClock },
     {
       ...{ format: 'jsonl', compression: 'none', level: null, flushMs: 5, idleMs: 10 },
-      ...{ outage: { policy: 'hold' }, once: true },
+      ...{ software: 'test', outage: { policy: 'hold' }, once: true },
     },
   );
 }

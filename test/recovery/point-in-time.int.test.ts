@@ -69,7 +69,7 @@ describe('any instant under load, recovered from a real server', () => {
       { store, vault, clock: testClock },
       {
         ...{ format: 'columns', compression: 'zstd', level: null, flushMs: 120, idleMs: 300 },
-        ...{ outage: { policy: 'hold' }, once: false, signal: stop.signal },
+        ...{ software: 'test', outage: { policy: 'hold' }, once: false, signal: stop.signal },
       },
     ).catch((error: unknown) => {
       if (!isBackupError(error, 'interrupted')) throw error;

@@ -64,7 +64,7 @@ describe('a store that is not only appended to', () => {
       { store, vault, clock: testClock },
       {
         ...{ format: 'columns', compression: 'zstd', level: null, flushMs: 20, idleMs: 50 },
-        ...{ outage: { policy: 'hold' }, once: true },
+        ...{ software: 'test', outage: { policy: 'hold' }, once: true },
       },
     );
   }

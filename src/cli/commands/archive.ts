@@ -32,11 +32,12 @@ import { requireAddress } from '../config.ts';
 import type { ChangeLogSettings } from '../config-file.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../units.ts';
 import { openVault, systemClock } from '../wire.ts';
 
-interface ArchiveFlags extends FormatFlags {
+interface ArchiveFlags extends FormatFlags, KeyFlags {
   readonly once?: true;
   readonly flushMs?: number;
   readonly idleMs?: number;
@@ -49,7 +50,7 @@ interface ArchiveFlags extends FormatFlags {
 
 export function addArchiveCommand(program: Command, start: Start): void {
   const status: { last: ArchiveStatus | null } = { last: null };
-  program
+  const command = program
     .command('archive')
     .description('capture what the store commits into the change log of the vault, until stopped')
     .option('--once', 'catch up, then end')
@@ -71,13 +72,14 @@ export function addArchiveCommand(program: Command, start: Start): void {
     .addOption(COMPRESSION)
     .option('--level <n>', levelHelp(), readLevel)
     .option('--drop-slot', 'capture nothing: make the store forget the feed, so that it keeps no more for it')
-    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 7, 9, 130]))
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 7, 8, 9, 130]))
     .action((flags: ArchiveFlags) =>
       start(
         (context) => (flags.dropSlot ? dropSlot(context) : runArchive(context, flags, status)),
         async () => describeLeft(status.last),
       ),
     );
+  addKeyOptions(command);
 }
 
 const OUTAGE_HELP =
@@ -98,6 +100,7 @@ async function runArchive(
   const settings = await context.settings();
   const { format, compression, level } = chooseFormat(flags, settings.backup);
   const outage = chooseOutage(flags, settings.changeLog);
+  const keys = await loadKeys(settings, flags, context);
   await withStore(requireAddress(settings, 'store'), (store) =>
     withVault(requireAddress(settings, 'vault'), { create: true }, async (vault) => {
       const { signal, progress } = context;
@@ -105,12 +108,13 @@ async function runArchive(
       beginStep(context, 'capturing changes');
       const status = await archive(
         {
-          ...{ store, vault, clock: systemClock },
-
-          ...(flags.base ? { ensureBase: (reason: string) => ensureBase(context, vault, reason) } : {}),
+          ...{ store, vault, clock: systemClock, keys },
+          ...(flags.base
+            ? { ensureBase: (reason: string) => ensureBase(context, vault, keyWords(flags), reason) }
+            : {}),
         },
         {
-          ...{ format, compression, level, outage, signal },
+          ...{ format, compression, level, outage, signal, software: context.software },
           flushMs: flags.flushMs ?? settings.changeLog.flush_ms ?? FLUSH_MS.default,
           idleMs: flags.once ? ONCE_IDLE_MS : (flags.idleMs ?? settings.changeLog.idle_ms ?? IDLE_MS.default),
           once: flags.once === true,
@@ -157,7 +161,12 @@ function tell({ log, progress }: CommandContext, { message, isGrave, facts }: Ar
 }
 
 /** The newest run of the log must carry on a backup, or come to one that is ahead of it: else nothing of it can be brought back. */
-async function ensureBase(context: CommandContext, vault: Vault, reason: string): Promise<void> {
+async function ensureBase(
+  context: CommandContext,
+  vault: Vault,
+  keys: readonly string[],
+  reason: string,
+): Promise<void> {
   const spans = await readSpans(vault, await readLogCatalog(vault));
   const newest = spans.reduce((a, b) => (b.until >= a.until ? b : a));
   const catalog = await readCatalog(vault);
@@ -167,11 +176,15 @@ async function ensureBase(context: CommandContext, vault: Vault, reason: string)
     return typeof point !== 'string' && isOfSource(cursor, newest.source) && point.position > newest.span.to;
   });
   if (isAhead || (await carriedSpans(vault, catalog, [newest])).length > 0) return;
-  await takeBase(context, reason);
+  await takeBase(context, keys, reason);
 }
 
 /** In a process of its own: its memory is not this one's, and neither are its failures. */
-function takeBase({ flags, env, cwd, log, signal }: CommandContext, reason: string): Promise<void> {
+function takeBase(
+  { flags, env, cwd, log, signal }: CommandContext,
+  keys: readonly string[],
+  reason: string,
+): Promise<void> {
   log.info(`taking a backup for the log to go on from: ${reason}`);
   const main = fileURLToPath(
     new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
@@ -181,7 +194,7 @@ function takeBase({ flags, env, cwd, log, signal }: CommandContext, reason: stri
     if (flags[name] !== undefined) words.push(`--${name}`, flags[name]);
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, main, ...words], {
+    const child = spawn(process.execPath, [...process.execArgv, main, ...words, ...keys], {
       ...{ env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] },
       ...{ signal, killSignal: 'SIGINT' },
     });
@@ -193,6 +206,16 @@ function takeBase({ flags, env, cwd, log, signal }: CommandContext, reason: stri
       reject(new Error(`backup incremental ended with exit code ${code}: ${said.trim()}`));
     });
   });
+}
+
+/** The same keys for the backup: where they are, not what they are. */
+function keyWords({ recipient = [], identity = [], passphraseFile, signKey }: KeyFlags): string[] {
+  return [
+    ...recipient.flatMap((one) => ['--recipient', one]),
+    ...identity.flatMap((file) => ['--identity', file]),
+    ...(passphraseFile === undefined ? [] : ['--passphrase-file', passphraseFile]),
+    ...(signKey === undefined ? [] : ['--sign-key', signKey]),
+  ];
 }
 
 async function dropSlot(context: CommandContext): Promise<number> {

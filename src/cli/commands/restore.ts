@@ -88,7 +88,7 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, context);
   return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
-    const found = await choosePoint(context, vault, await readCatalog(vault), flags);
+    const found = await choosePoint(context, vault, await readCatalog(vault), flags, keys);
     const point = { ...found, chain: await openChain(vault, found.chain, keys, 'all') };
     return withStore(flags.to, (target) =>
       namingTheFlag(settings, flags, target, async () => {

@@ -12,6 +12,7 @@ import {
   readCatalog,
 } from '../../format/catalog.ts';
 import { type LogTimeline, readLogCatalog } from '../../format/log-catalog.ts';
+import { openLogs } from '../../format/log-keys.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
 import { manifestProblem } from '../../integrity/verify-backup.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
@@ -71,7 +72,7 @@ async function verify(
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   return withVault(vaultAddress, { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
-    const timelines = wanted.length === 0 ? await readLogCatalog(vault) : [];
+    const timelines = wanted.length === 0 ? openLogs(vault, await readLogCatalog(vault), keys) : [];
     const candidates =
       wanted.length === 0
         ? allCandidates(catalog, vault.address, timelines.length > 0)

@@ -40,7 +40,7 @@ function run(
     { store, vault, clock: testClock, ...ports },
     {
       ...{ format: 'jsonl', compression: 'none', level: null, flushMs: 20, idleMs: 50 },
-      ...{ outage: HOLD, once: true, ...options },
+      ...{ software: 'test', outage: HOLD, once: true, ...options },
     },
   );
 }

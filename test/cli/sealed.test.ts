@@ -3,6 +3,7 @@ import crypto from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { digestAt, makeFolder, type Ran, runHere, withStoreAt } from '../harness/command.ts';
 
@@ -100,6 +101,48 @@ describe('sealed backups by the command', () => {
     const other = await eventcore('restore', '--to', to, '--replace', '--identity', at('stranger.txt'));
     assert.equal(other.code, 8);
     assert.ok(other.stderr.includes(recipient), other.stderr);
+  });
+
+  it('the host keeps a log that only the owner can bring a point back from', async () => {
+    const once = ['archive', '--once', '--flush-ms', '10'];
+    assert.equal((await eventcore(...once)).code, 0);
+    await append(5);
+    assert.equal((await eventcore(...once)).code, 0);
+    await sleep(20);
+    const point = new Date().toISOString();
+    const wanted = await digestAt(`sqlite:${at('events.db')}`);
+    await sleep(20);
+    await append(4);
+    const last = await eventcore(...once);
+    assert.equal(last.code, 0, last.stderr);
+    const bytes = await vaultBytes();
+    for (const secret of Object.values(CANARY)) assert.ok(!bytes.includes(secret), secret);
+    const back = ['restore', '--at', point, '--to', `sqlite:${at('point.db')}`];
+    const closed = await eventcore(...back);
+    assert.equal(closed.code, 8, closed.stderr);
+    assert.match(closed.stderr, /^error: .*\nhint: .*--identity/);
+    const ran = await eventcore(...back, ...openIt());
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.deepEqual(await digestAt(`sqlite:${at('point.db')}`), wanted);
+    assert.match((await eventcore('verify')).stdout, /contents not checked: no key opens all of it/);
+    const [log] = (await document('verify', ...openIt())).log;
+    assert.deepEqual([log.contentsChecked, log.blocksUnsigned, log.problems], [true, 0, []]);
+    const plain = await runHere([...once, '--vault', at('vault'), '--store', `sqlite:${at('events.db')}`]);
+    assert.equal(plain.code, 8, plain.stderr);
+    assert.match(plain.stderr, /is sealed, and nobody is named to seal for/);
+  });
+
+  it('an archiver hands its keys on to the backup that its log begins with', async () => {
+    await writeFile(at('bare.yaml'), 'store: sqlite:./events.db\n');
+    const where = ['--vault', at('fresh'), '--config', at('bare.yaml')];
+    const keys = ['--recipient', recipient, '--sign-key', at('host.pem')];
+    const ran = await runHere(['archive', '--once', ...keys, ...where]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const { backups } = JSON.parse((await runHere(['list', '--json', ...where])).stdout);
+    assert.deepEqual(
+      backups.map(({ sealed }: { sealed: boolean }) => sealed),
+      [true],
+    );
   });
 
   it('a plain backup into the sealed vault is refused, and leaves it as it was', async () => {

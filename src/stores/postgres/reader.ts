@@ -7,7 +7,7 @@ import { type Database, dropConnection, endConnection, openConnection } from './
 import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
 import { makeCutter, passSource, passStatements } from './pass.ts';
-import { rangeSource } from './range.ts';
+import { rangeSettings, rangeSource, withSettings } from './range.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 
 /** What a thread needs to read what another connection's snapshot sees. */
@@ -144,7 +144,8 @@ async function* copyRows(
 }
 
 function rangeSql(schema: string, range: StoreRange): string {
-  return copySql(columnNames(EVENTS), rangeSource(range, qualified(schema, EVENTS.name)));
+  const copy = copySql(columnNames(EVENTS), rangeSource(range, qualified(schema, EVENTS.name)));
+  return withSettings(rangeSettings(range), copy);
 }
 
 function passSql(schema: string, ranges: readonly StoreRange[]): string {

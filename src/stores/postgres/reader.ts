@@ -3,7 +3,7 @@ import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { BatchReader, RangeBatch, StoreRange } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, qualified, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { type Database, dropConnection, leaveConnection, openConnection } from './connection.ts';
 import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
 import { makeCutter, passSource, passStatements } from './pass.ts';
@@ -49,8 +49,7 @@ export function readerOver(database: Database, token: SnapshotToken, idle: pg.Cl
       copyRows(source, { sql: rangeSql(schema, range), hasPlaces: false, ...options }),
     readPass: (ranges, options) => readPass(source, ranges, options),
     close: async () => {
-      // A server process takes its time to give back the memory that it has looked at.
-      await Promise.all(idle.splice(0).map((client) => endConnection(database, client)));
+      for (const client of idle.splice(0)) leaveConnection(database, client);
     },
   };
 }

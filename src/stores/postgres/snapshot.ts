@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
 import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection, readPages } from './connection.ts';
+import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
 import { cutIntoPasses, type TableFacts } from './pass.ts';
 import { type Changes, cutChanges, cutIntoRanges, cutTails, narrowRanges, sharedChanges } from './range.ts';
@@ -85,7 +85,8 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
       stop.abort();
-      await Promise.all([reader.close(), endConnection(database, client)]);
+      leaveConnection(database, client);
+      await reader.close();
     },
   };
 }

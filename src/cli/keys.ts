@@ -72,7 +72,7 @@ export async function loadKeys(
       trust: trustedSigners.length > 0 || requireSignature ? trust : NO_TRUST_POLICY,
     };
   }
-  const { openKeys, parseIdentitySource, parseSecretSource } = await loadKeysRoom();
+  const { openKeys, parseIdentitySource, parsePassphraseSource, parseSecretSource } = await loadKeysRoom();
   const folder = settings.file === null ? cwd : dirname(settings.file);
   const source = <Source>(flag: string | undefined, inFile: string | undefined, parse: Parse<Source>) => {
     if (flag !== undefined) return parse(flag, cwd);
@@ -83,7 +83,7 @@ export async function loadKeys(
     inConfig(settings, () => (encryption.identities ?? []).map((text) => parseIdentitySource(text, folder)));
   const sources = {
     recipients: flags.recipient ?? encryption.recipients ?? [],
-    passphrase: source(flags.passphraseFile, encryption.passphrase, parseSecretSource),
+    passphrase: source(flags.passphraseFile, encryption.passphrase, parsePassphraseSource),
     identities,
     signKey: source(flags.signKey, encryption.sign_key, parseSecretSource),
   };

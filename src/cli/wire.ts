@@ -32,6 +32,7 @@ export async function loadKeysRoom() {
   return {
     openKeys: open.openKeys,
     parseIdentitySource: open.parseIdentitySource,
+    parsePassphraseSource: secret.parsePassphraseSource,
     parseSecretSource: secret.parseSecretSource,
     makeIdentityFile: identityFile.makeIdentityFile,
     makeSigningKeyFile: signer.makeSigningKeyFile,

@@ -99,10 +99,10 @@ function requireIdentity({ ring }: ReadKeys): void {
 }
 
 async function ringToAdd(context: CommandContext, flags: RewrapFlags): Promise<KeyRing> {
-  const { openKeys, parseSecretSource } = await loadKeysRoom();
+  const { openKeys, parsePassphraseSource } = await loadKeysRoom();
   const { addPassphraseFile } = flags;
   const passphrase =
-    addPassphraseFile === undefined ? null : parseSecretSource(addPassphraseFile, context.cwd);
+    addPassphraseFile === undefined ? null : parsePassphraseSource(addPassphraseFile, context.cwd);
   const sources = { recipients: flags.add ?? [], passphrase, identities: [], signKey: null };
   return (await openKeys(sources, context.env)).ring;
 }

@@ -112,6 +112,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

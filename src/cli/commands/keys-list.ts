@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isBackupError } from '../../core/errors.ts';
+import { shortenRecipient } from '../../core/recipient-text.ts';
 import type { SignatureFinding } from '../../core/trust.ts';
 import { type KeyRecord, unwrapKey } from '../../format/key-record.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
@@ -126,6 +127,8 @@ function recordLines(
   const superseded = isSuperseded ? paint('faint', ', superseded') : '';
   return [
     `    record ${record.number}, ${printable(record.createdAt)}, ${by}${superseded}`,
-    ...record.recipients.map(({ kind, recipient }) => `      ${printable(kind)}  ${printable(recipient)}`),
+    ...record.recipients.map(
+      ({ kind, recipient }) => `      ${printable(kind)}  ${printable(shortenRecipient(recipient))}`,
+    ),
   ];
 }

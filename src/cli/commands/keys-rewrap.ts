@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type RewrapReport, rewrapKeys } from '../../backup/rewrap.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { KeyRing } from '../../core/key-ring.ts';
+import { shortenRecipient } from '../../core/recipient-text.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
 import { requireAddress } from '../config.ts';
@@ -85,7 +86,12 @@ async function rewrap(context: CommandContext, flags: RewrapFlags): Promise<numb
       createdAt: formatTime(timeFromUnixMs(systemClock.now()), 3),
       onRewrapped: (name) => context.log.info(`wrote ${name}`),
     });
-    output.document({ vault: vault.address, applied: apply, ...rewrapDocument(report) });
+    output.document({
+      vault: vault.address,
+      applied: apply,
+      ...rewrapDocument(report),
+      notNamed: notNamed(report, drop),
+    });
     output.answer(rewrapLines(report, drop, apply, output.paint));
   });
   return 0;
@@ -123,9 +129,9 @@ function rewrapLines(report: RewrapReport, drop: readonly string[], apply: boole
   const needed = report.steps.filter(({ isNeeded }) => isNeeded);
   const lines = needed.flatMap(({ key, kept, added, dropped }) => [
     `  ${key.keyId.slice(0, 8)}  ${printable(key.folder)}`,
-    ...kept.map((name) => `      ${printable(name)}`),
-    ...added.map((name) => `    ${paint('good', '+')} ${printable(name)}`),
-    ...dropped.map((name) => `    ${paint('bad', '-')} ${printable(name)}`),
+    ...kept.map((name) => `      ${printable(shortenRecipient(name))}`),
+    ...added.map((name) => `    ${paint('good', '+')} ${printable(shortenRecipient(name))}`),
+    ...dropped.map((name) => `    ${paint('bad', '-')} ${printable(shortenRecipient(name))}`),
   ]);
   const wrapped = `${plural(needed.length, 'key')} of ${report.keys}`;
   const { removed, stay } = report;
@@ -145,9 +151,17 @@ function rewrapLines(report: RewrapReport, drop: readonly string[], apply: boole
             `${plural(stay.length, 'superseded record')} stay: no identity given opens the newer one.`,
           ),
         ]),
+    ...notNamed(report, drop).map(
+      (name) => `No key is wrapped for ${printable(shortenRecipient(name))} now.`,
+    ),
     ...(drop.length > 0 ? [DROPPED] : []),
     ...(apply ? [] : ['Nothing was changed: pass --apply to do it.']),
   ];
+}
+
+/** Dropped earlier, or mistyped. */
+function notNamed({ steps }: RewrapReport, drop: readonly string[]): string[] {
+  return drop.filter((name) => !steps.some(({ dropped }) => dropped.includes(name)));
 }
 
 const DROPPED =

@@ -83,7 +83,10 @@ export type {
 } from './core/manifest.ts';
 export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
 export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
+export type { SignatureFinding, SignatureState, TrustPolicy } from './core/trust.ts';
 export type { ObjectInfo, ObjectWriter, Vault } from './core/vault.ts';
+export type { BundleKeys } from './format/bundle-keys.ts';
+export type { WriteKeys } from './format/bundle-seal.ts';
 export {
   type Catalog,
   type CatalogEntry,
@@ -108,6 +111,7 @@ export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
 export type { HeadLine } from './format/heads.ts';
 export { readCompanions, readHeads } from './format/line-files.ts';
 export { type LogTimeline, readLogCatalog } from './format/log-catalog.ts';
+export { type OpenNeed, openChain, type ReadKeys } from './format/open-bundle.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
 export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';

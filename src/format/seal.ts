@@ -1,5 +1,6 @@
 import crypto from 'node:crypto';
 import { BackupError } from '../core/errors.ts';
+import { releaseBytes } from './release.ts';
 
 /**
  * A 32-byte key of AES-256. Goes to threads as it is, and shows nothing of itself where it is printed or written as
@@ -23,10 +24,12 @@ export interface PiecePlace {
   readonly isLast: boolean;
 }
 
-export const CIPHER = 'AES-256-GCM';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+
+/** Place of what is sealed in one piece. */
+export const ONLY_PIECE = { number: 0, isLast: true } as const;
 
 /** A sealed piece is longer than what is in it by this. */
 export const SEAL_BYTES = NONCE_BYTES + TAG_BYTES;
@@ -67,7 +70,9 @@ export function sealPiece({ key, scope }: Seal, place: PiecePlace, plain: Uint8A
   const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(placeBytes(scope, place));
   const sealed = cipher.update(plain);
-  return Buffer.concat([nonce, sealed, cipher.final(), cipher.getAuthTag()]);
+  const piece = Buffer.concat([nonce, sealed, cipher.final(), cipher.getAuthTag()]);
+  releaseBytes(sealed);
+  return piece;
 }
 
 /** Throws `damaged` when it is not what was sealed with this key at this place. */

@@ -1,13 +1,9 @@
 import crypto from 'node:crypto';
 import type { Signer } from '../core/key-ring.ts';
+import type { ManifestSignature } from '../core/manifest.ts';
 
 /** An Ed25519 signature (RFC 8032) and who made it. */
-export interface Signature {
-  /** `ed25519:` and the public key in base64url. */
-  readonly signer: string;
-  /** Base64. */
-  readonly value: string;
-}
+export type Signature = ManifestSignature;
 
 const SIGNER = /^ed25519:[A-Za-z0-9_-]{43}$/;
 const VALUE = /^[A-Za-z0-9+/]{86}==$/;

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
@@ -63,6 +64,15 @@ export async function openConnection(
 export async function endConnection(database: Database, client: pg.Client): Promise<void> {
   database.owned.delete(client);
   await client.end().catch(() => undefined);
+}
+
+/**
+ * Ends a connection that has only read, and does not wait for it: what it held is free as soon as the server hears of it, but to give back
+ * the memory that it has looked at takes its process a tenth of a second for each half GB.
+ */
+export function leaveConnection(database: Database, client: pg.Client): void {
+  void endConnection(database, client);
+  (client.connection.stream as Socket).unref();
 }
 
 /** Cuts a connection in whatever state it is. The server rolls back what was open on it. */

@@ -25,7 +25,7 @@ const USAGE = `node rescue.mjs VAULT      the events of the newest whole chain o
   --keep-going             leave out what is damaged; the exit code is 1 all the same`;
 const TEXTS = ['backup', 'out', 'until', 'log', 'identity', 'passphrase-file', 'key-file'];
 const SWITCHES = ['list', 'companions', 'with-log', 'keep-going', 'help'];
-const state = { failures: 0, keepGoing: false, out: 1, written: 0 };
+const state = { failures: 0, keepGoing: false, out: 1, written: 0, exitCode: 1 };
 
 function warn(message) {
   state.failures += 1;
@@ -228,6 +228,7 @@ try {
   main();
 } catch (error) {
   warn(error.message);
+  if (error.code?.startsWith('ERR_PARSE_ARGS')) state.exitCode = 2;
   if (state.written > 0) console.error('rescue: what was written ends before its end');
 }
-if (state.failures > 0) process.exitCode = 1;
+if (state.failures > 0) process.exitCode = state.exitCode;

@@ -9,7 +9,7 @@ const hex = (text) => BigInt(`0x${text}`);
 // ---- Files: §11.1, §11.2 ----
 
 /** The runs of files without a hole, by the names alone. */
-function findSpans(folder) {
+export function findSpans(folder) {
   const names = fs.readdirSync(folder).map((name) => /^([0-9A-F]{16})-([0-9A-F]{16})\.(log|gap)$/.exec(name));
   const all = names
     .filter(Boolean)
@@ -52,7 +52,7 @@ function chooseFolder(vault, cursor, name) {
 // ---- Blocks: §11.3 ----
 
 /** `limit`: how many blocks are whole, once that is known. */
-function* readBlocks(folder, files, limit = Number.POSITIVE_INFINITY) {
+export function* readBlocks(folder, files, limit = Number.POSITIVE_INFINITY) {
   let previous = null;
   let count = 0;
   for (const { name, to } of files) {
@@ -110,7 +110,7 @@ function openPart(folder, { signature: _, ...header }, number, stored) {
   return openPiece(stored, keys.get(keyId), [folder.split('/').at(-1), file, number, end]);
 }
 /** §11.4 */
-function readTransactions({ header, readPart }) {
+export function readTransactions({ header, readPart }) {
   const { steps, varint } = makeReader(readPart('transactions'));
   const n = header.transactions;
   const xids = steps(n, (value) => BigInt.asUintN(32, value));
@@ -137,14 +137,13 @@ function meetingPoint(cursor) {
   }
   check(cursor.lsn != null && cursor.snapshot != null, 'the backup does not say where it stands in a log');
   const [high, low] = cursor.lsn.split('/').map(hex);
-  const [oldest, next] = cursor.snapshot.split(':').map((text) => BigInt(text || 0));
-  const running = new Set(cursor.snapshot.split(':')[2].split(',').filter(Boolean).map(BigInt));
+  const [oldest, next, ...running] = cursor.snapshot.match(/\d+/g).map(BigInt); // xmin:xmax:xip,xip,…
   const position = (high << 32n) + low;
   const ownerOf = ({ xid, commit }) => {
     if (commit < point.start) return 'backup';
     if (cursor.role === 'standby') return commit >= position ? 'log' : 'ask';
     const whole = next + BigInt.asIntN(32, xid - next); // the number with these 32 bits that is next to it
-    return whole < oldest || (whole < next && !running.has(whole)) ? 'backup' : 'log';
+    return whole < oldest || (whole < next && !running.includes(whole)) ? 'backup' : 'log';
   };
   const point = { position, start: null, oldest, ownerOf };
   return point;

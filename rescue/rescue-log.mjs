@@ -220,7 +220,7 @@ function noteRemovals(removed, { readPart, transactions, number }, point) {
  * Checks a log as far as it is needed. Gives what of the backup's lines is kept, and what is added to them. `attempt` is what
  * damage is left to; `readHeads` gives what the backup holds of some streams.
  */
-export function planLog(vault, cursor, { name, until, attempt, readHeads }) {
+export function planLog(vault, { cursor, createdAt }, { name, until, attempt, readHeads }) {
   check(
     until === undefined || /^\d{4}(-\d\d){2}T(\d\d:){2}\d\d\.\d{6}Z$/.test(until),
     '--until is not spelt as it must be',
@@ -229,10 +229,15 @@ export function planLog(vault, cursor, { name, until, attempt, readHeads }) {
   const point = meetingPoint(cursor);
   const span = findSpans(folder).findLast(({ from }) => from <= point.position);
   check(span !== undefined, 'it begins behind the backup');
+  if (span.to < point.position) console.error('rescue: the log, or this run of it, ends before the backup');
   const run = { folder, files: span.files, whole: 0, point, until };
   attempt('the log from its first damage on', () => {
     for (const { header, readPart } of readBlocks(folder, span.files)) {
       for (const { role } of header.parts) readPart(role);
+      // Rows are numbered anew after a store was restored: only time tells which numbers those of the backup are.
+      const isOlder =
+        run.whole === 0 && point.position > span.from && header.asOf > createdAt.replace('Z', '999Z');
+      check(!isOlder || point.oldest !== null, 'it begins later than the backup was taken');
       run.whole += 1;
       if (header.horizon === null || point.oldest === null) continue;
       const position = hex(header.horizon.position);

@@ -188,7 +188,7 @@ function writeEvents(vault, chain, options) {
   const plan = () => {
     const { log: name, until } = options;
     const heads = (streams) => (streams.size === 0 ? new Map() : readHeads(chain, streams));
-    log = planLog(vault, chain.at(-1).cursor, { name, until, attempt, readHeads: heads });
+    log = planLog(vault, chain.at(-1), { name, until, attempt, readHeads: heads });
   };
   if (options['with-log']) attempt('the change log', plan);
   for (const backup of chain) {

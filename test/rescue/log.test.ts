@@ -163,7 +163,7 @@ describe('the rescue script and a change log', () => {
     // A poll put rows 2 and 3 together, of which the backup had seen the second row.
     await backUpModel(opened.vault, rows.slice(0, 2), { kind: 'sqlite', maxRowid: '2' } as never);
     const log = [
-      { xid: 0n, commit: 1n, time: at(0n), events: rows.slice(0, 1) },
+      { xid: 0n, commit: 1n, time: at(-9999n), events: rows.slice(0, 1) },
       { xid: 0n, commit: 3n, time: at(1n), events: rows.slice(1, 3) },
       { xid: 0n, commit: 5n, time: at(2n), events: rows.slice(3) },
     ];

@@ -36,7 +36,9 @@ function attempt(what, work) {
   try {
     work();
   } catch (error) {
-    if (!state.keepGoing || error.syscall === 'write') throw new Error(`${what}: ${error.message}`);
+    const { message, syscall } = error;
+    if (!state.keepGoing || syscall === 'write')
+      throw Object.assign(new Error(`${what}: ${message}`), { syscall });
     warn(`left out ${what}: ${error.message}`);
   }
 }

@@ -1,5 +1,7 @@
 /** The rescue script against `eventcore export`: the same events, byte for byte, from every kind of backup. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -10,7 +12,7 @@ import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { addIncremental, grow, nextInstant } from '../harness/chain.ts';
 import { makeFolder, runHere } from '../harness/command.ts';
 import { backUp, fill } from '../harness/memory-backup.ts';
-import { rescue } from './run-rescue.ts';
+import { rescue, SCRIPT } from './run-rescue.ts';
 
 const VECTORS = join(import.meta.dirname, '../vectors/v1');
 
@@ -211,13 +213,22 @@ describe('the rescue script before damage', () => {
     assert.equal(before.stdout, await exported(vault, ids[1]!));
   });
 
+  it('stops when it cannot write, whatever it may leave out', async () => {
+    const words = [process.execPath, SCRIPT, vault, '--keep-going'];
+    const { status, stderr } = spawnSync('sh', ['-c', '"$0" "$@" > /dev/full', ...words], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /ENOSPC/);
+    assert.equal(stderr.match(/ENOSPC/g)!.length, 1, 'once');
+  });
+
   it('refuses another backup in a parent’s place', async () => {
     const copy = await damaged('swapped', async (path) => {
       const [full, other] = [ids[0], 'manifest.json'];
       const place = join(path, 'backups', `full-backup-${full}.eventcore`, other);
       const bytes = (await readFile(place, 'utf8')).replace(/"software": "[^"]*"/, '"software": "mine"');
       const { manifestChecksum: _, ...rest } = JSON.parse(bytes);
-      const { createHash } = await import('node:crypto');
       const manifestChecksum = createHash('sha256')
         .update(JSON.stringify(rest, null, 2))
         .digest('hex');

@@ -1,6 +1,6 @@
 /** What a change log has beyond a backup: FORMAT.md §11. Within an unbroken run of its files no transaction is missing. */
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { check, decodeChunk, decompress, list, makeReader, readBytes, timeText } from './rescue-chunks.mjs';
 import { findKey, openPiece, sha256 } from './rescue-sealed.mjs';
 
@@ -39,7 +39,7 @@ export function findSpans(folder) {
   }
   return spans;
 }
-/** The log of the store that the backup was taken from: §11.10. */
+/** The log of the store that the backup was taken from: §11.11. */
 function chooseFolder(vault, cursor, name) {
   if (name !== undefined) return join(vault, 'log', name);
   const { kind, systemIdentifier, timeline } = cursor;
@@ -91,23 +91,23 @@ function readPart({ folder, file, name, header }, part) {
   const { role, at, storedBytes, plainBytes, number } = part;
   let stored = readBytes(file, at, storedBytes);
   check(sha256(stored) === part.sha256, `the ${role} of a block of ${name} do not have their digest`);
-  if (header.blockVersion === 2) stored = openPart(folder, header, number, stored);
+  if (header.sealing) stored = openPart(folder, header, number, stored);
   // The events are always a frame; the others where that is shorter.
   const isFrame = role === 'events' || stored.length < plainBytes;
   return decompress(stored, isFrame ? header.compression : 'none', plainBytes);
 }
 const keys = new Map();
-/** A sealed part: what it was sealed as names all of the header but the digests of the parts, and the signature. */
+/** A sealed part: what it was sealed as names all of the header but what follows from the sealed bytes. */
 function openPart(folder, { signature: _, ...header }, number, stored) {
-  const { cipher, keyId } = header.sealing;
-  check(cipher === 'AES-256-GCM', 'a block is sealed in an unknown way');
+  const { cipher, keyId, memoryKeyId, lastEvent: __, ...unknown } = header.sealing;
+  check(cipher === 'AES-256-GCM' && Object.keys(unknown).length === 0, 'a block is sealed in an unknown way');
   if (!keys.has(keyId)) keys.set(keyId, findKey(folder, keyId));
   const parts = header.parts.map(({ role, storedBytes, plainBytes, records }) => ({
     ...{ role, storedBytes, plainBytes, records },
   }));
-  const file = sha256(JSON.stringify({ ...header, parts }));
+  const file = sha256(JSON.stringify({ ...header, parts, sealing: { cipher, keyId, memoryKeyId } }));
   const end = number === parts.length - 1 ? 'last' : 'more';
-  return openPiece(stored, keys.get(keyId), [folder.split('/').at(-1), file, number, end]);
+  return openPiece(stored, keys.get(keyId), [basename(folder), file, number, end]);
 }
 /** §11.4 */
 export function readTransactions({ header, readPart }) {
@@ -119,7 +119,7 @@ export function readTransactions({ header, readPart }) {
   return list(n, (i) => ({ xid: xids[i], commit: commits[i], time: times[i], events: varint() }));
 }
 
-// ---- Where backup and log meet: §11.10 ----
+// ---- Where backup and log meet: §11.11 ----
 
 /** Where the backup stands in the log, and whose a transaction is: `backup`, `log`, or `ask` for: event by event. */
 function meetingPoint(cursor) {

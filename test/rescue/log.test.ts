@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { FeedSource } from '../../src/core/change-feed.ts';
 import type { EventStore, StoreCursor } from '../../src/core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../../src/core/time.ts';
@@ -21,6 +22,7 @@ import {
   writeModelLog,
 } from '../harness/log-model.ts';
 import { rescue, rescueModule } from './run-rescue.ts';
+import { sealLog } from './seal-log.ts';
 
 const SECOND = 1_000_000n;
 /** Behind all backups of these tests. */
@@ -207,6 +209,25 @@ describe('the rescue script and a change log', () => {
     assert.equal(going.code, 1);
     assert.equal(going.stdout.trimEnd().split('\n').length, 7, 'the three transactions of the file before');
     assert.match(going.stderr, /left out the log from its first damage on/);
+  });
+
+  it('opens a sealed log with an identity', async () => {
+    const opened = await makeMeeting('sealed', [0, 2]);
+    const { stdout: expected } = await rescue(opened.path, '--with-log');
+    assert.equal(expected.split('\n').length - 1, 10);
+    const identity = await generateX25519Identity();
+    await writeFile(join(folder, 'identity'), identity);
+    await sealLog(join(opened.path, 'log', '7000-1'), await identityToRecipient(identity));
+    const shut = await rescue(opened.path, '--with-log');
+    assert.deepEqual([shut.code, shut.stdout], [1, '']);
+    assert.match(shut.stderr, /is wrapped for age1/);
+    const ran = await rescue(opened.path, '--with-log', '--identity', join(folder, 'identity'));
+    assert.deepEqual([ran.code, ran.stdout], [0, expected], ran.stderr);
+    const other = await makeMeeting('moved', [0, 2]);
+    await sealLog(join(other.path, 'log', '7000-1'), await identityToRecipient(identity), 'another-1');
+    const moved = await rescue(other.path, '--with-log', '--identity', join(folder, 'identity'));
+    assert.deepEqual([moved.code, moved.stdout], [1, '']);
+    assert.match(moved.stderr, /is damaged, or not from there/);
   });
 
   it('reads the golden log, block by block', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CHUNK_FORMATS, COMPRESSIONS } from '../../src/core/manifest.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
@@ -136,6 +136,16 @@ describe('the rescue script', () => {
     const again = await rescue(vault, '--out', out);
     assert.equal(again.code, 1);
     assert.match(again.stderr, /EEXIST/);
+  });
+
+  it('needs nothing but Node, and is short', async () => {
+    for (const name of await readdir(dirname(SCRIPT))) {
+      const text = await readFile(join(dirname(SCRIPT), name), 'utf8');
+      assert.ok(text.split('\n').length <= 301, `${name} is longer than 300 lines`);
+      for (const [, from] of text.matchAll(/(?:from|import\(?) *'([^']+)'/g)) {
+        assert.match(from!, /^(?:node:\w+|\.\/rescue-\w+\.mjs)$/, name);
+      }
+    }
   });
 
   it('ends with 2 when it is called wrongly', async () => {

@@ -92,7 +92,7 @@ function readIdentity(text) {
 /** The keys that a stanza of an age header may be wrapped with, for who has these secrets. */
 function stanzaKeys([kind, text, cost]) {
   const share = Buffer.from(text ?? '', 'base64');
-  if (kind === 'scrypt' && secrets.passphrase !== null && Number(cost) <= 22) {
+  if (kind === 'scrypt' && secrets.passphrase !== null && Number(cost) <= 18) {
     const salt = Buffer.concat([Buffer.from('age-encryption.org/v1/scrypt'), share]);
     const limits = { N: 2 ** Number(cost), r: 8, p: 1, maxmem: 2 ** (Number(cost) + 11) };
     return [crypto.scryptSync(secrets.passphrase, salt, 32, limits)];

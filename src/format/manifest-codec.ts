@@ -7,6 +7,7 @@ import {
   type Manifest,
   type ManifestFile,
 } from '../core/manifest.ts';
+import { isTooDeep } from './json-depth.ts';
 
 /** A manifest is small; anything larger is none. */
 export const MAX_MANIFEST_BYTES = 64 << 20;
@@ -39,17 +40,19 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     throw new BackupError('damaged', 'the manifest is no JSON', { cause });
   }
   if (!isRecord(value)) throw new BackupError('damaged', 'the manifest is no JSON object');
+  if (isTooDeep(value)) throw new BackupError('damaged', 'the manifest is nested too deep');
   const { manifestChecksum: checksum, ...rest } = value;
   if (checksum !== manifestChecksum(rest)) {
     throw new BackupError('damaged', 'the manifest does not have its checksum');
   }
-  if (text !== `${JSON.stringify(value, null, 2)}\n`) {
+  // Bytes and not text: what is no UTF-8 became text that is.
+  if (!Buffer.from(`${JSON.stringify(value, null, 2)}\n`).equals(bytes)) {
     throw new BackupError('damaged', 'the manifest is not in its written form');
   }
   if (rest.formatVersion !== FORMAT_VERSION) {
     throw new BackupError(
       'store_unsupported',
-      `the backup has format version ${String(rest.formatVersion)}`,
+      `the backup has format version ${JSON.stringify(rest.formatVersion)}`,
       {
         hint: `this program reads version ${FORMAT_VERSION}; use a newer one`,
       },

@@ -11,13 +11,13 @@ const DEPTHS = [70, 1000, 20_000];
 
 /** The changed document, and how it is written: `indent` as JSON.stringify takes it. */
 export function mutateJson(random: Random, text: string, indent: number): string {
-  let value: Json;
   try {
-    value = JSON.parse(text) as Json;
+    const value = JSON.parse(text) as Json;
+    return writeJson(random, changeJson(random, value), indent);
   } catch {
+    // No JSON, or nested too deep for this program.
     return text;
   }
-  return writeJson(random, changeJson(random, value), indent);
 }
 
 export function writeJson(random: Random, value: unknown, indent: number): string {

@@ -2,6 +2,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import { isBackupError } from '../../../src/core/errors.ts';
 import { makeRandom, type Random } from '../../../src/testing/random.ts';
+import { forgetAllocations, largestAllocation } from './allocations.ts';
 import { mutate, pick } from './mutate.ts';
 import type { FuzzTarget } from './target.ts';
 
@@ -115,6 +116,7 @@ interface Tried {
 }
 
 async function tryOnce(target: FuzzTarget, input: Uint8Array): Promise<Tried> {
+  forgetAllocations();
   const memory = memoryInUse();
   const mostBefore = process.resourceUsage().maxRSS * 1024;
   const started = performance.now();
@@ -135,7 +137,8 @@ async function tryOnce(target: FuzzTarget, input: Uint8Array): Promise<Tried> {
   }
   const ms = performance.now() - started;
   const mostAfter = process.resourceUsage().maxRSS * 1024;
-  const taken = Math.max(memoryInUse() - memory, mostAfter - Math.max(mostBefore, memory));
+  const grown = Math.max(memoryInUse() - memory, mostAfter - Math.max(mostBefore, memory));
+  const taken = Math.max(grown, largestAllocation());
   return { outcome, reason, fault, ms, bytes: Math.max(0, taken - input.length) };
 }
 

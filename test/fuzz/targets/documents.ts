@@ -26,15 +26,15 @@ const VECTORS = join(import.meta.dirname, '../../vectors/v1');
 /** Documents in the form of a manifest: JSON with an indent, the last key a checksum of what is before it. */
 export function reshapeDocument(checksumKey: string): NonNullable<FuzzTarget['reshape']> {
   return (random: Random, seed) => {
-    let value: Record<string, unknown>;
     try {
-      value = JSON.parse(Buffer.from(seed).toString()) as Record<string, unknown>;
+      const value = JSON.parse(Buffer.from(seed).toString()) as Record<string, unknown>;
+      if (typeof value !== 'object' || value === null) return seed;
+      const { [checksumKey]: _, ...rest } = value;
+      return withChecksum(random, changeJson(random, rest), checksumKey);
     } catch {
+      // No JSON, or nested too deep for this program.
       return seed;
     }
-    if (typeof value !== 'object' || value === null) return seed;
-    const { [checksumKey]: _, ...rest } = value;
-    return withChecksum(random, changeJson(random, rest), checksumKey);
   };
 }
 

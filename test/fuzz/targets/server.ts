@@ -92,8 +92,12 @@ function reshapeMessages(random: Random, seed: Uint8Array): Uint8Array {
     }
   }
   const all = found.map((one) => message(one.type, one.content));
+  if (all.length > 0 && random.below(10) === 0) pick(random, all).writeUInt32BE(pick(random, LENGTHS), 1);
   return Buffer.concat([Uint8Array.of(random.below(4), random.below(97)), ...all]);
 }
+
+/** What a message may say of its own length. */
+const LENGTHS = [0, 3, 4, 5, 0x1_0000, 0x400_0000, 0x3fff_ffff, 0x7fff_fffe, 0x7fff_ffff, 0xffff_ffff];
 
 interface Message {
   readonly type: string;
@@ -116,7 +120,7 @@ function copyTarget(hasPlaces: boolean): FuzzTarget {
     name: hasPlaces ? 'copy-binary-places' : 'copy-binary',
     refusals: ['store_unsupported', 'store_unreachable'],
     seeds: () => {
-      const copy = encode(EVENTS);
+      const copy = encode(EVENTS.map((event) => ({ ...event, metadata: '{}' })));
       const sent = hasPlaces ? withBlocks(copy, [0, 0, 7]) : copy;
       return [
         ...cutInto(messages(sent)),
@@ -209,7 +213,11 @@ const replication: FuzzTarget = {
 const pgoutput: FuzzTarget = {
   name: 'pgoutput',
   refusals: ['store_unsupported', 'feed_lost'],
-  seeds: () => cutMessages(SENT.removing).map(({ content }) => content.subarray(25)),
+  // A transaction that has ended is none that a later one ends.
+  seeds: () =>
+    cutMessages(SENT.removing)
+      .slice(0, 8)
+      .map(({ content }) => content.subarray(25)),
   run: (input) => {
     const rows = makeRows(Math.max(1, input.length));
     rows.bytes.set(input);

@@ -14,6 +14,7 @@ import { parseConfig } from '../../../src/cli/config-file.ts';
 import { configTemplate } from '../../../src/cli/config-template.ts';
 import { BackupError } from '../../../src/core/errors.ts';
 import type { StoreCursor } from '../../../src/core/event-store.ts';
+import { isTooDeep } from '../../../src/format/json-depth.ts';
 import { basePoint, isInBase, parseSnapshot } from '../../../src/recovery/meeting.ts';
 import { formatPosition, parsePosition } from '../../../src/recovery/position.ts';
 import { parsePostgresAddress } from '../../../src/stores/postgres/config.ts';
@@ -43,11 +44,12 @@ const config: FuzzTarget = {
 const CANARY = 'kanarienvogel';
 
 /** The parser's own refusal, or that of a flag. */
-function refusedOr<Value>(work: () => Value): Value | null {
+function refusedOr<Value>(work: () => Value, messages: string[] = []): Value | null {
   try {
     return work();
   } catch (error) {
     if (error instanceof BackupError) {
+      messages.push(`${error.message} ${error.hint}`);
       if (!['usage', 'store_unsupported'].includes(error.code)) throw error;
       return null;
     }
@@ -66,23 +68,27 @@ const addresses: FuzzTarget = {
       `postgres://app:${CANARY}@db.example:5433/shop?schema=public&sslmode=require&layout=eventcore`,
       `postgresql://app@[::1]/shop?password=${CANARY}`,
       'postgres:///shop?host=/var/run/postgresql',
+      `postgres:app:${CANARY}@db/shop`,
       ...['file:./backups', 'file:///srv/backups', 'C:\\backups', 's3://bucket/x'],
     ),
   run: (input) => {
     const text = textOf(input);
-    for (const read of [storeScheme, vaultPath, parsePostgresAddress, parseSqliteAddress]) {
-      refusedOr<unknown>(() => read(text));
+    const messages: string[] = [];
+    for (const read of [storeScheme, vaultPath, parsePostgresAddress]) {
+      refusedOr<unknown>(() => read(text), messages);
     }
+    refusedOr(() => parseSqliteAddress(text));
     refusedOr(() => resolveStoreAddress(text, '/srv'));
     refusedOr(() => resolveVaultAddress(text, '/srv'));
     refusedOr(() => isSameStore(text, 'postgres://app@db.example/shop'));
     redactText(text);
-    const shown = redactAddress(text);
-    if (!URL.canParse(text)) return;
-    const { password, searchParams } = new URL(text);
-    const isSecret = password === CANARY || searchParams.get('password') === CANARY;
     const isElsewhere = text.split(CANARY).length > 2;
-    if (isSecret && !isElsewhere) demand(!shown.includes(CANARY), 'an address is shown without its password');
+    if (!URL.canParse(text) || !/^postgres(?:ql)?:/i.test(text) || isElsewhere) return;
+    const { password, searchParams } = new URL(text);
+    // Where the slashes are missing, it may be anywhere.
+    const isSecret = [password, searchParams.get('password')].includes(CANARY) || !text.includes('//');
+    const shown = [redactAddress(text), ...messages].join(' ');
+    if (isSecret) demand(!shown.includes(CANARY), 'an address is shown without its password');
   },
 };
 
@@ -172,7 +178,7 @@ const cursors: FuzzTarget = {
       return false;
     }
     // A manifest is refused where it has no cursor of some kind.
-    if (typeof cursor !== 'object' || cursor === null || typeof cursor.kind !== 'string') return false;
+    if (isTooDeep(cursor) || typeof cursor?.kind !== 'string') return false;
     const point = basePoint(cursor);
     if (typeof point !== 'string' && point.snapshot !== null) isInBase(point.snapshot, 741);
     whyNotComparable(cursor, here, '0/16B3749');

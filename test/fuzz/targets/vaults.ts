@@ -45,10 +45,11 @@ async function packAll(vault: Vault, prefix: string): Promise<Uint8Array> {
 async function plainLog(): Promise<Uint8Array> {
   const vault = memoryVault();
   const event = (version: number) => ({ streamId: 'a', version, data: '{}' });
+  let previous: string | null = null;
   for (const [format, from] of [
     ['jsonl', 10n],
-    ['msgpack', 40n],
-    ['columns', 80n],
+    ['msgpack', 20n],
+    ['columns', 30n],
   ] as const) {
     const blocks = await encodeBlocks(
       [
@@ -58,8 +59,9 @@ async function plainLog(): Promise<Uint8Array> {
         changes([{ xid: 8, commit: from + 5n, time: 6n, events: [event(3)] }], { isOpen: true }),
         changes([{ xid: 8, commit: from + 5n, time: 6n }], { isContinued: true, to: from + 10n }),
       ],
-      { format, compression: 'none' },
+      { format, compression: 'none', previous },
     );
+    previous = blocks.at(-1)!.digest;
     await writeLogFile(vault, FOLDER, from, blocks);
   }
   return packAll(vault, 'log/');

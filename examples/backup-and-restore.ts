@@ -30,8 +30,7 @@ const { manifest } = await takeFullBackup(
     store,
     vault,
     clock,
-    verify: (written, place) =>
-      verifyBackup({ vault, clock }, { manifest: written, folder: place }, { quick: false, parallel: 1 }),
+    verify: (written) => verifyBackup({ vault, clock }, written, { quick: false, parallel: 1 }),
   },
   {
     ...{ format: 'columns', compression: 'zstd', level: null, parallel: 1, chunkBytes: 1 << 20 },

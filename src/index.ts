@@ -69,7 +69,7 @@ export type {
   StreamHead,
   StreamSummary,
 } from './core/event-store.ts';
-export type { KeyRing, WrappedKey } from './core/key-ring.ts';
+export type { KeyRing, Signer, WrappedKey } from './core/key-ring.ts';
 export type {
   BackupKind,
   ChunkFormat,

@@ -161,6 +161,6 @@ export function planRest(runs: readonly [Attempt, ...Attempt[]], names: Readonly
 
 /** Of an event file and its chunk table. */
 export function namesOf(file: number, { format, compression }: Attempt): [string, string] {
-  const name = eventFileName(file, format, compression);
+  const name = eventFileName(file, format, { compression, isSealed: false });
   return [name, indexFileName(name)];
 }

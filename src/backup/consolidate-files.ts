@@ -5,12 +5,14 @@ import type { Progress } from '../core/report.ts';
 import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { eventFileName, linesFileName } from '../format/bundle.ts';
+import { storedForm } from '../format/bundle-keys.ts';
 import { type Chain, chainTotals } from '../format/chain.ts';
 import { chunkCodec } from '../format/chunk-codec.ts';
 import { makeCompress } from '../format/compression.ts';
 import { copyDataFile } from '../format/data-file-copy.ts';
 import { fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
 import { openDataFile } from '../format/data-file-writer.ts';
+import type { Seal } from '../format/seal.ts';
 
 /** How the files of the new backup are written, and what of the chain's is taken as it is. */
 export interface Target {
@@ -18,6 +20,8 @@ export interface Target {
   readonly format: ChunkFormat;
   readonly compression: Compression;
   readonly level: number | null;
+  /** Null: not sealed. */
+  readonly seal: Seal | null;
   /** Files that were compressed at another level are taken as they are. */
   readonly anyLevel: boolean;
   readonly onProgress?: (progress: Progress) => void;
@@ -63,7 +67,8 @@ interface SourceFile {
   readonly name: string;
 }
 
-function sourcesOf(chain: Chain, { format, compression }: Target): SourceFile[] {
+function sourcesOf(chain: Chain, { format, compression, seal }: Target): SourceFile[] {
+  const form = { compression, isSealed: seal !== null };
   const pick = (role: ManifestFile['role'], links: Chain): Omit<SourceFile, 'name'>[] =>
     links.flatMap((link) =>
       link.manifest.files.filter((file) => file.role === role).map((file) => ({ link, file })),
@@ -71,11 +76,11 @@ function sourcesOf(chain: Chain, { format, compression }: Target): SourceFile[] 
   return [
     ...pick('events', chain).map((source, i) => ({
       ...source,
-      name: eventFileName(i + 1, format, compression),
+      name: eventFileName(i + 1, format, form),
     })),
     ...pick('companions', chain.slice(-1)).map((source) => ({
       ...source,
-      name: linesFileName('companions', compression),
+      name: linesFileName('companions', form),
     })),
   ];
 }
@@ -86,6 +91,8 @@ function reporter(chain: Chain, { onProgress }: Target): (done: { events: number
 }
 
 function isAsWanted(has: Manifest, { role }: ManifestFile, wants: Target): boolean {
+  // What is sealed is bound to its backup.
+  if (has.sealed || wants.seal !== null) return false;
   if (has.compression !== wants.compression) return false;
   if (has.level !== wants.level && !wants.anyLevel) return false;
   return role !== 'events' || has.format === wants.format;
@@ -94,10 +101,12 @@ function isAsWanted(has: Manifest, { role }: ManifestFile, wants: Target): boole
 /** Chunk by chunk. What the chunk table says of a chunk's events holds for the same events in another format. */
 async function encodeAnew(
   vault: Vault,
-  { link: { folder, manifest }, file, name }: SourceFile,
-  { folder: targetFolder, format, compression, level, signal }: Target,
+  { link, file, name }: SourceFile,
+  { folder: targetFolder, format, compression, level, seal, signal }: Target,
 ): Promise<ManifestFile> {
-  const entries = await readIndex(vault, folder, file);
+  const { folder, manifest } = link;
+  const form = storedForm(link, file);
+  const entries = await readIndex(vault, folder, file, form.seal);
   const decoder = chunkCodec(manifest.format);
   const encoder = chunkCodec(format);
   const isSame = file.role !== 'events' || manifest.format === format;
@@ -105,11 +114,12 @@ async function encodeAnew(
     ...{ folder: targetFolder, name, role: file.role },
     compress: makeCompress(compression, level, false),
     pending: compression === 'none' ? 0 : POOL_PENDING,
+    seal,
   });
   try {
     for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal })) {
       const { records, events } = chunk.entry;
-      await withPlain(chunk, file.name, manifest.compression, (plain) =>
+      await withPlain(chunk, form, (plain) =>
         writer.add(isSame ? plain : encoder.encode(decoder.decode(plain)), records, events),
       );
     }
@@ -132,15 +142,17 @@ export async function countFutureTimes(
 ): Promise<number> {
   let count = 0;
   const isLate = (time: string | undefined): boolean => (parseTime(time ?? '') ?? futureAfter) > futureAfter;
-  for (const { folder, manifest } of chain) {
+  for (const link of chain) {
+    const { folder, manifest } = link;
     if (!isLate(manifest.eventRange?.latestEvent)) continue;
     const codec = chunkCodec(manifest.format);
     const limits = { versionBase: manifest.store.versionBase, futureAfter };
     for (const file of manifest.files.filter(({ role }) => role === 'events')) {
-      const entries = await readIndex(vault, folder, file);
+      const form = storedForm(link, file);
+      const entries = await readIndex(vault, folder, file, form.seal);
       const chunks = entries.flatMap(({ events }, number) => (isLate(events?.latest) ? [number] : []));
       for await (const chunk of fetchChunks(vault, folder + file.name, entries, { chunks, signal })) {
-        count += await withPlain(chunk, file.name, manifest.compression, (plain) => {
+        count += await withPlain(chunk, form, (plain) => {
           return factsOf(codec.check(plain), limits).futureTimes;
         });
       }

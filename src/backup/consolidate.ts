@@ -3,19 +3,22 @@ import { type EventFacts, makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { ChunkFormat, Compression, Manifest } from '../core/manifest.ts';
 import type { BackupVerification, Progress } from '../core/report.ts';
 import { releaseTable, type StreamTable } from '../core/stream-table.ts';
-import { parseTime, timeToUnixMs } from '../core/time.ts';
+import { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from '../core/time.ts';
 import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
+import { sealOf } from '../format/bundle-keys.ts';
+import { type BundleSeal, beginSeal, keysOf } from '../format/bundle-seal.ts';
 import { type Chain, chainTotals } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
 import { writeObject } from '../format/data-file-writer.ts';
-import { writeHeadsFile } from '../format/line-files.ts';
+import { writeHeads } from '../format/line-files.ts';
 import { encodeManifest } from '../format/manifest-codec.ts';
+import { sealManifest } from '../format/manifest-seal.ts';
 import { countFutureTimes, type TakenOver, type Target, takeOverFiles } from './consolidate-files.ts';
 import { notSound, removeAttempt } from './failures.ts';
 import type { FullBackupPorts } from './full.ts';
 import { composeManifest } from './manifest.ts';
 
-export type ConsolidationPorts = Pick<FullBackupPorts, 'vault' | 'clock' | 'verify'>;
+export type ConsolidationPorts = Pick<FullBackupPorts, 'vault' | 'clock' | 'verify' | 'keys'>;
 
 export interface ConsolidationOptions {
   /** What is otherwise in the chain is encoded anew. */
@@ -54,16 +57,20 @@ export async function consolidateChain(
   options: ConsolidationOptions,
 ): Promise<ConsolidationReport> {
   const { vault, clock } = ports;
-  refuseSealed(chain);
+  for (const link of chain) sealOf(link);
   refuseAlone(chain, options);
   const leftoversRemoved = await vault.removeLeftovers(BACKUPS_PREFIX);
   const backupId = clock.uuid();
   const folder = bundleFolder('full', backupId);
   options.onBegin?.(backupId);
   try {
-    const { manifest, copied, encoded } = await writeFiles(ports, chain, options, { backupId, folder });
+    const createdAt = formatTime(timeFromUnixMs(clock.now()), 3);
+    const bundle = { folder, backupId, createdAt, software: options.software };
+    const seal = await beginSeal(vault, ports.keys, bundle);
+    const target = { backupId, folder, seal };
+    const { manifest, copied, encoded } = await writeFiles(ports, chain, options, target);
     options.onStep?.('verifying');
-    const verification = (await ports.verify?.(manifest, folder)) ?? null;
+    const verification = (await ports.verify?.({ manifest, folder, keys: keysOf(seal) })) ?? null;
     if (verification !== null && !verification.overallValid) {
       throw notSound(verification, vault.address, CHAIN_HINT);
     }
@@ -80,14 +87,6 @@ export async function consolidateChain(
 const CHAIN_HINT =
   'the attempt was removed; `eventcore verify` says whether the chain itself is damaged: if so, take a full backup of the store';
 
-function refuseSealed(chain: Chain): void {
-  const sealed = chain.find(({ manifest }) => manifest.sealed);
-  if (sealed === undefined) return;
-  throw new BackupError('key_missing', `backup ${sealed.manifest.backupId} is sealed`, {
-    hint: 'this version opens only backups that are not sealed',
-  });
-}
-
 function refuseAlone(chain: Chain, options: ConsolidationOptions): void {
   const { manifest } = chain[0]!;
   const isSame =
@@ -102,10 +101,10 @@ function refuseAlone(chain: Chain, options: ConsolidationOptions): void {
 }
 
 async function writeFiles(
-  { vault, clock }: ConsolidationPorts,
+  { vault, clock, keys }: ConsolidationPorts,
   chain: Chain,
   options: ConsolidationOptions,
-  { backupId, folder }: { backupId: string; folder: string },
+  { backupId, folder, seal }: { backupId: string; folder: string; seal: BundleSeal | null },
 ): Promise<Omit<TakenOver, 'files'> & { manifest: Manifest }> {
   const beganAtMs = clock.now();
   options.onStep?.('putting the chain together');
@@ -113,14 +112,14 @@ async function writeFiles(
   const startedAtMs = unixMs(newest.createdAt);
   const table = await loadHeads(vault, chain);
   try {
-    const target: Target = { ...options, folder };
+    const target: Target = { ...options, folder, seal: seal?.data ?? null };
     const { files, copied, encoded } = await takeOverFiles(vault, chain, target);
-    const heads = await writeHeadsFile(vault, folder, options, table);
+    const heads = await writeHeads(vault, folder, { ...options, seal }, table);
     const facts = await factsOfChain(chain, (limit) => countFutureTimes(vault, chain, limit, options.signal));
     requireSum(chain, facts, table);
     const inOrder = [...files];
     // Companions stand last, as in every backup.
-    inOrder.splice(files.filter(({ role }) => role === 'events').length, 0, heads.file);
+    inOrder.splice(files.filter(({ role }) => role === 'events').length, 0, ...heads.files);
     const endedAtMs = clock.now();
     // The catalog orders backups of one time by when they were finished, and clocks differ.
     const finishedAtMs = Math.max(endedAtMs, unixMs(newest.finishedAt) + 1);
@@ -129,7 +128,8 @@ async function writeFiles(
       ...{ files: inOrder, facts, table, headsDigest: heads.digest, cursor: newest.cursor },
     });
     // Of the work, not of the time since the view of the store.
-    return { manifest: { ...manifest, durationMs: Math.max(0, endedAtMs - beganAtMs) }, copied, encoded };
+    const whole = { ...manifest, durationMs: Math.max(0, endedAtMs - beganAtMs) };
+    return { manifest: sealManifest(whole, seal, keys?.signer ?? null), copied, encoded };
   } finally {
     releaseTable(table);
   }

@@ -6,9 +6,11 @@ import { timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { attemptName } from '../format/attempt-codec.ts';
 import { MANIFEST_NAME } from '../format/bundle.ts';
+import { type BundleSeal, keysOf } from '../format/bundle-seal.ts';
 import { writeObject } from '../format/data-file-writer.ts';
-import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
+import { writeCompanionsFile, writeHeads } from '../format/line-files.ts';
 import { encodeManifest } from '../format/manifest-codec.ts';
+import { sealManifest } from '../format/manifest-seal.ts';
 import { lookAgain, planRest } from './attempts.ts';
 import { notSound, removeAttempt } from './failures.ts';
 import type { FullBackupOptions, FullBackupPorts, FullBackupReport, WrittenFiles } from './full.ts';
@@ -26,22 +28,29 @@ export interface Target {
   readonly folder: string;
   readonly backupId: string;
   readonly source: StoreDescription;
+  /** Null: not sealed. */
+  readonly seal: BundleSeal | null;
 }
 
 /** Writes what is not events, and lets the view of the store go. */
 export async function writeRest(
   { vault }: FullBackupPorts,
   options: FullBackupOptions,
-  folder: string,
+  { folder, seal }: Pick<Target, 'folder' | 'seal'>,
   snapshot: StoreSnapshot,
   { files: eventFiles, facts, table, stages }: Gathered,
 ): Promise<Omit<WrittenFiles, 'startedAtMs'>> {
-  const companions = await writeCompanionsFile(vault, folder, options, snapshot.readCompanions());
+  const companions = await writeCompanionsFile(
+    vault,
+    folder,
+    { ...options, seal },
+    snapshot.readCompanions(),
+  );
   const cursor = await snapshot.settledCursor();
   // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
   await snapshot.close();
-  const heads = await writeHeadsFile(vault, folder, options, table);
-  const files = [...eventFiles, heads.file, companions].filter((file) => file !== null);
+  const heads = await writeHeads(vault, folder, { ...options, seal }, table);
+  const files = [...eventFiles, ...heads.files, companions].filter((file) => file !== null);
   return { files, facts, table, stages, headsDigest: heads.digest, cursor };
 }
 
@@ -49,15 +58,16 @@ export async function writeRest(
 export async function finish(
   ports: FullBackupPorts,
   options: FullBackupOptions,
-  { folder, backupId, source }: Target,
+  { folder, backupId, source, seal }: Target,
   written: WrittenFiles,
   runs: number,
 ): Promise<Pick<FullBackupReport, 'manifest' | 'folder' | 'verification' | 'stages'>> {
   const { vault, clock } = ports;
-  const manifest = composeManifest({ ...written, source, backupId, finishedAtMs: clock.now(), options });
+  const about = { source, backupId, finishedAtMs: clock.now(), options };
+  const manifest = sealManifest(composeManifest({ ...written, ...about }), seal, ports.keys?.signer ?? null);
   releaseTable(written.table);
   options.onStep?.('verifying');
-  const verification = (await ports.verify?.(manifest, folder)) ?? null;
+  const verification = (await ports.verify?.({ manifest, folder, keys: keysOf(seal) })) ?? null;
   if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
   throwIfAborted(options.signal);
   // The first goes first: without it the others count for nothing, so that a backup is either an attempt or whole.

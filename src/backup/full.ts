@@ -11,6 +11,8 @@ import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
 import { type Attempt, attemptName, encodeAttempt } from '../format/attempt-codec.ts';
 import { BACKUPS_PREFIX, bundleFolder } from '../format/bundle.ts';
+import { beginSeal, isSealing, type WriteKeys } from '../format/bundle-seal.ts';
+import type { ChainMember } from '../format/chain.ts';
 import { writeObject } from '../format/data-file-writer.ts';
 import { atWork, canBeTakenUp, type FoundAttempt, findAttempts, whyNotTakenUp } from './attempts.ts';
 import { noEventStore } from './failures.ts';
@@ -30,8 +32,10 @@ export interface FullBackupPorts {
   readonly runKept?: (job: KeptFileJob, hooks: RangeHooks) => Promise<RangeResult>;
   /** Without it no attempt is taken up, and none can be taken up later. */
   readonly writers?: Writers;
+  /** Who may open the backup, and who signs it. Left out: it is neither sealed nor signed. */
+  readonly keys?: WriteKeys | undefined;
   /** Checks what was written before the manifest makes it a backup. Left out: no check. */
-  readonly verify?: (manifest: Manifest, folder: string) => Promise<BackupVerification>;
+  readonly verify?: (backup: ChainMember) => Promise<BackupVerification>;
 }
 
 export type ResumingPorts = FullBackupPorts & { readonly writers: Writers };
@@ -115,7 +119,7 @@ async function resume(
   notes: string[],
 ): Promise<Omit<FullBackupReport, 'leftoversRemoved' | 'notes'> | null> {
   const { writers } = ports;
-  if (writers === undefined || options.resume === false) return null;
+  if (writers === undefined || options.resume === false || isSealing(ports.keys)) return null;
   const wanted = options.resume;
   const fit: FoundAttempt[] = [];
   let fault = wanted === undefined ? null : 'there is no such attempt';
@@ -151,14 +155,18 @@ export interface WrittenFiles {
 async function takeAnew(ports: FullBackupPorts, options: FullBackupOptions, source: StoreDescription) {
   const { vault, clock } = ports;
   const backupId = clock.uuid();
-  const target: Target = { folder: bundleFolder('full', backupId), backupId, source };
+  const folder = bundleFolder('full', backupId);
   options.onBegin?.(backupId);
   atWork.add(backupId);
   try {
+    const createdAt = formatTime(timeFromUnixMs(clock.now()), 3);
+    const bundle = { folder, backupId, createdAt, software: options.software };
+    const seal = await beginSeal(vault, ports.keys, bundle);
+    const target: Target = { folder, backupId, source, seal };
     const { written, runs } = await writeFiles(ports, options, target);
     return await finish(ports, options, target, written, runs);
   } catch (error) {
-    throw await giveUp(vault, target, error);
+    throw await giveUp(vault, { folder, backupId }, error);
   } finally {
     atWork.delete(backupId);
   }
@@ -178,12 +186,12 @@ async function writeFiles(
     const ranges = await snapshot.planRanges(options.parallel, options.rangeBytes ?? RANGE_BYTES);
     // Reading does not wait for it: an attempt that dies before is of no use to anyone.
     const recording = awaitedLater(record(ports, options, target, snapshot, { ranges, startedAtMs }));
-    const common = { folder: target.folder, limits, onProgress };
+    const common = { folder: target.folder, limits, seal: target.seal?.data ?? null, onProgress };
     const gathered = await readRanges(ports, options, snapshot, ranges, common).finally(() =>
       recording.catch(() => undefined),
     );
     const runs = await recording;
-    const rest = await writeRest(ports, options, target.folder, snapshot, gathered);
+    const rest = await writeRest(ports, options, target, snapshot, gathered);
     return { written: { ...rest, startedAtMs }, runs };
   } finally {
     await snapshot.close();
@@ -194,12 +202,14 @@ async function writeFiles(
 async function record(
   { vault, writers }: FullBackupPorts,
   { format, compression, level }: FullBackupOptions,
-  { folder, backupId }: Target,
+  { folder, backupId, seal }: Target,
   snapshot: StoreSnapshot,
   { ranges, startedAtMs }: { readonly ranges: readonly StoreRange[]; readonly startedAtMs: number },
 ): Promise<number> {
   // The only file of a small store is finished when there is hardly anything left to do.
-  if (writers === undefined || ranges.length === 1 || !canBeTakenUp(snapshot.cursor)) return 0;
+  // To take it up, one would have to open what is finished; the host may not be able to.
+  if (writers === undefined || seal !== null) return 0;
+  if (ranges.length === 1 || !canBeTakenUp(snapshot.cursor)) return 0;
   const cursor = await snapshot.settledCursor();
   if (!canBeTakenUp(cursor)) return 0;
   const attempt: Attempt = {

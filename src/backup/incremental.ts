@@ -7,20 +7,23 @@ import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/ma
 import type { BackupVerification } from '../core/report.ts';
 import type { Stages } from '../core/stages.ts';
 import { releaseTable } from '../core/stream-table.ts';
+import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
-import { type Chain, chainTotals } from '../format/chain.ts';
+import { type BundleSeal, beginSeal, keysOf } from '../format/bundle-seal.ts';
+import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
 import { writeObject } from '../format/data-file-writer.ts';
-import { writeCompanionsFile, writeHeadsFile } from '../format/line-files.ts';
+import { writeCompanionsFile, writeHeads } from '../format/line-files.ts';
 import { encodeManifest, manifestChecksum } from '../format/manifest-codec.ts';
+import { sealManifest } from '../format/manifest-seal.ts';
 import { type FoundChanges, readChanges } from './changes.ts';
 import { noEventStore, notSound, removeAttempt } from './failures.ts';
 import { limitsAt } from './finish.ts';
 import type { FullBackupOptions, FullBackupPorts } from './full.ts';
 import { composeManifest } from './manifest.ts';
 
-export interface IncrementalPorts extends Pick<FullBackupPorts, 'store' | 'vault' | 'clock'> {
+export interface IncrementalPorts extends Pick<FullBackupPorts, 'store' | 'vault' | 'clock' | 'keys'> {
   /** Checks what was written before the manifest makes it a backup; `before` is what the chain held without it. */
-  readonly verify?: (manifest: Manifest, folder: string, before: ChainBefore) => Promise<BackupVerification>;
+  readonly verify?: (backup: ChainMember, before: ChainBefore) => Promise<BackupVerification>;
 }
 
 export type IncrementalOptions = Omit<FullBackupOptions, 'rangeBytes' | 'resume'>;
@@ -40,6 +43,8 @@ export interface IncrementalReport {
   readonly stages: Stages;
   /** Why transactions did not tell what is new; null when they did. */
   readonly headsReason: string | null;
+  /** Events that were seen again, and whose content could not be compared since this host cannot open the chain. */
+  readonly uncompared: number;
 }
 
 /**
@@ -83,23 +88,27 @@ async function takeFrom(
   const folder = bundleFolder('incremental', backupId);
   options.onBegin?.(backupId);
   try {
-    const written = await writeFiles(ports, chain, options, { folder, source, snapshot });
+    const createdAt = formatTime(timeFromUnixMs(clock.now()), 3);
+    const bundle = { folder, backupId, createdAt, software: options.software };
+    const seal = await beginSeal(vault, ports.keys, bundle);
+    const written = await writeFiles(ports, chain, options, { folder, source, snapshot, seal });
     if ('kind' in written) {
       await removeAttempt(vault, folder);
       return written;
     }
     const { changes } = written;
     const finishedAtMs = clock.now();
-    const manifest = composeManifest({ ...written, source, backupId, finishedAtMs, options });
+    const composed = composeManifest({ ...written, source, backupId, finishedAtMs, options });
+    const manifest = sealManifest(composed, seal, ports.keys?.signer ?? null);
     options.onStep?.('verifying');
     const before: ChainBefore = { manifest: parent, table: changes.chainTable };
-    const verification = (await ports.verify?.(manifest, folder, before)) ?? null;
+    const verification = (await ports.verify?.({ manifest, folder, keys: keysOf(seal) }, before)) ?? null;
     for (const table of [changes.chainTable, changes.table, written.table]) releaseTable(table);
     if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
     throwIfAborted(options.signal);
     await writeObject(vault, folder + MANIFEST_NAME, encodeManifest(manifest));
-    const { stages, headsReason } = changes;
-    const report = { manifest, folder, verification, leftoversRemoved, stages, headsReason };
+    const { stages, headsReason, uncompared } = changes;
+    const report = { manifest, folder, verification, leftoversRemoved, stages, headsReason, uncompared };
     return { kind: 'taken', report };
   } catch (error) {
     await removeAttempt(vault, folder);
@@ -119,6 +128,7 @@ interface Attempt {
   readonly folder: string;
   readonly source: StoreDescription;
   readonly snapshot: StoreSnapshot;
+  readonly seal: BundleSeal | null;
 }
 
 async function writeFiles(
@@ -128,23 +138,30 @@ async function writeFiles(
   attempt: Attempt,
 ) {
   const { vault } = ports;
-  const { folder, source, snapshot } = attempt;
+  const { folder, source, snapshot, seal } = attempt;
+  const bundleOptions = { ...options, seal };
   const startedAtMs = ports.clock.now();
   const limits = limitsAt(startedAtMs, source);
   options.onStep?.('looking for what is new');
-  const changes = await readChanges({ snapshot, vault, chain }, options, { folder, limits });
+  const changes = await readChanges({ snapshot, vault, chain }, options, {
+    folder,
+    limits,
+    seal: seal?.data ?? null,
+  });
   if ('kind' in changes) return changes;
-  const companions = await writeCompanionsFile(vault, folder, options, snapshot.readCompanions());
+  const companions = await writeCompanionsFile(vault, folder, bundleOptions, snapshot.readCompanions());
   const cursor = await snapshot.settledCursor();
   // From here on the store is not needed: a long-lived snapshot would hold back its vacuum.
   await snapshot.close();
   const touched = touchStreams(changes.chainTable, changes.table);
-  const heads = await writeHeadsFile(vault, folder, options, touched.after);
+  const heads = await writeHeads(vault, folder, bundleOptions, touched.after);
   const link = linkTo(chain, changes, touched.after.count - touched.before.count, (parent) =>
     chainOddities(parent, touched, changes.facts, source.versionBase),
   );
   releaseTable(touched.before);
-  const files = [changes.file, heads.file, companions].filter((file): file is ManifestFile => file !== null);
+  const files = [changes.file, ...heads.files, companions].filter(
+    (file): file is ManifestFile => file !== null,
+  );
   const { facts } = changes;
   return {
     startedAtMs,

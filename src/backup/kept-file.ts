@@ -72,7 +72,8 @@ async function lookThrough(
   { name, compression, limits }: KeptFileJob,
   { facts, table }: Pick<RangeResult, 'facts' | 'table'>,
 ) {
-  return withPlain(chunk, name, compression, (plain) => {
+  // Who cannot open a sealed bundle cannot take it up, so none is.
+  return withPlain(chunk, { name, compression, seal: null }, (plain) => {
     const batch = codec.check(plain);
     const { streams } = addBatch(table, batch);
     const own = factsOf(batch, limits);

@@ -11,6 +11,7 @@ import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import { type ChunkEvents, chunkEvents } from '../format/chunk-index.ts';
 import { makeCompress } from '../format/compression.ts';
 import { type DataFileWriter, openDataFile } from '../format/data-file-writer.ts';
+import type { Seal } from '../format/seal.ts';
 import { makeFilter } from '../format/stream-filter.ts';
 
 /** What one reader is to do: each range of the store into one event file. Survives structured cloning. */
@@ -22,6 +23,8 @@ export interface RangeJob {
   readonly format: ChunkFormat;
   readonly compression: Compression;
   readonly level: number | null;
+  /** Null: not sealed. */
+  readonly seal: Seal | null;
   readonly limits: FactLimits;
   /** About the plain bytes of a chunk. */
   readonly chunkBytes: number;
@@ -178,9 +181,13 @@ function openEventFile(ports: RangePorts, job: RangeJob, { index }: StoreRange):
   const inline = ports.compressIn === 'inline';
   return openDataFile(ports.vault, {
     folder: job.folder,
-    name: eventFileName(index + 1, job.format, job.compression),
+    name: eventFileName(index + 1, job.format, {
+      compression: job.compression,
+      isSealed: job.seal !== null,
+    }),
     role: 'events',
     compress: makeCompress(job.compression, job.level, inline),
     pending: inline || job.compression === 'none' ? 0 : POOL_PENDING,
+    seal: job.seal,
   });
 }

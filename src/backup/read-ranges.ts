@@ -26,7 +26,10 @@ export async function readRanges(
   options: FullBackupOptions,
   snapshot: StoreSnapshot,
   ranges: readonly StoreRange[],
-  { onProgress, ...common }: Pick<RangeJob, 'folder' | 'limits'> & { readonly onProgress: AddProgress },
+  {
+    onProgress,
+    ...common
+  }: Pick<RangeJob, 'folder' | 'limits' | 'seal'> & { readonly onProgress: AddProgress },
 ): Promise<Gathered> {
   const { format, compression, level, chunkBytes } = options;
   const gathered = makeGathered();

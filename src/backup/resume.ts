@@ -62,7 +62,7 @@ export async function resumeBackup(
     const claimed = await claim(ports, ofStore, snapshot, startedAtMs);
     if (claimed === null) return { kind: 'none', reason: 'another run was faster to take it up' };
     const { folder, backupId } = ofStore;
-    const target: Target = { folder, backupId, source };
+    const target: Target = { folder, backupId, source, seal: null };
     options.onBegin?.(backupId);
     atWork.add(backupId);
     try {
@@ -130,7 +130,7 @@ interface Run extends Claimed {
   readonly startedAtMs: number;
 }
 
-type Place = Pick<RangeJob, 'folder' | 'limits'> & { readonly onProgress: AddProgress };
+type Place = Pick<RangeJob, 'folder' | 'limits' | 'seal'> & { readonly onProgress: AddProgress };
 
 /** Reads all that is not kept, or says why the attempt is of no use. */
 async function readOn(run: Run): Promise<{ written: WrittenFiles; resumed: ResumedReport } | string> {
@@ -140,7 +140,7 @@ async function readOn(run: Run): Promise<{ written: WrittenFiles; resumed: Resum
   if (typeof reason === 'string') return reason;
   await removeOthers(run);
   const onProgress = progressOver(await snapshot.estimate(), options.onProgress);
-  const place: Place = { folder, limits: limitsAt(startedAtMs, source), onProgress };
+  const place: Place = { folder, limits: limitsAt(startedAtMs, source), seal: null, onProgress };
   options.onStep?.('checking what was finished');
   const { kept, parts, missing, nextFile } = await readKept(run, place);
   const {
@@ -160,7 +160,7 @@ async function readOn(run: Run): Promise<{ written: WrittenFiles; resumed: Resum
   const fault = findFault(kept, await snapshot.countEvents());
   if (fault !== null) return fault;
   kept.files.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const written = { ...(await writeRest(ports, options, folder, snapshot, kept)), startedAtMs };
+  const written = { ...(await writeRest(ports, options, target, snapshot, kept)), startedAtMs };
   const attemptStartedAt = run.runs[0].startedAt;
   return { written, resumed: { attemptStartedAt, filesKept, eventsKept, eventsAdded } };
 }
@@ -239,19 +239,23 @@ async function readKept(run: Run, { folder, limits, onProgress }: Place) {
  * was changed would otherwise pass for the one that was kept.
  */
 async function readAdded(
-  { ports: { vault }, options, snapshot }: Run,
-  { folder, limits, onProgress }: Place,
+  { ports: { vault }, options, snapshot, target }: Run,
+  { folder, limits, seal, onProgress }: Place,
   kept: Gathered,
   ranges: readonly StoreRange[],
   file: number,
 ): Promise<RangeResult | string> {
   const { format, compression, level, chunkBytes, signal } = options;
+  const { backupId } = target;
   const differences = makeDifferences();
-  const bundle = { folder, manifest: { format, compression, files: [...kept.files] } };
+  const bundle = {
+    folder,
+    manifest: { backupId, sealed: false, format, compression, files: [...kept.files] },
+  };
   const known = makeKnownEvents(vault, [bundle], differences, { signal });
   const fresh = dropKnown(readAll(snapshot, ranges, options), searchable(kept.table), known.take);
   const own = { ranges: [{ index: file - 1, spec: 'changes' }], isPass: false };
-  const job: RangeJob = { folder, limits, ...own, format, compression, level, chunkBytes };
+  const job: RangeJob = { folder, limits, seal, ...own, format, compression, level, chunkBytes };
   const reader = { readRange: () => fresh, close: async () => {} };
   const result = await backUpRanges({ reader, vault, compressIn: 'pool' }, job, { onProgress, signal });
   const inexact = await known.compare();

@@ -28,7 +28,7 @@ export interface Manifest {
   readonly store: ManifestStore;
   readonly totalEvents: number;
   readonly totalStreams: number;
-  /** Bytes in the vault of all files but the manifest; and of their content before compression. */
+  /** Bytes in the vault of all files but the manifest and key records; and of their content before compression. */
   readonly sizeBytes: number;
   readonly plainBytes: number;
   /** Null when the backup holds no event. */
@@ -43,6 +43,27 @@ export interface Manifest {
   readonly files: readonly ManifestFile[];
   /** SHA-256 (hex) over the files' names, sizes and digests (FORMAT.md §3.3). */
   readonly checksum: string;
+  /** Only when sealed. */
+  readonly sealing?: ManifestSealing;
+  /** Only when sealed: the proof, for who has the key, that this manifest is as it was written (hex). */
+  readonly tag?: string;
+  /** Only when signed. */
+  readonly signature?: ManifestSignature;
+}
+
+export interface ManifestSealing {
+  readonly cipher: 'AES-256-GCM';
+  /** Names the key in the bundle's key records. */
+  readonly keyId: string;
+  /** Names the key of the memory file; null when there is none. */
+  readonly memoryKeyId: string | null;
+}
+
+export interface ManifestSignature {
+  /** `ed25519:` and the public key in base64url. */
+  readonly signer: string;
+  /** Base64. */
+  readonly value: string;
 }
 
 /** What an incremental backup adds to, and what the chain holds with it. FORMAT.md §3.4 is normative. */
@@ -96,7 +117,8 @@ export interface Oddities {
   readonly futureTimes: number;
 }
 
-export type FileRole = 'events' | 'heads' | 'companions';
+/** `memory`: the heads once more, for the host that wrote a sealed backup and cannot open it. */
+export type FileRole = 'events' | 'heads' | 'companions' | 'memory';
 
 export interface ManifestFile {
   readonly name: string;

@@ -1,3 +1,5 @@
+import type { SignatureFinding } from './trust.ts';
+
 /** One thing that is wrong with a backup, placed as exactly as it can be. */
 export interface Problem {
   /** Stable, for programs: `file_missing`, `file_size`, `file_checksum`, `chunk_checksum`, `stream_gap`, … */
@@ -33,6 +35,12 @@ export type ProblemCode =
   | 'log_broken'
   /** A file of the change log, or a block in it, is not what was written. */
   | 'log_damaged'
+  /** A signature that its signer did not make, or one that the policy does not take. */
+  | 'signature_invalid'
+  /** A sealed backup whose manifest is not as it was sealed. */
+  | 'tag_invalid'
+  | 'key_record_missing'
+  | 'key_record_damaged'
   | 'store_differs';
 
 /** The outcome for one backup; the field names are the command line's contract. */
@@ -40,12 +48,13 @@ export interface BackupVerification {
   readonly backupId: string;
   readonly checksumValid: boolean;
   readonly metadataConsistent: boolean;
-  /** Null when the events were not decoded (`--quick`). */
+  /** Null when the events were not decoded: with `--quick`, or where no key opens a sealed backup. */
   readonly eventsValid: boolean | null;
   /** True only after a comparison with the live store. */
   readonly completenessVerified: boolean;
   readonly missingEvents: number;
   readonly overallValid: boolean;
+  readonly signature: SignatureFinding;
   readonly eventsChecked: number;
   readonly problems: readonly Problem[];
   /** More problems were found than are listed. */

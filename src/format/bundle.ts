@@ -1,4 +1,4 @@
-import type { BackupKind, ChunkFormat, Compression } from '../core/manifest.ts';
+import type { BackupKind, ChunkFormat, Compression, FileRole } from '../core/manifest.ts';
 import { COMPRESSION_SUFFIX } from './compression.ts';
 
 /** Where the parts of a backup lie in a vault (FORMAT.md §2). */
@@ -18,15 +18,28 @@ export function parseBundleName(name: string): { folder: string; kind: BackupKin
   return { folder: match[0], kind: match[1] as BackupKind, backupId: match[2]! };
 }
 
-export function eventFileName(number: number, format: ChunkFormat, compression: Compression): string {
-  return `events-${String(number).padStart(5, '0')}.${format}${COMPRESSION_SUFFIX[compression]}`;
+export const SEALED_SUFFIX = '.sealed';
+
+/** How the content of data files is written, as their names say it. */
+export interface FileForm {
+  readonly compression: Compression;
+  readonly isSealed: boolean;
 }
 
-export function linesFileName(base: 'heads' | 'companions', compression: Compression): string {
-  return `${base}.jsonl${COMPRESSION_SUFFIX[compression]}`;
+export function eventFileName(number: number, format: ChunkFormat, form: FileForm): string {
+  return `events-${String(number).padStart(5, '0')}.${format}${suffix(form)}`;
 }
 
-/** `events-00001.columns.zst` has its chunk table in `events-00001.index`. */
+export function linesFileName(base: Exclude<FileRole, 'events'>, form: FileForm): string {
+  return `${base}.jsonl${suffix(form)}`;
+}
+
+function suffix({ compression, isSealed }: FileForm): string {
+  return COMPRESSION_SUFFIX[compression] + (isSealed ? SEALED_SUFFIX : '');
+}
+
+/** `events-00001.columns.zst` has its chunk table in `events-00001.index`; where one is sealed, both are. */
 export function indexFileName(fileName: string): string {
-  return `${fileName.slice(0, fileName.indexOf('.'))}.index`;
+  const end = fileName.endsWith(SEALED_SUFFIX) ? SEALED_SUFFIX : '';
+  return `${fileName.slice(0, fileName.indexOf('.'))}.index${end}`;
 }

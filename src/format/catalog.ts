@@ -3,6 +3,7 @@ import type { BackupKind, Manifest } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
 import { attemptName } from './attempt-codec.ts';
 import { BACKUPS_PREFIX, MANIFEST_NAME, parseBundleName } from './bundle.ts';
+import type { BundleKeys } from './bundle-keys.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES } from './manifest-codec.ts';
 
 /** What a vault holds, derived from its listing alone. */
@@ -19,6 +20,8 @@ export interface CatalogEntry {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly manifestBytes: number;
+  /** What of it can be opened; absent before anybody tried. */
+  readonly keys?: BundleKeys | undefined;
 }
 
 export interface DamagedEntry {

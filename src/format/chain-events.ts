@@ -1,15 +1,16 @@
 import type { EventBatch } from '../core/event-batch.ts';
 import type { Manifest, ManifestFile } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
+import { type KeyedBundle, sealOf, storedForm } from './bundle-keys.ts';
 import { chunkCodec } from './chunk-codec.ts';
 import type { ChunkEntry, ChunkEvents } from './chunk-index.ts';
 import { fetchChunks, readIndex, withPlain } from './data-file-reader.ts';
 import { mayContain } from './stream-filter.ts';
 
 /** What is needed to know of a backup to read its events. */
-export interface EventFiles {
+export interface EventFiles extends KeyedBundle {
   readonly folder: string;
-  readonly manifest: Pick<Manifest, 'format' | 'compression' | 'files'>;
+  readonly manifest: Pick<Manifest, 'backupId' | 'sealed' | 'format' | 'compression' | 'files'>;
 }
 
 export interface StreamSearch {
@@ -40,7 +41,7 @@ export async function searchStreams(
       for (const file of eventFiles(link)) {
         const names = search.names();
         if (names.length === 0) return;
-        const entries = await readIndex(vault, link.folder, file);
+        const entries = await readIndex(vault, link.folder, file, sealOf(link));
         await searchFile(vault, link, search, { file, entries, chunks: chunksOf(entries, names) });
       }
     }
@@ -60,15 +61,17 @@ interface FileChunks {
 
 async function searchFile(
   vault: Vault,
-  { folder, manifest }: EventFiles,
+  link: EventFiles,
   { take, isDone, signal }: StreamSearch,
   { file, entries, chunks }: FileChunks,
 ): Promise<void> {
+  const { folder, manifest } = link;
   const codec = chunkCodec(manifest.format);
+  const form = storedForm(link, file);
   if (isDone?.()) return;
   const options = { chunks, signal, ahead: isDone === undefined };
   for await (const chunk of fetchChunks(vault, folder + file.name, entries, options)) {
-    await withPlain(chunk, file.name, manifest.compression, (plain) => take(codec.decode(plain)));
+    await withPlain(chunk, form, (plain) => take(codec.decode(plain)));
     if (isDone?.()) return;
   }
 }
@@ -82,7 +85,7 @@ async function searchRanked(
 ): Promise<void> {
   const found: (FileChunks & { readonly rank: number })[] = [];
   for (const file of eventFiles(link)) {
-    const entries = await readIndex(vault, link.folder, file);
+    const entries = await readIndex(vault, link.folder, file, sealOf(link));
     for (const chunk of chunksOf(entries, search.names())) {
       found.push({ file, entries, chunks: [chunk], rank: rank(entries[chunk]!.events!) });
     }

@@ -18,18 +18,14 @@ export async function loadHeads(vault: Vault, chain: Chain): Promise<StreamTable
 }
 
 /** Puts the heads of one more backup of the chain on top. Throws `damaged`. */
-export async function addHeads(
-  vault: Vault,
-  { folder, manifest }: ChainMember,
-  table: StreamTable,
-): Promise<void> {
-  await readHeadsChunks(vault, folder, manifest, (plain) => readHeadsInto(table, plain));
+export async function addHeads(vault: Vault, link: ChainMember, table: StreamTable): Promise<void> {
+  await readHeadsChunks(vault, link, (plain) => readHeadsInto(table, plain));
 }
 
 /** The heads of a chain in byte order of the streams' names. Throws `damaged`. */
 export async function* readChainHeads(vault: Vault, chain: Chain): AsyncGenerator<HeadLine> {
   if (chain.length === 1) {
-    yield* readHeads(vault, chain[0]!.folder, chain[0]!.manifest);
+    yield* readHeads(vault, chain[0]!);
     return;
   }
   const table = await loadHeads(vault, chain);

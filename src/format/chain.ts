@@ -6,7 +6,7 @@ import { manifestChecksum } from './manifest-codec.ts';
 /** A full backup and the incremental ones up to the wanted one, oldest first. */
 export type Chain = readonly ChainMember[];
 
-export type ChainMember = Pick<CatalogEntry, 'manifest' | 'folder'>;
+export type ChainMember = Pick<CatalogEntry, 'manifest' | 'folder' | 'keys'>;
 
 /** Why a backup cannot be used: which link of its chain is at fault, and what is wrong with it. */
 export interface ChainBreak {

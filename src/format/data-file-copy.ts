@@ -7,7 +7,7 @@ import { writeIndex } from './data-file-writer.ts';
 /**
  * Gives a bundle the data file of another one, under another name where it has to have one. Its bytes are not read; the
  * chunk table names its file, and is written anew for another name. Throws `damaged` when the file is not there as its
- * manifest says.
+ * manifest says. Not for sealed ones: their seal holds the name of backup and file.
  */
 export async function copyDataFile(
   vault: Vault,
@@ -21,8 +21,8 @@ export async function copyDataFile(
     await copyPart(vault, folder + name, to.folder + name, sizeBytes);
     return file;
   }
-  const entries = await readIndex(vault, folder, file);
-  return { ...file, name: to.name, index: await writeIndex(vault, to.folder, to.name, entries) };
+  const entries = await readIndex(vault, folder, file, null);
+  return { ...file, name: to.name, index: await writeIndex(vault, { ...to, seal: null }, entries) };
 }
 
 async function copyPart(vault: Vault, from: string, to: string, sizeBytes: number): Promise<void> {

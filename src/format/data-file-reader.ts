@@ -6,6 +6,7 @@ import type { Vault } from '../core/vault.ts';
 import { type ChunkEntry, decodeIndex } from './chunk-index.ts';
 import { decompress } from './compression.ts';
 import { releaseBytes } from './release.ts';
+import { ONLY_PIECE, openPiece, type Seal } from './seal.ts';
 
 /** Chunks that lie together are fetched together, up to this many stored bytes at once. */
 const WINDOW_BYTES = 1 << 20;
@@ -21,12 +22,18 @@ export interface FetchedChunk {
   readonly entry: ChunkEntry;
   /** Place in the file, from 0. */
   readonly number: number;
+  readonly isLast: boolean;
   readonly stored: Uint8Array;
   readonly intact: boolean;
 }
 
 /** The chunk table of a data file. Throws `damaged` when it is not the one that the manifest names. */
-export async function readIndex(vault: Vault, folder: string, file: ManifestFile): Promise<ChunkEntry[]> {
+export async function readIndex(
+  vault: Vault,
+  folder: string,
+  file: ManifestFile,
+  seal: Seal | null,
+): Promise<ChunkEntry[]> {
   const bytes = await readPart(vault, folder + file.index.name, 0, file.index.sizeBytes);
   if (crypto.hash('sha256', bytes, 'hex') !== file.index.sha256) {
     throw new BackupError(
@@ -34,7 +41,8 @@ export async function readIndex(vault: Vault, folder: string, file: ManifestFile
       `chunk table ${file.index.name} does not have the checksum in the manifest`,
     );
   }
-  const entries = decodeIndex(bytes, file.name, file.sizeBytes);
+  const plain = seal === null ? bytes : openPiece(seal, { file: file.index.name, ...ONLY_PIECE }, bytes);
+  const entries = decodeIndex(plain, file.name, file.sizeBytes);
   if (entries.length !== file.chunks) {
     throw new BackupError(
       'damaged',
@@ -50,6 +58,15 @@ export interface FetchOptions {
   /** Whether one window is fetched ahead of the consumer (default), or only what is asked for. */
   readonly ahead?: boolean;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How the chunks of a file are stored. */
+export interface StoredForm {
+  /** Of the file, without its folder. */
+  readonly name: string;
+  readonly compression: Compression;
+  /** Null: not sealed. */
+  readonly seal: Seal | null;
 }
 
 /** Fetches chunks in order and checks their hashes. */
@@ -76,7 +93,8 @@ export async function* fetchChunks(
     for (const number of windows[i]!) {
       const entry = entries[number]!;
       const stored = bytes.subarray(entry.offset - start, entry.offset - start + entry.storedBytes);
-      yield { entry, number, stored, intact: crypto.hash('sha256', stored, 'hex') === entry.sha256 };
+      const isLast = number === entries.length - 1;
+      yield { entry, number, isLast, stored, intact: crypto.hash('sha256', stored, 'hex') === entry.sha256 };
     }
     releaseBytes(bytes);
   }
@@ -88,11 +106,10 @@ export async function* fetchChunks(
  */
 export async function withPlain<Result>(
   chunk: FetchedChunk,
-  fileName: string,
-  compression: Compression,
+  form: StoredForm,
   use: (plain: Uint8Array) => Result | Promise<Result>,
 ): Promise<Result> {
-  const plain = openChunk(chunk, fileName, compression);
+  const plain = openChunk(chunk, form);
   try {
     return await use(plain);
   } finally {
@@ -100,19 +117,24 @@ export async function withPlain<Result>(
   }
 }
 
-function openChunk(chunk: FetchedChunk, fileName: string, compression: Compression): Uint8Array {
-  const facts = { file: fileName, chunk: chunk.number };
+function openChunk(chunk: FetchedChunk, { name, compression, seal }: StoredForm): Uint8Array {
+  const facts = { file: name, chunk: chunk.number };
   if (!chunk.intact) {
-    throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName} does not have its checksum`, {
+    throw new BackupError('damaged', `chunk ${chunk.number} of ${name} does not have its checksum`, {
       hint: SEE_ALL,
       facts,
     });
   }
   try {
-    return decompress(compression, chunk.stored, chunk.entry.plainBytes);
+    const { number, isLast, stored } = chunk;
+    if (seal === null) return decompress(compression, stored, chunk.entry.plainBytes);
+    const opened = openPiece(seal, { file: name, number, isLast }, stored);
+    const plain = decompress(compression, opened, chunk.entry.plainBytes);
+    if (plain !== opened) releaseBytes(opened);
+    return plain;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BackupError('damaged', `chunk ${chunk.number} of ${fileName}: ${reason}`, { cause, facts });
+    throw new BackupError('damaged', `chunk ${chunk.number} of ${name}: ${reason}`, { cause, facts });
   }
 }
 

@@ -6,6 +6,7 @@ import { indexFileName } from './bundle.ts';
 import { type ChunkEntry, type ChunkEvents, encodeIndex } from './chunk-index.ts';
 import type { Compress } from './compression.ts';
 import { releaseBytes } from './release.ts';
+import { ONLY_PIECE, type Seal, sealPiece } from './seal.ts';
 
 /** Writes a data file chunk by chunk, then its chunk table. */
 export interface DataFileWriter {
@@ -26,10 +27,13 @@ export interface DataFileOptions {
   readonly compress: Compress;
   /** Chunks that may wait for the thread pool; 0 when `compress` works in this thread. */
   readonly pending: number;
+  /** Null: not sealed. */
+  readonly seal: Seal | null;
 }
 
 interface PendingChunk {
-  readonly isCompressed: boolean;
+  /** Whether the stored bytes are in memory of their own. */
+  readonly isOwn: boolean;
   readonly stored: Uint8Array | Promise<Uint8Array>;
   readonly plainBytes: number;
   readonly records: number;
@@ -47,11 +51,15 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
   };
   const queue: PendingChunk[] = [];
   const spent = { compressionMs: 0, vaultMs: 0 };
+  // The seal of a chunk says whether it is the last one: that is known when the next one comes, or none.
+  const waiting = options.seal === null ? 0 : 1;
 
-  const writeNext = async (): Promise<void> => {
+  const writeNext = async (isLast: boolean): Promise<void> => {
     const chunk = queue.shift()!;
     const startedAtMs = performance.now();
-    const stored = await chunk.stored;
+    const compressed = await chunk.stored;
+    const stored = sealChunk(options, state.entries.length, isLast, compressed);
+    if (stored !== compressed) releaseBytes(compressed);
     const offset = state.offset;
     state.offset += stored.length;
     state.hash.update(stored);
@@ -68,7 +76,7 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
     const compressedAtMs = performance.now();
     await object.write(stored);
     // What was compressed is in memory of its own, and there is soon more of it than of all else.
-    if (chunk.isCompressed) releaseBytes(stored);
+    if (chunk.isOwn) releaseBytes(stored);
     spent.compressionMs += compressedAtMs - startedAtMs;
     spent.vaultMs += performance.now() - compressedAtMs;
   };
@@ -78,27 +86,37 @@ export async function openDataFile(vault: Vault, options: DataFileOptions): Prom
     async add(plain, records, events) {
       const startedAtMs = performance.now();
       // The thread pool reads the bytes after this call returned, so it gets a copy of its own.
-      const stored = options.compress(options.pending > 0 ? Buffer.from(plain) : plain);
+      const bytes = options.pending > 0 || waiting > 0 ? Buffer.from(plain) : plain;
+      const stored = options.compress(bytes);
       queue.push({
-        isCompressed: stored !== plain,
+        isOwn: stored !== plain,
         stored: stored instanceof Promise ? awaitedLater(stored) : stored,
         plainBytes: plain.length,
         records,
         events,
       });
       spent.compressionMs += performance.now() - startedAtMs;
-      while (queue.length > options.pending) await writeNext();
+      while (queue.length > options.pending + waiting) await writeNext(false);
     },
     async finish() {
-      while (queue.length > 0) await writeNext();
+      while (queue.length > 0) await writeNext(queue.length === 1);
       const startedAtMs = performance.now();
       await object.commit();
-      const index = await writeIndex(vault, options.folder, options.name, state.entries);
+      const index = await writeIndex(vault, options, state.entries);
       spent.vaultMs += performance.now() - startedAtMs;
       return describeFile(options, state, index);
     },
     abort: () => object.abort(),
   };
+}
+
+function sealChunk(
+  { seal, name }: DataFileOptions,
+  number: number,
+  isLast: boolean,
+  compressed: Uint8Array,
+): Uint8Array {
+  return seal === null ? compressed : sealPiece(seal, { file: name, number, isLast }, compressed);
 }
 
 interface FileState {
@@ -124,12 +142,12 @@ function describeFile(
 /** Writes the chunk table of a data file. */
 export async function writeIndex(
   vault: Vault,
-  folder: string,
-  fileName: string,
+  { folder, name: fileName, seal }: Pick<DataFileOptions, 'folder' | 'name' | 'seal'>,
   entries: readonly ChunkEntry[],
 ): Promise<ManifestFile['index']> {
-  const bytes = encodeIndex(fileName, entries);
+  const plain = encodeIndex(fileName, entries);
   const name = indexFileName(fileName);
+  const bytes = seal === null ? plain : sealPiece(seal, { file: name, ...ONLY_PIECE }, plain);
   await writeObject(vault, folder + name, bytes);
   return { name, sizeBytes: bytes.length, sha256: crypto.hash('sha256', bytes, 'hex') };
 }

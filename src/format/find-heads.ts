@@ -1,6 +1,7 @@
 import { nameBytes, nameText } from '../core/name-text.ts';
 import type { Vault } from '../core/vault.ts';
 import { naming } from './bundle-damage.ts';
+import { sealOf, storedForm } from './bundle-keys.ts';
 import type { Chain, ChainMember } from './chain.ts';
 import type { ChunkEntry } from './chunk-index.ts';
 import { fetchChunks, readIndex, withPlain } from './data-file-reader.ts';
@@ -47,17 +48,18 @@ interface HeadsChunks {
   readonly read: (chunk: number) => Promise<readonly HeadLine[]>;
 }
 
-async function openHeads(vault: Vault, { folder, manifest }: ChainMember): Promise<HeadsChunks> {
+async function openHeads(vault: Vault, link: ChainMember): Promise<HeadsChunks> {
+  const { folder, manifest } = link;
   const file = manifest.files.find(({ role }) => role === 'heads');
   const entries: ChunkEntry[] =
-    file === undefined ? [] : await naming(folder, () => readIndex(vault, folder, file));
+    file === undefined
+      ? []
+      : await naming(folder, () => readIndex(vault, folder, file, sealOf(link, 'heads')));
   const known = new Map<number, Promise<readonly HeadLine[]>>();
   const readOne = async (number: number): Promise<readonly HeadLine[]> => {
     const lines: HeadLine[] = [];
     for await (const chunk of fetchChunks(vault, folder + file!.name, entries, { chunks: [number] })) {
-      const decoded = await naming(folder, () =>
-        withPlain(chunk, file!.name, manifest.compression, decodeHeads),
-      );
+      const decoded = await naming(folder, () => withPlain(chunk, storedForm(link, file!), decodeHeads));
       lines.push(...decoded);
     }
     return lines;

@@ -8,6 +8,7 @@ import {
   type ManifestFile,
 } from '../core/manifest.ts';
 import { isTooDeep } from './json-depth.ts';
+import { isSignature } from './signature.ts';
 
 /** A manifest is small; anything larger is none. */
 export const MAX_MANIFEST_BYTES = 64 << 20;
@@ -58,7 +59,8 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
       },
     );
   }
-  const missing = missingField(rest) ?? (isLinked(rest) ? null : 'place in a chain');
+  requireKnownSeal(rest);
+  const missing = missingField(rest) ?? (isLinked(rest) ? null : 'place in a chain') ?? missingSeal(rest);
   if (missing !== null) throw new BackupError('damaged', `the manifest has no valid ${missing}`);
   return rest as unknown as Manifest;
 }
@@ -76,6 +78,7 @@ export function bundleChecksum(files: readonly ManifestFile[]): string {
 const isString = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isDigest = (value: unknown): boolean => isString(value) && /^[0-9a-f]{64}$/.test(value as string);
+const isKeyId = (value: unknown): boolean => isString(value) && /^[0-9a-f]{32}$/.test(value as string);
 const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -83,6 +86,30 @@ const orNull =
   (test: (value: unknown) => boolean) =>
   (value: unknown): boolean =>
     value === null || test(value);
+
+/** What seals a backup is known in every part, or the backup is not touched. */
+function requireKnownSeal({ sealed, sealing }: Record<string, unknown>): void {
+  if (sealed !== true || !isRecord(sealing)) return;
+  const unknown = Object.keys(sealing).find((key) => !SEALING_KEYS.includes(key));
+  const reason: unknown = unknown ?? (sealing.cipher === 'AES-256-GCM' ? null : (sealing.cipher ?? 'no cipher'));
+  if (reason === null) return;
+  throw new BackupError(
+    'store_unsupported',
+    `the backup is sealed in a way that is not known: ${JSON.stringify(reason)}`,
+    { hint: 'use a newer version of this program' },
+  );
+}
+
+const SEALING_KEYS = ['cipher', 'keyId', 'memoryKeyId'];
+
+/** A seal and its proof belong together; a signature may be on any manifest. */
+function missingSeal({ sealed, sealing, tag, signature }: Record<string, unknown>): string | null {
+  if (signature !== undefined && !isSignature(signature)) return 'signature';
+  if (sealed === false) return sealing === undefined && tag === undefined ? null : 'sealing';
+  if (!isRecord(sealing) || !isKeyId(sealing.keyId) || !orNull(isKeyId)(sealing.memoryKeyId))
+    return 'sealing';
+  return isDigest(tag) ? null : 'tag';
+}
 
 /** A full backup begins a chain; an incremental one names its parent and what it adds to. */
 function isLinked({ kind, parentId, chain }: Record<string, unknown>): boolean {
@@ -102,7 +129,10 @@ function isChainLink({
   return [length, totalEvents, totalStreams].every(isCount);
 }
 
-const SHAPE: Record<Exclude<keyof Manifest, 'chain'>, (value: unknown) => boolean> = {
+const SHAPE: Record<
+  Exclude<keyof Manifest, 'chain' | 'sealing' | 'tag' | 'signature'>,
+  (value: unknown) => boolean
+> = {
   formatVersion: isCount,
   backupId: isString,
   kind: (value) => value === 'full' || value === 'incremental',
@@ -140,7 +170,7 @@ function isFile(value: unknown): boolean {
   const counts = [value.sizeBytes, value.plainBytes, value.chunks, value.records, index.sizeBytes];
   const digests = [value.sha256, index.sha256];
   return (
-    ['events', 'heads', 'companions'].includes(value.role as string) &&
+    ['events', 'heads', 'companions', 'memory'].includes(value.role as string) &&
     names.every((name) => isString(name) && FILE_NAME.test(name as string)) &&
     counts.every(isCount) &&
     digests.every(isDigest)

@@ -7,7 +7,7 @@ import { findStream, releaseTable, type StreamTable, streamFacts, streamName } f
 import { countOddities, eventRange } from '../core/summary.ts';
 import { compareUtf8 } from '../core/text-order.ts';
 import type { Vault } from '../core/vault.ts';
-import { chainTotals } from '../format/chain.ts';
+import { type ChainMember, chainTotals } from '../format/chain.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
 import { decodeHeads, encodeHeads, type HeadLine } from '../format/heads.ts';
 import { readHeads } from '../format/line-files.ts';
@@ -31,8 +31,7 @@ export function describeSelf(manifest: Manifest): Problem[] {
 /** A backup and what its events were found to be. */
 export interface FoundEvents {
   readonly vault: Vault;
-  readonly folder: string;
-  readonly manifest: Manifest;
+  readonly backup: ChainMember;
   readonly table: StreamTable;
   readonly facts: EventFacts;
 }
@@ -43,7 +42,8 @@ export interface FoundEvents {
  * oddities are the chain's: where what it builds on is not known, only its own counts can be compared.
  */
 export async function compareEvents(found: FoundEvents, before: ChainBefore | null): Promise<Problem[]> {
-  const { manifest, table, facts } = found;
+  const { table, facts } = found;
+  const { manifest } = found.backup;
   const [totalEvents, range] = [facts.events, eventRange(facts)];
   if (manifest.kind === 'incremental') {
     const own = compareFacts(manifest, { totalEvents, eventRange: range });
@@ -56,7 +56,8 @@ export async function compareEvents(found: FoundEvents, before: ChainBefore | nu
 
 /** An incremental backup must give what the chain holds with it, starting from what the chain held without it. */
 async function compareLink(found: FoundEvents, before: ChainBefore): Promise<Problem[]> {
-  const { manifest, table, facts } = found;
+  const { table, facts } = found;
+  const { manifest } = found.backup;
   const touched = touchStreams(before.table, table);
   const oddities = chainOddities(before.manifest.oddities, touched, facts, manifest.store.versionBase);
   const parent = chainTotals(before.manifest);
@@ -101,16 +102,13 @@ function nameDoubled(own: StreamTable, { before, after }: TouchedStreams): Probl
   return problems;
 }
 
-async function compareHeads(
-  { vault, folder, manifest }: FoundEvents,
-  table: StreamTable,
-): Promise<Problem[]> {
+async function compareHeads({ vault, backup }: FoundEvents, table: StreamTable): Promise<Problem[]> {
   const digest = makeFileDigest();
   for (const chunk of encodeHeads(table)) digest.update(chunk.plain);
-  if (digest.hex() === manifest.headsDigest) return [];
+  if (digest.hex() === backup.manifest.headsDigest) return [];
   return [
     problem('heads_differ', 'the events do not give the heads that the manifest names'),
-    ...(await nameDifferences(readHeads(vault, folder, manifest), table)),
+    ...(await nameDifferences(readHeads(vault, backup), table)),
   ];
 }
 

@@ -3,11 +3,14 @@ import type { Clock } from '../core/clock.ts';
 import { inOrder, runLimited } from '../core/concurrency.ts';
 import { makeFacts, mergeFacts } from '../core/event-facts.ts';
 import type { EventStore } from '../core/event-store.ts';
-import type { Manifest, ManifestFile } from '../core/manifest.ts';
+import type { ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification, Problem, ProblemCode, Progress } from '../core/report.ts';
 import { makeStreamTable, mergeTable, releaseTable } from '../core/stream-table.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
+import { NO_TRUST_POLICY, type TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
+import { canOpen, isOpen, sealOf } from '../format/bundle-keys.ts';
+import type { ChainMember } from '../format/chain.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { readHeads } from '../format/line-files.ts';
 import { type Completeness, compareWithStore } from './completeness.ts';
@@ -18,6 +21,7 @@ import {
   type VerifyFileResult,
   verifyFile,
 } from './verify-file.ts';
+import { checkSeal } from './verify-seal.ts';
 
 export interface VerifyPorts {
   readonly vault: Vault;
@@ -30,6 +34,8 @@ export interface VerifyOptions {
   readonly quick: boolean;
   /** Files checked at the same time, 1–64. */
   readonly parallel: number;
+  /** Whose signatures count; left out: anybody's, and none is needed. */
+  readonly trust?: TrustPolicy | undefined;
   /** Of an incremental backup: what its chain held without it, or why that is not to be had, in words. */
   readonly before?: ChainBefore | string;
   /** Compares with this live store too. */
@@ -50,19 +56,21 @@ const MAX_PROBLEMS = 1000;
  */
 export async function verifyBackup(
   ports: VerifyPorts,
-  backup: { readonly manifest: Manifest; readonly folder: string },
+  backup: ChainMember,
   options: VerifyOptions,
 ): Promise<BackupVerification> {
-  const { manifest, folder } = backup;
+  const { manifest } = backup;
   const startedAtMs = ports.clock.now();
-  const found = await verifyFiles(ports, manifest, folder, options);
+  const found = await verifyFiles(ports, backup, options);
   const fileProblems = found.problems;
-  const metadataProblems = [...describeSelf(manifest), ...describeChain(manifest, options)];
+  const seal = await checkSeal(ports.vault, backup, options.trust ?? NO_TRUST_POLICY);
+  const metadataProblems = [...describeSelf(manifest), ...describeChain(backup, options)];
   const { eventsChecked, eventProblems } = await compareFound(ports.vault, backup, found, options);
   const completeness = await checkCompleteness(ports.vault, backup, options);
   const problems = [
     ...fileProblems,
     ...metadataProblems,
+    ...seal.problems,
     ...eventProblems,
     ...(completeness?.problems ?? []),
   ];
@@ -71,11 +79,17 @@ export async function verifyBackup(
     backupId: manifest.backupId,
     checksumValid: !fileProblems.some((problem) => !DECODING.has(problem.code)),
     metadataConsistent:
-      metadataProblems.length === 0 && !eventProblems.some((problem) => METADATA.has(problem.code)),
-    eventsValid: options.quick ? null : decoded && fileProblems.length === 0 && eventProblems.length === 0,
+      metadataProblems.length === 0 &&
+      seal.problems.length === 0 &&
+      !eventProblems.some((problem) => METADATA.has(problem.code)),
+    eventsValid:
+      options.quick || !isOpen(backup)
+        ? null
+        : decoded && fileProblems.length === 0 && eventProblems.length === 0,
     completenessVerified: completeness?.isVerified ?? false,
     missingEvents: completeness?.missingEvents ?? 0,
     overallValid: problems.length === 0 && (completeness?.missingEvents ?? 0) === 0,
+    signature: seal.signature,
     eventsChecked,
     problems: problems.slice(0, MAX_PROBLEMS),
     problemsOmitted: Math.max(0, problems.length - MAX_PROBLEMS),
@@ -84,14 +98,10 @@ export async function verifyBackup(
   };
 }
 
-interface Backup {
-  readonly manifest: Manifest;
-  readonly folder: string;
-}
-
 /** That an incremental backup cannot be told to follow from its chain is a finding: it would not be sound alone. */
-function describeChain({ kind }: Manifest, { quick, before }: VerifyOptions): Problem[] {
-  if (kind === 'full' || (before === undefined && quick)) return [];
+function describeChain(backup: ChainMember, { quick, before }: VerifyOptions): Problem[] {
+  if (backup.manifest.kind === 'full') return [];
+  if (before === undefined && (quick || !isOpen(backup))) return [];
   if (before !== undefined && typeof before !== 'string') return [];
   const message = before ?? 'what it builds on was not given, so that its heads were not compared';
   return [{ code: 'chain_broken', file: null, chunk: null, streamId: null, version: null, message }];
@@ -100,13 +110,13 @@ function describeChain({ kind }: Manifest, { quick, before }: VerifyOptions): Pr
 /** Compares what the files hold together with the manifest. */
 async function compareFound(
   vault: Vault,
-  { manifest, folder }: Backup,
+  backup: ChainMember,
   { problems, facts, table }: VerifyFileResult,
   { quick, before }: VerifyOptions,
 ): Promise<{ eventsChecked: number; eventProblems: readonly Problem[] }> {
-  if (quick) return { eventsChecked: 0, eventProblems: [] };
+  if (quick || !isOpen(backup)) return { eventsChecked: 0, eventProblems: [] };
   const known = before === undefined || typeof before === 'string' ? null : before;
-  const found = { vault, folder, manifest, table, facts };
+  const found = { vault, backup, table, facts };
   // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
   const eventProblems = problems.length === 0 ? await compareEvents(found, known) : [];
   releaseTable(table);
@@ -116,11 +126,12 @@ async function compareFound(
 /** Null where nothing can be compared: the heads of an incremental backup alone are not what its chain holds. */
 async function checkCompleteness(
   vault: Vault,
-  { manifest, folder }: Backup,
+  backup: ChainMember,
   { againstStore, heads }: VerifyOptions,
 ): Promise<Completeness | null> {
+  const { manifest } = backup;
   if (againstStore === undefined || (manifest.kind === 'incremental' && heads === undefined)) return null;
-  const lines = heads?.() ?? readHeads(vault, folder, manifest);
+  const lines = heads?.() ?? readHeads(vault, backup);
   return compareWithStore(lines, manifest, againstStore);
 }
 
@@ -150,6 +161,7 @@ export function manifestProblem(
     completenessVerified: false,
     missingEvents: 0,
     overallValid: false,
+    signature: { state: 'unsigned', signer: null },
     eventsChecked: 0,
     problems: [problem],
     problemsOmitted: 0,
@@ -158,13 +170,17 @@ export function manifestProblem(
   };
 }
 
+function tryOpen(backup: ChainMember, { role }: ManifestFile): VerifyFileJob['seal'] {
+  return canOpen(backup, role) ? sealOf(backup, role) : 'shut';
+}
+
 /** What the files hold together. Each file's table may name every stream, so none waits longer than it must. */
 async function verifyFiles(
   ports: VerifyPorts,
-  manifest: Manifest,
-  folder: string,
+  backup: ChainMember,
   options: VerifyOptions,
 ): Promise<VerifyFileResult> {
+  const { manifest, folder } = backup;
   const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable() };
   const take = inOrder<VerifyFileResult>((result) => {
     total.problems.push(...result.problems);
@@ -188,7 +204,8 @@ async function verifyFiles(
   const { quick } = options;
   const checkOne = async (place: number, signal: AbortSignal): Promise<void> => {
     const file: ManifestFile = manifest.files[place]!;
-    const job: VerifyFileJob = { folder, file, format, compression, limits, headsDigest, quick };
+    const seal = tryOpen(backup, file);
+    const job: VerifyFileJob = { folder, file, format, compression, seal, limits, headsDigest, quick };
     const hooks: VerifyFileHooks = { onProgress, signal };
     const run = ports.runFile ?? ((...work) => verifyFile(ports.vault, ...work));
     take(place, await run(job, hooks));

@@ -2,16 +2,21 @@ import type { ChainBefore } from '../core/chain-summary.ts';
 import { isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { BackupVerification, Problem } from '../core/report.ts';
+import type { Vault } from '../core/vault.ts';
+import { canOpen, isOpen } from '../format/bundle-keys.ts';
 import type { Catalog, CatalogEntry } from '../format/catalog.ts';
-import { type Chain, followChain, inChainOrder, isBroken } from '../format/chain.ts';
+import { type Chain, type ChainMember, followChain, inChainOrder, isBroken } from '../format/chain.ts';
 import { type ChainHeads, makeChainHeads } from '../format/chain-heads.ts';
+import { openBundle, type ReadKeys } from '../format/open-bundle.ts';
 import { findChangedEvents } from './changed-events.ts';
 import { type VerifyOptions, type VerifyPorts, verifyBackup } from './verify-backup.ts';
 
 export interface VerifyChainsOptions
-  extends Pick<VerifyOptions, 'quick' | 'parallel' | 'onProgress' | 'signal'> {
+  extends Pick<VerifyOptions, 'quick' | 'parallel' | 'trust' | 'onProgress' | 'signal'> {
   /** Compares some of the backups, each with all that its chain holds, with a live store too. */
   readonly againstStore?: { readonly store: EventStore; readonly backups: ReadonlySet<CatalogEntry> };
+  /** What opens sealed backups; where it opens none, only digests are checked. */
+  readonly keys?: ReadKeys | undefined;
   /** The next backup is begun. */
   readonly onBackup?: (entry: CatalogEntry) => void;
 }
@@ -32,7 +37,8 @@ export async function verifyChains(
   entries: readonly CatalogEntry[],
   options: VerifyChainsOptions,
 ): Promise<VerifiedEntry[]> {
-  const { againstStore, onBackup, ...common } = options;
+  const { againstStore, onBackup, keys, ...common } = options;
+  const open = makeOpener(ports.vault, keys ?? null);
   const heads = makeChainHeads(ports.vault);
   const unsound = new Set<string>();
   const results: VerifiedEntry[] = [];
@@ -40,8 +46,10 @@ export async function verifyChains(
     for (const entry of inChainOrder(entries)) {
       throwIfAborted(options.signal);
       onBackup?.(entry);
-      const chain = followChain(catalog, entry);
-      const verification = await verifyBackup(ports, entry, {
+      const followed = followChain(catalog, entry);
+      const chain = isBroken(followed) ? followed : await open(followed);
+      const backup = isBroken(chain) ? (await open([entry]))[0]! : chain.at(-1)!;
+      const verification = await verifyBackup(ports, backup, {
         ...common,
         ...(await describeBefore(chain, { heads, unsound, quick: options.quick })),
         ...(againstStore?.backups.has(entry) ? { againstStore: againstStore.store } : {}),
@@ -49,7 +57,7 @@ export async function verifyChains(
       });
       if (!isUsable(verification)) unsound.add(entry.manifest.backupId);
       const isCompared = againstStore?.backups.has(entry) === true && !options.quick;
-      if (!isCompared || isBroken(chain) || !isUsable(verification)) {
+      if (!isCompared || isBroken(chain) || !chain.every(isOpen) || !isUsable(verification)) {
         results.push({ entry, verification });
         continue;
       }
@@ -63,6 +71,25 @@ export async function verifyChains(
   }
 }
 
+/** Opens each backup once: many chains go through it, and to try a passphrase takes a second. */
+function makeOpener(vault: Vault, keys: ReadKeys | null): (chain: Chain) => Promise<ChainMember[]> {
+  const opened = new Map<string, ChainMember>();
+  return async (chain) => {
+    const members: ChainMember[] = [];
+    for (const member of chain) {
+      const { backupId } = member.manifest;
+      const known = opened.get(backupId) ?? (await openBundle(vault, member, keys, 'nothing'));
+      opened.set(backupId, known);
+      members.push(known);
+    }
+    return members;
+  };
+}
+
+function hasReadableHeads(member: ChainMember): boolean {
+  return canOpen(member, 'heads') || canOpen(member, 'memory');
+}
+
 /** What the chain holds without its newest backup; or why that is not known. */
 async function describeBefore(
   chain: ReturnType<typeof followChain>,
@@ -74,7 +101,8 @@ async function describeBefore(
   if (parent === undefined) return {};
   const bad = parents.find(({ manifest }) => known.unsound.has(manifest.backupId));
   if (bad !== undefined) return { before: `${bad.manifest.backupId}, which it builds on, is not sound` };
-  if (known.quick) return {};
+  // Where no key opens the heads, only digests are checked.
+  if (known.quick || !parents.every(hasReadableHeads)) return {};
   try {
     return { before: { manifest: parent.manifest, table: await known.heads.of(parents) } };
   } catch (error) {

@@ -10,6 +10,7 @@ import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/
 import { type FileDigest, makeFileDigest } from '../format/file-digest.ts';
 import { decodeHeads } from '../format/heads.ts';
 import { decodeCompanions } from '../format/line-files.ts';
+import type { Seal } from '../format/seal.ts';
 
 /** What one checker is to do: one data file and its chunk table. Survives structured cloning. */
 export interface VerifyFileJob {
@@ -17,6 +18,8 @@ export interface VerifyFileJob {
   readonly file: ManifestFile;
   readonly format: ChunkFormat;
   readonly compression: Compression;
+  /** Null: not sealed. `shut`: nobody here can open it, and only its digests are checked. */
+  readonly seal: Seal | null | 'shut';
   readonly limits: FactLimits;
   /** SHA-256 (hex) that the plain bytes of a heads file must have. */
   readonly headsDigest: string;
@@ -50,7 +53,7 @@ export async function verifyFile(
   const result: VerifyFileResult = { problems: [], facts: makeFacts(), table: makeStreamTable() };
   const report = reporter(result.problems, job.file.name);
   const present = await checkPresence(vault, job, report);
-  const entries = present.index === 'whole' ? await loadIndex(vault, job, report) : null;
+  const entries = await loadEntries(vault, job, present.index, report);
   // Of a file with another size, the chunks that are there can still be checked.
   if (job.quick || present.file === 'missing') return result;
   if (entries === null) {
@@ -71,7 +74,7 @@ export async function verifyFile(
       await new Promise((resolve) => setImmediate(resolve));
     }
     if (digest.hex() !== job.file.sha256) report('file_checksum', null, NOT_ITS_CHECKSUM);
-    if (job.file.role === 'heads' && result.problems.length === 0 && heads.hex() !== job.headsDigest) {
+    if (isHeads(job.file) && result.problems.length === 0 && heads.hex() !== job.headsDigest) {
       report('heads_differ', null, 'does not hold the heads that the manifest names');
     }
   } catch (error) {
@@ -80,6 +83,10 @@ export async function verifyFile(
     report('file_size', null, error.message);
   }
   return result;
+}
+
+function isHeads({ role }: ManifestFile): boolean {
+  return role === 'heads' || role === 'memory';
 }
 
 /** Without its chunk table a file can only be held against its own digest. */
@@ -137,9 +144,30 @@ async function checkSize(
   return info === null ? 'missing' : 'resized';
 }
 
-async function loadIndex(vault: Vault, job: VerifyFileJob, report: Report): Promise<ChunkEntry[] | null> {
+/** The chunk table; null when it cannot be read. */
+async function loadEntries(
+  vault: Vault,
+  job: VerifyFileJob,
+  presence: Presence,
+  report: Report,
+): Promise<ChunkEntry[] | null> {
+  if (presence !== 'whole') return null;
+  if (job.seal !== 'shut') return loadIndex(vault, job, job.seal, report);
+  const { name, sizeBytes, sha256 } = job.file.index;
+  const digest = makeFileDigest();
+  digest.update(await vault.readRange(job.folder + name, 0, sizeBytes));
+  if (digest.hex() !== sha256) report('index_damaged', null, NOT_ITS_CHECKSUM, name);
+  return null;
+}
+
+async function loadIndex(
+  vault: Vault,
+  job: VerifyFileJob,
+  seal: Seal | null,
+  report: Report,
+): Promise<ChunkEntry[] | null> {
   try {
-    return await readIndex(vault, job.folder, job.file);
+    return await readIndex(vault, job.folder, job.file, seal);
   } catch (error) {
     if (!isBackupError(error, 'damaged')) throw error;
     report('index_damaged', null, `is damaged: ${error.message}`, job.file.index.name);
@@ -151,7 +179,7 @@ async function loadIndex(vault: Vault, job: VerifyFileJob, report: Report): Prom
 type CheckPlain = (plain: Uint8Array, entry: ChunkEntry) => number;
 
 function chunkChecker(job: VerifyFileJob, result: VerifyFileResult, heads: FileDigest): CheckPlain {
-  if (job.file.role === 'heads') {
+  if (isHeads(job.file)) {
     return (plain) => {
       heads.update(plain);
       return decodeHeads(plain).length;
@@ -193,9 +221,10 @@ async function checkChunk(
     return 0;
   }
   try {
-    const records = await withPlain(chunk, job.file.name, job.compression, (plain) =>
-      check(plain, chunk.entry),
-    );
+    // A file that is shut has no chunk table to get here by.
+    const seal = job.seal === 'shut' ? null : job.seal;
+    const form = { name: job.file.name, compression: job.compression, seal };
+    const records = await withPlain(chunk, form, (plain) => check(plain, chunk.entry));
     if (records !== chunk.entry.records) {
       report(
         'chunk_mismatch',

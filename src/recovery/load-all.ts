@@ -2,6 +2,7 @@ import { runLimited } from '../core/concurrency.ts';
 import type { BatchWriter, RestoreSession } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import { naming } from '../format/bundle-damage.ts';
+import { sealOf } from '../format/bundle-keys.ts';
 import type { Chain } from '../format/chain.ts';
 import { readIndex } from '../format/data-file-reader.ts';
 import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
@@ -15,14 +16,14 @@ export interface LoadPorts {
 
 /** The event chunks of all links, in one list: they are loaded in one go. */
 export async function planLoads(vault: Vault, chain: Chain, loaders: number): Promise<ChunkRun[]> {
-  const sources = chain.flatMap(({ folder, manifest: { files, format, compression } }) =>
-    files
-      .filter((file) => file.role === 'events')
-      .map((file): FileSource => ({ folder, format, compression, file })),
-  );
+  const sources = chain.flatMap((link) => {
+    const { files, format, compression } = link.manifest;
+    const common = { folder: link.folder, format, compression, seal: sealOf(link) };
+    return files.filter(({ role }) => role === 'events').map((file): FileSource => ({ ...common, file }));
+  });
   const sizes = await runLimited(sources, loaders, async (source) => {
-    const { folder, file } = source;
-    const entries = await naming(folder, () => readIndex(vault, folder, file));
+    const { folder, file, seal } = source;
+    const entries = await naming(folder, () => readIndex(vault, folder, file, seal));
     return { ...source, plainBytes: entries.map((entry) => entry.plainBytes) };
   });
   return cutIntoRuns(sizes);

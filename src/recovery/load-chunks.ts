@@ -40,7 +40,8 @@ export async function loadChunks(
   let events = 0;
   try {
     for await (const { run, chunk } of takeChunks(vault, job, hooks.signal)) {
-      const { folder, file, format, compression } = run;
+      const { folder, file, format, compression, seal } = run;
+      const form = { name: file.name, compression, seal };
       const codec = codecs.get(format) ?? chunkCodec(format);
       codecs.set(format, codec);
       const write = async (plain: Uint8Array): Promise<number> => {
@@ -50,7 +51,7 @@ export async function loadChunks(
         greatest.note(batch);
         return batch.count;
       };
-      events += await naming(folder, () => withPlain(chunk, file.name, compression, write));
+      events += await naming(folder, () => withPlain(chunk, form, write));
       hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
     }
     await writer.end();
@@ -96,9 +97,9 @@ async function* fetchRun(
   run: ChunkRun,
   { indexes, signal }: { indexes: Map<string, Promise<ChunkEntry[]>>; signal: AbortSignal | undefined },
 ): AsyncGenerator<TakenChunk> {
-  const { folder, file, chunks } = run;
+  const { folder, file, chunks, seal } = run;
   const name = folder + file.name;
-  const index = indexes.get(name) ?? naming(folder, () => readIndex(vault, folder, file));
+  const index = indexes.get(name) ?? naming(folder, () => readIndex(vault, folder, file, seal));
   indexes.set(name, index);
   const fetched = fetchChunks(vault, name, await index, { chunks, signal });
   for await (const chunk of fetched) yield { run, chunk };

@@ -49,7 +49,7 @@ export async function mergeStreams(
   const startedAtMs = clock.now();
   assertChain(chain);
   const description = await target.inspect();
-  for (const { manifest } of chain) assertFits(manifest, description);
+  for (const link of chain) assertFits(link, description);
   if (description.state === 'missing') throw noStore(target);
   const { wish, same } = await chooseStreams(ports, source, options.streamIds);
   const isNothing = wish.heads.length === 0 && source.log === null;

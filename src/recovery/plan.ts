@@ -1,7 +1,9 @@
 import { BackupError } from '../core/errors.ts';
 import type { StoreDescription } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
-import { type Chain, chainTotals } from '../format/chain.ts';
+import { sealOf } from '../format/bundle-keys.ts';
+import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
+import type { Seal } from '../format/seal.ts';
 
 /** What a restore will do, decided before anything is touched. */
 export interface RestorePlan {
@@ -24,7 +26,7 @@ export interface RestorePlan {
  */
 export function planRestore(chain: Chain, target: StoreDescription, replace: boolean): RestorePlan {
   const { manifest } = chain.at(-1)!;
-  for (const link of chain) assertFits(link.manifest, target);
+  for (const link of chain) assertFits(link, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
       hint: 'restore into an empty place, or pass --replace to throw away what is there (try --dry-run first)',
@@ -42,12 +44,9 @@ export function planRestore(chain: Chain, target: StoreDescription, replace: boo
   };
 }
 
-export function assertFits({ backupId, sealed, store }: Manifest, target: StoreDescription): void {
-  if (sealed) {
-    throw new BackupError('key_missing', `backup ${backupId} is sealed`, {
-      hint: 'this version opens only backups that are not sealed',
-    });
-  }
+export function assertFits(link: ChainMember, target: StoreDescription): void {
+  const { store } = link.manifest;
+  sealOf(link);
   if (store.versionBase !== target.versionBase) {
     throw new BackupError(
       'store_unsupported',
@@ -78,6 +77,8 @@ export interface FileSource {
   readonly folder: string;
   readonly format: ChunkFormat;
   readonly compression: Compression;
+  /** Null: not sealed. */
+  readonly seal: Seal | null;
   readonly file: ManifestFile;
 }
 

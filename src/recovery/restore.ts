@@ -173,14 +173,14 @@ async function loadEvents(
 async function loadCompanions(
   ports: RestorePorts,
   session: RestoreSession,
-  { manifest, folder }: ChainMember,
+  newest: ChainMember,
   policy: CheckpointPolicy,
   { greatestId, table }: Loaded,
 ): Promise<Pick<RestoreReport, 'checkpoints' | 'snapshotsDropped' | 'leftOut'>> {
   const checkpoints: CheckpointOutcome[] = [];
   const snapshotsDropped: string[] = [];
   const leftOut = new Set<string>();
-  for await (const row of readCompanions(ports.vault, folder, manifest)) {
+  for await (const row of readCompanions(ports.vault, newest)) {
     if (table !== null && isSnapshotAhead(row, table)) {
       snapshotsDropped.push(Object.values(row.values)[0] ?? '');
       continue;

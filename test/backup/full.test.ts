@@ -59,8 +59,7 @@ function backUpChecked(store: EventStore, vault: Vault) {
       store,
       vault,
       clock: testClock,
-      verify: (manifest, folder) =>
-        verifyBackup({ vault, clock: testClock }, { manifest, folder }, { quick: false, parallel: 2 }),
+      verify: (backup) => verifyBackup({ vault, clock: testClock }, backup, { quick: false, parallel: 2 }),
     },
     backupDefaults,
   );

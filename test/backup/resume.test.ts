@@ -138,8 +138,7 @@ function backUp(store: EventStore, vault: Vault, self: string, resume?: string |
   return takeFullBackup(
     {
       ...{ store, vault, clock: testClock, writers: { ...dead, self } },
-      verify: (manifest, folder) =>
-        verifyBackup({ vault, clock: testClock }, { manifest, folder }, { quick: false, parallel: 1 }),
+      verify: (backup) => verifyBackup({ vault, clock: testClock }, backup, { quick: false, parallel: 1 }),
     },
     { ...backupDefaults, chunkBytes: 300, ...(resume === undefined ? {} : { resume }) },
   );

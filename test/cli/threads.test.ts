@@ -36,7 +36,16 @@ describe('a thread that waits for its next job', () => {
     const check = () =>
       runInThread('verify', {
         vault: vault.address,
-        job: { folder, file: manifest.files[0]!, format, compression, limits, headsDigest, quick: false },
+        job: {
+          folder,
+          file: manifest.files[0]!,
+          format,
+          compression,
+          seal: null,
+          limits,
+          headsDigest,
+          quick: false,
+        },
       });
 
     const [first] = await startedBy(check);

@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
 import { COMPRESSIONS, type Compression, type ManifestFile } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { eventFileName } from '../../src/format/bundle.ts';
 import { decompress, makeCompress } from '../../src/format/compression.ts';
 import { fetchChunks, readIndex, withPlain } from '../../src/format/data-file-reader.ts';
 import { openDataFile, writeObject } from '../../src/format/data-file-writer.ts';
+import { makeSealKey, type Seal } from '../../src/format/seal.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 
 const FOLDER = 'backups/full-backup-0b7e6c1e-6f0a-4c8e-9a3d-2f8d6c1e5b4a.eventcore/';
@@ -15,10 +17,15 @@ const chunks = [0, 1, 1000, 3_000_000, 70_000, 6_000_000, 12].map((size, n) =>
   Buffer.from(Array.from({ length: size }, (_, i) => (i * (n + 1) * 2_654_435_761) >>> 13)),
 );
 
-async function writeChunks(vault: Vault, compression: Compression, pending: number): Promise<ManifestFile> {
+async function writeChunks(
+  vault: Vault,
+  compression: Compression,
+  pending: number,
+  seal: Seal | null = null,
+): Promise<ManifestFile> {
   const compress = makeCompress(compression, null, pending === 0);
-  const name = `events-00001.jsonl${compression === 'none' ? '' : `.${compression}`}`;
-  const file = await openDataFile(vault, { folder: FOLDER, name, role: 'events', compress, pending });
+  const name = eventFileName(1, 'jsonl', { compression, isSealed: seal !== null });
+  const file = await openDataFile(vault, { folder: FOLDER, name, role: 'events', compress, pending, seal });
   const shared = Buffer.alloc(6_000_000);
   for (const [n, chunk] of chunks.entries()) {
     // The writer may keep nothing of the caller's buffer: the caller reuses it.
@@ -28,12 +35,18 @@ async function writeChunks(vault: Vault, compression: Compression, pending: numb
   return file.finish();
 }
 
-async function readChunks(vault: Vault, file: ManifestFile, compression: Compression, wanted?: number[]) {
-  const entries = await readIndex(vault, FOLDER, file);
+async function readChunks(
+  vault: Vault,
+  file: ManifestFile,
+  compression: Compression,
+  wanted?: number[],
+  seal: Seal | null = null,
+) {
+  const entries = await readIndex(vault, FOLDER, file, seal);
   const read: Uint8Array[] = [];
   const options = wanted === undefined ? {} : { chunks: wanted };
   for await (const chunk of fetchChunks(vault, FOLDER + file.name, entries, options)) {
-    read.push(await withPlain(chunk, file.name, compression, (plain) => Buffer.from(plain)));
+    read.push(await withPlain(chunk, { name: file.name, compression, seal }, (plain) => Buffer.from(plain)));
   }
   return read;
 }
@@ -52,6 +65,18 @@ describe('a data file', () => {
         ]);
         assert.equal(file.chunks, chunks.length);
         assert.equal(file.records, 21);
+      });
+
+      it(`gives every sealed chunk back: ${compression}, ${pending === 0 ? 'inline' : 'through the thread pool'}`, async () => {
+        const vault = memoryVault();
+        const seal = { key: makeSealKey(), scope: 'a backup' };
+        const file = await writeChunks(vault, compression, pending, seal);
+        assert.deepEqual(await readChunks(vault, file, compression, undefined, seal), chunks);
+        assert.deepEqual(await readChunks(vault, file, compression, [6], seal), [chunks[6]]);
+        const entries = await readIndex(vault, FOLDER, file, seal);
+        assert.equal(entries.length, chunks.length);
+        const other = { ...seal, key: makeSealKey() };
+        await assert.rejects(readIndex(vault, FOLDER, file, other), /does not open/);
       });
     }
   }
@@ -78,8 +103,8 @@ describe('a data file', () => {
     const vault = memoryVault();
     const file = await writeChunks(vault, 'zstd', 0);
     const renamed = { ...file, name: 'events-00002.jsonl.zst' };
-    await assert.rejects(readIndex(vault, FOLDER, renamed), (error) => isBackupError(error, 'damaged'));
-    await assert.rejects(readIndex(vault, FOLDER, { ...file, sizeBytes: 1 }), (error) =>
+    await assert.rejects(readIndex(vault, FOLDER, renamed, null), (error) => isBackupError(error, 'damaged'));
+    await assert.rejects(readIndex(vault, FOLDER, { ...file, sizeBytes: 1 }, null), (error) =>
       isBackupError(error, 'damaged'),
     );
   });

@@ -51,9 +51,9 @@ describe('a golden backup', async () => {
 
     it(`finds each stream by the filters in its tables: ${format}, ${compression}`, async () => {
       const [events] = backup.manifest.files.filter(({ role }) => role === 'events');
-      const entries = await readIndex(vault, backup.folder, events!);
+      const entries = await readIndex(vault, backup.folder, events!, null);
       const found: string[] = [];
-      for await (const { streamId } of readHeads(vault, backup.folder, backup.manifest)) {
+      for await (const { streamId } of readHeads(vault, backup)) {
         const isIn = (entry: (typeof entries)[number]): boolean =>
           mayContain(Buffer.from(entry.events!.filter, 'base64'), Buffer.from(streamId));
         if (entries.some(isIn)) found.push(streamId);

@@ -4,6 +4,7 @@ import { CHUNK_TARGETS } from './targets/chunks.ts';
 import { DOCUMENT_TARGETS } from './targets/documents.ts';
 import { FRAME_TARGETS } from './targets/frames.ts';
 import { LINE_TARGETS } from './targets/lines.ts';
+import { SEAL_TARGETS } from './targets/seals.ts';
 import { SERVER_TARGETS } from './targets/server.ts';
 import { SETTING_TARGETS } from './targets/settings.ts';
 import { TEXT_TARGETS } from './targets/texts.ts';
@@ -14,6 +15,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...FRAME_TARGETS,
   ...DOCUMENT_TARGETS,
   ...LINE_TARGETS,
+  ...SEAL_TARGETS,
   ...VAULT_TARGETS,
   ...SERVER_TARGETS,
   ...TEXT_TARGETS,

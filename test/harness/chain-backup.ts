@@ -43,12 +43,8 @@ export async function consolidate(
   return consolidateChain(
     {
       ...{ vault: through, clock: testClock },
-      verify: (manifest, folder) =>
-        verifyBackup(
-          { vault: through, clock: testClock },
-          { manifest, folder },
-          { quick: false, parallel: 2 },
-        ),
+      verify: (backup) =>
+        verifyBackup({ vault: through, clock: testClock }, backup, { quick: false, parallel: 2 }),
     },
     chain,
     { ...{ format, compression, level, anyLevel: true, software: 'test' }, ...options },

@@ -4,6 +4,7 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { type CatalogEntry, readCatalog } from '../../src/format/catalog.ts';
 import { requireChain } from '../../src/format/chain.ts';
+import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
 import { verifyBackup } from '../../src/integrity/verify-backup.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
@@ -14,16 +15,18 @@ export async function addIncremental(
   store: EventStore,
   vault: Vault,
   { parent, ...options }: Partial<IncrementalOptions> & { parent?: string } = {},
+  keys?: ReadKeys,
 ): Promise<string> {
   const catalog = await readCatalog(vault);
   const wanted = parent ?? catalog.backups.at(-1)!.manifest.backupId;
-  const chain = requireChain(catalog, await entryOf(vault, wanted));
+  const found = requireChain(catalog, await entryOf(vault, wanted));
+  const chain = await openChain(vault, found, keys ?? null, 'heads');
   const outcome = await takeIncrementalBackup(
     {
-      ...{ store, vault, clock: testClock },
-      verify: (manifest, folder, before) => {
+      ...{ store, vault, clock: testClock, keys },
+      verify: (backup, before) => {
         const checks = { quick: false, parallel: 1, before };
-        return verifyBackup({ vault, clock: testClock }, { manifest, folder }, checks);
+        return verifyBackup({ vault, clock: testClock }, backup, checks);
       },
     },
     chain,

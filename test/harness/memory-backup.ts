@@ -4,8 +4,10 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { BackupVerification } from '../../src/core/report.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import type { WriteKeys } from '../../src/format/bundle-seal.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
+import type { ReadKeys } from '../../src/format/open-bundle.ts';
 import { manifestProblem } from '../../src/integrity/verify-backup.ts';
 import { verifyChains } from '../../src/integrity/verify-chains.ts';
 import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
@@ -21,18 +23,24 @@ export const backupDefaults: FullBackupOptions = {
   software: 'test',
 };
 
-export function backUp(store: EventStore, vault: Vault, options: Partial<FullBackupOptions> = {}) {
-  return takeFullBackup({ store, vault, clock: testClock }, { ...backupDefaults, ...options });
+export function backUp(
+  store: EventStore,
+  vault: Vault,
+  options: Partial<FullBackupOptions> = {},
+  keys?: WriteKeys,
+) {
+  return takeFullBackup({ store, vault, clock: testClock, keys }, { ...backupDefaults, ...options });
 }
 
 /** Checks everything that is in a vault. */
-export async function verifyAll(vault: Vault, quick = false): Promise<BackupVerification[]> {
+export async function verifyAll(vault: Vault, quick = false, keys?: ReadKeys): Promise<BackupVerification[]> {
   const catalog = await readCatalog(vault);
   const results = catalog.damaged.map((entry) =>
     manifestProblem(testClock, entry.backupId, entry.code, entry.message),
   );
   const ports = { vault, clock: testClock };
-  const checked = await verifyChains(ports, catalog, catalog.backups, { quick, parallel: 2 });
+  const options = { quick, parallel: 2, keys, trust: keys?.trust };
+  const checked = await verifyChains(ports, catalog, catalog.backups, options);
   return [...results, ...checked.map(({ verification }) => verification)];
 }
 

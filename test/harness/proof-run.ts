@@ -16,8 +16,8 @@ export async function takeIncremental(
   vault: Vault,
   chain?: Chain,
 ): Promise<IncrementalOutcome> {
-  const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (manifest, folder, before) =>
-    verifyBackup({ vault, clock: testClock }, { manifest, folder }, { quick: false, parallel: 1, before });
+  const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (backup, before) =>
+    verifyBackup({ vault, clock: testClock }, backup, { quick: false, parallel: 1, before });
   const ports = { store, vault, clock: testClock, verify };
   return takeIncrementalBackup(ports, chain ?? (await newestChain(vault)), backupDefaults);
 }

@@ -43,7 +43,7 @@ async function forge(
 ): Promise<void> {
   const file = manifest.files.find((candidate) => candidate.role === role)!;
   const bytes = Buffer.from(change((await readObject(vault, folder + file.name)).toString()));
-  const [entry] = await readIndex(vault, folder, file);
+  const [entry] = await readIndex(vault, folder, file, null);
   const sizes = { storedBytes: bytes.length, plainBytes: bytes.length, sha256: sha256(bytes) };
   const table = encodeIndex(file.name, [changeEntry({ ...entry!, ...sizes }) as typeof entry & object]);
   const index = { name: file.index.name, sizeBytes: table.length, sha256: sha256(table) };

@@ -60,7 +60,7 @@ describe('the plan of a restore', () => {
 
 describe('cutting chunks into runs', () => {
   const [file] = sampleManifest().files;
-  const link = { folder: 'backups/a/', format: 'columns', compression: 'zstd' } as const;
+  const link = { folder: 'backups/a/', format: 'columns', compression: 'zstd', seal: null } as const;
 
   it('takes chunks without bytes, which JSON Lines without events are', () => {
     assert.deepEqual(cutIntoRuns([{ ...link, file: file!, plainBytes: [0, 0] }]), [

@@ -42,8 +42,8 @@ export async function backUpFromChain(
         ...{ vault, clock: systemClock },
         ...(flags.verify
           ? {
-              verify: (manifest, folder) =>
-                verifyBackup(checker, { manifest, folder }, { quick: false, parallel, onProgress, signal }),
+              verify: (backup) =>
+                verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal }),
             }
           : {}),
       },

@@ -135,8 +135,8 @@ async function takeOne(
   const { signal, progress, software } = context;
   const onProgress = progress.update;
   const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
-  const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (manifest, folder, before) =>
-    verifyBackup(checker, { manifest, folder }, { quick: false, parallel, onProgress, signal, before });
+  const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (backup, before) =>
+    verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal, before });
   const outcome = await takeIncrementalBackup(
     { store, vault, clock: systemClock, ...(flags.verify ? { verify } : {}) },
     chain,

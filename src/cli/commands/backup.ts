@@ -111,8 +111,8 @@ async function backUp(
           ...rangeRunner(storeAddress, vault, parallel),
           ...(flags.verify
             ? {
-                verify: (manifest, folder) =>
-                  verifyBackup(checker, { manifest, folder }, { quick: false, parallel, onProgress, signal }),
+                verify: (backup) =>
+                  verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal }),
               }
             : {}),
         },

@@ -5,6 +5,7 @@ import type { Manifest, ManifestFile } from '../../core/manifest.ts';
 import type { Progress } from '../../core/report.ts';
 import type { Vault } from '../../core/vault.ts';
 import { naming } from '../../format/bundle-damage.ts';
+import { storedForm } from '../../format/bundle-keys.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, type ChainMember, requireChain } from '../../format/chain.ts';
 import { chunkCodec } from '../../format/chunk-codec.ts';
@@ -158,9 +159,10 @@ async function exportFile(
   const { folder, manifest } = link;
   const from = chunkCodec(manifest.format);
   const lines = chunkCodec('jsonl');
-  const entries = await readIndex(vault, folder, file);
+  const form = storedForm(link, file);
+  const entries = await readIndex(vault, folder, file, form.seal);
   for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal: context.signal })) {
-    const goesOn = await withPlain(chunk, file.name, manifest.compression, (plain) => {
+    const goesOn = await withPlain(chunk, form, (plain) => {
       const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
       count(done, chunk.entry.records, text.length);
       return sink.write(text);

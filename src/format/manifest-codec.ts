@@ -91,7 +91,8 @@ const orNull =
 function requireKnownSeal({ sealed, sealing }: Record<string, unknown>): void {
   if (sealed !== true || !isRecord(sealing)) return;
   const unknown = Object.keys(sealing).find((key) => !SEALING_KEYS.includes(key));
-  const reason: unknown = unknown ?? (sealing.cipher === 'AES-256-GCM' ? null : (sealing.cipher ?? 'no cipher'));
+  const reason: unknown =
+    unknown ?? (sealing.cipher === 'AES-256-GCM' ? null : (sealing.cipher ?? 'no cipher'));
   if (reason === null) return;
   throw new BackupError(
     'store_unsupported',

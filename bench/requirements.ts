@@ -27,6 +27,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   size('bytes of a full backup vs `pg_dump -Fc`', 'backup', 0.8, 0.6),
   time(`… its time, for the aim at most ${BYTES_AIM_TIME}`, 'backup', 'pg_dump -Fc', null, BYTES_AIM_TIME),
   size('bytes, `--level max`', 'backup, level max', 0.6, 0.52),
+  time('full backup, sealed vs not sealed', 'backup, sealed', 'backup', 1.1, null),
   time('restore, verified, vs `pg_restore -j2`', 'restore', 'pg_restore -j2', 0.85, 0.7),
   time('verify vs `sha256sum` + `zstd -d`', 'verify', 'sha256sum, then zstd -d', 1.5, 1.1),
   {

@@ -10,6 +10,9 @@ const VERIFY_BASELINE = `
   sha256sum "$1"/backups/*/events-*.zst >/dev/null
   zstd -dcq "$1"/backups/*/events-*.zst >/dev/null`;
 
+/** A recipient of age whose identity was thrown away. */
+const NOBODY = 'age1tldc9kwc62wv2294vdepyr5j2u9ud2qtam5eg0usu0gwrfwmpqnqwck4m5';
+
 /** Our command against a PostgreSQL store. */
 export const OURS: readonly Contender[] = [
   backup('backup', 'ours', []),
@@ -21,6 +24,7 @@ export const OURS: readonly Contender[] = [
   backup('backup, not compressed', 'variant', ['--compression', 'none']),
   backup('backup, jsonl', 'variant', ['--format', 'jsonl']),
   backup('backup, msgpack', 'variant', ['--format', 'msgpack']),
+  backup('backup, sealed', 'variant', ['--recipient', NOBODY]),
   {
     ...{ name: 'verify', work: 'verify', role: 'ours', store: 'postgres', needs: [], input: 'backup' },
     command: ({ input }) => eventcore(['verify', '--vault', input]),

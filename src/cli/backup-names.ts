@@ -14,9 +14,14 @@ export function shortIds(ids: readonly string[]): ReadonlyMap<string, string> {
   return new Map([...distinct].map((id) => [id, id.slice(0, length)]));
 }
 
-/** `columns, zstd`; `jsonl` when it is not compressed. */
-export function formatName({ format, compression }: Pick<Manifest, 'format' | 'compression'>): string {
-  return compression === 'none' ? format : `${format}, ${compression}`;
+/** `columns, zstd`; `jsonl` when it is not compressed; `columns, zstd, sealed`. */
+export function formatName({
+  format,
+  compression,
+  sealed,
+}: Pick<Manifest, 'format' | 'compression' | 'sealed'>): string {
+  const words = [format, ...(compression === 'none' ? [] : [compression]), ...(sealed ? ['sealed'] : [])];
+  return words.join(', ');
 }
 
 /** What --json says of a backup, wherever it is named. */
@@ -28,6 +33,7 @@ export function backupDocument(manifest: Manifest): Record<string, unknown> {
   return {
     ...{ backupId, kind, parentId, createdAt, finishedAt, durationMs, software },
     ...{ formatVersion, format, compression, level, sealed, source: store },
+    signer: manifest.signature?.signer ?? null,
     ...{ totalEvents, totalStreams, sizeBytes, plainBytes, checksum, eventRange, cursor, oddities },
     chain: {
       ...{ baseId: chain?.baseId ?? backupId, length: chain?.length ?? 1 },

@@ -1,5 +1,6 @@
 import { hasFinishedFiles } from '../backup/finish.ts';
 import type { FullBackupReport, ResumedReport } from '../backup/full.ts';
+import type { IncrementalReport } from '../backup/incremental.ts';
 import type { BackupKind, Manifest } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
 import { bundleFolder } from '../format/bundle.ts';
@@ -47,7 +48,8 @@ export async function describeLeft({ kind, vault: address, backupId }: Attempt):
 
 /** Of a full backup, or of an incremental one, which is never taken up. */
 type Reported = Omit<FullBackupReport, 'resumed' | 'notes'> &
-  Partial<Pick<FullBackupReport, 'resumed' | 'notes'>>;
+  Partial<Pick<FullBackupReport, 'resumed' | 'notes'>> &
+  Partial<Pick<IncrementalReport, 'uncompared'>>;
 
 interface Account {
   readonly store: string;
@@ -74,7 +76,7 @@ export function reportBackup({ output, log }: CommandContext, report: Reported, 
       stages: roundedStages(stages),
     },
     elapsedMs: account.elapsedMs,
-    ...(manifest.kind === 'full' ? { resumed } : {}),
+    ...(manifest.kind === 'full' ? { resumed } : { uncompared: report.uncompared ?? 0 }),
     reason: account.instead ?? account.headsReason ?? null,
   });
   output.account(backupLines(report, account, output.paint));

@@ -34,6 +34,19 @@ const changeLogSchema = z.strictObject({
   spool: z.string().min(1).optional(),
 });
 
+const signer = z
+  .string()
+  .regex(/^ed25519:[A-Za-z0-9_-]{43}$/, { error: 'expected the name of a signer, as ed25519:…' });
+
+const encryptionSchema = z.strictObject({
+  recipients: z.array(z.string().min(1)).optional(),
+  passphrase: z.string().min(1).optional(),
+  identities: z.array(z.string().min(1)).optional(),
+  sign_key: z.string().min(1).optional(),
+  trusted_signers: z.array(signer).optional(),
+  require_signature: z.boolean().optional(),
+});
+
 /** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
 const configSchema = z.strictObject({
   store: z.string().min(1).nullish(),
@@ -41,12 +54,14 @@ const configSchema = z.strictObject({
   vault: z.string().min(1).nullish(),
   backup: backupSchema.nullish(),
   change_log: changeLogSchema.nullish(),
+  encryption: encryptionSchema.nullish(),
 });
 
 /** Keys of a region's policy; they belong to a configuration that this version does not read. */
 const POLICY_KEYS = ['primary', 'replicas', 'archive'];
 
 export type BackupSettings = z.infer<typeof backupSchema>;
+export type EncryptionSettings = z.infer<typeof encryptionSchema>;
 export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
 
 /** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
@@ -103,9 +118,15 @@ function schemaFault(path: string, issue: Issue): BackupError {
   );
 }
 
+const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
+  backup: backupSchema,
+  change_log: changeLogSchema,
+  encryption: encryptionSchema,
+};
+
 function allowedKeys(path: readonly PropertyKey[]): string[] {
-  if (path[0] === 'backup') return Object.keys(backupSchema.shape);
-  return Object.keys(path[0] === 'change_log' ? changeLogSchema.shape : configSchema.shape);
+  const section = SECTIONS[String(path[0])] ?? configSchema;
+  return Object.keys(section.shape);
 }
 
 function reasonOf(issue: Issue): string {

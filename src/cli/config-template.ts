@@ -1,7 +1,16 @@
 import { stringify } from 'yaml';
 
+/** New keys, as the configuration names them. */
+export interface TemplateKeys {
+  readonly recipient: string;
+  /** Where the secrets are. */
+  readonly identity: string;
+  readonly signKey: string;
+  readonly signer: string;
+}
+
 /** The configuration that `eventcore init` writes. */
-export function configTemplate(store: string, vault: string): string {
+export function configTemplate(store: string, vault: string, keys: TemplateKeys | null = null): string {
   return `# Configuration of EventCore Backup. Flags beat the environment, the environment beats this file.
 # Relative paths are seen from this file's folder. Unknown keys are refused.
 
@@ -43,6 +52,20 @@ change_log:
   # how much is spooled, or kept by the store before it is dropped
   # outage_limit: 10GB
   # spool: /var/spool/eventcore
+
+# Sealed backups (docs/keys.md). A secret is named by where it is: file:PATH, env:NAME or command:LINE. Nothing is
+# sealed while no recipient and no passphrase is named.
+encryption:
+  # who can open what is sealed: age1… (from \`eventcore keys generate\`), or keys of AWS KMS
+${keys === null ? '  # recipients: [age1…]' : `  recipients: [${keys.recipient}]`}
+  # passphrase: file:./backup.passphrase
+  # what opens; a host that only takes backups needs none, and is safer without
+${keys === null ? '  # identities: [file:./backup.age-key]' : `  identities: [${scalar(keys.identity)}]`}
+  # signs what this host writes, and lets it go on without an identity
+${keys === null ? '  # sign_key: file:./backup.sign-key.pem' : `  sign_key: ${scalar(keys.signKey)}`}
+  # whose backups count
+${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${keys.signer}]`}
+  # require_signature: true
 `;
 }
 

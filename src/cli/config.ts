@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
-import type { BackupSettings, ChangeLogSettings } from './config-file.ts';
+import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
 
 export const CONFIG_NAME = 'eventcore.config.yaml';
 
@@ -15,6 +15,8 @@ export interface Settings {
   readonly standby: string | null;
   readonly backup: BackupSettings;
   readonly changeLog: ChangeLogSettings;
+  /** For whom is sealed, and where secrets are; paths as they stand there. */
+  readonly encryption: EncryptionSettings;
   /** The file that was read, null when there is none. */
   readonly file: string | null;
 }
@@ -52,6 +54,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     standby: inFile(config.standby, resolveStoreAddress),
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
+    encryption: config.encryption ?? {},
     file: text === null ? null : path,
   };
 }

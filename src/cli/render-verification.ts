@@ -29,7 +29,7 @@ export function verificationLines(
   const depth = quick ? ' (quick: existence, sizes and tables; no event was read)' : '';
   return [
     `${verdict} in ${printable(vault)}${depth}`,
-    ...summaryTable(results, paint),
+    ...summaryTable(results, quick, paint),
     ...unsound.flatMap(({ verification }) => ['', ...problemLines(verification, paint)]),
   ];
 }
@@ -52,7 +52,7 @@ export function logLines(logs: readonly LogVerification[], paint: Paint): string
   });
 }
 
-function summaryTable(results: readonly Verified[], paint: Paint): string[] {
+function summaryTable(results: readonly Verified[], quick: boolean, paint: Paint): string[] {
   const short = shortIds(results.map(({ verification }) => verification.backupId));
   const rows = results.map(({ verification, manifest }) => [
     short.get(verification.backupId)!,
@@ -60,6 +60,8 @@ function summaryTable(results: readonly Verified[], paint: Paint): string[] {
     manifest === null ? '' : formatCount(manifest.totalEvents),
     manifest === null ? '' : formatBytes(manifest.sizeBytes),
     formatDuration(verification.durationMs),
+    quick || verification.eventsValid !== null ? '' : 'digests only: no key opens it',
+    signatureText(verification, paint),
     completeness(verification),
   ]);
   return renderTable(
@@ -69,11 +71,23 @@ function summaryTable(results: readonly Verified[], paint: Paint): string[] {
       { title: 'EVENTS', align: 'right' },
       { title: 'SIZE', align: 'right' },
       { title: 'TIME', align: 'right' },
-      { title: rows.some((row) => row[5] !== '') ? 'AGAINST THE STORE' : '' },
+      { title: rows.some((row) => row[5] !== '') ? 'CONTENTS' : '' },
+      { title: rows.some((row) => row[6] !== '') ? 'SIGNED' : '' },
+      { title: rows.some((row) => row[7] !== '') ? 'AGAINST THE STORE' : '' },
     ],
     rows,
   );
 }
+
+function signatureText({ signature: { state, signer } }: BackupVerification, paint: Paint): string {
+  if (state === 'unsigned') return '';
+  const who = printable(signer ?? '').slice(0, SIGNER_SHOWN);
+  if (state === 'signed') return `by ${who}…`;
+  return paint('bad', state === 'forged' ? `FORGED, not by ${who}…` : `by a stranger, ${who}…`);
+}
+
+/** Enough of a signer's name to know it by; --json has all of it. */
+const SIGNER_SHOWN = 'ed25519:'.length + 8;
 
 function completeness({ completenessVerified, missingEvents }: BackupVerification): string {
   if (!completenessVerified) return '';
@@ -126,6 +140,9 @@ function adviceFor(problems: readonly Problem[]): string {
   }
   if (problems.every(({ code }) => code === 'chain_broken')) {
     return 'take what it builds on from another copy of this vault, or begin a new chain with `eventcore backup full`';
+  }
+  if (problems.some(({ code }) => code === 'signature_invalid' || code === 'tag_invalid')) {
+    return 'somebody wrote into this vault who should not: find out who, and use another copy of it';
   }
   return 'take the files from another copy of this vault, or back up again while the store is sound';
 }

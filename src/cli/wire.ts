@@ -21,6 +21,17 @@ export const systemWriters: Writers = {
   },
 };
 
+/** What deals with keys: loaded where something is sealed, opened or signed. */
+export async function loadKeysRoom() {
+  const [open, secret, identityFile, signer] = await Promise.all([
+    import('../keys/open.ts'),
+    import('../keys/secret.ts'),
+    import('../keys/identity-file.ts'),
+    import('../keys/signer.ts'),
+  ]);
+  return { ...open, ...secret, ...identityFile, ...signer };
+}
+
 /** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */
 const STORES: Readonly<Record<string, (address: string) => Promise<EventStore>>> = {
   sqlite: async (address) => (await import('../stores/sqlite/store.ts')).openSqliteStore(address),

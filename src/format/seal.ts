@@ -1,5 +1,6 @@
 import crypto from 'node:crypto';
 import { BackupError } from '../core/errors.ts';
+import { releaseBytes } from './release.ts';
 
 /**
  * A 32-byte key of AES-256. Goes to threads as it is, and shows nothing of itself where it is printed or written as
@@ -69,7 +70,9 @@ export function sealPiece({ key, scope }: Seal, place: PiecePlace, plain: Uint8A
   const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(placeBytes(scope, place));
   const sealed = cipher.update(plain);
-  return Buffer.concat([nonce, sealed, cipher.final(), cipher.getAuthTag()]);
+  const piece = Buffer.concat([nonce, sealed, cipher.final(), cipher.getAuthTag()]);
+  releaseBytes(sealed);
+  return piece;
 }
 
 /** Throws `damaged` when it is not what was sealed with this key at this place. */

@@ -23,6 +23,12 @@ export const WALLS: readonly Wall[] = [
     packages: ['node:fs', 'node:fs/promises', 'node:path', 'node:os', 'node:crypto'],
   },
 
+  {
+    room: 'keys/',
+    rooms: ['core/', 'format/'],
+    packages: ['node:*', 'age-encryption', '@aws-sdk/client-kms'],
+  },
+
   { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'backup/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
@@ -41,8 +47,8 @@ export interface Wall {
   readonly packages: readonly string[];
 }
 
-/** Concrete stores and vaults: everyone else meets them through the ports in core. */
-export const ADAPTER = /^(?:stores|vaults)\/(?!layouts\/|wrappers\/)/;
+/** Concrete stores, vaults and keys: everyone else meets them through the ports in core. */
+export const ADAPTER = /^(?:stores|vaults|keys)\/(?!layouts\/|wrappers\/)/;
 /** The one module that chooses them, and the face of the library. */
 export const NAMES_ADAPTERS: readonly string[] = ['cli/wire.ts', 'index.ts'];
 

@@ -27,6 +27,7 @@ describe('a configuration file', () => {
         vault: './b # c',
         backup: null,
         change_log: null,
+        encryption: null,
       });
     }
   });
@@ -146,6 +147,7 @@ describe('settings', () => {
       standby: null,
       backup: {},
       changeLog: {},
+      encryption: {},
       file: null,
     });
     await assert.rejects(

@@ -13,7 +13,8 @@ import {
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
 const EVENTS = 20_000;
-const RUNS = 3;
+/** The soak kills for hours. */
+const RUNS = 2;
 
 describe('a command that is killed', () => {
   let folder: string;

@@ -17,7 +17,9 @@ import {
 import { asOwner } from '../stores/postgres/seeding.ts';
 
 const EVENTS = 36_000;
-const KILLS = 5;
+/** The soak kills for hours. */
+const KILLS = 3;
+const MAX_ROUNDS = 6;
 /** It lies in the part that is finished first. */
 const FIRST = 'SELECT min(ctid) FROM eventcore_events';
 
@@ -50,13 +52,13 @@ for (const [how, settings] of MODES)
       let rounds = 0;
       const sum = { filesKept: 0, eventsAdded: 0 };
       while (kills < KILLS || sum.filesKept === 0 || sum.eventsAdded === 0) {
-        const round = await killAndTakeUp(ground, 3);
+        const round = await killAndTakeUp(ground, 2);
         rounds += 1;
         kills += round.kills;
         sum.filesKept += round.filesKept;
         sum.eventsAdded += round.eventsAdded;
         context.diagnostic(JSON.stringify(round));
-        assert.ok(rounds < KILLS, 'kills come too late, or nothing is kept or added');
+        assert.ok(rounds < MAX_ROUNDS, 'kills come too late, or nothing is kept or added');
       }
     });
 
@@ -94,7 +96,8 @@ for (const [how, settings] of MODES)
     ];
     const change = (sql: string): Promise<void> => asOwner(postgres, ground.database, sql);
 
-    for (const [what, make, reason] of changes) {
+    // What a scan of several parts finds differs from what one of blocks finds in the last case alone.
+    for (const [what, make, reason] of how === MODES[0][0] ? changes : changes.slice(-1)) {
       it(`is begun anew where the table ${what}, and says why`, async () => {
         await requireKill(ground, 3);
         await make();

@@ -37,7 +37,11 @@ describe('damage of a small backup', () => {
         const vault = memoryVault();
         await backUp(await smallStore(), vault, { format, compression, chunkBytes: 600 });
         assert.equal((await verifyAll(vault))[0]?.overallValid, true);
-        for (const name of await objectNames(vault)) await flipEachByte(vault, name);
+        const isFirst = format === 'columns' && compression === 'none';
+        for (const name of await objectNames(vault)) {
+          // All else is the same in every format.
+          if (isFirst || !name.endsWith('manifest.json')) await flipEachByte(vault, name);
+        }
         assert.equal((await verifyAll(vault))[0]?.overallValid, true);
       });
     }

@@ -2,6 +2,7 @@ import { type ConsolidationReport, consolidateChain } from '../../backup/consoli
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, newestRestorePoint, requireChain } from '../../format/chain.ts';
+import { openChain } from '../../format/open-bundle.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel } from '../arguments.ts';
 import { chooseFormat, type FormatFlags } from '../backup-format.ts';
@@ -9,12 +10,13 @@ import { backupDocument, formatName } from '../backup-names.ts';
 import { type Attempt, checkText, notingId, recordedPairs, warnOfLeftovers } from '../backup-report.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, withVault } from '../context.ts';
+import { type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-export interface FromChainFlags extends FormatFlags {
+export interface FromChainFlags extends FormatFlags, KeyFlags {
   /** The id of a backup, or true for the newest one. */
   readonly fromChain: string | true;
   readonly parallel?: number;
@@ -29,17 +31,19 @@ export async function backUpFromChain(
 ): Promise<number> {
   const settings = await context.settings();
   const parallel = chooseParallel(flags.parallel, settings);
+  const keys = await loadKeys(settings, flags, context);
   if (flags.verify) prepareFiles(parallel);
   await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     attempt.vault = vault.address;
     const startedAtMs = systemClock.now();
-    const chain = await chooseChain(context, vault, flags.fromChain);
+    const found = await chooseChain(context, vault, flags.fromChain);
+    const chain = await openChain(vault, found, keys, 'all');
     const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
     const { signal, progress, software } = context;
     const onProgress = progress.update;
     const report = await consolidateChain(
       {
-        ...{ vault, clock: systemClock },
+        ...{ vault, clock: systemClock, keys },
         ...(flags.verify
           ? {
               verify: (backup) =>

@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander';
 import { type IncrementalReport, takeIncrementalBackup } from '../../backup/incremental.ts';
 import type { DifferenceReport } from '../../core/differences.ts';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, followChain, isBroken, requireChain } from '../../format/chain.ts';
+import { openChain, type ReadKeys } from '../../format/open-bundle.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
 import { chooseParallel, DIFFERENCE_ACTIONS, type DifferenceAction, parallelOption } from '../arguments.ts';
 import {
@@ -21,12 +22,13 @@ import { chooseSource, orFromPrimary, type SourceFlags, sourceOptions } from '..
 import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner } from '../parallel-work.ts';
 import { differenceLines } from '../render-differences.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface IncrementalFlags extends FormatFlags, SourceFlags {
+interface IncrementalFlags extends FormatFlags, SourceFlags, KeyFlags {
   readonly parallel?: number;
   readonly verify: boolean;
   readonly parent?: string;
@@ -65,7 +67,7 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
           'eventcore backup incremental --on-difference full',
           "eventcore backup incremental --json | jq '.kind, .totalEvents'",
         ],
-        [0, 1, 2, 3, 4, 5, 6, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 130],
       ),
     )
     .action((flags: IncrementalFlags) => {
@@ -76,6 +78,7 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
       );
     });
   for (const option of sourceOptions()) incremental.addOption(option);
+  addKeyOptions(incremental);
 }
 
 async function backUp(
@@ -86,13 +89,15 @@ async function backUp(
 ): Promise<number> {
   const settings = await context.settings();
   const vaultAddress = requireAddress(settings, 'vault');
+  const keys = await loadKeys(settings, flags, context);
   const storeAddress = await chooseSource(context, flags, settings);
   const outcome = await withVault(vaultAddress, { create: true }, async (vault) => {
     attempt.vault = vault.address;
-    const chain = await chooseChain(vault, flags.parent);
+    const found = await chooseChain(vault, flags.parent);
+    const chain = typeof found === 'string' ? found : await openKnown(vault, found, keys);
     if (typeof chain === 'string') return { fullBecause: chain };
     const work = (store: EventStore) =>
-      takeOne({ context, flags, settings, attempt }, { store, vault, chain });
+      takeOne({ context, flags, settings, attempt, keys }, { store, vault, chain });
     return orFromPrimary(context, flags, settings, storeAddress, (address) => withStore(address, work));
   });
   if ('exitCode' in outcome) return outcome.exitCode;
@@ -107,6 +112,7 @@ interface Run {
   readonly flags: IncrementalFlags;
   readonly settings: Settings;
   readonly attempt: Attempt;
+  readonly keys: ReadKeys;
 }
 
 interface Source {
@@ -125,11 +131,24 @@ async function chooseChain(vault: Vault, wanted: string | undefined): Promise<Ch
   return isBroken(chain) ? `the last backup cannot be built on: ${chain.message}` : chain;
 }
 
+/**
+ * The chain, as far as this host can know what it holds; or why it cannot: then a full backup begins a chain that it knows. A
+ * key that was given and does not fit is a mistake all the same.
+ */
+async function openKnown(vault: Vault, chain: Chain, keys: ReadKeys): Promise<Chain | string> {
+  try {
+    return await openChain(vault, chain, keys, 'heads');
+  } catch (error) {
+    if (!isBackupError(error, 'key_missing')) throw error;
+    return 'the last backup is sealed, and this host has no key that tells what it holds';
+  }
+}
+
 async function takeOne(
   run: Run,
   { store, vault, chain }: Source,
 ): Promise<{ exitCode: number } | { fullBecause: string }> {
-  const { context, flags, settings, attempt } = run;
+  const { context, flags, settings, attempt, keys } = run;
   const startedAtMs = systemClock.now();
   const parallel = chooseParallel(flags.parallel, settings);
   const { signal, progress, software } = context;
@@ -138,7 +157,7 @@ async function takeOne(
   const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (backup, before) =>
     verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal, before });
   const outcome = await takeIncrementalBackup(
-    { store, vault, clock: systemClock, ...(flags.verify ? { verify } : {}) },
+    { store, vault, clock: systemClock, keys, ...(flags.verify ? { verify } : {}) },
     chain,
     {
       ...{ ...chooseFormat(flags, settings.backup), parallel, software, onProgress, signal },
@@ -159,8 +178,13 @@ function report(
   { headsReason, ...taken }: IncrementalReport,
   account: { store: string; vault: string; elapsedMs: number },
 ): void {
+  if (taken.uncompared > 0) context.log.warn(uncomparedText(taken.uncompared));
   if (headsReason !== null) context.log.info(`streams were compared one by one: ${headsReason}`);
   reportBackup(context, taken, { ...account, headsReason });
+}
+
+function uncomparedText(events: number): string {
+  return `${plural(events, 'event')} of earlier backups showed up again, and their contents were not compared: this host cannot open those backups`;
 }
 
 /** What the store lost or changed is told in any case; what follows is the user's choice. */

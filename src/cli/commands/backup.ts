@@ -16,12 +16,13 @@ import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareRanges, rangeRunner } from '../parallel-work.ts';
 import { systemClock, systemWriters } from '../wire.ts';
 import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';
 
-interface BackupFlags extends FormatFlags, SourceFlags {
+interface BackupFlags extends FormatFlags, SourceFlags, KeyFlags {
   readonly fromChain?: string | true;
   readonly parallel?: number;
   readonly verify: boolean;
@@ -62,10 +63,11 @@ export function addBackupCommand(program: Command, start: Start): void {
           'eventcore backup full',
           'eventcore backup full --store postgres://backup@db.example/shop --vault file:/mnt/backups',
           'eventcore backup full --format jsonl        # chunks that zstdcat and jq can read',
+          'eventcore backup full --recipient age1… --sign-key host.pem   # sealed: only the recipient can open it',
           'eventcore backup full --from-chain           # full and incremental backups become one full backup',
           'eventcore backup full --json | jq -r .backupId',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 130],
       ),
     )
     .action((flags: BackupFlags) => {
@@ -80,6 +82,7 @@ export function addBackupCommand(program: Command, start: Start): void {
       );
     });
   for (const option of sourceOptions()) full.addOption(option);
+  addKeyOptions(full);
   addIncrementalCommand(backup, start, backUp);
 }
 
@@ -93,6 +96,7 @@ async function backUp(
   const settings = await context.settings();
   const choice = chooseFormat(flags, settings.backup);
   const parallel = chooseParallel(flags.parallel, settings);
+  const keys = await loadKeys(settings, flags, context);
   const storeAddress = await chooseSource(context, flags, settings);
   const vaultAddress = requireAddress(settings, 'vault');
   prepareRanges(storeAddress, parallel);
@@ -107,7 +111,7 @@ async function backUp(
       const onProgress = progress.update;
       const report = await takeFullBackup(
         {
-          ...{ store, vault, clock: systemClock, writers: systemWriters },
+          ...{ store, vault, clock: systemClock, writers: systemWriters, keys },
           ...rangeRunner(storeAddress, vault, parallel),
           ...(flags.verify
             ? {

@@ -10,22 +10,24 @@ import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, type ChainMember, requireChain } from '../../format/chain.ts';
 import { chunkCodec } from '../../format/chunk-codec.ts';
 import { fetchChunks, readIndex, withPlain } from '../../format/data-file-reader.ts';
+import { openChain } from '../../format/open-bundle.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { type ExportSink, openExportFile, openExportStream } from '../export-sink.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface ExportFlags {
+interface ExportFlags extends KeyFlags {
   readonly to: string;
   readonly as: 'jsonl';
   readonly force?: true;
 }
 
 export function addExportCommand(program: Command, start: Start): void {
-  program
+  const command = program
     .command('export')
     .description(
       'write the events that a backup brings back, or those of the store named with --store, for other tools',
@@ -42,12 +44,13 @@ export function addExportCommand(program: Command, start: Start): void {
           'eventcore export 3f2a9c1e --to - | jq -c \'select(.type == "OrderPlaced")\'',
           'eventcore export --store sqlite:./events.db --to - | wc -l',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 9, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 9, 130],
       ),
     )
     .action((wanted: string | undefined, flags: ExportFlags) =>
       start((context) => exportEvents(context, wanted, flags), leftOf(flags)),
     );
+  addIdentityOptions(command);
 }
 
 function leftOf({ to }: ExportFlags): string {
@@ -64,7 +67,7 @@ async function exportEvents(
   wanted: string | undefined,
   flags: ExportFlags,
 ): Promise<number> {
-  const source = chooseSource(context, wanted);
+  const source = chooseSource(context, wanted, flags);
   if (flags.to === '-' && context.output.isJson) {
     throw new BackupError('usage', '--to - and --json both want stdout', { hint: 'leave one of them out' });
   }
@@ -93,7 +96,7 @@ interface SourceName {
 
 type Source = (sink: ExportSink, done: Exported) => Promise<SourceName>;
 
-function chooseSource(context: CommandContext, wanted: string | undefined): Source {
+function chooseSource(context: CommandContext, wanted: string | undefined, keyFlags: KeyFlags): Source {
   const { flags } = context;
   if ((wanted === undefined) === (flags.store === undefined)) {
     throw new BackupError(
@@ -107,11 +110,15 @@ function chooseSource(context: CommandContext, wanted: string | undefined): Sour
   if (wanted === undefined) {
     return (sink, done) => withStore(flags.store!, (store) => exportStore(context, store, sink, done));
   }
-  return async (sink, done) =>
-    withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
+  return async (sink, done) => {
+    const settings = await context.settings();
+    const keys = await loadKeys(settings, keyFlags, context);
+    return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
       const catalog = await readCatalog(vault);
-      return exportChain(context, vault, requireChain(catalog, findBackup(catalog, wanted)), { sink, done });
+      const chain = requireChain(catalog, findBackup(catalog, wanted));
+      return exportChain(context, vault, await openChain(vault, chain, keys, 'all'), { sink, done });
     });
+  };
 }
 
 interface Goal {

@@ -3,6 +3,7 @@ import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { readCatalog } from '../../format/catalog.ts';
+import { openChain } from '../../format/open-bundle.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
@@ -11,6 +12,7 @@ import { chooseParallel, parallelOption } from '../arguments.ts';
 import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { loadRunner } from '../parallel-work.ts';
 import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../recovery-report.ts';
 import {
@@ -25,7 +27,7 @@ import { formatBytes, formatCount, formatDuration, formatRate, plural, printable
 import { systemClock } from '../wire.ts';
 import { assertStreamFlags, mergeIntoStore, restoreSingle, streamOption } from './restore-streams.ts';
 
-interface RestoreFlags extends PointFlags {
+interface RestoreFlags extends PointFlags, KeyFlags {
   readonly to: string;
   readonly replace?: true;
   readonly checkpoints: CheckpointPolicy;
@@ -78,13 +80,16 @@ export function addRestoreCommand(program: Command, start: Start): void {
     .action((flags: RestoreFlags) =>
       start((context) => restore(context, flags), 'nothing was published, the target is as it was'),
     );
+  addIdentityOptions(command);
 }
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
   assertStreamFlags(flags);
   const settings = await context.settings();
+  const keys = await loadKeys(settings, flags, context);
   return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
-    const point = await choosePoint(context, vault, await readCatalog(vault), flags);
+    const found = await choosePoint(context, vault, await readCatalog(vault), flags);
+    const point = { ...found, chain: await openChain(vault, found.chain, keys, 'all') };
     return withStore(flags.to, (target) =>
       namingTheFlag(settings, flags, target, async () => {
         const work = { vault, point, target };

@@ -5,15 +5,17 @@ import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog
 import { type Chain, type ChainBreak, followChain, isBroken, requireChain } from '../../format/chain.ts';
 import { readChainHeads } from '../../format/chain-heads.ts';
 import type { HeadLine } from '../../format/heads.ts';
+import { openChain } from '../../format/open-bundle.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
 import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
 
 export function addShowCommand(program: Command, start: Start): void {
-  program
+  const command = program
     .command('show')
     .description('say what one backup holds')
     .argument('<backup>', 'id of the backup, or its first characters (at least four)')
@@ -29,21 +31,35 @@ export function addShowCommand(program: Command, start: Start): void {
           'eventcore show 3f2a9c1e --streams',
           'eventcore show 3f2a9c1e --json | jq .eventRange',
         ],
-        [0, 2, 3, 4, 6],
+        [0, 2, 3, 4, 6, 8],
       ),
     )
-    .action((wanted: string, options: { streams?: true }) =>
-      start((context) => show(context, wanted, options.streams === true)),
-    );
+    .action((wanted: string, flags: ShowFlags) => start((context) => show(context, wanted, flags)));
+  addIdentityOptions(command);
 }
 
-async function show(context: CommandContext, wanted: string, withStreams: boolean): Promise<number> {
+interface ShowFlags extends KeyFlags {
+  readonly streams?: true;
+}
+
+async function show(context: CommandContext, wanted: string, flags: ShowFlags): Promise<number> {
   const { output } = context;
-  await withVault(requireAddress(await context.settings(), 'vault'), { create: false }, async (vault) => {
+  const settings = await context.settings();
+  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
     const entry = findBackup(catalog, wanted);
     const chain = followChain(catalog, entry);
-    const streams = withStreams ? readChainHeads(vault, requireChain(catalog, entry)) : null;
+    const streams = flags.streams
+      ? readChainHeads(
+          vault,
+          await openChain(
+            vault,
+            requireChain(catalog, entry),
+            await loadKeys(settings, flags, context),
+            'heads',
+          ),
+        )
+      : null;
     const document = { vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) };
     if (streams === null) output.document(document);
     output.answer(showLines(entry.manifest, chain, { vault: vault.address, paint: output.paint }));
@@ -93,7 +109,9 @@ function showLines(
       ...chainPairs(manifest, chain, paint),
       ...range,
       ['size', `${formatBytes(manifest.sizeBytes)}, ${formatBytes(manifest.plainBytes)} before compression`],
-      ['format', `${formatName(manifest)}${levelText}, ${manifest.sealed ? 'sealed' : 'not sealed'}`],
+      ['format', `${formatName({ ...manifest, sealed: false })}${levelText}`],
+      ['sealed', manifest.sealing === undefined ? 'no' : `yes, with key ${manifest.sealing.keyId}`],
+      ['signed', manifest.signature === undefined ? 'no' : `by ${manifest.signature.signer}`],
       [
         'cursor',
         printable(

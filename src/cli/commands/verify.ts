@@ -12,6 +12,7 @@ import {
   readCatalog,
 } from '../../format/catalog.ts';
 import { type LogTimeline, readLogCatalog } from '../../format/log-catalog.ts';
+import type { ReadKeys } from '../../format/open-bundle.ts';
 import { manifestProblem } from '../../integrity/verify-backup.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
 import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
@@ -19,18 +20,19 @@ import { chooseParallel } from '../arguments.ts';
 import { requireAddress } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
 import { logLines, type Verified, verificationLines } from '../render-verification.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface VerifyFlags {
+interface VerifyFlags extends KeyFlags {
   readonly quick?: true;
   readonly againstStore?: true;
 }
 
 export function addVerifyCommand(program: Command, start: Start): void {
-  program
+  const command = program
     .command('verify')
     .description('prove that backups are whole and sound')
     .argument(
@@ -47,10 +49,11 @@ export function addVerifyCommand(program: Command, start: Start): void {
           'eventcore verify 3f2a9c1e --against-store',
           "eventcore verify --json | jq '.backups[].problems[]'",
         ],
-        [0, 2, 3, 4, 5, 6, 130],
+        [0, 2, 3, 4, 5, 6, 8, 130],
       ),
     )
     .action((wanted: string[], flags: VerifyFlags) => start((context) => verify(context, wanted, flags)));
+  addIdentityOptions(command);
 }
 
 /** A backup to check, or the verdict on one that has no manifest to check it by. */
@@ -62,6 +65,7 @@ async function verify(
   flags: VerifyFlags,
 ): Promise<number> {
   const settings = await context.settings();
+  const keys = await loadKeys(settings, flags, context);
   const vaultAddress = requireAddress(settings, 'vault');
   if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
@@ -73,7 +77,7 @@ async function verify(
         ? allCandidates(catalog, vault.address, timelines.length > 0)
         : named(catalog, wanted);
     const check = (store: EventStore | null) =>
-      checkAll(context, { vault, catalog, candidates }, { flags, store, all: wanted.length === 0 });
+      checkAll(context, { vault, catalog, candidates }, { flags, keys, store, all: wanted.length === 0 });
     const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
     const logs = await checkLogs(context, vault, timelines, flags);
     return reportResults(context, results, logs, { vault: vault.address, quick: flags.quick === true });
@@ -122,6 +126,7 @@ function missingManifest(backupId: string): BackupVerification {
 interface CheckOptions {
   readonly flags: VerifyFlags;
   readonly store: EventStore | null;
+  readonly keys: ReadKeys;
   /** All that is in the vault, and not what was named. */
   readonly all: boolean;
 }
@@ -135,7 +140,7 @@ interface Checked {
 async function checkAll(
   context: CommandContext,
   { vault, catalog, candidates }: Checked,
-  { flags, store, all }: CheckOptions,
+  { flags, keys, store, all }: CheckOptions,
 ): Promise<Verified[]> {
   const parallel = chooseParallel(undefined, await context.settings());
   const ports = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
@@ -147,7 +152,7 @@ async function checkAll(
   const compared = new Set(all ? chosen.slice(-1) : chosen);
   let begun = 0;
   const checked = await verifyChains(ports, catalog, entries, {
-    ...{ quick: flags.quick === true, parallel, signal: context.signal },
+    ...{ quick: flags.quick === true, parallel, signal: context.signal, keys, trust: keys.trust },
     onProgress: context.progress.update,
     onBackup: ({ manifest }) => {
       begun += 1;

@@ -3,6 +3,7 @@ import type { FuzzTarget } from './engine/target.ts';
 import { CHUNK_TARGETS } from './targets/chunks.ts';
 import { DOCUMENT_TARGETS } from './targets/documents.ts';
 import { FRAME_TARGETS } from './targets/frames.ts';
+import { KEY_TARGETS } from './targets/keys.ts';
 import { LINE_TARGETS } from './targets/lines.ts';
 import { SEAL_TARGETS } from './targets/seals.ts';
 import { SERVER_TARGETS } from './targets/server.ts';
@@ -16,6 +17,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DOCUMENT_TARGETS,
   ...LINE_TARGETS,
   ...SEAL_TARGETS,
+  ...KEY_TARGETS,
   ...VAULT_TARGETS,
   ...SERVER_TARGETS,
   ...TEXT_TARGETS,

@@ -146,7 +146,7 @@ async function readFeed(capture: Capture, take: Take): Promise<Run> {
   try {
     const began = performance.now();
     const cpu = process.cpuUsage();
-    const feed = await store.openFeed!({ resumeAt: from, source, lastEventId: null });
+    const feed = await store.openFeed({ resumeAt: from, source, lastEventId: null });
     let events = 0;
     for await (const batch of feed.read({ batchBytes: BATCH_BYTES, lingerMs: 1000, idleMs: 5000 })) {
       events += batch.events.count;

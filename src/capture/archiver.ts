@@ -51,6 +51,8 @@ interface Run extends ArchivePorts {
   readonly progress: ArchiveProgress;
   readonly spool: Spool | null;
   readonly sink: LogSink;
+  /** By `performance.now()`. */
+  readonly startedAtMs: number;
   /** What this run has seen of its log: not there yet, begun by this run, or there. */
   seen: 'nothing' | 'begun' | 'log';
   /** Why the feed could not go on, until something is captured again. */
@@ -58,6 +60,8 @@ interface Run extends ArchivePorts {
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
+/** A refusal within this time of the start, before anything was written, ends the run. */
+const START_MS = 60_000;
 const UPKEEP_EVERY_MS = 30_000;
 /** Without a backup the log brings nothing back: it is tried again. */
 const BASE_RETRY_MS = 300_000;
@@ -77,6 +81,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
       progress,
       spool,
       sink: spool ?? vaultSink(ports.vault),
+      startedAtMs: performance.now(),
       seen: 'nothing',
       lost: null,
     },
@@ -107,18 +112,29 @@ async function captureOnce(run: Run): Promise<BackupError | null> {
       run.lost = error;
       return captureOnce(run);
     }
-    if (run.options.once || !isBackupError(error) || !error.retryable) throw error;
-    // Another archiver may have taken over; two that wait for one another would never end.
-    if (error.code === 'lease_held') throw error;
+    if (run.options.once || !isBackupError(error) || !mayPass(run, error)) throw error;
     return error;
   }
+}
+
+function mayPass({ progress, startedAtMs }: Run, { code, retryable }: BackupError): boolean {
+  // Another archiver may have taken over; two that wait for one another would never end.
+  if (code === 'lease_held') return false;
+  if (code !== 'vault_refused') return retryable;
+  // A vault that never took anything is a mistake; one that did was changed under way, as by rights or a mount.
+  return progress.status().files > 0 || performance.now() - startedAtMs > START_MS;
 }
 
 async function waitOut(run: Run, failure: BackupError, failures: number): Promise<void> {
   const { options, progress } = run;
   const pauseMs = backOffMs(failures);
-  if (progress.status().trouble !== failure.message) {
-    run.note(`${failure.message}; trying again until it works`, true, { code: failure.code });
+  // What refuses does not get well by itself: somebody has to hear of it.
+  if (progress.status().trouble !== failure.message || failure.code === 'vault_refused') {
+    const hint = failure.hint === null ? '' : ` (${failure.hint})`;
+    run.note(`${failure.message}${hint}; trying again until it works`, true, {
+      code: failure.code,
+      failures,
+    });
   }
   progress.set({ state: 'waiting', trouble: failure.message });
   try {
@@ -135,9 +151,9 @@ async function waitOut(run: Run, failure: BackupError, failures: number): Promis
 /** With `drop`: the store's disk is worth more than an unbroken log. */
 async function letGo({ store, options: { outage }, note }: Run): Promise<void> {
   if (outage.policy !== 'drop') return;
-  const state = (await store.feedState?.()) ?? null;
+  const state = await store.feedState();
   if (state === null || (state.retainedBytes ?? 0) <= outage.limitBytes) return;
-  await store.dropFeed?.();
+  await store.dropFeed();
   note('the store keeps no more changes for the log: it will have a gap', true, {
     retainedBytes: state.retainedBytes,
     limitBytes: outage.limitBytes,
@@ -151,7 +167,7 @@ async function runSession(run: Run): Promise<void> {
   const end = await findLogEnd(vault, spool);
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
-  const until = options.once ? ((await store.feedState?.())?.position ?? null) : undefined;
+  const until = options.once ? ((await store.feedState())?.position ?? null) : undefined;
   const opened = await openFeed(run, end);
   const { feed, begin } = opened;
   try {
@@ -186,7 +202,7 @@ async function requireNew({ store, vault, seen }: Run): Promise<void> {
       hint: 'is the vault mounted?',
     });
   }
-  const state = (await store.feedState?.()) ?? null;
+  const state = await store.feedState();
   if (state?.acknowledged == null) return;
   throw new BackupError(
     'would_overwrite',
@@ -210,9 +226,6 @@ interface Opened {
 
 async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
   const { store } = run;
-  if (store.openFeed === undefined) {
-    throw new BackupError('store_unsupported', `${store.address} has no change feed`);
-  }
   if (end === null) {
     const feed = await store.openFeed(NEW_LOG);
     return { feed, begin: { from: feed.from, digest: null }, baseWanted: 'the log begins' };
@@ -231,7 +244,7 @@ async function openFeed(run: Run, end: LogEnd | null): Promise<Opened> {
 /** The changes in between are lost to the log; that is written down before anything behind them. */
 async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<Opened> {
   const { store, vault, clock, progress, note } = run;
-  const feed = await store.openFeed!({ ...NEW_LOG, source: end.source });
+  const feed = await store.openFeed({ ...NEW_LOG, source: end.source });
   try {
     const gap = await markGap(vault, end, feed, lost, clock.now());
     progress.set({ gaps: progress.status().gaps + 1 });
@@ -293,7 +306,7 @@ const SCARCE = 0.25;
 
 /** What a store throws away because it keeps too much is a gap. */
 async function warnOfFullDisk({ store, progress, note }: Run): Promise<void> {
-  const state = (await store.feedState?.()) ?? null;
+  const state = await store.feedState();
   if (state?.retainedBytes == null || state.spareBytes === null) return;
   const { retainedBytes, spareBytes } = state;
   const isScarce = spareBytes < SCARCE * (retainedBytes + spareBytes);

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { KeyRing } from '../core/key-ring.ts';
+import { shortenRecipient } from '../core/recipient-text.ts';
 import { NO_TRUST_POLICY } from '../core/trust.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
 import type { Settings } from './config.ts';
@@ -45,7 +46,7 @@ const NO_RING: KeyRing = {
   canOpen: false,
   wrap: async () => [],
   unwrap: async (keys, keyId) => {
-    const names = [...new Set(keys.map(({ recipient }) => recipient))].join(', ');
+    const names = [...new Set(keys.map(({ recipient }) => shortenRecipient(recipient)))].join(', ');
     throw new BackupError('key_missing', `it is sealed for ${names}, and no identity is given`, {
       hint: 'pass --identity FILE or --passphrase-file FILE, or name them under `encryption:` in the configuration',
       facts: { keyId },
@@ -72,7 +73,7 @@ export async function loadKeys(
       trust: trustedSigners.length > 0 || requireSignature ? trust : NO_TRUST_POLICY,
     };
   }
-  const { openKeys, parseIdentitySource, parseSecretSource } = await loadKeysRoom();
+  const { openKeys, parseIdentitySource, parsePassphraseSource, parseSecretSource } = await loadKeysRoom();
   const folder = settings.file === null ? cwd : dirname(settings.file);
   const source = <Source>(flag: string | undefined, inFile: string | undefined, parse: Parse<Source>) => {
     if (flag !== undefined) return parse(flag, cwd);
@@ -83,7 +84,7 @@ export async function loadKeys(
     inConfig(settings, () => (encryption.identities ?? []).map((text) => parseIdentitySource(text, folder)));
   const sources = {
     recipients: flags.recipient ?? encryption.recipients ?? [],
-    passphrase: source(flags.passphraseFile, encryption.passphrase, parseSecretSource),
+    passphrase: source(flags.passphraseFile, encryption.passphrase, parsePassphraseSource),
     identities,
     signKey: source(flags.signKey, encryption.sign_key, parseSecretSource),
   };

@@ -2,7 +2,7 @@ import type { FeedState } from '../core/change-feed.ts';
 import { isBackupError } from '../core/errors.ts';
 import { timeFromUnixMs } from '../core/time.ts';
 import { formatPosition } from '../recovery/position.ts';
-import type { SpanFacts } from '../recovery/windows.ts';
+import { newestSpan, type SpanFacts } from '../recovery/windows.ts';
 import { withStore } from './context.ts';
 import type { Paint } from './output.ts';
 import { formatBytes, formatCount, formatDuration } from './units.ts';
@@ -29,13 +29,10 @@ export async function findLag(
   spans: readonly SpanFacts[],
   nowMs: number,
 ): Promise<LogLag | null> {
-  const last = spans.reduce<SpanFacts | null>(
-    (newest, span) => (newest === null || span.until >= newest.until ? span : newest),
-    null,
-  );
+  const last = newestSpan(spans);
   if (address === null || last === null) return null;
   try {
-    const state = await withStore(address, async (store) => (await store.feedState?.()) ?? null);
+    const state = await withStore(address, (store) => store.feedState());
     return state === null ? null : lagOf(state, last, nowMs);
   } catch (error) {
     if (!isBackupError(error)) throw error;

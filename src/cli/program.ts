@@ -111,6 +111,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
   restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
   export: async () => (await import('./commands/export.ts')).addExportCommand,
+  keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

@@ -1,6 +1,7 @@
 import type { ChangeFeed, FeedOptions, FeedState } from './change-feed.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
+import type { StoreExamination } from './examination.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
@@ -15,6 +16,12 @@ export interface EventStore {
 
   /** What is there, without reading events. Creates nothing, not even an empty database file. */
   inspect(): Promise<StoreDescription>;
+
+  /**
+   * What backups and a change log need of the store and whether it is there. Changes nothing, reads no event. Throws
+   * `not_an_event_store`.
+   */
+  examine(): Promise<StoreExamination>;
 
   /** Creates the layout's tables, indexes and triggers where they are missing. Safe to repeat. */
   initialise(): Promise<void>;
@@ -74,13 +81,13 @@ export interface EventStore {
    * Follows what is committed from now on, or from where a log in a vault ends. Prepares the store for it where that is
    * needed (PostgreSQL: publication and slot).
    */
-  openFeed?(options: FeedOptions): Promise<ChangeFeed>;
+  openFeed(options: FeedOptions): Promise<ChangeFeed>;
 
   /** Null when no feed was ever opened here, where that makes a difference to the store. */
-  feedState?(): Promise<FeedState | null>;
+  feedState(): Promise<FeedState | null>;
 
   /** The store keeps nothing for a feed any longer: what was not acknowledged is lost to it. Safe to repeat. */
-  dropFeed?(): Promise<void>;
+  dropFeed(): Promise<void>;
 
   /** Ends all connections. Safe to call twice. */
   close(): Promise<void>;

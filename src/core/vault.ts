@@ -44,6 +44,9 @@ export interface Vault {
   /** Removes what killed writers left under `prefix` and that no name shows. Returns how many pieces. */
   removeLeftovers(prefix: string): Promise<number>;
 
+  /** Bytes that this user may still write, as far as that can be told; null where nothing bounds it, or nobody knows. */
+  freeBytes(): Promise<number | null>;
+
   close(): Promise<void>;
 }
 

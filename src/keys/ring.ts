@@ -1,8 +1,8 @@
 import { BackupError } from '../core/errors.ts';
 import type { KeyRing, WrappedKey } from '../core/key-ring.ts';
+import { shortenRecipient } from '../core/recipient-text.ts';
 import { importSealKey, sealKeyId } from '../format/seal.ts';
 import type { Identity, Recipient } from './recipient.ts';
-import { shorten } from './shorten.ts';
 
 /** A ring of several recipients and identities, of any kinds. */
 export function makeKeyRing(recipients: readonly Recipient[], identities: readonly Identity[]): KeyRing {
@@ -108,6 +108,6 @@ function noneFits(identities: readonly Identity[], keys: readonly WrappedKey[], 
 }
 
 function recipientNames(keys: readonly WrappedKey[]): string {
-  const names = [...new Set(keys.map(({ recipient }) => shorten(recipient)))];
+  const names = [...new Set(keys.map(({ recipient }) => shortenRecipient(recipient)))];
   return names.length === 0 ? 'nobody' : names.join(', ');
 }

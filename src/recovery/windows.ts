@@ -15,6 +15,14 @@ export interface SpanFacts {
   readonly until: bigint;
 }
 
+/** The one that holds the latest instant; null when there is none. */
+export function newestSpan(spans: readonly SpanFacts[]): SpanFacts | null {
+  return spans.reduce<SpanFacts | null>(
+    (newest, span) => (newest === null || span.until >= newest.until ? span : newest),
+    null,
+  );
+}
+
 /** A backup that can be used, as a point in time. */
 export interface BackupPoint {
   readonly backupId: string;

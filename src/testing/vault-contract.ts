@@ -64,6 +64,7 @@ const CASES: readonly VaultCase[] = [
   ['names that try to get out are refused before anything is touched', refusesUnsafeNames],
   ['prefixes that try to get out are refused', refusesUnsafePrefixes],
   ['removing leftovers touches no object', leftoversAreNoObjects],
+  ['a vault says how much may still be written, or that nobody knows', tellsRoom],
   ['a vault can be opened again and closed twice', opensAndClosesAgain],
 ];
 
@@ -394,6 +395,11 @@ async function leftoversAreNoObjects({ vault }: VaultFixture): Promise<void> {
   assert.equal(await vault.removeLeftovers('backups/x/'), 0);
   assert.equal(await vault.removeLeftovers('no/such/place'), 0);
   assert.deepEqual(await names(vault, ''), ['backups/x/events', 'backups/y/events']);
+}
+
+async function tellsRoom({ vault }: VaultFixture): Promise<void> {
+  const bytes = await vault.freeBytes();
+  assert.ok(bytes === null || (Number.isSafeInteger(bytes) && bytes >= 0), String(bytes));
 }
 
 async function opensAndClosesAgain({ vault, reopen }: VaultFixture): Promise<void> {

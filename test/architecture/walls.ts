@@ -34,6 +34,13 @@ export const WALLS: readonly Wall[] = [
   { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
 
+  // How numbers are said to people is the command line's.
+  {
+    room: 'doctor/',
+    rooms: ['core/', 'policy/', 'format/', 'recovery/', 'cli/units.ts'],
+    packages: [],
+  },
+
   { room: 'cli/', rooms: ['*'], packages: ['*'] },
   { room: 'testing/', rooms: ['core/', 'format/'], packages: ['node:test', 'node:assert/strict'] },
   { room: 'index.ts', rooms: ['*'], packages: [] },

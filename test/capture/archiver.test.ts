@@ -93,6 +93,13 @@ async function runUntil(
   return last!;
 }
 
+async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await isSo()); tries += 1) {
+    assert.ok(tries < 500, 'it never came about');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 async function outliveFailure(failAt: number): Promise<void> {
   const store = await openStore();
   const vault = memoryVault();
@@ -162,6 +169,50 @@ describe('an archiver', () => {
     await assert.rejects(run(store, vault), (error) => isBackupError(error, 'vault_unreachable'));
   });
 
+  it('waits out a vault that begins to refuse, and says so each time', async () => {
+    const store = await openStore();
+    const inner = memoryVault();
+    await run(store, inner);
+    let refusals = 0;
+    const vault: Vault = {
+      ...inner,
+      createObject: (name) => {
+        if (refusals === 0) return inner.createObject(name);
+        refusals -= 1;
+        throw new BackupError('vault_refused', 'it is read-only on purpose', { hint: 'mount it' });
+      },
+    };
+    const notes: ArchiveNote[] = [];
+    await appendMany(store, 'steady', 2);
+    const running = runUntil(store, vault, ({ events }) => events >= 5, {
+      onNote: (note) => notes.push(note),
+    });
+    await waitFor(async () => (await archivedIds(inner)).length === 2);
+    refusals = 2;
+    await appendMany(store, 'steady', 3);
+    await running;
+    assert.deepEqual((await archivedIds(inner)).sort(), await storedIds(store));
+    const said = notes.filter(({ isGrave }) => isGrave).map(({ message }) => message);
+    assert.deepEqual(
+      said,
+      Array(2).fill('it is read-only on purpose (mount it); trying again until it works'),
+    );
+  });
+
+  it('ends when the vault refuses before anything was written: that is a mistake', async () => {
+    const store = await openStore();
+    const inner = memoryVault();
+    await run(store, inner);
+    await appendMany(store, 'steady', 1);
+    const vault: Vault = {
+      ...inner,
+      createObject: () => Promise.reject(new BackupError('vault_refused', 'on purpose')),
+    };
+    await assert.rejects(run(store, vault, { once: false }), (error) =>
+      isBackupError(error, 'vault_refused'),
+    );
+  });
+
   it('marks a gap when the store is no longer the one that the log is of, and asks for a new base', async () => {
     const vault = memoryVault();
     const first = await openStore();
@@ -213,7 +264,7 @@ describe('an archiver', () => {
     const losing: EventStore = {
       ...store,
       openFeed: async (options) => {
-        const feed = await store.openFeed!(options);
+        const feed = await store.openFeed(options);
         return {
           ...feed,
           async *read(reading) {
@@ -347,7 +398,7 @@ describe('while the vault cannot be written', () => {
     let isDropped = false;
     const keeping: EventStore = {
       ...store,
-      feedState: async () => ({ ...(await store.feedState!())!, ...kept }),
+      feedState: async () => ({ ...(await store.feedState())!, ...kept }),
       dropFeed: async () => {
         isDropped = true;
       },

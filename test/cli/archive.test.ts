@@ -144,6 +144,7 @@ describe('eventcore archive', () => {
     await append(place.store, 'one', 1);
     const ran = await runHere(['archive', '--drop-slot', '--store', place.store]);
     assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /keeps nothing for a change log\./);
   });
 
   it('refuses a store that is not there, and leaves nothing in the vault', async () => {

@@ -42,6 +42,7 @@ export function faultyVault(vault: Vault, fault: Fault): { vault: Vault; calls: 
       copyObject: (from, to) => counted(() => vault.copyObject(from, to)),
       removeObject: (name) => counted(() => vault.removeObject(name)),
       removeLeftovers: (prefix) => counted(() => vault.removeLeftovers(prefix)),
+      freeBytes: () => counted(() => vault.freeBytes()),
       close: () => vault.close(),
     },
   };

@@ -96,7 +96,7 @@ describe('any instant under load, recovered from a real server', () => {
   }
 
   async function waitUntilArchived(): Promise<void> {
-    const { position } = (await store.feedState!())!;
+    const { position } = (await store.feedState())!;
     for (;;) {
       const [timeline] = await readLogCatalog(vault);
       if (timeline!.spans.at(-1)!.to >= position) return;

@@ -101,7 +101,7 @@ describe('a store that is not only appended to', () => {
   it('is carried on behind a gap from the backup that the archiver asks for there', async () => {
     const vault = memoryVault();
     // What the store keeps for the log of another vault is not wanted any more.
-    await store.dropFeed!();
+    await store.dropFeed();
     await capture(vault);
     await backUp(store, vault);
     await append();
@@ -110,7 +110,7 @@ describe('a store that is not only appended to', () => {
     const digest = (await digestStore(store)).digest;
     await append();
     await capture(vault);
-    await store.dropFeed!();
+    await store.dropFeed();
     await append();
     const lost = await now();
     await capture(vault);
@@ -130,7 +130,7 @@ describe('a store that is not only appended to', () => {
   it('is carried on from a backup that was taken of its standby', async () => {
     const vault = memoryVault();
     // What the store keeps for the log of another vault is not wanted any more.
-    await store.dropFeed!();
+    await store.dropFeed();
     await capture(vault);
     await append();
     const standby = await startStandby(server);

@@ -198,18 +198,14 @@ function takeBase({ flags, env, cwd, log, signal }: CommandContext, reason: stri
 async function dropSlot(context: CommandContext): Promise<number> {
   const settings = await context.settings();
   await withStore(requireAddress(settings, 'store'), async (store) => {
-    const before = (await store.feedState?.()) ?? null;
-    await store.dropFeed?.();
+    const kept = (await store.feedState())?.retainedBytes ?? null;
+    await store.dropFeed();
     const { address } = store;
-    context.output.document({
-      store: address,
-      dropped: before !== null,
-      retainedBytes: before?.retainedBytes ?? 0,
-    });
+    context.output.document({ store: address, dropped: kept !== null, retainedBytes: kept ?? 0 });
     context.output.account([
-      before === null
+      kept === null
         ? `${printable(address)} keeps nothing for a change log.`
-        : `${printable(address)} keeps nothing for the change log any longer; ${formatBytes(before.retainedBytes ?? 0)} are freed. The log in the vault stays.`,
+        : `${printable(address)} keeps nothing for the change log any longer; ${formatBytes(kept)} are freed. The log in the vault stays.`,
     ]);
   });
   return 0;

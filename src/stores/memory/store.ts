@@ -10,6 +10,7 @@ import type {
   StreamHead,
   StreamSummary,
 } from '../../core/event-store.ts';
+import type { StoreExamination } from '../../core/examination.ts';
 import { assertAppends } from '../../core/new-event.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
@@ -26,6 +27,10 @@ export interface MemoryStoreOptions {
 }
 
 const VERSION_BASE = 1;
+const SOUND: StoreExamination = {
+  clockAheadMs: null,
+  ...{ backupObstacles: [], feedObstacles: [], contractBreaches: [], leftovers: [] },
+};
 const encode = (text: string): Uint8Array => Buffer.from(text);
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
@@ -47,6 +52,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
   return {
     address: 'memory:',
     inspect: async () => describe(state),
+    examine: async () => {
+      events();
+      return SOUND;
+    },
     initialise: async () => {
       state.initialised = true;
     },
@@ -90,6 +99,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       position: BigInt(events().length + 1),
       ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
     }),
+    // Nothing is kept for a feed.
+    dropFeed: async () => {},
     close: async () => {
       for (const feed of [...feeds]) await feed.close();
     },

@@ -84,7 +84,8 @@ async function openAt(
   }
 }
 
-async function openReplication(database: Database, place: FeedPlace): Promise<pg.Client> {
+/** Throws `store_refused` where the role may not follow the server's log. */
+export async function openReplication(database: Database, place: FeedPlace): Promise<pg.Client> {
   try {
     return await openConnection(database, { replication: 'database' });
   } catch (error) {

@@ -125,7 +125,10 @@ export async function prepareFeed(client: pg.Client, place: FeedPlace): Promise<
   return createSlot(client, place);
 }
 
-async function readPublication(client: pg.Client, place: FeedPlace): Promise<'missing' | 'wrong' | 'right'> {
+export async function readPublication(
+  client: pg.Client,
+  place: FeedPlace,
+): Promise<'missing' | 'wrong' | 'right'> {
   // Filters exist from PostgreSQL 15 on.
   const { rows } = await client.query<{ right: boolean }>(
     `SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT puballtables
@@ -140,21 +143,24 @@ async function readPublication(client: pg.Client, place: FeedPlace): Promise<'mi
 }
 
 async function createPublication(client: pg.Client, place: FeedPlace): Promise<void> {
-  const { name, schema, role, databaseName } = place;
-  const table = qualified(schema, EVENTS.name);
-  const create = `CREATE PUBLICATION ${name} FOR TABLE ${table}`;
+  const { name, role } = place;
   try {
     await client.query(`DROP PUBLICATION IF EXISTS ${name}`);
-    await client.query(`${create} WITH (publish = 'insert, update, delete, truncate')`);
+    await client.query(`${publicationSql(place)} WITH (publish = 'insert, update, delete, truncate')`);
   } catch (error) {
     if (sqlState(error) !== '42501') throw error;
-    throw refusal(
-      `role ${role} may not create the publication ${name}: ${(error as Error).message}`,
-      `as the owner of ${table}, with CREATE on database ${databaseName}: ${create}`,
-      'store_refused',
-      error,
-    );
+    const message = `role ${role} may not create the publication ${name}: ${(error as Error).message}`;
+    throw refusal(message, publicationHint(place), 'store_refused', error);
   }
+}
+
+function publicationSql({ name, schema }: FeedPlace): string {
+  return `CREATE PUBLICATION ${name} FOR TABLE ${qualified(schema, EVENTS.name)}`;
+}
+
+export function publicationHint(place: FeedPlace): string {
+  const owner = `as the owner of ${qualified(place.schema, EVENTS.name)}`;
+  return `${owner}, with CREATE on database ${place.databaseName}: ${publicationSql(place)}`;
 }
 
 async function createSlot(client: pg.Client, { name, role }: FeedPlace): Promise<bigint> {
@@ -221,7 +227,7 @@ interface SlotRow {
   readonly spare: string | null;
 }
 
-async function readSlot(client: pg.Client, name: string): Promise<SlotRow | null> {
+export async function readSlot(client: pg.Client, name: string): Promise<SlotRow | null> {
   const { rows } = await client.query<SlotRow>(
     `SELECT plugin, database, active, active_pid AS pid, restart_lsn::text AS restart,
             confirmed_flush_lsn::text AS confirmed, wal_status AS status, safe_wal_size::text AS spare,

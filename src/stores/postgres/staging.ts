@@ -93,19 +93,42 @@ async function createSchema(client: pg.Client, schema: string): Promise<void> {
 
 /** Drops what killed attempts on this target left, and says what that was. To be called with the target locked. */
 export async function discardLeftovers(client: pg.Client, targetSchema: string): Promise<string[]> {
+  const left = await findAttempts(client, targetSchema);
+  for (const { name } of left) await dropStaging(client, name);
+  return left.map(describeAttempt);
+}
+
+/** What `discardLeftovers` would drop; nothing while a restore is running. */
+export async function describeLeftovers(client: pg.Client, targetSchema: string): Promise<string[]> {
+  const { rows } = await client.query<{ held: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database
+      WHERE locktype = 'advisory' AND datname = current_database() AND classid = $1 AND objsubid = 2
+        AND objid = (hashtext($2)::bigint & 4294967295)::oid) AS held`,
+    [LOCK_CLASS, targetName(targetSchema)],
+  );
+  return rows[0]!.held ? [] : (await findAttempts(client, targetSchema)).map(describeAttempt);
+}
+
+interface Attempt {
+  readonly name: string;
+  readonly startedAt: string;
+}
+
+/** Those that this role may drop. */
+async function findAttempts(client: pg.Client, targetSchema: string): Promise<Attempt[]> {
   const { rows } = await client.query<{ name: string; marker: string | null }>(
     `SELECT nspname AS name, obj_description(oid, 'pg_namespace') AS marker FROM pg_namespace
       WHERE starts_with(nspname, $1) AND pg_has_role(nspowner, 'USAGE')`,
     [NAME_PREFIX],
   );
-  const discarded: string[] = [];
-  for (const { name, marker } of rows) {
+  return rows.flatMap(({ name, marker }) => {
     const attempt = parseMarker(marker);
-    if (attempt?.target !== targetName(targetSchema)) continue;
-    await dropStaging(client, name);
-    discarded.push(`schema ${name} of a restore that was started at ${attempt.startedAt} and killed`);
-  }
-  return discarded;
+    return attempt?.target === targetName(targetSchema) ? [{ name, startedAt: attempt.startedAt }] : [];
+  });
+}
+
+function describeAttempt({ name, startedAt }: Attempt): string {
+  return `schema ${name} of a restore that was started at ${startedAt} and killed`;
 }
 
 function parseMarker(text: string | null): Marker | null {

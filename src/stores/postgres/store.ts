@@ -2,6 +2,7 @@ import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { closeDatabase, inTransaction, openDatabase, withClient } from './connection.ts';
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
+import { examineStore } from './examine.ts';
 import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
 import { openMerge } from './merge.ts';
@@ -22,6 +23,7 @@ export function openPostgresStore(address: string): EventStore {
   return {
     address: shown,
     inspect: () => inspectStore(database),
+    examine: () => examineStore(database),
     initialise: () =>
       withClient(database, (client) => inTransaction(client, 'BEGIN', () => createMissing(client, schema))),
     listStreams: (options) => listStreams(database, options),

@@ -66,7 +66,7 @@ export function feedState(config: SqliteConfig, isRead: boolean): FeedState {
   return { position, acknowledged: null, retainedBytes: null, spareBytes: null, isRead };
 }
 
-function assertRowids(rowKey: '_rowid_' | 'id', { address, layout }: SqliteConfig): void {
+export function assertRowids(rowKey: '_rowid_' | 'id', { address, layout }: SqliteConfig): void {
   if (rowKey === '_rowid_') return;
   throw new BackupError('store_unsupported', `table ${layout.events.table} of ${address} has no rowids`, {
     hint: 'without them SQLite keeps no order of commits that a change log could follow; take incremental backups',

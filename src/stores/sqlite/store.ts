@@ -3,6 +3,7 @@ import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { parseSqliteAddress } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
+import { examineStore } from './examine.ts';
 import { feedState, openSqliteFeed, type SqliteFeed } from './feed.ts';
 import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
@@ -24,6 +25,7 @@ export function openSqliteStore(address: string): EventStore {
   return {
     address: config.address,
     inspect: async () => inspectStore(config),
+    examine: async () => examineStore(config),
     initialise: async () => initialiseStore(config),
     listStreams: (options) => listStreams(config, options),
     readStream: async (streamId, options) => readStream(config, streamId, options),
@@ -65,6 +67,8 @@ export function openSqliteStore(address: string): EventStore {
       return { ...feed, close };
     },
     feedState: async () => feedState(config, feeds.size > 0),
+    // The rows are the store's own: nothing is kept for a feed.
+    dropFeed: async () => {},
     close: async () => {
       for (const end of [...open]) await end();
     },

@@ -11,10 +11,10 @@ export const ENDING_CASES: readonly FeedContractCase[] = [
   ['closing ends reading', closes],
   ['closing twice is harmless, and so is closing what was never read', closesTwice],
   ['closing the store ends its feeds', endsWithStore],
+  ['a store may be told twice to keep nothing for a feed, and keeps nothing', dropsTwice],
 ];
 
 async function refusesMissing({ store }: FeedCase): Promise<void> {
-  assert.ok(store.openFeed !== undefined);
   await refuses(store.openFeed(NEW_LOG), 'not_an_event_store');
 }
 
@@ -65,4 +65,15 @@ async function endsWithStore({ store, open }: FeedCase): Promise<void> {
   const next = following.next();
   await other.close();
   assert.equal(await next, null);
+}
+
+async function dropsTwice({ store }: FeedCase): Promise<void> {
+  await store.initialise();
+  await store.dropFeed();
+  const following = await follow(store);
+  await following.stop();
+  await store.dropFeed();
+  await store.dropFeed();
+  const state = await store.feedState();
+  assert.deepEqual([state?.acknowledged ?? null, state?.retainedBytes ?? null], [null, null]);
 }

@@ -53,7 +53,6 @@ export async function follow(
   options: FeedOptions = NEW_LOG,
   read: FeedReadOptions = READ,
 ): Promise<Following> {
-  assert.ok(store.openFeed !== undefined, 'the store has no feed');
   const feed = await store.openFeed(options);
   if (options.resumeAt !== null) assert.equal(feed.from, options.resumeAt);
   const seen: Seen = { from: feed.from, batches: [], transactions: [] };

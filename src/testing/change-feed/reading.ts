@@ -232,7 +232,7 @@ async function tellsPosition({ store }: FeedCase): Promise<void> {
   const following = await follow(store);
   await store.append([{ streamId: 'a', events: numbered(3) }]);
   await following.until(3);
-  const position = (await store.feedState?.())?.position;
+  const position = (await store.feedState())?.position;
   assert.ok(position !== undefined, 'the store does not know how far its feed is');
   await store.append([{ streamId: 'b', events: numbered(1) }]);
   await following.until(4);

@@ -8,6 +8,7 @@ import { restoreInto } from './restoring.ts';
 export const LOOK_CASES: readonly ContractCase[] = [
   ['a store that is not there is missing, and stays so when it is looked at', isMissing],
   ['a store is missing, then empty, then filled, then empty again', tellsItsState],
+  ['an examined store that was just made has nothing in the way, and is as it was', examines],
   ['a store may be initialised again and keeps its events', initialisesAgain],
   ['nothing but inspect, initialise and restore works without a store', needsStore],
   ['streams are listed with their heads in the byte order of their names', listsInByteOrder],
@@ -44,6 +45,16 @@ async function tellsItsState({ store, open }: StoreCase): Promise<void> {
   assert.equal((await store.inspect()).state, 'empty');
 }
 
+async function examines({ store, open }: StoreCase): Promise<void> {
+  await store.initialise();
+  await store.append([{ streamId: 'a', events: numbered(2) }]);
+  const { clockAheadMs, ...found } = await open().examine();
+  assert.deepEqual(found, { backupObstacles: [], feedObstacles: [], contractBreaches: [], leftovers: [] });
+  // The machine of a test has one clock.
+  assert.ok(clockAheadMs === null || Math.abs(clockAheadMs) < 5000, String(clockAheadMs));
+  assert.deepEqual(await store.count(), { events: 2, streams: 1 });
+}
+
 async function initialisesAgain({ store, open }: StoreCase): Promise<void> {
   await store.initialise();
   await store.append([{ streamId: 'a', events: numbered(3) }]);
@@ -55,6 +66,7 @@ async function initialisesAgain({ store, open }: StoreCase): Promise<void> {
 async function needsStore({ store }: StoreCase): Promise<void> {
   const attempts: (() => Promise<unknown>)[] = [
     () => store.count(),
+    () => store.examine(),
     () => store.readStream('a'),
     () => collect(store.listStreams()),
     () => collect(store.readSince('2000-01-01T00:00:00Z')),

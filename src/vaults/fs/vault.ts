@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, opendir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, opendir, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BackupError } from '../../core/errors.ts';
 import { assertObjectName, assertObjectPrefix } from '../../core/object-name.ts';
@@ -57,6 +57,7 @@ export function openDirectoryVault(path: string): Vault {
       await assertRootInPlace(root());
       return removeLeftovers(root(), prefix);
     },
+    freeBytes: () => freeBytes(root()),
     close: async () => {
       opened = null;
     },
@@ -77,6 +78,16 @@ async function openRoot(path: string, create: boolean): Promise<Root> {
     return { path, device: found.dev, inode: found.ino };
   } catch (error) {
     throw toVaultError(error, `open the vault "${path}"`);
+  }
+}
+
+async function freeBytes(root: Root): Promise<number> {
+  await assertRootInPlace(root);
+  try {
+    const { bavail, bsize } = await statfs(root.path);
+    return bavail * bsize;
+  } catch (error) {
+    throw toVaultError(error, `ask how much is free in "${root.path}"`);
   }
 }
 

@@ -29,6 +29,7 @@ export function memoryVault(): Vault {
       assertObjectPrefix(prefix);
       return 0;
     },
+    freeBytes: async () => null,
     close: async () => {},
   };
 }

@@ -23,7 +23,7 @@ test('a feed of a store that was emptied is lost, and a new log of it is another
   const following = await follow(store);
   await store.clear();
   await assert.rejects(following.next(), (error) => isBackupError(error, 'feed_lost'));
-  const again = await store.openFeed!(NEW_LOG);
+  const again = await store.openFeed(NEW_LOG);
   assert.notEqual(again.source.timeline, following.feed.source.timeline);
   await again.close();
 });

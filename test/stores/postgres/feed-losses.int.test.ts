@@ -39,7 +39,7 @@ async function makeStore(on = server): Promise<{ store: EventStore; database: st
 
 /** A feed that was read once and closed: what its log says about going on. */
 async function beginLog(store: EventStore): Promise<FeedOptions> {
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   await store.append([{ streamId: 'begun', events: numbered(1) }]);
   let resumeAt = feed.from;
   for await (const batch of feed.read(QUICK)) {
@@ -79,7 +79,7 @@ class Follower {
   }
 
   private async session(store: EventStore, isEnough: () => boolean): Promise<void> {
-    const feed = await store.openFeed!(this.options);
+    const feed = await store.openFeed(this.options);
     if (this.options.resumeAt === null)
       this.options = { ...this.options, resumeAt: feed.from, source: feed.source };
     const { events, options } = this;
@@ -165,7 +165,7 @@ async function untilUp<Result>(work: () => Promise<Result>): Promise<Result> {
 
 test('a connection that is cut ends reading at once as unreachable, and the next feed begins at once', async () => {
   const { store } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const reading = feed.read({ ...QUICK, idleMs: 600_000, lingerMs: 600_000 })[Symbol.asyncIterator]();
   const next = refused(reading.next(), 'store_unreachable');
   await sleep(200);
@@ -175,17 +175,17 @@ test('a connection that is cut ends reading at once as unreachable, and the next
   assert.ok(performance.now() - cutAt < 3000);
   await refused(feed.acknowledge(feed.from), 'store_unreachable');
   await feed.close();
-  const again = await store.openFeed!({ resumeAt: feed.from, source: feed.source, lastEventId: null });
+  const again = await store.openFeed({ resumeAt: feed.from, source: feed.source, lastEventId: null });
   await again.close();
 });
 
 test('a slot that is read is held, for a feed that goes on and for one that begins anew', async () => {
   const { store } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
-  await refused(store.openFeed!(NEW_LOG), 'lease_held', /pg_stat_replication/);
+  const feed = await store.openFeed(NEW_LOG);
+  await refused(store.openFeed(NEW_LOG), 'lease_held', /pg_stat_replication/);
   const options = { resumeAt: feed.from, source: feed.source, lastEventId: null };
-  await refused(store.openFeed!(options), 'lease_held');
-  await refused(store.dropFeed!(), 'lease_held');
+  await refused(store.openFeed(options), 'lease_held');
+  await refused(store.dropFeed(), 'lease_held');
   await feed.close();
 });
 
@@ -197,10 +197,10 @@ test('a slot whose reader was cut off without a word is waited for until the ser
   try {
     await sleep(500);
     const cutOff = openStore(server.address(database).replace(`:${server.port}/`, `:${proxy.port}/`));
-    const feed = await cutOff.openFeed!(NEW_LOG);
+    const feed = await cutOff.openFeed(NEW_LOG);
     await sleep(500);
     proxy.freeze();
-    const again = await store.openFeed!({ resumeAt: feed.from, source: feed.source, lastEventId: null });
+    const again = await store.openFeed({ resumeAt: feed.from, source: feed.source, lastEventId: null });
     await again.close();
   } finally {
     proxy.close();
@@ -241,23 +241,23 @@ test('what slot and publication were dropped, or read by someone else, is named'
     `SELECT slot_name AS name FROM pg_replication_slots WHERE database = '${database}'`,
   );
   await server.exec(`ALTER PUBLICATION ${slot!.name} SET (publish = 'insert')`, database);
-  await lost(store.openFeed!(log), 'publication_changed');
+  await lost(store.openFeed(log), 'publication_changed');
   await server.exec(`DROP PUBLICATION ${slot!.name}`, database);
-  await lost(store.openFeed!(log), 'publication_changed');
+  await lost(store.openFeed(log), 'publication_changed');
   await store.append([{ streamId: 'a', events: numbered(1) }]);
   await server.exec(
     `SELECT pg_replication_slot_advance('${slot!.name}', pg_current_wal_flush_lsn())`,
     database,
   );
-  await lost(store.openFeed!(log), 'slot_ahead');
-  await store.dropFeed!();
-  await store.dropFeed!();
-  assert.equal(await store.feedState!(), null);
-  await lost(store.openFeed!(log), 'slot_missing');
-  await lost(store.openFeed!({ ...log, resumeAt: log.resumeAt! + (1n << 40n) }), 'slot_missing');
+  await lost(store.openFeed(log), 'slot_ahead');
+  await store.dropFeed();
+  await store.dropFeed();
+  assert.equal(await store.feedState(), null);
+  await lost(store.openFeed(log), 'slot_missing');
+  await lost(store.openFeed({ ...log, resumeAt: log.resumeAt! + (1n << 40n) }), 'slot_missing');
   // Begun anew, all is made again.
   const next = await beginLog(store);
-  await lost(store.openFeed!({ ...next, resumeAt: next.resumeAt! + (1n << 40n) }), 'store_rolled_back');
+  await lost(store.openFeed({ ...next, resumeAt: next.resumeAt! + (1n << 40n) }), 'store_rolled_back');
 });
 
 test('a log of another system, timeline, database or table is not gone on with', async () => {
@@ -271,16 +271,16 @@ test('a log of another system, timeline, database or table is not gone on with',
     [{ database: '1' }, 'other_database'],
   ];
   for (const [other, reason] of others) {
-    await lost(store.openFeed!({ ...log, source: { ...source, ...other } }), reason);
+    await lost(store.openFeed({ ...log, source: { ...source, ...other } }), reason);
   }
   await server.exec('DROP TABLE eventcore_events', database);
   await store.initialise();
-  await lost(store.openFeed!(log), 'other_table');
+  await lost(store.openFeed(log), 'other_table');
 });
 
 test('a table that is replaced while it is followed is noticed, after what was committed to the old one', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   await store.append([{ streamId: 'old', events: numbered(2) }]);
   await server.exec('DROP TABLE eventcore_events', database);
   await store.initialise();
@@ -298,7 +298,7 @@ test('a table that is replaced while it is followed is noticed, after what was c
 
 test('a column that the layout has not is refused and named', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   await server.exec('ALTER TABLE eventcore_events ADD COLUMN tenant text', database);
   await store.append([{ streamId: 'a', events: numbered(1) }]);
   const reading = feed.read(QUICK)[Symbol.asyncIterator]();
@@ -313,19 +313,19 @@ test('a role without the rights is told which, and with the rights that the hint
   const { store, database } = await makeStore();
   await server.exec('DROP ROLE IF EXISTS follower; CREATE ROLE follower LOGIN');
   const as = openStore(server.address(database, 'follower'));
-  await refused(as.openFeed!(NEW_LOG), 'store_refused', /ALTER ROLE "follower" REPLICATION/);
+  await refused(as.openFeed(NEW_LOG), 'store_refused', /ALTER ROLE "follower" REPLICATION/);
   await server.exec('ALTER ROLE follower REPLICATION');
-  const error = await as.openFeed!(NEW_LOG).then(
+  const error = await as.openFeed(NEW_LOG).then(
     () => assert.fail('it was not refused'),
     (thrown) => thrown as BackupError,
   );
   assert.equal(error.code, 'store_refused');
   const sql = /CREATE PUBLICATION .*$/.exec(error.hint!)![0];
   await server.exec(sql, database);
-  const feed = await as.openFeed!(NEW_LOG);
+  const feed = await as.openFeed(NEW_LOG);
   await store.append([{ streamId: 'a', events: numbered(1) }]);
   for await (const batch of feed.read(QUICK)) if (batch.events.count === 1) break;
-  assert.equal((await as.feedState!())!.isRead, true);
+  assert.equal((await as.feedState())!.isRead, true);
   await feed.close();
 });
 
@@ -335,10 +335,10 @@ test('a slot that cannot begin since a transaction stays open says how to find i
   await client.connect();
   await client.query('BEGIN; SELECT pg_current_xact_id()');
   const began = performance.now();
-  await refused(store.openFeed!(NEW_LOG), 'store_refused', /pg_stat_activity/);
+  await refused(store.openFeed(NEW_LOG), 'store_refused', /pg_stat_activity/);
   context.diagnostic(`after ${Math.round(performance.now() - began)} ms`);
   await client.end();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   await feed.close();
 });
 
@@ -358,7 +358,7 @@ test('over TLS the same events come', async (context) => {
   await server.exec('SELECT pg_reload_conf()');
   await sleep(300);
   const secure = openStore(`${server.address(database)}?sslmode=no-verify`);
-  const feed = await secure.openFeed!(NEW_LOG);
+  const feed = await secure.openFeed(NEW_LOG);
   const [row] = await server.exec(
     `SELECT ssl FROM pg_stat_ssl JOIN pg_replication_slots ON active_pid = pid WHERE database = '${database}'`,
   );
@@ -388,9 +388,9 @@ test('a slot whose log was removed since it grew too large is lost', async () =>
       );
       await small.exec('CHECKPOINT');
     }
-    const state = (await store.feedState!())!;
+    const state = (await store.feedState())!;
     assert.deepEqual([state.acknowledged, state.spareBytes], [null, 0]);
-    await lost(store.openFeed!(log), 'wal_lost');
+    await lost(store.openFeed(log), 'wal_lost');
     const again = await beginLog(store);
     assert.ok(again.resumeAt! > log.resumeAt!);
     await closeStores();
@@ -405,10 +405,10 @@ test('a standby is refused, and promoted it is another timeline', async () => {
   const standby = await startStandby(server, { settings: { max_wal_senders: '20' } });
   try {
     const there = openStore(standby.address(database));
-    await refused(there.openFeed!(log), 'store_refused', /name the primary/);
+    await refused(there.openFeed(log), 'store_refused', /name the primary/);
     await standby.exec('SELECT pg_promote(true, 20)');
-    await lost(there.openFeed!(log), 'other_timeline');
-    const feed = await there.openFeed!(NEW_LOG);
+    await lost(there.openFeed(log), 'other_timeline');
+    const feed = await there.openFeed(NEW_LOG);
     assert.deepEqual(feed.source, { ...log.source, timeline: 2 });
     await feed.close();
     await closeStores();
@@ -422,12 +422,12 @@ test('a server without logical decoding is refused with the setting', async () =
   try {
     const { store } = await makeStore(plain);
     await refused(
-      store.openFeed!(NEW_LOG),
+      store.openFeed(NEW_LOG),
       'store_refused',
       /wal_level is replica.*SET wal_level = logical.*restart/s,
     );
-    assert.equal(await store.feedState!(), null);
-    await store.dropFeed!();
+    assert.equal(await store.feedState(), null);
+    await store.dropFeed();
     await closeStores();
   } finally {
     await plain.stop();

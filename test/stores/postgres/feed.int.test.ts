@@ -107,7 +107,7 @@ const transactionsAre =
 
 test('transactions come in the order of their commits, late ones where they commit; savepoints, rollbacks and two phases as they end', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const [late, other] = [await connect(database), await connect(database)];
   await late.query(`BEGIN; ${insert('late', 1)}`);
   await other.query(insert('first', 1));
@@ -141,7 +141,7 @@ test('transactions come in the order of their commits, late ones where they comm
 
 test('updates, deletes and truncations come as removals, each in its place, and an update with its new row', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const client = await connect(database);
   const ids = ['0', '1', '2', '3'].map((digit) => `01932f3e-7c00-7a01-8b02-00000000000${digit}`);
   await client.query(
@@ -162,7 +162,7 @@ test('updates, deletes and truncations come as removals, each in its place, and 
 
 test('a huge transaction goes over many batches while memory stays flat', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const count = 300_000;
   await asOwner(
     server,
@@ -189,7 +189,7 @@ test('a huge transaction goes over many batches while memory stays flat', async 
 
 test('a reader that sleeps longer than the server waits for answers loses nothing, and the slot does not move', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const reading = feed.read({ batchBytes: 1 << 16, lingerMs: 20, idleMs: 200 })[Symbol.asyncIterator]();
   await asOwner(
     server,
@@ -209,7 +209,7 @@ test('a reader that sleeps longer than the server waits for answers loses nothin
     await sleep(6000);
   }
   assert.equal(events, 60_000);
-  assert.equal((await store.feedState!())!.acknowledged, feed.from);
+  assert.equal((await store.feedState())!.acknowledged, feed.from);
   await reading.return?.();
   await feed.close();
 });
@@ -218,26 +218,26 @@ test('the slot moves as far as was acknowledged, no further, and is free as soon
   const { store, database } = await makeStore();
   let options: FeedOptions = NEW_LOG;
   for (let i = 1; i <= 5; i += 1) {
-    const feed = await store.openFeed!(options);
+    const feed = await store.openFeed(options);
     await server.exec(insert('a', i), database);
     const { transactions, batches } = await read(feed, transactionsAre(1));
     assert.deepEqual(transactions, [[`a ${i}`]]);
     const resumeAt = batches.at(-1)!.to!;
     options = { resumeAt, source: feed.source, lastEventId: null };
     await feed.close();
-    const state = (await store.feedState!())!;
+    const state = (await store.feedState())!;
     assert.deepEqual([state.isRead, state.acknowledged], [false, resumeAt]);
     assert.ok(state.position >= resumeAt);
     assert.ok(state.retainedBytes! > 0);
   }
-  const feed = await store.openFeed!(options);
+  const feed = await store.openFeed(options);
   await assert.rejects(feed.acknowledge(feed.from + 1n), /was acknowledged/);
   await feed.close();
 });
 
 test('while nothing is written idle batches go on to where the server is, and say when that was', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   await server.exec('CREATE TABLE elsewhere AS SELECT * FROM generate_series(1, 1000)', database);
   const [{ lsn, time }] = (await server.exec(
     "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text AS lsn, (extract(epoch FROM now() - '2000-01-01Z'::timestamptz) * 1000000)::bigint::text AS time",
@@ -253,7 +253,7 @@ test('while nothing is written idle batches go on to where the server is, and sa
 
 test('an idle batch comes also where an open transaction keeps the log from the disk', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const client = await connect(database);
   await client.query(`BEGIN; ${insert('open', 1)}`);
   const { batches } = await read(feed, ({ batches: seen }) => seen.at(-1)!.horizon !== null);
@@ -265,7 +265,7 @@ test('an idle batch comes also where an open transaction keeps the log from the 
 
 test('no transaction at or above the number of a horizon commits before it, however commits overlap', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const stop = new AbortController();
   const writers = [1, 2, 3, 4, 5, 6].map(async (writer) => {
     const client = await connect(database);
@@ -292,7 +292,7 @@ test('no transaction at or above the number of a horizon commits before it, howe
 
 test('a horizon is above a transaction that has written its commit and waits for a standby', async () => {
   const { store, database } = await makeStore();
-  const feed = await store.openFeed!(NEW_LOG);
+  const feed = await store.openFeed(NEW_LOG);
   const [waiting, other] = [await connect(database), await connect(database)];
   await server.exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
   await server.exec('SELECT pg_reload_conf()');

@@ -103,9 +103,9 @@ test('a feed catches up with 500,000 events at 40,000 events a second or more', 
   await writer.end();
   await session.finishLoad();
   await session.publish();
-  const { source } = await place.store.openFeed!(NEW_LOG);
+  const { source } = await place.store.openFeed(NEW_LOG);
   const began = performance.now();
-  const feed = await place.store.openFeed!({ resumeAt: 1n, source, lastEventId: null });
+  const feed = await place.store.openFeed({ resumeAt: 1n, source, lastEventId: null });
   let events = 0;
   let bytes = 0;
   for await (const batch of feed.read({ ...READ, batchBytes: 4 << 20 })) {

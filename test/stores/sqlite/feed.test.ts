@@ -83,10 +83,10 @@ test('a log whose last event is no longer in its row is not gone on with', async
   await following.stop();
   const log = resumption(following.seen, following.feed.source, 6n);
   execute(place, DELETE_LAST);
-  await assert.rejects(place.store.openFeed!(log), (error) => isBackupError(error, 'feed_lost'));
+  await assert.rejects(place.store.openFeed(log), (error) => isBackupError(error, 'feed_lost'));
   insert(place, 'again', 1);
-  await assert.rejects(place.store.openFeed!(log), /event [0-9a-f-]{36} is gone from row 5/);
-  const fresh = await place.store.openFeed!({ ...NEW_LOG, source: log.source });
+  await assert.rejects(place.store.openFeed(log), /event [0-9a-f-]{36} is gone from row 5/);
+  const fresh = await place.store.openFeed({ ...NEW_LOG, source: log.source });
   assert.equal(fresh.source.systemIdentifier, log.source!.systemIdentifier);
   assert.ok(
     fresh.source.timeline > log.source!.timeline,
@@ -298,12 +298,12 @@ test('a store that numbers its rows otherwise has no feed', async (t) => {
   insert(far, 'last', 1, Number.MAX_SAFE_INTEGER);
   execute(far, 'UPDATE eventcore_events SET rowid = 9223372036854775807');
   const refused = (error: unknown): boolean => isBackupError(error, 'store_unsupported');
-  await assert.rejects(far.store.openFeed!(NEW_LOG), refused);
+  await assert.rejects(far.store.openFeed(NEW_LOG), refused);
 
   const without = temporaryStore(t);
   const db = without.connect();
   db.exec(`CREATE TABLE eventcore_events (event_id TEXT PRIMARY KEY, stream_id TEXT NOT NULL,
     stream_version INTEGER NOT NULL, event_type TEXT NOT NULL, event_data TEXT NOT NULL,
     metadata TEXT NOT NULL, created_at TEXT NOT NULL) WITHOUT ROWID`);
-  await assert.rejects(openSqliteStore(without.address).openFeed!(NEW_LOG), refused);
+  await assert.rejects(openSqliteStore(without.address).openFeed(NEW_LOG), refused);
 });

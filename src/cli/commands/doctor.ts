@@ -1,0 +1,217 @@
+import type { Command } from 'commander';
+import { type BackupError, isBackupError } from '../../core/errors.ts';
+import type { EventStore, StoreDescription } from '../../core/event-store.ts';
+import type { Vault } from '../../core/vault.ts';
+import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
+import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
+import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
+import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
+import {
+  checkAttempts,
+  checkProbe,
+  checkRoom,
+  VAULT_CHECKS,
+  VAULT_PROBE_CHECKS,
+} from '../../doctor/vault-checks.ts';
+import { probeVault } from '../../doctor/vault-probe.ts';
+import { type Catalog, readCatalog } from '../../format/catalog.ts';
+import { readLogCatalog } from '../../format/log-catalog.ts';
+import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
+import { redactAddress } from '../address.ts';
+import { CONFIG_NAME, type Settings } from '../config.ts';
+import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { helpEnd } from '../exit-codes.ts';
+import type { Tone } from '../output.ts';
+import { renderPairs, renderTable } from '../table.ts';
+import { plural, printable } from '../units.ts';
+import { systemClock } from '../wire.ts';
+
+export function addDoctorCommand(program: Command, start: Start): void {
+  program
+    .command('doctor')
+    .description(
+      'see whether all is well: configuration, store, rights, clocks, vault, newest backup, change log',
+    )
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]))
+    .action(() => start(examineAll));
+}
+
+const EXAMPLES = [
+  'eventcore doctor',
+  'eventcore doctor --quiet || mail -s "backups need a look" ops@example.com',
+  `eventcore doctor --json | jq '.checks[] | select(.verdict == "bad")'`,
+];
+
+/** Whatever fails is a finding; the rest is looked at all the same. */
+async function examineAll(context: CommandContext): Promise<number> {
+  const checks: Check[] = [];
+  const settings = await readSettings(context, checks);
+  const store = await lookAtStore(context, settings, checks);
+  const vault = await lookAtVault(context, settings, checks);
+  checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
+  context.progress.end();
+  const exitCode = exitCodeOf(checks);
+  const { file = null, store: storeAddress = null, vault: vaultAddress = null } = settings ?? {};
+  const shown = (address: string | null): string | null => (address === null ? null : redactAddress(address));
+  context.output.document({
+    ...{ healthy: exitCode === 0, config: file, store: shown(storeAddress), vault: shown(vaultAddress) },
+    checks,
+  });
+  report(context, checks);
+  return exitCode;
+}
+
+async function readSettings(context: CommandContext, checks: Check[]): Promise<Settings | null> {
+  try {
+    const settings = await context.settings();
+    checks.push(checkSettings(settings));
+    return settings;
+  } catch (error) {
+    checks.push(failed('configuration', known(error)));
+    return null;
+  }
+}
+
+function checkSettings({ file, store, vault }: Settings): Check {
+  const name = 'configuration';
+  const where = file ?? `no ${CONFIG_NAME} here: flags and environment name what is needed`;
+  const missing = [...(store === null ? ['store'] : []), ...(vault === null ? ['vault'] : [])];
+  if (missing.length === 0) return good(name, where);
+  const message = `no ${missing.join(' and no ')} is named`;
+  const hint = '`eventcore init` writes a configuration; or pass --store and --vault';
+  return missing.length === 2 ? bad(name, 'usage', message, hint) : warn(name, message, hint);
+}
+
+/** Fills in what was not come to. */
+function skipRest(checks: Check[], names: readonly string[], reason: string): void {
+  const made = new Set(checks.map(({ name }) => name));
+  for (const name of names) if (!made.has(name)) checks.push(skipped(name, reason));
+}
+
+/** A failure that a user can meet; anything else is a bug, and is not a finding. */
+function known(error: unknown): BackupError {
+  if (isBackupError(error)) return error;
+  throw error;
+}
+
+const UNREADABLE = 'the configuration cannot be read';
+
+async function lookAtStore(
+  context: CommandContext,
+  settings: Settings | null,
+  checks: Check[],
+): Promise<LogFacts['store']> {
+  const address = settings?.store ?? null;
+  if (address === null) {
+    skipRest(checks, STORE_CHECKS, settings === null ? UNREADABLE : 'no store is named');
+    return null;
+  }
+  beginStep(context, 'looking at the store');
+  try {
+    return await withStore(address, async (store) => {
+      const found = await inspect(store, checks);
+      if (found?.state === 'missing') return null;
+      const examination = await store.examine();
+      checks.push(...checkExamination(examination));
+      const feed = await store.feedState();
+      return { kind: found?.kind ?? null, feed, obstacles: examination.feedObstacles };
+    });
+  } catch (error) {
+    const failure = known(error);
+    const store = checks.find(({ name }) => name === 'store');
+    // A refusal that is told already is not told twice.
+    if (store?.verdict !== 'bad')
+      checks.push(failed(store === undefined ? 'store' : 'store contract', failure));
+    return null;
+  } finally {
+    skipRest(checks, STORE_CHECKS, 'the store could not be looked at');
+  }
+}
+
+/** Null where a right is missing: which one, the examination says. */
+async function inspect(store: EventStore, checks: Check[]): Promise<StoreDescription | null> {
+  try {
+    const found = await store.inspect();
+    checks.push(checkStore(found, store.address));
+    return found;
+  } catch (error) {
+    if (!isBackupError(error, 'store_refused')) throw error;
+    checks.push(failed('store', error));
+    return null;
+  }
+}
+
+async function lookAtVault(
+  context: CommandContext,
+  settings: Settings | null,
+  checks: Check[],
+): Promise<LogSurvey | null> {
+  const address = settings?.vault ?? null;
+  if (address === null) {
+    skipRest(checks, VAULT_CHECKS, settings === null ? UNREADABLE : 'no vault is named');
+    return null;
+  }
+  beginStep(context, 'looking at the vault');
+  try {
+    return await withVault(address, { create: false }, async (vault) => {
+      const catalog = await readCatalog(vault);
+      const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
+      await lookAtProbe(vault, catalog, checks);
+      checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
+      checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
+      return survey;
+    });
+  } catch (error) {
+    checks.push(failed('vault', known(error)));
+    return null;
+  } finally {
+    skipRest(checks, VAULT_CHECKS, 'the vault could not be looked at');
+  }
+}
+
+/** A vault that can only be read still says what it holds. */
+async function lookAtProbe(vault: Vault, catalog: Catalog, checks: Check[]): Promise<void> {
+  try {
+    const probe = await probeVault(vault, systemClock);
+    const full = catalog.backups.findLast(({ manifest: { kind } }) => kind === 'full');
+    checks.push(...checkProbe(probe, vault.address));
+    checks.push(checkRoom(probe.freeBytes, full?.manifest.sizeBytes ?? null));
+  } catch (error) {
+    checks.push(failed('vault', known(error)));
+    skipRest(checks, VAULT_PROBE_CHECKS, 'the vault cannot be written');
+  }
+}
+
+const TONES = { good: 'good', warn: 'warning', bad: 'bad', skipped: 'faint' } as const satisfies Record<
+  Check['verdict'],
+  Tone
+>;
+
+function report({ output }: CommandContext, checks: readonly Check[]): void {
+  const { paint } = output;
+  const rows = checks.map(({ name, verdict, message }) => [
+    paint(TONES[verdict], verdict),
+    name,
+    printable(message),
+  ]);
+  const hints = checks.filter(({ verdict, hint }) => hint !== null && verdict !== 'good');
+  const count = (wanted: Check['verdict']): number =>
+    checks.filter(({ verdict }) => verdict === wanted).length;
+  const [bads, warnings] = [count('bad'), count('warn')];
+  const lines = [
+    bads > 0
+      ? paint('bad', `${plural(bads, 'check')} of ${checks.length} failed`)
+      : warnings > 0
+        ? paint(
+            'warning',
+            `Nothing is broken; worth a look: ${plural(warnings, 'check')} of ${checks.length}`,
+          )
+        : paint('good', 'All is well'),
+    ...renderTable([{ title: '' }, { title: 'CHECK' }, { title: 'WHAT WAS FOUND' }], rows),
+    ...(hints.length === 0
+      ? []
+      : ['', ...renderPairs(hints.map(({ name, hint }) => [`${name}:`, printable(hint!)]))]),
+  ];
+  if (output.isQuiet && bads === 0) return;
+  output.answer(output.isQuiet ? lines.slice(0, 1) : lines);
+}

@@ -1,0 +1,19 @@
+/** What a store says about itself to somebody who looks after it. */
+export interface StoreExamination {
+  /** By how many milliseconds the store's clock is ahead of this machine's; null where it has none of its own. */
+  readonly clockAheadMs: number | null;
+  /** What keeps this user from reading all that a backup holds. */
+  readonly backupObstacles: readonly Obstacle[];
+  /** What keeps this user from following the commits. */
+  readonly feedObstacles: readonly Obstacle[];
+  /** What the tables lack of what keeps events as they are. */
+  readonly contractBreaches: readonly Obstacle[];
+  /** What killed restores left here, in words. */
+  readonly leftovers: readonly string[];
+}
+
+/** Something in the way, and what an administrator can do about it. */
+export interface Obstacle {
+  readonly message: string;
+  readonly hint: string | null;
+}

@@ -1,0 +1,73 @@
+import type { StoreDescription } from '../core/event-store.ts';
+import type { Obstacle, StoreExamination } from '../core/examination.ts';
+import { bad, type Check, good, skipped, warn } from './check.ts';
+
+export const STORE_CHECKS = [
+  'store',
+  'store contract',
+  'store clock',
+  'rights to back up',
+  'killed restores',
+] as const;
+
+export function checkStore({ kind, serverVersion, layout, state }: StoreDescription, address: string): Check {
+  const what = `${kind} ${serverVersion}, layout ${layout}`;
+  if (state === 'missing') {
+    const hint = 'check the address and its ?schema=; `eventcore init --create-store` makes the tables';
+    return bad(
+      'store',
+      'not_an_event_store',
+      `no event store in ${address} (${kind} ${serverVersion})`,
+      hint,
+    );
+  }
+  return good('store', `${what}, ${state === 'empty' ? 'without events' : 'holds events'}`);
+}
+
+export function checkExamination(found: StoreExamination): Check[] {
+  return [
+    checkContract(found.contractBreaches),
+    checkStoreClock(found.clockAheadMs),
+    checkRights(found.backupObstacles),
+    checkLeftovers(found.leftovers),
+  ];
+}
+
+function checkContract(breaches: readonly Obstacle[]): Check {
+  if (breaches.length === 0) return good('store contract', 'what keeps events as they are is in place');
+  return warn('store contract', ...told(breaches));
+}
+
+const CLOCK_LIMIT_MS = 2000;
+
+/** Times of backups are this machine's, those of commits the store's: `restore --at` goes by both. */
+function checkStoreClock(aheadMs: number | null): Check {
+  if (aheadMs === null) return skipped('store clock', 'the store has no clock of its own');
+  return checkClock('store clock', 'the server', aheadMs);
+}
+
+export function checkClock(name: string, whose: string, aheadMs: number): Check {
+  const distance = `${(Math.abs(aheadMs) / 1000).toFixed(1)} s`;
+  if (Math.abs(aheadMs) <= CLOCK_LIMIT_MS) return good(name, `within ${distance} of this machine's`);
+  const way = aheadMs > 0 ? 'ahead of' : 'behind';
+  return warn(name, `${whose} is ${distance} ${way} this machine`, 'let both keep time by NTP');
+}
+
+function checkRights(obstacles: readonly Obstacle[]): Check {
+  if (obstacles.length === 0) return good('rights to back up', 'all tables of a backup can be read');
+  return bad('rights to back up', 'store_refused', ...told(obstacles));
+}
+
+function checkLeftovers(leftovers: readonly string[]): Check {
+  if (leftovers.length === 0) return good('killed restores', 'none left anything in the store');
+  return warn(
+    'killed restores',
+    leftovers.join('; '),
+    'the next restore into this store removes it, or DROP SCHEMA … CASCADE does',
+  );
+}
+
+export function told(obstacles: readonly Obstacle[]): [message: string, hint: string | null] {
+  const hints = obstacles.flatMap(({ hint }) => (hint === null ? [] : [hint]));
+  return [obstacles.map(({ message }) => message).join('; '), hints.length === 0 ? null : hints.join('; ')];
+}

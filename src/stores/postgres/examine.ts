@@ -1,0 +1,153 @@
+import pg from 'pg';
+import { isBackupError } from '../../core/errors.ts';
+import type { Obstacle, StoreExamination } from '../../core/examination.ts';
+import { EVENTS, TRIGGERS } from '../layouts/eventcore-postgres.ts';
+import { findCompanions, qualified, requireEvents } from './catalog.ts';
+import { type Database, endConnection, withClient } from './connection.ts';
+import { openReplication } from './open-feed.ts';
+import { triggerSql } from './schema.ts';
+import { type FeedPlace, findPlace, publicationHint, readPublication, readSlot } from './slot.ts';
+import { describeLeftovers } from './staging.ts';
+
+export function examineStore(database: Database): Promise<StoreExamination> {
+  const { schema } = database.address;
+  return withClient(database, async (client) => {
+    const { oid } = await requireEvents(client, schema);
+    return {
+      clockAheadMs: await compareClocks(client),
+      backupObstacles: await findBackupObstacles(client, schema),
+      feedObstacles: await findFeedObstacles(database, client),
+      contractBreaches: await findBreaches(client, schema, oid),
+      leftovers: await describeLeftovers(client, schema),
+    };
+  });
+}
+
+/** Against the middle of the time that the question took. */
+async function compareClocks(client: pg.Client): Promise<number> {
+  const askedAtMs = Date.now();
+  const { rows } = await client.query<{ now: string }>(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::text AS now',
+  );
+  return Math.round(Number(rows[0]!.now) - (askedAtMs + Date.now()) / 2);
+}
+
+interface TableRights {
+  readonly oid: string;
+  readonly readable: boolean;
+  readonly hidden: boolean;
+}
+
+async function findBackupObstacles(client: pg.Client, schema: string): Promise<Obstacle[]> {
+  const events = await requireEvents(client, schema);
+  const tables = new Map([[events.oid, qualified(schema, EVENTS.name)]]);
+  for (const { oid, layout } of await findCompanions(client, schema)) {
+    tables.set(oid, qualified(schema, layout.name));
+  }
+  const { rows } = await client.query<TableRights & { usable: boolean; role: string }>(
+    `SELECT oid::text, has_table_privilege(oid, 'SELECT') AS readable, row_security_active(oid) AS hidden,
+            has_schema_privilege(relnamespace, 'USAGE') AS usable, quote_ident(current_user) AS role
+       FROM pg_class WHERE oid = ANY ($1::oid[])`,
+    [[...tables.keys()]],
+  );
+  const { usable, role } = rows[0]!;
+  const named = (matching: (rights: TableRights) => boolean): string => {
+    const oids = new Set(rows.filter(matching).map(({ oid }) => oid));
+    return [...tables].flatMap(([oid, table]) => (oids.has(oid) ? [table] : [])).join(', ');
+  };
+  const unreadable = named(({ readable }) => !readable);
+  const hidden = named((rights) => rights.hidden);
+  return [
+    ...(usable
+      ? []
+      : [
+          missingRight(
+            `may not use schema ${schema}`,
+            `USAGE ON SCHEMA ${pg.escapeIdentifier(schema)}`,
+            role,
+          ),
+        ]),
+    ...(unreadable === ''
+      ? []
+      : [missingRight(`may not read ${unreadable}`, `SELECT ON ${unreadable}`, role)]),
+    ...(hidden === ''
+      ? []
+      : [
+          {
+            message: `row-level security hides rows of ${hidden} from role ${role}`,
+            hint: `ALTER ROLE ${role} BYPASSRLS`,
+          },
+        ]),
+  ];
+}
+
+function missingRight(message: string, right: string, role: string): Obstacle {
+  return { message: `role ${role} ${message}`, hint: `GRANT ${right} TO ${role}` };
+}
+
+async function findFeedObstacles(database: Database, client: pg.Client): Promise<Obstacle[]> {
+  try {
+    const place = await findPlace(client, database.address.schema);
+    // What a role may is best told by doing it: providers have roles of their own that allow it.
+    await endConnection(database, await openReplication(database, place));
+    return [...(await findPublicationObstacles(client, place)), ...(await findSlotObstacles(client, place))];
+  } catch (error) {
+    if (!isBackupError(error, 'store_refused', 'store_unsupported')) throw error;
+    return [{ message: error.message, hint: error.hint }];
+  }
+}
+
+async function findPublicationObstacles(client: pg.Client, place: FeedPlace): Promise<Obstacle[]> {
+  if ((await readPublication(client, place)) === 'right') return [];
+  const { rows } = await client.query<{ allowed: boolean }>(
+    `SELECT pg_has_role(relowner, 'USAGE') AND has_database_privilege(current_database(), 'CREATE') AS allowed
+       FROM pg_class WHERE oid = $1::oid`,
+    [place.relation],
+  );
+  if (rows[0]!.allowed) return [];
+  const message = `role ${place.role} may not create the publication ${place.name}`;
+  return [{ message, hint: publicationHint(place) }];
+}
+
+async function findSlotObstacles(client: pg.Client, { name }: FeedPlace): Promise<Obstacle[]> {
+  if ((await readSlot(client, name)) !== null) return [];
+  const { rows } = await client.query<{ used: number; most: number }>(
+    `SELECT (SELECT count(*)::int FROM pg_replication_slots) AS used,
+            current_setting('max_replication_slots')::int AS most`,
+  );
+  const { used, most } = rows[0]!;
+  if (used < most) return [];
+  const hint =
+    'drop a slot that nobody uses (SELECT * FROM pg_replication_slots WHERE NOT active), or raise it and restart the server';
+  return [{ message: `all ${most} replication slots are in use (max_replication_slots)`, hint }];
+}
+
+/** By its triggers and its unique index, events are numbered without holes and stay as they are. */
+async function findBreaches(client: pg.Client, schema: string, oid: string): Promise<Obstacle[]> {
+  const table = qualified(schema, EVENTS.name);
+  const { rows: found } = await client.query<{ name: string; state: string }>(
+    `SELECT tgname AS name, tgenabled AS state FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal`,
+    [oid],
+  );
+  const { rows: unique } = await client.query(
+    `SELECT FROM pg_index WHERE indrelid = $1::oid AND indisunique AND indisvalid AND indpred IS NULL
+        AND (SELECT array_agg(attname::text ORDER BY attname) FROM pg_attribute
+              WHERE attrelid = indrelid AND attnum = ANY (indkey)) = '{stream_id,stream_version}'`,
+    [oid],
+  );
+  const breaches: Obstacle[] = TRIGGERS.flatMap((trigger) => {
+    const state = found.find(({ name }) => name === trigger.name)?.state;
+    if (state === 'O' || state === 'A') return [];
+    return [
+      state === undefined
+        ? { message: `${table} has no trigger ${trigger.name}`, hint: triggerSql(schema, trigger) }
+        : {
+            message: `trigger ${trigger.name} of ${table} is switched off`,
+            hint: `ALTER TABLE ${table} ENABLE TRIGGER ${trigger.name}`,
+          },
+    ];
+  });
+  if (unique.length > 0) return breaches;
+  const hint = `CREATE UNIQUE INDEX ON ${table} (stream_id, stream_version)`;
+  return [...breaches, { message: `${table} has no unique index over stream and version`, hint }];
+}

@@ -46,7 +46,8 @@ export function parsePostgresAddress(address: string): PostgresAddress {
 }
 
 function parseUrl(address: string): URL {
-  if (!URL.canParse(address)) {
+  // Without the slashes all of it is a path, and the password is not known as one.
+  if (!URL.canParse(address) || !/^[^/]*:\/\//.test(address)) {
     // The address itself may hold a password, so the message does not repeat it.
     throw new BackupError('usage', 'the PostgreSQL address cannot be read', {
       hint: 'write postgres://user@host:5432/database, and %-encode special characters in user and password',

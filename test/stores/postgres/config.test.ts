@@ -36,6 +36,8 @@ test('an address that cannot be used is refused without repeating a password', (
     ['postgres://ann:s3cret@db', 'usage'],
     ['postgres://ann:s3cret@db/', 'usage'],
     ['mysql://ann:s3cret@db/shop', 'usage'],
+    ['postgres:ann:s3cret@db/shop', 'usage'],
+    ['postgres:/ann:s3cret@db/shop', 'usage'],
     ['postgres://ann:s3cret@db/shop?schema=', 'usage'],
     [`postgres://ann:s3cret@db/shop?schema=${'x'.repeat(64)}`, 'usage'],
     ['postgres://ann:s3cret@db/shop?lock_timeout=soon', 'usage'],

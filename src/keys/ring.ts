@@ -55,8 +55,11 @@ function attempts(identities: readonly Identity[], keys: readonly WrappedKey[]):
     keys.filter(({ kind }) => kind === identity.kind).map((wrapped) => ({ identity, wrapped })),
   );
   const isNamed = ({ identity, wrapped }: Attempt): boolean => identity.name === wrapped.recipient;
-  return [...all.filter(isNamed), ...all.filter((one) => !isNamed(one))];
+  return [...all.filter(isNamed), ...all.filter((one) => !isNamed(one))].slice(0, MOST_ATTEMPTS);
 }
+
+/** Who may write into a vault may name thousands, and a passphrase takes some tenths of a second to try. */
+const MOST_ATTEMPTS = 256;
 
 /** An identity that cannot be asked now is no reason not to ask the others. */
 async function attempt(

@@ -73,7 +73,7 @@ describe('what is wrapped for age', () => {
       const begun = performance.now();
       const key = { kind: 'passphrase', recipient: 'passphrase', wrapped };
       assert.equal(await passphraseIdentity('x').unwrap(key, KEY_ID), null);
-      assert.ok(performance.now() - begun < 100, factor);
+      assert.ok(performance.now() - begun < 1000, factor);
     }
   });
 });

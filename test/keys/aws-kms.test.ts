@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
 import { isKmsKey, openKmsKey } from '../../src/keys/aws-kms.ts';
+import { openKeys, parseIdentitySource } from '../../src/keys/open.ts';
 import { makeKeyRing } from '../../src/keys/ring.ts';
 import { keyRingContract } from '../../src/testing/key-ring-contract.ts';
 import { type KmsMood, type KmsServer, startKmsServer } from '../harness/kms-server.ts';
@@ -36,6 +37,19 @@ describe('AWS KMS', () => {
     owner: () => ringOf(ARN),
     sealer: async () => makeKeyRing([await openKmsKey(ARN)], []),
     stranger: () => ringOf(OTHER),
+  });
+
+  it('opens where its ARN is among the identities, and only seals where it is a recipient alone', async () => {
+    const sources = { recipients: [ARN], passphrase: null, identities: [], signKey: null };
+    const host = await openKeys(sources, {});
+    const owner = await openKeys(
+      { ...sources, recipients: [], identities: [parseIdentitySource(ARN, '/')] },
+      {},
+    );
+    assert.deepEqual([host.ring.canOpen, owner.ring.canOpen], [false, true]);
+    const wrapped = await host.ring.wrap(KEY, ID);
+    assert.deepEqual(new Uint8Array(await owner.ring.unwrap(wrapped, ID)), KEY);
+    assert.deepEqual(kms.calls, ['Encrypt', 'Decrypt']);
   });
 
   it('holds the name of the key, so that what it wrapped does not open under another', async () => {

@@ -54,6 +54,13 @@ const NO_RING: KeyRing = {
   },
 };
 
+export interface KeyPlaces {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** False: who restores has the configuration of a host that is lost, and not its signing key. */
+  readonly signs?: boolean;
+}
+
 /**
  * The keys of a run: flags beat the configuration, recipients and identities each as a whole. All secrets are read now, before anything is
  * written. Throws `usage`, `config_invalid` or `key_refused`.
@@ -61,7 +68,7 @@ const NO_RING: KeyRing = {
 export async function loadKeys(
   settings: Settings,
   flags: KeyFlags,
-  { env, cwd }: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+  { env, cwd, signs = true }: KeyPlaces,
 ): Promise<ReadKeys> {
   const { encryption } = settings;
   const { trusted_signers: trustedSigners = [], require_signature: requireSignature = false } = encryption;
@@ -86,7 +93,7 @@ export async function loadKeys(
     recipients: flags.recipient ?? encryption.recipients ?? [],
     passphrase: source(flags.passphraseFile, encryption.passphrase, parsePassphraseSource),
     identities,
-    signKey: source(flags.signKey, encryption.sign_key, parseSecretSource),
+    signKey: signs ? source(flags.signKey, encryption.sign_key, parseSecretSource) : null,
   };
   return { ...(await openKeys(sources, env)), trust };
 }

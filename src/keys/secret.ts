@@ -109,7 +109,10 @@ function cannotRead(path: string | null, code: string): BackupError {
     });
   }
   return new BackupError('key_refused', `cannot read ${path} (${code})`, {
-    hint: code === 'ENOENT' ? 'name a file that is there' : 'check that it is a file that you may read',
+    hint:
+      code === 'ENOENT'
+        ? 'name a file that is there, or, if it is not needed here, take it out of `encryption:` in the configuration'
+        : 'check that it is a file that you may read',
   });
 }
 

@@ -127,6 +127,24 @@ describe('keys by the command', () => {
     );
   });
 
+  it('restore goes on with the configuration of a host that is lost, and without its signing key', async () => {
+    await writeFile(at('lost.yaml'), 'vault: vault\nencryption:\n  sign_key: file:lost.pem\n');
+    const words = ['--config', 'lost.yaml', '--identity', 'heir.key'];
+    const restored = await eventcore('restore', ...words, '--to', 'sqlite:lost.db');
+    assert.equal(restored.code, 0, restored.stderr);
+    const refused = await eventcore(
+      'backup',
+      'full',
+      ...words,
+      '--store',
+      'sqlite:events.db',
+      '--recipient',
+      heir,
+    );
+    assert.equal(refused.code, 8);
+    assert.match(refused.stderr, /cannot read \S+lost\.pem \(ENOENT\)\nhint: .*take it out of `encryption:`/);
+  });
+
   it('rewrap changes a passphrase for another', async () => {
     await writeFile(at('new.pass'), 'new words\n', { mode: 0o600 });
     const vault = ['--vault', at('vault')];

@@ -135,7 +135,7 @@ const ranges: FuzzTarget = {
   seeds: () =>
     texts(
       '{"from":0,"to":400}',
-      '{"from":400,"to":null,"since":"740:744:740,742"}',
+      '{"from":400,"to":null,"changes":{"since":"740:744:740,742","until":"750:752:"},"workers":1}',
       '{"tails":[["account-1",3],["o\'b",1]]}',
     ),
   reshape: (random, seed) => Buffer.from(mutateJson(random, textOf(seed), 0)),
@@ -144,10 +144,10 @@ const ranges: FuzzTarget = {
     const sql = rangeSource(range, 'events');
     if (sql.startsWith('FROM (VALUES')) return;
     const known =
-      /^FROM events( WHERE (ctid >= '\(\d+,0\)'|ctid < '\(\d+,0\)'|age\(xmin\) <= [^;]*|.*pg_snapshot.*)( AND .*)?)?\s*$/s;
+      /^FROM events( WHERE (ctid >= '\(\d+,0\)'|ctid < '\(\d+,0\)'|\(?xidsend\(xmin\) [<>]=? [^;]*|false)( AND [^;]*)?)?\s*$/s;
     demand(known.test(sql), `a range is a condition on blocks: ${sql}`);
     conditionsOf(blocksOf(range));
-    narrowRanges([range], '740:744:');
+    narrowRanges([range], { since: '740:744:', until: '750:752:' });
   },
 };
 

@@ -31,7 +31,7 @@ mkdirSync(out, { recursive: true });
 build(join(out, 'dist'));
 const manifest = readManifest();
 for (const file of manifest.files) {
-  if (file !== 'dist') cpSync(join(root, file), join(out, file));
+  if (file !== 'dist') cpSync(join(root, file), join(out, file), { recursive: true });
 }
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 for (const path of Object.values(manifest.bin)) makeExecutable(join(out, path));

@@ -83,7 +83,10 @@ export type {
 } from './core/manifest.ts';
 export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
 export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
+export type { SignatureFinding, SignatureState, TrustPolicy } from './core/trust.ts';
 export type { ObjectInfo, ObjectWriter, Vault } from './core/vault.ts';
+export type { BundleKeys } from './format/bundle-keys.ts';
+export type { WriteKeys } from './format/bundle-seal.ts';
 export {
   type Catalog,
   type CatalogEntry,
@@ -108,8 +111,12 @@ export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
 export type { HeadLine } from './format/heads.ts';
 export { readCompanions, readHeads } from './format/line-files.ts';
 export { type LogTimeline, readLogCatalog } from './format/log-catalog.ts';
+export { type OpenNeed, openChain, type ReadKeys } from './format/open-bundle.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
+export { openKeys } from './keys/load.ts';
+export type { KeySources } from './keys/open.ts';
+export type { SecretSource } from './keys/secret.ts';
 export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';
 export { type MergeReport, type MergeStreamsOptions, mergeStreams } from './recovery/merge-streams.ts';
 export { planRestore, type RestorePlan } from './recovery/plan.ts';

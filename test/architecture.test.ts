@@ -45,6 +45,16 @@ test('no module imports itself by way of others', () => {
   assert.equal(findCycle(graph)?.join(' → ') ?? null, null);
 });
 
+test('what deals with keys is loaded where something is sealed, and the client of KMS by its adapter', () => {
+  const eager = eachImport((module, edge, target) => {
+    const isKeys = target.startsWith('keys/') && target !== 'keys/load.ts' && !module.startsWith('keys/');
+    const isHeavy = target === 'age-encryption' && !module.startsWith('keys/');
+    const isLoaded = edge.kind === 'value' && (isKeys || isHeavy || target.startsWith('@aws-sdk/'));
+    return isLoaded ? [`src/${module}:${edge.line} loads ${target}`] : [];
+  });
+  assert.deepEqual(eager, []);
+});
+
 test('only the two public faces pass on what others export, name by name', () => {
   const found = eachImport((module, edge) =>
     edge.reexports && !BARRELS.includes(module)

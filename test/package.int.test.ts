@@ -31,7 +31,11 @@ after(() => rm(place, { recursive: true, force: true }));
 
 test('the package has the built sources with their types, the documents, and nothing else', () => {
   const documents = files.filter((path) => !path.startsWith('dist/'));
-  assert.deepEqual(documents.sort(), ['FORMAT.md', 'LICENSE', 'README.md', 'package.json']);
+  const rescue = ['', '-chunks', '-log', '-sealed'].map((part) => `rescue/rescue${part}.mjs`);
+  assert.deepEqual(
+    documents.sort(),
+    ['FORMAT.md', 'LICENSE', 'README.md', 'package.json', 'docs/rescue.md', ...rescue].sort(),
+  );
   const built = files.filter((path) => path.startsWith('dist/'));
   assert.ok(built.includes('dist/cli/thread-main.js'), 'threads have no file to start from');
   assert.deepEqual(

@@ -61,6 +61,8 @@ const SECRET_PARAMETERS = ['password', 'sslpassword'];
 
 /** An address without its password, to show to people. What cannot be parsed loses more rather than less. */
 export function redactAddress(address: string): string {
+  // Without the slashes nothing tells where the password is.
+  if (/^postgres(?:ql)?:(?!\/\/)/i.test(address)) return `${address.slice(0, address.indexOf(':'))}:…`;
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(address)) return address;
   if (!URL.canParse(address)) return address.replace(/^([^:]+:\/\/[^:/?#]*):.*@/s, '$1@');
   const url = new URL(address);

@@ -46,7 +46,9 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, G
 /** Bytes of `500MB` or `20 GB`; null for any other text. */
 export function parseSize(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?) ?([kKMGT]?B)$/.exec(text);
-  return match === null ? null : Math.round(Number(match[1]) * SIZE_UNITS[match[2]!.toUpperCase()]!);
+  if (match === null) return null;
+  const bytes = Math.round(Number(match[1]) * SIZE_UNITS[match[2]!.toUpperCase()]!);
+  return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
 /** A parser for an option that is a size. */

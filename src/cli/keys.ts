@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { KeyRing } from '../core/key-ring.ts';
+import { shortenRecipient } from '../core/recipient-text.ts';
 import { NO_TRUST_POLICY } from '../core/trust.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
 import type { Settings } from './config.ts';
@@ -45,13 +46,20 @@ const NO_RING: KeyRing = {
   canOpen: false,
   wrap: async () => [],
   unwrap: async (keys, keyId) => {
-    const names = [...new Set(keys.map(({ recipient }) => recipient))].join(', ');
+    const names = [...new Set(keys.map(({ recipient }) => shortenRecipient(recipient)))].join(', ');
     throw new BackupError('key_missing', `it is sealed for ${names}, and no identity is given`, {
       hint: 'pass --identity FILE or --passphrase-file FILE, or name them under `encryption:` in the configuration',
       facts: { keyId },
     });
   },
 };
+
+export interface KeyPlaces {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** False: who restores has the configuration of a host that is lost, and not its signing key. */
+  readonly signs?: boolean;
+}
 
 /**
  * The keys of a run: flags beat the configuration, recipients and identities each as a whole. All secrets are read now, before anything is
@@ -60,7 +68,7 @@ const NO_RING: KeyRing = {
 export async function loadKeys(
   settings: Settings,
   flags: KeyFlags,
-  { env, cwd }: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+  { env, cwd, signs = true }: KeyPlaces,
 ): Promise<ReadKeys> {
   const { encryption } = settings;
   const { trusted_signers: trustedSigners = [], require_signature: requireSignature = false } = encryption;
@@ -72,7 +80,7 @@ export async function loadKeys(
       trust: trustedSigners.length > 0 || requireSignature ? trust : NO_TRUST_POLICY,
     };
   }
-  const { openKeys, parseIdentitySource, parseSecretSource } = await loadKeysRoom();
+  const { openKeys, parseIdentitySource, parsePassphraseSource, parseSecretSource } = await loadKeysRoom();
   const folder = settings.file === null ? cwd : dirname(settings.file);
   const source = <Source>(flag: string | undefined, inFile: string | undefined, parse: Parse<Source>) => {
     if (flag !== undefined) return parse(flag, cwd);
@@ -83,9 +91,9 @@ export async function loadKeys(
     inConfig(settings, () => (encryption.identities ?? []).map((text) => parseIdentitySource(text, folder)));
   const sources = {
     recipients: flags.recipient ?? encryption.recipients ?? [],
-    passphrase: source(flags.passphraseFile, encryption.passphrase, parseSecretSource),
+    passphrase: source(flags.passphraseFile, encryption.passphrase, parsePassphraseSource),
     identities,
-    signKey: source(flags.signKey, encryption.sign_key, parseSecretSource),
+    signKey: signs ? source(flags.signKey, encryption.sign_key, parseSecretSource) : null,
   };
   return { ...(await openKeys(sources, env)), trust };
 }

@@ -25,7 +25,7 @@ export async function runProgram(words: readonly string[], host: Host): Promise<
   let exitCode = 0;
   const start: Start = async (work, left = 'nothing was changed') => {
     const flags = program.opts<GlobalFlags>();
-    exitCode = await runWork(work, left, makeContext(flags, host));
+    exitCode = await runWork(work, left, await makeContext(flags, host));
   };
   const program = await makeProgram(words, start, host);
   try {
@@ -53,11 +53,11 @@ async function runWork(work: Work, left: Left, context: CommandContext): Promise
   }
 }
 
-function makeContext(flags: GlobalFlags, host: Host): CommandContext {
+async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandContext> {
   const { env, cwd, stdout, stderr, signal } = host;
   const json = flags.json === true;
   const quiet = flags.quiet === true;
-  const progress = makeProgress(stderr, flags.progress && !json && !quiet, signal);
+  const progress = await makeProgress(stderr, flags.progress && !json && !quiet, signal);
   signal.addEventListener('abort', () => sayStopping(stderr), { once: true });
   return {
     ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
@@ -111,6 +111,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
   restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
   export: async () => (await import('./commands/export.ts')).addExportCommand,
+  keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };

@@ -1,4 +1,4 @@
-import cliProgress from 'cli-progress';
+import type cliProgress from 'cli-progress';
 import type { Progress } from '../core/report.ts';
 import type { Terminal } from './output.ts';
 import { formatBytes, formatCount } from './units.ts';
@@ -16,8 +16,13 @@ const WIDTH = 24;
 const UPDATES_PER_SECOND = 8;
 
 /** Once the signal has fired nothing is shown any more: the lines below belong to what is said of the end. */
-export function makeProgress(stderr: Terminal, shown: boolean, signal: AbortSignal): ProgressDisplay {
+export async function makeProgress(
+  stderr: Terminal,
+  shown: boolean,
+  signal: AbortSignal,
+): Promise<ProgressDisplay> {
   if (!shown || stderr.isTTY !== true) return { step: () => {}, update: () => {}, end: () => {} };
+  const { SingleBar } = (await import('cli-progress')).default;
   let bar: cliProgress.SingleBar | null = null;
   let name = '';
   const end = (): void => {
@@ -27,7 +32,7 @@ export function makeProgress(stderr: Terminal, shown: boolean, signal: AbortSign
   signal.addEventListener('abort', end, { once: true });
   const begin = (): cliProgress.SingleBar => {
     const startedAtMs = Date.now();
-    const created = new cliProgress.SingleBar({
+    const created = new SingleBar({
       stream: stderr,
       fps: UPDATES_PER_SECOND,
       clearOnComplete: true,

@@ -29,7 +29,14 @@ export async function loadKeysRoom() {
     import('../keys/identity-file.ts'),
     import('../keys/signer.ts'),
   ]);
-  return { ...open, ...secret, ...identityFile, ...signer };
+  return {
+    openKeys: open.openKeys,
+    parseIdentitySource: open.parseIdentitySource,
+    parsePassphraseSource: secret.parsePassphraseSource,
+    parseSecretSource: secret.parseSecretSource,
+    makeIdentityFile: identityFile.makeIdentityFile,
+    makeSigningKeyFile: signer.makeSigningKeyFile,
+  };
 }
 
 /** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */

@@ -82,10 +82,10 @@ export interface ChainLink {
 }
 
 /**
- * `transactions`: by the numbers of the transactions that the parent's view could not see. `heads`: stream by stream,
- * what lies behind the parent's last version.
+ * `transactions`: by the numbers of the transactions that the parent's view could not see. `rows`: by the numbers of rows, what
+ * lies behind the parent's last one. `heads`: stream by stream, what lies behind the parent's last version.
  */
-export type ChangeMethod = 'transactions' | 'heads';
+export type ChangeMethod = 'transactions' | 'rows' | 'heads';
 
 export interface ManifestStore {
   readonly kind: StoreKind;

@@ -1,3 +1,4 @@
+const BASE64 = 'base64:';
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -8,11 +9,12 @@ export function nameText(name: Uint8Array): string {
   try {
     return strictUtf8.decode(name);
   } catch {
-    return `base64:${btoa(String.fromCharCode(...name))}`;
+    // Not all as arguments of one call: a name can be longer than the stack.
+    let signs = '';
+    for (const byte of name) signs += String.fromCharCode(byte);
+    return `${BASE64}${btoa(signs)}`;
   }
 }
-
-const BASE64 = 'base64:';
 
 /** The name's bytes: the reverse of `nameText`. */
 export function nameBytes(text: string): Uint8Array {

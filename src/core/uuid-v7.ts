@@ -1,3 +1,4 @@
+import { timeFromUnixMs } from './time.ts';
 import { formatUuid } from './uuid-text.ts';
 
 const COUNTER_LIMIT = 0x1000;
@@ -33,4 +34,12 @@ function withTimeAndCounter(bytes: Uint8Array, unixMs: number, counter: number):
   bytes[7] = counter & 0xff;
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
   return bytes;
+}
+
+/** When such an id says that it was made, in microseconds since 2000; null when these 16 bytes are no UUID of version 7. */
+export function timeOfUuidV7(bytes: Uint8Array): bigint | null {
+  if (bytes[6]! >> 4 !== 7 || bytes[8]! >> 6 !== 2) return null;
+  let unixMs = 0;
+  for (let i = 0; i < 6; i += 1) unixMs = unixMs * 256 + bytes[i]!;
+  return timeFromUnixMs(unixMs);
 }

@@ -4,7 +4,13 @@ import { checkClock } from './store-checks.ts';
 import type { VaultProbe } from './vault-probe.ts';
 
 export const VAULT_PROBE_CHECKS = ['vault', 'vault clock', 'vault room'] as const;
-export const VAULT_CHECKS = [...VAULT_PROBE_CHECKS, 'newest backup', 'manifests', 'killed backups'] as const;
+export const VAULT_CHECKS = [
+  ...VAULT_PROBE_CHECKS,
+  'newest backup',
+  'manifests',
+  'killed backups',
+  'keys',
+] as const;
 
 export function checkProbe({ broken, clockAheadMs }: VaultProbe, address: string): Check[] {
   return [

@@ -1,5 +1,6 @@
 import type { StoreCursor } from '../core/event-store.ts';
-import type { ChunkFormat, Compression } from '../core/manifest.ts';
+import { CHUNK_FORMATS, type ChunkFormat, COMPRESSIONS, type Compression } from '../core/manifest.ts';
+import { isTooDeep } from './json-depth.ts';
 import { manifestChecksum } from './manifest-codec.ts';
 
 /**
@@ -58,13 +59,40 @@ export function decodeAttempt(bytes: Uint8Array): Attempt | null {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   try {
     const value: unknown = JSON.parse(text);
-    if (!isRecord(value)) return null;
+    if (!isRecord(value) || isTooDeep(value)) return null;
     const { checksum, ...attempt } = value;
-    if (checksum !== manifestChecksum(attempt) || text !== `${JSON.stringify(value, null, 2)}\n`) return null;
-    return attempt.attemptVersion === 1 ? (attempt as unknown as Attempt) : null;
+    if (checksum !== manifestChecksum(attempt)) return null;
+    if (!Buffer.from(`${JSON.stringify(value, null, 2)}\n`).equals(bytes)) return null;
+    return isAttempt(attempt) ? attempt : null;
   } catch {
     return null;
   }
+}
+
+function isAttempt(value: Record<string, unknown>): value is Record<string, unknown> & Attempt {
+  const { attemptVersion, number, level, cursor, reads } = value;
+  const texts = [value.backupId, value.startedAt, value.writer];
+  return (
+    attemptVersion === 1 &&
+    isCount(number) &&
+    texts.every((text) => typeof text === 'string') &&
+    CHUNK_FORMATS.includes(value.format as ChunkFormat) &&
+    COMPRESSIONS.includes(value.compression as Compression) &&
+    (level === null || isCount(level)) &&
+    isRecord(cursor) &&
+    typeof cursor.kind === 'string' &&
+    Array.isArray(reads) &&
+    reads.every(isRange)
+  );
+}
+
+function isRange(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return isCount(value.part) && isCount(value.file) && typeof value.spec === 'string';
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

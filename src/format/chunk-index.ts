@@ -49,9 +49,9 @@ export function encodeIndex(fileName: string, entries: readonly ChunkEntry[]): B
 export function decodeIndex(bytes: Uint8Array, fileName: string, fileBytes: number): ChunkEntry[] {
   const [head, ...entries] = Array.from(linesOf(bytes, fileName), (line) => parseLine(fileName, line));
   if (head === undefined || head.index !== 1) throw broken(fileName, 'its first line is no header');
-  if (head.file !== fileName) throw broken(fileName, `it is the table of ${JSON.stringify(head.file)}`);
+  if (head.file !== fileName) throw broken(fileName, `it is the table of ${shown(head.file)}`);
   if (head.chunks !== entries.length)
-    throw broken(fileName, `it has ${entries.length} chunks, not ${head.chunks}`);
+    throw broken(fileName, `it has ${entries.length} chunks, not ${shown(head.chunks)}`);
   let offset = 0;
   for (const entry of entries) {
     if (!isEntry(entry) || entry.offset !== offset)
@@ -60,6 +60,13 @@ export function decodeIndex(bytes: Uint8Array, fileName: string, fileBytes: numb
   }
   if (offset !== fileBytes) throw broken(fileName, `its chunks have ${offset} bytes, the file ${fileBytes}`);
   return entries as unknown as ChunkEntry[];
+}
+
+/** Of what may be anything, no more than a message can bear. */
+function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null
+    ? 'something else'
+    : (JSON.stringify(value) ?? 'nothing');
 }
 
 function* linesOf(bytes: Uint8Array, fileName: string): Generator<string> {

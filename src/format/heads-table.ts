@@ -71,7 +71,7 @@ function readUsualLine(line: UsualLine, at: number): number {
   for (; next < bytes.length; next += 1) {
     const byte = bytes[next]!;
     if (byte === QUOTE) break;
-    if (byte === BACKSLASH || byte >= 0x80) return NOT_USUAL;
+    if (byte === BACKSLASH || byte >= 0x80 || byte < 0x20) return NOT_USUAL;
   }
   name.length = next - name.start;
   if (isAt(bytes, name.start, BASE64)) return NOT_USUAL;
@@ -86,12 +86,22 @@ function readUsualLine(line: UsualLine, at: number): number {
       number = number * 10 + digit;
     }
     if (next === start || next - start > MAX_DIGITS) return NOT_USUAL;
+    if (bytes[start] === ZERO && next - start > 1) return NOT_USUAL;
     facts[fact] = number;
   }
   if (!isAt(bytes, next, ID_KEY)) return NOT_USUAL;
   lastId.start = next + ID_KEY.length;
   const end = lastId.start + UUID_TEXT_BYTES;
-  return isAt(bytes, end, END) ? end + END.length : NOT_USUAL;
+  return isAt(bytes, end, END) && isPlain(bytes, lastId.start, end) ? end + END.length : NOT_USUAL;
+}
+
+/** Whether these stand for themselves in JSON. */
+function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) {
+    const byte = bytes[at]!;
+    if (byte < 0x20 || byte >= 0x80 || byte === QUOTE || byte === BACKSLASH) return false;
+  }
+  return true;
 }
 
 function isAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {

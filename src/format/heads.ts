@@ -57,7 +57,23 @@ export function decodeHeads(plain: Uint8Array): HeadLine[] {
 
 function isHeadLine(line: HeadLine | null): boolean {
   if (typeof line?.streamId !== 'string' || typeof line.lastEventId !== 'string') return false;
-  return [line.events, line.firstVersion, line.lastVersion].every(Number.isSafeInteger);
+  const { events, firstVersion, lastVersion, duplicates } = line;
+  if (![events, firstVersion, lastVersion].every(Number.isSafeInteger)) return false;
+  if (duplicates !== undefined && !Number.isSafeInteger(duplicates)) return false;
+  return line.gaps === undefined || areGaps(line.gaps, firstVersion, lastVersion);
+}
+
+/** Whether these lie one behind the other, apart from one another and inside of the versions. */
+function areGaps(gaps: unknown, firstVersion: number, lastVersion: number): boolean {
+  if (!Array.isArray(gaps)) return false;
+  let behind = firstVersion;
+  for (const gap of gaps as unknown[]) {
+    if (!Array.isArray(gap) || gap.length !== 2 || !gap.every(Number.isSafeInteger)) return false;
+    const [first, last] = gap as [number, number];
+    if (first <= behind || last < first) return false;
+    behind = last + 1;
+  }
+  return gaps.length === 0 || behind <= lastVersion;
 }
 
 /** The values of a chunk of JSON Lines. Throws `damaged`. */

@@ -69,7 +69,8 @@ export function decodeKeyRecord(bytes: Uint8Array): KeyRecord {
   if (!isKeyRecord(value)) throw new BackupError('damaged', 'a key record is not one of this version');
   const { signature } = value;
   const record = signature === undefined ? fieldsOf(value) : { ...fieldsOf(value), signature };
-  if (text === encodeFields(record).toString()) return record;
+  // Bytes and not text: what is no UTF-8 became text that is.
+  if (encodeFields(record).equals(bytes)) return record;
   throw new BackupError('damaged', 'a key record does not have its checksum');
 }
 
@@ -77,10 +78,11 @@ function isKeyRecord(value: unknown): value is KeyRecord {
   if (typeof value !== 'object' || value === null) return false;
   const { keyRecordVersion, keyId, number, scope, createdAt, software, recipients, signature } =
     value as Record<string, unknown>;
-  if (keyRecordVersion !== 1 || parseKeyRecordName(`key-${keyId}-${number}.json`) === null) return false;
+  if (keyRecordVersion !== 1 || typeof number !== 'number') return false;
   if (![keyId, scope, createdAt, software].every((text) => typeof text === 'string')) return false;
+  if (parseKeyRecordName(`key-${keyId}-${number}.json`) === null) return false;
   if (!Array.isArray(recipients) || !recipients.every(isWrappedKey)) return false;
-  return typeof number === 'number' && (signature === undefined || isSignature(signature));
+  return signature === undefined || isSignature(signature);
 }
 
 function isWrappedKey(value: unknown): value is WrappedKey {

@@ -171,6 +171,6 @@ export function decodeCompanions(plain: Uint8Array): CompanionRow[] {
 }
 
 function isValues(values: unknown): boolean {
-  if (typeof values !== 'object' || values === null) return false;
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) return false;
   return Object.values(values).every((value) => value === null || typeof value === 'string');
 }

@@ -4,6 +4,7 @@ import { BackupError } from '../core/errors.ts';
 import { CHUNK_FORMATS, type ChunkFormat, COMPRESSIONS, type Compression } from '../core/manifest.ts';
 import { formatTime, parseTime } from '../core/time.ts';
 import type { ChunkEvents } from './chunk-index.ts';
+import { isTooDeep } from './json-depth.ts';
 import { parsePosition, positionText } from './log-name.ts';
 import { isSignature, type Signature } from './signature.ts';
 
@@ -173,17 +174,19 @@ export function decodeHeader(bytes: Uint8Array, digest: string): BlockHeader {
     throw new BackupError('damaged', 'the header of a block is damaged: it is no JSON', { cause });
   }
   if (typeof value !== 'object' || value === null) throw broken('it is no object');
+  if (isTooDeep(value)) throw broken('it is nested too deep');
   if (value.blockVersion !== PLAIN_VERSION && value.blockVersion !== SEALED_VERSION) {
     throw new BackupError(
       'store_unsupported',
-      `a block of the log has version ${String(value.blockVersion)}`,
+      `a block of the log has version ${JSON.stringify(value.blockVersion)}`,
       {
         hint: `this program reads versions ${PLAIN_VERSION} and ${SEALED_VERSION}; use a newer one`,
       },
     );
   }
   const header = shapeHeader(value);
-  if (header === null || headerText(header) !== text) throw broken('it is not in its written form');
+  if (header === null || !Buffer.from(headerText(header)).equals(bytes))
+    throw broken('it is not in its written form');
   const reason = contradiction(header);
   if (reason !== null) throw broken(reason);
   return header;

@@ -128,7 +128,9 @@ export function readRemovals(header: BlockHeader, plain: Uint8Array): Removal[] 
     if (isInside && removalText(removal) === line) return removal;
     throw new BackupError('damaged', 'a line of its removals is none');
   });
-  if (removals.length === partOf(header, 'removals')!.records && text.endsWith('\n')) return removals;
+  const isWhole = removals.length === partOf(header, 'removals')!.records;
+  // Bytes and not text: what is no UTF-8 became text that is.
+  if (isWhole && text.endsWith('\n') && Buffer.from(text).equals(plain)) return removals;
   throw new BackupError('damaged', `it holds ${removals.length} removals`);
 }
 

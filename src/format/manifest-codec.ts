@@ -7,6 +7,7 @@ import {
   type Manifest,
   type ManifestFile,
 } from '../core/manifest.ts';
+import { isTooDeep } from './json-depth.ts';
 import { isSignature } from './signature.ts';
 
 /** A manifest is small; anything larger is none. */
@@ -40,17 +41,19 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     throw new BackupError('damaged', 'the manifest is no JSON', { cause });
   }
   if (!isRecord(value)) throw new BackupError('damaged', 'the manifest is no JSON object');
+  if (isTooDeep(value)) throw new BackupError('damaged', 'the manifest is nested too deep');
   const { manifestChecksum: checksum, ...rest } = value;
   if (checksum !== manifestChecksum(rest)) {
     throw new BackupError('damaged', 'the manifest does not have its checksum');
   }
-  if (text !== `${JSON.stringify(value, null, 2)}\n`) {
+  // Bytes and not text: what is no UTF-8 became text that is.
+  if (!Buffer.from(`${JSON.stringify(value, null, 2)}\n`).equals(bytes)) {
     throw new BackupError('damaged', 'the manifest is not in its written form');
   }
   if (rest.formatVersion !== FORMAT_VERSION) {
     throw new BackupError(
       'store_unsupported',
-      `the backup has format version ${String(rest.formatVersion)}`,
+      `the backup has format version ${JSON.stringify(rest.formatVersion)}`,
       {
         hint: `this program reads version ${FORMAT_VERSION}; use a newer one`,
       },
@@ -88,7 +91,8 @@ const orNull =
 function requireKnownSeal({ sealed, sealing }: Record<string, unknown>): void {
   if (sealed !== true || !isRecord(sealing)) return;
   const unknown = Object.keys(sealing).find((key) => !SEALING_KEYS.includes(key));
-  const reason = unknown ?? (sealing.cipher === 'AES-256-GCM' ? null : String(sealing.cipher));
+  const reason: unknown =
+    unknown ?? (sealing.cipher === 'AES-256-GCM' ? null : (sealing.cipher ?? 'no cipher'));
   if (reason === null) return;
   throw new BackupError(
     'store_unsupported',

@@ -6,9 +6,9 @@ import {
   identityToRecipient,
 } from 'age-encryption';
 import { BackupError } from '../core/errors.ts';
+import { shortenRecipient } from '../core/recipient-text.ts';
 import { decodeWrapped } from './age-file.ts';
 import type { Identity, Recipient } from './recipient.ts';
-import { shorten } from './shorten.ts';
 
 /** Recipients of age (age-encryption.org/v1): X25519 (`age1…`) and the hybrid kind (`age1pq1…`). */
 export const AGE_KIND = 'age';
@@ -32,9 +32,13 @@ function requireSound(text: string): void {
     new Encrypter().addRecipient(text);
   } catch {
     // The library's own message may hold what was given.
-    throw new BackupError('usage', `${shorten(text)} is no recipient of age: it is mistyped or cut off`, {
-      hint: 'copy it whole from the comment in the identity file, or from `age-keygen -y FILE`',
-    });
+    throw new BackupError(
+      'usage',
+      `${shortenRecipient(text)} is no recipient of age: it is mistyped or cut off`,
+      {
+        hint: 'copy it whole from the comment in the identity file, or from `age-keygen -y FILE`',
+      },
+    );
   }
 }
 

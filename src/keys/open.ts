@@ -1,5 +1,6 @@
 import { BackupError } from '../core/errors.ts';
 import type { KeyRing, Signer } from '../core/key-ring.ts';
+import { shortenRecipient } from '../core/recipient-text.ts';
 import { ageRecipient, isAgeRecipient } from './age.ts';
 import { isKmsKey, openKmsKey } from './aws-kms.ts';
 import { parseIdentities } from './identity-file.ts';
@@ -14,7 +15,6 @@ import {
   type SecretSource,
   trimLineEnd,
 } from './secret.ts';
-import { shorten } from './shorten.ts';
 import { makeSigner } from './signer.ts';
 
 /** What somebody has of keys, by name and place. */
@@ -57,7 +57,7 @@ async function openRecipient(name: string): Promise<Recipient> {
       hint: 'name its public half, age1…; take this identity as known to others by now, and make a new one',
     });
   }
-  throw new BackupError('usage', `no recipient of a known kind: ${JSON.stringify(shorten(name))}`, {
+  throw new BackupError('usage', `no recipient of a known kind: ${JSON.stringify(shortenRecipient(name))}`, {
     hint: 'a recipient is age1… (age), age1pq1… (age, hybrid) or arn:aws:kms:… (a key of AWS KMS); a passphrase is named by a file',
   });
 }

@@ -1,8 +1,8 @@
 import { BackupError } from '../core/errors.ts';
 import type { KeyRing, WrappedKey } from '../core/key-ring.ts';
+import { shortenRecipient } from '../core/recipient-text.ts';
 import { importSealKey, sealKeyId } from '../format/seal.ts';
 import type { Identity, Recipient } from './recipient.ts';
-import { shorten } from './shorten.ts';
 
 /** A ring of several recipients and identities, of any kinds. */
 export function makeKeyRing(recipients: readonly Recipient[], identities: readonly Identity[]): KeyRing {
@@ -55,8 +55,11 @@ function attempts(identities: readonly Identity[], keys: readonly WrappedKey[]):
     keys.filter(({ kind }) => kind === identity.kind).map((wrapped) => ({ identity, wrapped })),
   );
   const isNamed = ({ identity, wrapped }: Attempt): boolean => identity.name === wrapped.recipient;
-  return [...all.filter(isNamed), ...all.filter((one) => !isNamed(one))];
+  return [...all.filter(isNamed), ...all.filter((one) => !isNamed(one))].slice(0, MOST_ATTEMPTS);
 }
+
+/** Who may write into a vault may name thousands, and a passphrase takes some tenths of a second to try. */
+const MOST_ATTEMPTS = 256;
 
 /** An identity that cannot be asked now is no reason not to ask the others. */
 async function attempt(
@@ -105,6 +108,6 @@ function noneFits(identities: readonly Identity[], keys: readonly WrappedKey[], 
 }
 
 function recipientNames(keys: readonly WrappedKey[]): string {
-  const names = [...new Set(keys.map(({ recipient }) => shorten(recipient)))];
+  const names = [...new Set(keys.map(({ recipient }) => shortenRecipient(recipient)))];
   return names.length === 0 ? 'nobody' : names.join(', ');
 }

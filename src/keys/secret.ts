@@ -9,6 +9,8 @@ export interface SecretSource {
   readonly kind: 'file' | 'env' | 'command';
   /** A path from the root, the name of a variable, or a line for the shell. */
   readonly value: string;
+  /** A word without `file:` where a passphrase is wanted: it may be the passphrase itself, and is not shown. */
+  readonly mayBeSecret?: true;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -34,6 +36,12 @@ export function parseSecretSource(text: string, folder: string): SecretSource {
     });
   }
   return { kind: kind as 'env' | 'command', value };
+}
+
+/** As `parseSecretSource`, for a passphrase: which looks like any word. */
+export function parsePassphraseSource(text: string, folder: string): SecretSource {
+  const source = parseSecretSource(text, folder);
+  return source.kind === 'file' && !text.startsWith('file:') ? { ...source, mayBeSecret: true } : source;
 }
 
 /** Somebody may put the secret where its place belongs: then it must not show in an error that names the file. */
@@ -67,8 +75,9 @@ export async function readSecret(source: SecretSource, env: Environment): Promis
   );
 }
 
-async function readSource({ kind, value }: SecretSource, env: Environment): Promise<Buffer> {
-  if (kind === 'file') return readPrivateFile(value);
+async function readSource(source: SecretSource, env: Environment): Promise<Buffer> {
+  const { kind, value } = source;
+  if (kind === 'file') return readPrivateFile(source);
   if (kind === 'command') return runSecretCommand(value, env, MAX_SECRET_BYTES);
   const text = env[value];
   if (text !== undefined) return Buffer.from(text);
@@ -77,7 +86,7 @@ async function readSource({ kind, value }: SecretSource, env: Environment): Prom
   });
 }
 
-async function readPrivateFile(path: string): Promise<Buffer> {
+async function readPrivateFile({ value: path, mayBeSecret }: SecretSource): Promise<Buffer> {
   let file: FileHandle | null = null;
   try {
     // What is read is what was looked at, whatever happens to the name meanwhile; links are followed. A pipe without a
@@ -87,14 +96,24 @@ async function readPrivateFile(path: string): Promise<Buffer> {
     return await readStart(file);
   } catch (cause) {
     if (isBackupError(cause)) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new BackupError('key_refused', `cannot read ${path} (${code})`, {
-      hint: code === 'ENOENT' ? 'name a file that is there' : 'check that it is a file that you may read',
-      cause,
-    });
+    throw cannotRead(mayBeSecret ? null : path, (cause as NodeJS.ErrnoException).code ?? 'unknown');
   } finally {
     await file?.close();
   }
+}
+
+function cannotRead(path: string | null, code: string): BackupError {
+  if (path === null) {
+    return new BackupError('key_refused', `cannot read the file that is named for a passphrase (${code})`, {
+      hint: 'name a file that holds the passphrase, as file:PATH; if the passphrase itself stands there, take it as known to others by now',
+    });
+  }
+  return new BackupError('key_refused', `cannot read ${path} (${code})`, {
+    hint:
+      code === 'ENOENT'
+        ? 'name a file that is there, or, if it is not needed here, take it out of `encryption:` in the configuration'
+        : 'check that it is a file that you may read',
+  });
 }
 
 /** Windows tells rights in another way than by these bits. */

@@ -21,11 +21,10 @@ function readPrivateKey(pem: Buffer, source: string): crypto.KeyObject {
   let key: crypto.KeyObject;
   try {
     key = crypto.createPrivateKey({ key: pem, format: 'pem' });
-  } catch (cause) {
-    const isLocked = (cause as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE';
-    throw refused(
-      `${source} ${isLocked ? 'is a private key with a passphrase' : 'is no private key in PEM'}`,
-    );
+  } catch {
+    // The library's own message may hold what was given.
+    const isLocked = pem.includes('ENCRYPTED');
+    throw refused(`${source} is ${isLocked ? 'a private key with a passphrase' : 'no private key in PEM'}`);
   }
   if (key.asymmetricKeyType === 'ed25519') return key;
   throw refused(`${source} is a key of the kind ${key.asymmetricKeyType ?? 'unknown'}, not ed25519`);

@@ -1,7 +1,9 @@
 import { BackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { parseUuid, UUID_BYTES } from '../core/uuid-text.ts';
+import { timeOfUuidV7 } from '../core/uuid-v7.ts';
 import type { Vault } from '../core/vault.ts';
+import type { BlockHeader } from '../format/log-header.ts';
 import { type LogBlock, readingOf, readLogBlocks } from '../format/log-reader.ts';
 import { type Bound, directBound, type RecoveryTarget } from './target.ts';
 import type { SpanFacts } from './windows.ts';
@@ -42,18 +44,61 @@ export async function findTarget(
   throw notInLog(target);
 }
 
+/** Clocks of those who make ids may be this far ahead of the store's before it costs a second look. */
+const CLOCKS_US = 60_000_000n;
+
+/**
+ * An id of version 7 says when it was made, and an event commits later. So blocks whose commits are clearly older are passed over at
+ * first. They are looked at after all when the event is not found, or when it may have been there before: an id comes twice
+ * only where rows were removed, or where the log has a gap.
+ */
 async function findEvent(
   vault: Vault,
   spans: readonly SpanFacts[],
   eventId: string,
   signal: AbortSignal | undefined,
 ): Promise<FoundTarget | null> {
-  const isWanted = matcher(eventId);
+  const wanted = wantedId(eventId);
+  const { madeAt } = wanted;
+  if (madeAt === null) return (await lookFor(vault, spans, wanted, signal, () => true)).found;
+  const isOld = ({ latest }: BlockHeader): boolean => latest !== null && latest < madeAt - CLOCKS_US;
+  const first = await lookFor(vault, spans, wanted, signal, (header) => !isOld(header));
+  if (first.found !== null && !first.mayBeAgain) return first.found;
+  const { found } = await lookFor(vault, spans, wanted, signal, isOld);
+  if (found === null || first.found === null) return found ?? first.found;
+  return found.bound.position < first.found.bound.position ? found : first.found;
+}
+
+interface FoundEvent extends FoundTarget {
+  readonly bound: Extract<Bound, { kind: 'before' }>;
+}
+
+interface Look {
+  readonly found: FoundEvent | null;
+  /** What was passed over may hold it too. */
+  readonly mayBeAgain: boolean;
+}
+
+async function lookFor(
+  vault: Vault,
+  spans: readonly SpanFacts[],
+  { eventId, isWanted }: WantedId,
+  signal: AbortSignal | undefined,
+  isLookedAt: (header: BlockHeader) => boolean,
+): Promise<Look> {
+  let passed = 0;
+  let mayBeAgain = false;
   for (const span of spans) {
+    if (passed > 0) mayBeAgain = true;
     for await (const block of readLogBlocks(vault, span.span.files, {
       ...readingOf(span.timeline),
       signal,
     })) {
+      if (block.header.parts.some(({ role }) => role === 'removals')) mayBeAgain = true;
+      if (!isLookedAt(block.header)) {
+        passed += 1;
+        continue;
+      }
       const row = await findRow(block, isWanted);
       if (row === null) continue;
       const table = await block.transactions();
@@ -61,10 +106,11 @@ async function findEvent(
       for (let before = table.events[0]!; before <= row; before += table.events[transaction]!)
         transaction += 1;
       const reason = `event ${eventId} is in transaction ${transaction} of block ${block.number} of ${block.file.name}`;
-      return { bound: { kind: 'before', position: table.commits[transaction]! }, span, reason };
+      const bound = { kind: 'before', position: table.commits[transaction]! } as const;
+      return { found: { bound, span, reason }, mayBeAgain };
     }
   }
-  return null;
+  return { found: null, mayBeAgain };
 }
 
 type IsWanted = (batch: EventBatch, row: number) => boolean;
@@ -75,18 +121,26 @@ async function findRow(block: LogBlock, isWanted: IsWanted): Promise<number | nu
   return null;
 }
 
+interface WantedId {
+  readonly eventId: string;
+  readonly isWanted: IsWanted;
+  /** Microseconds since 2000; null where the id does not say. */
+  readonly madeAt: bigint | null;
+}
+
 /** Ids are bytes or text, as the store has them; UUIDs are the same in either case of their letters. */
-function matcher(eventId: string): IsWanted {
+function wantedId(eventId: string): WantedId {
   const text = new TextEncoder().encode(eventId);
   const canonical = new TextEncoder().encode(eventId.toLowerCase());
   const uuid = new Uint8Array(UUID_BYTES);
   const isUuid = parseUuid(canonical, 0, canonical.length, uuid, 0);
-  return ({ bytes, id, idKind }, row) => {
+  const isWanted: IsWanted = ({ bytes, id, idKind }, row) => {
     const start = id.starts[row]!;
     if (idKind === 'uuid') return isUuid && isAt(bytes, start, uuid);
     if (id.lengths[row] !== text.length) return false;
     return isAt(bytes, start, text) || (isUuid && isAt(bytes, start, canonical));
   };
+  return { eventId, isWanted, madeAt: isUuid ? timeOfUuidV7(uuid) : null };
 }
 
 function isAt(bytes: Uint8Array, start: number, wanted: Uint8Array): boolean {

@@ -50,7 +50,8 @@ export function isInBase({ xmin, xmax, running }: Snapshot, xid: number): boolea
 export function basePoint(cursor: StoreCursor): BasePoint | string {
   if (cursor.kind === 'postgres') return postgresPoint(cursor);
   const last = cursor.kind === 'sqlite' ? cursor.maxRowid : cursor.events;
-  if (last == null || !/^\d+$/.test(String(last))) return 'its events are not numbered by rows';
+  const isNumbered = (typeof last === 'number' || typeof last === 'string') && /^\d+$/.test(String(last));
+  if (!isNumbered) return 'its events are not numbered by rows';
   return { position: BigInt(last) + 1n, snapshot: null, oldestOpen: null };
 }
 

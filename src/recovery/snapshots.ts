@@ -17,7 +17,10 @@ export function isSnapshotAhead(row: CompanionRow, restored: StreamTable): boole
     return false;
   }
   if (typeof versions !== 'object' || versions === null) return false;
-  return Object.entries(versions).some(([stream, version]) => Number(version) > headOf(restored, stream));
+  return Object.entries(versions).some(([stream, version]) => {
+    const isKnown = typeof version === 'number' || typeof version === 'string';
+    return isKnown && Number(version) > headOf(restored, stream);
+  });
 }
 
 function headOf(table: StreamTable, stream: string): number {

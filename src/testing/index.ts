@@ -14,5 +14,6 @@ export { clockContract } from './clock-contract.ts';
 export { type GeneratorOptions, generateAppends, generateBatches } from './event-generator.ts';
 export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
 export { type EventStoreContractOptions, eventStoreContract } from './event-store-contract.ts';
+export { type KeyRingFixture, keyRingContract } from './key-ring-contract.ts';
 export type { VaultFixture } from './vault/fixture.ts';
 export { type VaultContractOptions, vaultContract } from './vault-contract.ts';

@@ -58,6 +58,19 @@ describe('the word that an attempt leaves of itself', () => {
     assert.equal(decodeAttempt(bytes.subarray(0, -1)), null);
   });
 
+  // Found by the fuzzer: all of these have their checksum.
+  it('counts for nothing when it does not say what an attempt says', () => {
+    const odd: Record<string, unknown>[] = [
+      ...[{ cursor: undefined }, { cursor: null }, { cursor: {} }, { reads: 'all' }, { reads: [null] }],
+      ...[{ reads: [{ part: 0, file: -1, spec: '' }] }, { writer: 7 }, { format: 'rows' }, { level: '1' }],
+    ];
+    for (const change of odd) {
+      assert.equal(decodeAttempt(encodeAttempt(attempt(1, change))), null, JSON.stringify(change));
+    }
+    const deep = `{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    assert.equal(decodeAttempt(Buffer.from(deep)), null);
+  });
+
   it('counts for nothing when a later version wrote it', () => {
     const later = { ...attempt(1), attemptVersion: 2 } as unknown as Attempt;
     assert.equal(decodeAttempt(encodeAttempt(later)), null);

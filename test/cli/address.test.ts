@@ -80,6 +80,8 @@ describe('a password', () => {
     `postgres://host/db?password=${secret}`,
     `postgres://host/db?sslmode=x&sslpassword=${secret}`,
     `mysql://user:${secret}@host/db`,
+    `postgres:user:${secret}@host/db`,
+    `postgresql:/host/db?password=${secret}`,
   ];
   for (const address of addresses) {
     it(`is taken out of ${address.replace(secret, '•••')}`, () => {

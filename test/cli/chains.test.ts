@@ -76,9 +76,9 @@ describe('a chain of backups on the command line', () => {
       backups.map(({ chain }) => chain),
       [
         { baseId: ids[0], length: 1, totalEvents: 20, totalStreams: 5, method: null },
-        { baseId: ids[0], length: 2, totalEvents: 27, totalStreams: 5, method: 'heads' },
-        { baseId: ids[0], length: 3, totalEvents: 30, totalStreams: 5, method: 'heads' },
-        { baseId: ids[0], length: 3, totalEvents: 30, totalStreams: 5, method: 'heads' },
+        { baseId: ids[0], length: 2, totalEvents: 27, totalStreams: 5, method: 'rows' },
+        { baseId: ids[0], length: 3, totalEvents: 30, totalStreams: 5, method: 'rows' },
+        { baseId: ids[0], length: 3, totalEvents: 30, totalStreams: 5, method: 'rows' },
       ],
     );
     assert.deepEqual(
@@ -91,7 +91,7 @@ describe('a chain of backups on the command line', () => {
   it('show says what one adds to what, and lists the streams of all the chain', async () => {
     const { stdout } = await run('show', ids[2]!, '--streams');
     assert.match(stdout, /new events +3 in 3 streams/);
-    assert.match(stdout, new RegExp(`added to +${ids[1]}, found stream by stream`));
+    assert.match(stdout, new RegExp(`added to +${ids[1]}, found by row numbers`));
     assert.match(
       stdout,
       new RegExp(`chain +3 backups, from the full backup ${ids[0]} on: 30 events in 5 streams`),

@@ -59,6 +59,18 @@ describe('a configuration file', () => {
       /allowed in `backup`: format, compression, level, on_difference, target, parallel/,
     ],
     [
+      'an unknown key where it is said who can read',
+      'encryption: {recipient: age1x}',
+      /unknown key `encryption\.recipient`/,
+      /allowed in `encryption`: recipients, passphrase, identities, sign_key, trusted_signers, require_signature/,
+    ],
+    [
+      'a signer that is none',
+      'encryption: {trusted_signers: [ed25519:abc]}',
+      /`encryption\.trusted_signers\.0` is not valid: expected the name of a signer/,
+      /correct it/,
+    ],
+    [
       'a word that is none of the allowed ones',
       'backup: {format: xml}',
       /one of columns, jsonl, msgpack/,

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import {
   awaitCommand,
   digestAt,
@@ -69,6 +72,22 @@ describe('the command on PostgreSQL, with threads', () => {
     await withStoreAt(`sqlite:${folder}/here.db`, async (store) => {
       assert.equal((await store.count()).events, EVENTS);
     });
+  });
+
+  it('seals in threads, and opens in threads what the key fits', async () => {
+    const identity = await generateX25519Identity();
+    await writeFile(join(folder, 'owner.txt'), identity, { mode: 0o600 });
+    const sealed = (...words: string[]) =>
+      runCommand(folder, [...words, '--vault', 'sealed', '--parallel', '3', '--json']);
+    const recipient = await identityToRecipient(identity);
+    const ran = await sealed('backup', 'full', '--store', source, '--recipient', recipient);
+    assert.deepEqual([ran.code, ran.stderr], [0, '']);
+    const other = postgres.address(await postgres.createDatabase());
+    const shut = await sealed('restore', '--to', other);
+    assert.equal(shut.code, 8, shut.stderr);
+    const open = await sealed('restore', '--to', other, '--identity', 'owner.txt');
+    assert.deepEqual([open.code, open.stderr], [0, '']);
+    assert.equal(await digestAt(other), digest);
   });
 
   it('does not restore over the configured store', async () => {

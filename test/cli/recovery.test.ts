@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { FeedSource } from '../../src/core/change-feed.ts';
@@ -128,6 +129,22 @@ describe('recovery to a point on the command line', () => {
     assert.deepEqual(await restored('alone.db'), ids(1, 2, 3));
     assert.deepEqual(report.target, { time: document.backups[0].createdAt });
     assert.equal(report.epochRecord, undefined);
+  });
+
+  it('brings single streams back as of a point without a record: in no store does an event vanish', async () => {
+    const records = () => globSync('epochs/*', { cwd: join(folder, 'vault') }).length;
+    const before = records();
+    const stream = ['--stream', 's-1', '--at', at(3n)];
+    const { ran, document } = await json('restore', '--to', address('one.db'), ...stream);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.deepEqual(await restored('one.db'), ids(1));
+    assert.equal(document.epochRecord, undefined);
+    const all = ['--stream', 's-1', '--at', at(5n)];
+    assert.equal((await run('restore', '--to', address('one.db'), ...all, '--merge')).code, 0);
+    assert.deepEqual(await restored('one.db'), ids(1, 4));
+    assert.equal((await run('restore', '--to', address('one.db'), ...stream, '--merge')).code, 0);
+    assert.deepEqual(await restored('one.db'), ids(1, 4), 'what is behind the point stays');
+    assert.equal(records(), before);
   });
 
   it('prints the plan, and changes nothing', async () => {

@@ -26,6 +26,7 @@ describe('numbers for people', () => {
 
   it('have counts with separators, and the right plural', () => {
     assert.equal(formatCount(1_234_567), '1,234,567');
+    assert.deepEqual([0, 999.5, -1000, 123_456].map(formatCount), ['0', '1,000', '-1,000', '123,456']);
     assert.equal(formatCount(9_007_199_254_740_993n), '9,007,199,254,740,993');
     assert.deepEqual(
       [0, 1, 2].map((count) => plural(count, 'event')),

@@ -66,6 +66,26 @@ describe('sealed backups by the command', () => {
     for (const secret of Object.values(CANARY)) assert.ok(!bytes.includes(secret), secret);
   });
 
+  it('a doctor opens the newest backup with the key that fits, and says what was not tried', async () => {
+    const keysAre = async (...words: string[]) => {
+      const { checks } = await document('doctor', ...words);
+      const { verdict, code } = checks.find(({ name }: { name: string }) => name === 'keys');
+      return [verdict, code];
+    };
+    assert.deepEqual(await keysAre(...openIt()), ['good', null]);
+    assert.deepEqual(await keysAre(), ['skipped', null]);
+    assert.deepEqual(await keysAre('--identity', at('stranger.txt')), ['bad', 'key_wrong']);
+    assert.equal((await eventcore('doctor', '--identity', at('stranger.txt'))).code, 8);
+    assert.deepEqual(await keysAre('--identity', at('nowhere.txt')), ['bad', 'key_refused']);
+    await writeFile(
+      at('untrusting.yaml'),
+      `encryption:\n  trusted_signers: ["ed25519:${'A'.repeat(43)}"]\n  require_signature: true\n`,
+    );
+    const untrusting = await runHere(['doctor', '--vault', at('vault'), '--config', at('untrusting.yaml')]);
+    assert.equal(untrusting.code, 8);
+    assert.match(untrusting.stdout, /bad {2,}keys {2,}backup \S+ is not to be trusted: it is signed by/);
+  });
+
   it('the host checks digests and signatures, and says that it saw no contents', async () => {
     const ran = await eventcore('verify');
     assert.equal(ran.code, 0, ran.stderr);

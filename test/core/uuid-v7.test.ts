@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { uuidV7Source } from '../../src/core/uuid-v7.ts';
+import { timeFromUnixMs } from '../../src/core/time.ts';
+import { timeOfUuidV7, uuidV7Source } from '../../src/core/uuid-v7.ts';
 
 const AT = 0x0190_0000_0001;
 
@@ -34,4 +35,11 @@ test('the random bits of two ids differ, and the given bytes stay as they were',
   assert.ok(given.every((byte) => byte === 0xff));
   const random = uuidV7Source(() => AT, randomBytes);
   assert.notEqual(random().slice(19), random().slice(19));
+});
+
+test('an id says when it was made, and other UUIDs do not', () => {
+  const bytes = (id: string): Uint8Array => Buffer.from(id.replaceAll('-', ''), 'hex');
+  assert.equal(timeOfUuidV7(bytes(uuidV7Source(() => AT, randomBytes)())), timeFromUnixMs(AT));
+  assert.equal(timeOfUuidV7(bytes('01900000-0001-4000-8000-000000000000')), null);
+  assert.equal(timeOfUuidV7(bytes('01900000-0001-7000-0000-000000000000')), null);
 });

@@ -122,6 +122,75 @@ describe('heads that are read back into a table', () => {
   });
 });
 
+describe('a line of heads that is hostile', () => {
+  const line = (more: object): string => {
+    const facts = { events: 2, firstVersion: 1, lastVersion: 9, lastEventId: 'x', ...more };
+    return `${JSON.stringify({ streamId: 'a', ...facts })}\n`;
+  };
+
+  // Found by the fuzzer.
+  it('is refused when its gaps are none, or do not lie inside of its versions', async () => {
+    const wrong: unknown[] = [
+      null,
+      5,
+      [null],
+      [1.5],
+      [[2]],
+      [[3, 2]],
+      [[1, 2]],
+      [[2, 9]],
+      [
+        [4, 5],
+        [2, 2],
+      ],
+    ];
+    for (const gaps of wrong)
+      await refuses(
+        Promise.resolve().then(() => readBack(line({ gaps }))),
+        'damaged',
+      );
+    await refuses(
+      Promise.resolve().then(() => readBack(line({ duplicates: 'many' }))),
+      'damaged',
+    );
+    readBack(
+      line({
+        gaps: [
+          [2, 3],
+          [5, 8],
+        ],
+      }),
+    );
+  });
+
+  it('is refused by the quick reader just as by the other', async () => {
+    const usual = `{"streamId":"a","events":1,"firstVersion":1,"lastVersion":1,"lastEventId":"${'0'.repeat(36)}"}\n`;
+    readBack(usual);
+    for (const [from, to] of [
+      ['"events":1', '"events":01'],
+      ['"a"', '"\u0001"'],
+      ['"000', '"\u0001\u0001\u0001'],
+      ['"000', '"é0'],
+    ] as const) {
+      const changed = usual.replace(from, to);
+      const isLine = (() => {
+        try {
+          JSON.parse(changed);
+          return true;
+        } catch {
+          return false;
+        }
+      })();
+      if (isLine) readBack(changed);
+      else
+        await refuses(
+          Promise.resolve().then(() => readBack(changed)),
+          'damaged',
+        );
+    }
+  });
+});
+
 const streamOf = (line: string): string => (line === '' ? '' : JSON.parse(line).streamId);
 
 describe('single streams of a table', () => {

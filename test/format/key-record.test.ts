@@ -86,3 +86,11 @@ test('a key that is not the one that is named is refused, and so is one of anoth
   await assert.rejects(unwrapKey(records, { keyId, scope: 'elsewhere' }, openRing()), /is missing/);
   await assert.rejects(unwrapKey(undefined, { keyId, scope: about.scope }, openRing()), /is missing/);
 });
+
+test('a record of anything that makes no text is refused', () => {
+  const odd = JSON.parse('{"toString":1,"valueOf":1}') as never;
+  for (const change of [{ keyId: odd }, { number: odd }]) {
+    const record = { keyId: sealKeyId(makeSealKey()), number: 1, recipients: [], ...about, ...change };
+    assert.throws(() => decodeKeyRecord(encodeKeyRecord(record, null)), isDamaged);
+  }
+});

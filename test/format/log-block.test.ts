@@ -10,6 +10,7 @@ import { type LogFile, readLogCatalog } from '../../src/format/log-catalog.ts';
 import { decodeGap, encodeGap } from '../../src/format/log-gap.ts';
 import { decodeHeader, encodeHeader } from '../../src/format/log-header.ts';
 import { logFolder } from '../../src/format/log-name.ts';
+import { readRemovals } from '../../src/format/log-parts.ts';
 import { readLogBlocks } from '../../src/format/log-reader.ts';
 import { decodeTransactions, encodeTransactions } from '../../src/format/log-transactions.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
@@ -242,6 +243,31 @@ test('a header that is not in its written form is refused even with the right di
   ] as const) {
     assert.throws(() => read(text.replace('"blockVersion":1', `"blockVersion":${version}`)), { code });
   }
+});
+
+test('a header that is nested too deep to be written again is refused', async () => {
+  const [block] = await encodeBlocks([changes([{ commit: 5n }])]);
+  const text = Buffer.from(encodeHeader(block!.header).bytes).subarray(40).toString();
+  for (const depth of [40, 20_000]) {
+    const deep = text.replace('"horizon":null', `"horizon":${'['.repeat(depth)}${']'.repeat(depth)}`);
+    const digest = crypto.hash('sha256', deep, 'hex');
+    assert.throws(() => decodeHeader(Buffer.from(deep), digest), { code: 'damaged', message: /deep/ });
+  }
+  const odd = text.replace('"blockVersion":1', '"blockVersion":{"toString":1,"valueOf":1}');
+  const digest = crypto.hash('sha256', odd, 'hex');
+  assert.throws(() => decodeHeader(Buffer.from(odd), digest), { code: 'store_unsupported' });
+});
+
+test('removals with bytes that are no UTF-8 are refused', async () => {
+  const given = [{ afterEvents: 0, transaction: 0, kind: 'delete', eventId: '\ufffd' } as const];
+  const [block] = await encodeBlocks([changes([{ commit: 5n }], { removals: given })], {
+    compression: 'none',
+  });
+  const plain = Buffer.from(block!.parts.at(-1)!);
+  assert.deepEqual(readRemovals(block!.header, plain), given);
+  const at = plain.indexOf('\ufffd');
+  const changed = Buffer.concat([plain.subarray(0, at), Buffer.of(0xff), plain.subarray(at + 3)]);
+  assert.throws(() => readRemovals(block!.header, changed), { code: 'damaged' });
 });
 
 test('a batch that could not be read again is not written', async () => {

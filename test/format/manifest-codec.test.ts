@@ -42,6 +42,41 @@ describe('a manifest', () => {
     }
   });
 
+  // Each found by the fuzzer.
+  it('is refused as damaged when it is nested deeper than a program that writes JSON can bear', () => {
+    for (const depth of [40, 4000, 20_000]) {
+      const text = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+      assert.throws(
+        () => decodeManifest(Buffer.from(text)),
+        (error) => isBackupError(error, 'damaged'),
+        `${depth} levels`,
+      );
+    }
+  });
+
+  it('is refused when its version, or its cipher, is something that makes no text', () => {
+    const odd = JSON.parse('{"toString":1,"valueOf":1}') as never;
+    for (const changes of [
+      { formatVersion: odd },
+      { sealed: true, sealing: { cipher: odd, keyId: 'a'.repeat(32), memoryKeyId: null } },
+    ]) {
+      assert.throws(
+        () => decodeManifest(encodeManifest({ ...manifest, ...changes })),
+        (error) => isBackupError(error, 'store_unsupported'),
+      );
+    }
+  });
+
+  it('is refused as damaged when bytes that are no UTF-8 stand for the sign that such bytes are read as', () => {
+    const bytes = encodeManifest({ ...manifest, software: 'x\ufffdx' });
+    const at = bytes.indexOf('\ufffd');
+    const changed = Buffer.concat([bytes.subarray(0, at), Buffer.of(0xff), bytes.subarray(at + 3)]);
+    assert.throws(
+      () => decodeManifest(changed),
+      (error) => isBackupError(error, 'damaged'),
+    );
+  });
+
   it('is refused with a hint when a newer program wrote it', () => {
     const newer = encodeManifest({ ...manifest, formatVersion: 2 } as unknown as Manifest);
     assert.throws(

@@ -78,7 +78,7 @@ describe('a backup whose digests fit, but that is not what it says', () => {
 });
 
 describe('lines of companions', () => {
-  for (const values of ['null', '[1]', '{"name":{}}', '7']) {
+  for (const values of ['null', '[1]', '[]', '["a"]', '{"name":{}}', '7']) {
     it(`are damaged when their values are ${values}`, () => {
       const line = Buffer.from(`{"table":"t","role":"checkpoints","values":${values}}\n`);
       assert.throws(

@@ -79,6 +79,8 @@ describe('whether a base holds a transaction', () => {
       assert.equal(typeof basePoint(cursor), 'string');
     }
     assert.equal(typeof basePoint({ kind: 'sqlite', maxRowid: null }), 'string');
+    const odd = JSON.parse('{"toString":1,"valueOf":1}') as never;
+    assert.equal(typeof basePoint({ kind: 'sqlite', maxRowid: odd }), 'string');
     assert.deepEqual(basePoint({ kind: 'sqlite', maxRowid: '7' }), {
       position: 8n,
       snapshot: null,

@@ -4,6 +4,7 @@ import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
 import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
+import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
 import {
@@ -16,24 +17,25 @@ import {
 import { probeVault } from '../../doctor/vault-probe.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
+import type { ReadKeys } from '../../format/open-bundle.ts';
 import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { redactAddress } from '../address.ts';
 import { CONFIG_NAME, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import type { Tone } from '../output.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
 export function addDoctorCommand(program: Command, start: Start): void {
-  program
-    .command('doctor')
+  addIdentityOptions(program.command('doctor'))
     .description(
-      'see whether all is well: configuration, store, rights, clocks, vault, newest backup, change log',
+      'see whether all is well: configuration, store, rights, clocks, vault, backups, keys, change log',
     )
     .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]))
-    .action(() => start(examineAll));
+    .action((flags: KeyFlags) => start((context) => examineAll(context, flags)));
 }
 
 const EXAMPLES = [
@@ -43,11 +45,12 @@ const EXAMPLES = [
 ];
 
 /** Whatever fails is a finding; the rest is looked at all the same. */
-async function examineAll(context: CommandContext): Promise<number> {
+async function examineAll(context: CommandContext, flags: KeyFlags): Promise<number> {
   const checks: Check[] = [];
   const settings = await readSettings(context, checks);
   const store = await lookAtStore(context, settings, checks);
-  const vault = await lookAtVault(context, settings, checks);
+  const load = () => loadKeys(settings!, flags, context);
+  const vault = await lookAtVault(context, settings, load, checks);
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
   const exitCode = exitCodeOf(checks);
@@ -144,6 +147,7 @@ async function inspect(store: EventStore, checks: Check[]): Promise<StoreDescrip
 async function lookAtVault(
   context: CommandContext,
   settings: Settings | null,
+  load: () => Promise<ReadKeys>,
   checks: Check[],
 ): Promise<LogSurvey | null> {
   const address = settings?.vault ?? null;
@@ -159,6 +163,7 @@ async function lookAtVault(
       await lookAtProbe(vault, catalog, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
+      checks.push(await lookAtKeys(vault, catalog, load));
       return survey;
     });
   } catch (error) {
@@ -166,6 +171,14 @@ async function lookAtVault(
     return null;
   } finally {
     skipRest(checks, VAULT_CHECKS, 'the vault could not be looked at');
+  }
+}
+
+async function lookAtKeys(vault: Vault, catalog: Catalog, load: () => Promise<ReadKeys>): Promise<Check> {
+  try {
+    return await checkKeys(vault, catalog, await load());
+  } catch (error) {
+    return failed('keys', known(error));
   }
 }
 

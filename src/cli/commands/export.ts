@@ -112,7 +112,7 @@ function chooseSource(context: CommandContext, wanted: string | undefined, keyFl
   }
   return async (sink, done) => {
     const settings = await context.settings();
-    const keys = await loadKeys(settings, keyFlags, context);
+    const keys = await loadKeys(settings, keyFlags, { ...context, signs: false });
     return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
       const catalog = await readCatalog(vault);
       const chain = requireChain(catalog, findBackup(catalog, wanted));

@@ -1,19 +1,24 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { StoreDescription } from '../../core/event-store.ts';
+import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import { readCatalog } from '../../format/catalog.ts';
 import { redactAddress, resolveStoreAddress, resolveVaultAddress } from '../address.ts';
 import { configPath } from '../config.ts';
-import { configTemplate } from '../config-template.ts';
+import { configTemplate, type TemplateKeys } from '../config-template.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { IDENTITY_FILE, refuseExisting, SIGN_KEY_FILE, writePrivateFile } from '../key-files.ts';
 import { renderPairs } from '../table.ts';
 import { plural, printable } from '../units.ts';
+import { loadKeysRoom, systemClock } from '../wire.ts';
 
 interface InitFlags {
   readonly force?: true;
+  readonly keys?: true;
   readonly createStore?: true;
 }
 
@@ -25,6 +30,7 @@ export function addInitCommand(program: Command, start: Start): void {
     .command('init')
     .description('write a commented configuration, then check the store and the vault')
     .option('--create-store', 'create the tables of an event store where there are none')
+    .option('--keys', 'make an identity and a key that signs, beside the configuration, and name them in it')
     .option('--force', 'overwrite the configuration that is there')
     .addHelpText(
       'after',
@@ -33,6 +39,7 @@ export function addInitCommand(program: Command, start: Start): void {
           'eventcore init',
           'eventcore init --store postgres://backup@db.example/shop --vault file:/mnt/backups',
           'eventcore init --store sqlite:./events.db --create-store',
+          'eventcore init --keys                # backups are sealed and signed from the first one on',
         ],
         [0, 2, 5, 6, 9],
       ),
@@ -45,22 +52,51 @@ async function init(context: CommandContext, flags: InitFlags): Promise<number> 
   const { path } = configPath({ flags: context.flags, env, cwd });
   const store = context.flags.store ?? (env.EVENTCORE_STORE || DEFAULT_STORE);
   const vault = context.flags.vault ?? (env.EVENTCORE_VAULT || DEFAULT_VAULT);
-  const text = configTemplate(...addressesForFile(store, vault, { cwd, folder: dirname(path) }));
-  await writeConfig(path, text, flags.force === true);
+  const addresses = addressesForFile(store, vault, { cwd, folder: dirname(path) });
+  const keys = flags.keys === true ? await makeKeys(path, flags.force === true) : null;
+  await writeConfig(path, configTemplate(...addresses, keys), flags.force === true);
   const passwordLeftOut = redactAddress(store) !== store;
   output.account([
     `${output.paint('good', 'Wrote')} ${printable(path)}${passwordLeftOut ? PASSWORD_NOTE : ''}`,
   ]);
+  if (keys !== null) output.account(keyLines(keys));
   const found = {
     store: await checkStore(store, flags.createStore === true),
     vault: await checkVault(vault),
   };
-  output.document({ config: path, passwordLeftOut, ...found });
+  output.document({ config: path, passwordLeftOut, ...found, keys });
   output.account(initLines(found, output.paint));
   return 0;
 }
 
 const PASSWORD_NOTE = '; the password is not in it: PGPASSWORD or ~/.pgpass give it';
+
+/** Beside the configuration, which names them by their names. */
+async function makeKeys(config: string, overwritesConfig: boolean): Promise<TemplateKeys> {
+  const [identity, signKey] = [IDENTITY_FILE, SIGN_KEY_FILE].map((name) => join(dirname(config), name));
+  // Looked at before: keys that no configuration names would be left otherwise.
+  if (!overwritesConfig && existsSync(config)) throw configExists(config);
+  refuseExisting(identity!, signKey!);
+  const { makeIdentityFile, makeSigningKeyFile } = await loadKeysRoom();
+  const made = await makeIdentityFile(false, formatTime(timeFromUnixMs(systemClock.now()), 3));
+  const signing = makeSigningKeyFile();
+  await writePrivateFile(identity!, made.text);
+  await writePrivateFile(signKey!, signing.text);
+  return {
+    ...{ recipient: made.recipient, signer: signing.signer },
+    ...{ identity: `file:./${IDENTITY_FILE}`, signKey: `file:./${SIGN_KEY_FILE}` },
+  };
+}
+
+function keyLines({ recipient, signer }: TemplateKeys): string[] {
+  return [
+    ...renderPairs([
+      ['sealed for', `${recipient}, whose identity is in ${IDENTITY_FILE}`],
+      ['signed by', `${signer}, whose key is in ${SIGN_KEY_FILE}`],
+    ]),
+    `Keep a copy of ${IDENTITY_FILE} off this machine: without it, no backup can be opened.`,
+  ];
+}
 
 /**
  * The addresses as they go into the file: without a password, and, where the file lies elsewhere, with relative paths
@@ -81,18 +117,19 @@ async function writeConfig(path: string, text: string, overwrite: boolean): Prom
     await writeFile(path, text, { flag: overwrite ? 'w' : 'wx', flush: true });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EEXIST') {
-      throw new BackupError('would_overwrite', `the configuration ${path} exists`, {
-        hint: 'edit it, or pass --force to overwrite it',
-        facts: { flag: '--force' },
-        cause,
-      });
-    }
+    if (code === 'EEXIST') throw configExists(path);
     throw new BackupError('usage', `cannot write the configuration ${path} (${code ?? 'unknown'})`, {
       hint: 'check the folder and its rights, or name another file with --config',
       cause,
     });
   }
+}
+
+function configExists(path: string): BackupError {
+  return new BackupError('would_overwrite', `the configuration ${path} exists`, {
+    hint: 'edit it, or pass --force to overwrite it',
+    facts: { flag: '--force' },
+  });
 }
 
 interface FoundStore extends StoreDescription {

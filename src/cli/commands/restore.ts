@@ -86,7 +86,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
   assertStreamFlags(flags);
   const settings = await context.settings();
-  const keys = await loadKeys(settings, flags, context);
+  const keys = await loadKeys(settings, flags, { ...context, signs: false });
   return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const found = await choosePoint(context, vault, await readCatalog(vault), flags, keys);
     const point = { ...found, chain: await openChain(vault, found.chain, keys, 'all') };

@@ -143,6 +143,7 @@ function showLines(
 
 const METHOD_WORDS: Readonly<Record<ChangeMethod, string>> = {
   transactions: 'by transaction numbers',
+  rows: 'by row numbers',
   heads: 'stream by stream',
 };
 

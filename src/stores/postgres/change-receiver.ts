@@ -1,6 +1,6 @@
 import type { ChangeBatch } from '../../core/change-feed.ts';
 import { type ChangeRows, clearRows, enlargeRows, makeRows } from './change-rows.ts';
-import { batchOver } from './copy-decoder.ts';
+import { BELIEVED_BYTES, batchOver } from './copy-decoder.ts';
 import {
   broken,
   listTransaction,
@@ -237,7 +237,12 @@ function readAll(receiver: ChangeReceiver): void {
   if (!isFull(rows, receiver.used)) return;
   if (receiver.parsed > 0) receiver.isDue = true;
   // A message that is larger than the buffer, with nothing to give before it.
-  else enlargeRows(rows, sizeFor(receiver, Math.max(receiver.needed, receiver.used)), receiver.used);
+  else enlargeRows(rows, sizeFor(receiver, Math.max(believedBytes(receiver), receiver.used)), receiver.used);
+}
+
+/** Of a message that is not all there, as much as it is given room for. */
+function believedBytes({ needed, used }: ChangeReceiver): number {
+  return Math.min(needed, Math.max(BELIEVED_BYTES, used * 2));
 }
 
 function sizeFor({ batchBytes }: ChangeReceiver, bytes: number): number {

@@ -9,9 +9,13 @@ export interface PostgresAddress {
   readonly connectionString: string;
   /** Of the events table. */
   readonly schema: string;
+  /** How long a statement may wait for a lock, as the server spells it. */
+  readonly lockTimeout: string;
 }
 
 const PROTOCOLS = ['postgres:', 'postgresql:'];
+const LOCK_TIMEOUT = '30s';
+const TIMEOUT = /^\d{1,9}(ms|s|min)?$/;
 /** PostgreSQL cuts longer names silently (NAMEDATALEN). */
 const MAX_NAME_BYTES = 63;
 const SECRET_PARAMETERS = ['password', 'sslpassword'];
@@ -32,11 +36,18 @@ export function parsePostgresAddress(address: string): PostgresAddress {
   if (schema === '' || schema.includes('\0') || Buffer.byteLength(schema) > MAX_NAME_BYTES) {
     throw new BackupError('usage', `schema name "${schema}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
   }
-  return { shown: redact(url), connectionString: driverPart(url), schema };
+  const lockTimeout = url.searchParams.get('lock_timeout') ?? LOCK_TIMEOUT;
+  if (!TIMEOUT.test(lockTimeout)) {
+    throw new BackupError('usage', `lock_timeout "${lockTimeout}" is no time`, {
+      hint: 'write milliseconds, or a number with ms, s or min; 0 waits for ever',
+    });
+  }
+  return { shown: redact(url), connectionString: driverPart(url), schema, lockTimeout };
 }
 
 function parseUrl(address: string): URL {
-  if (!URL.canParse(address)) {
+  // Without the slashes all of it is a path, and the password is not known as one.
+  if (!URL.canParse(address) || !/^[^/]*:\/\//.test(address)) {
     // The address itself may hold a password, so the message does not repeat it.
     throw new BackupError('usage', 'the PostgreSQL address cannot be read', {
       hint: 'write postgres://user@host:5432/database, and %-encode special characters in user and password',
@@ -65,5 +76,6 @@ function driverPart(url: URL): string {
   const rest = new URL(url);
   rest.searchParams.delete('layout');
   rest.searchParams.delete('schema');
+  rest.searchParams.delete('lock_timeout');
   return rest.href;
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
@@ -51,7 +52,7 @@ export async function openConnection(
   client.once('end', () => database.owned.delete(client));
   try {
     await client.connect();
-    await applySettings(client);
+    await applySettings(client, database.address);
     return client;
   } catch (error) {
     dropConnection(database, client);
@@ -63,6 +64,15 @@ export async function openConnection(
 export async function endConnection(database: Database, client: pg.Client): Promise<void> {
   database.owned.delete(client);
   await client.end().catch(() => undefined);
+}
+
+/**
+ * Ends a connection that has only read, and does not wait for it: what it held is free as soon as the server hears of it, but to give back
+ * the memory that it has looked at takes its process a tenth of a second for each half GB.
+ */
+export function leaveConnection(database: Database, client: pg.Client): void {
+  void endConnection(database, client);
+  (client.connection.stream as Socket).unref();
 }
 
 /** Cuts a connection in whatever state it is. The server rolls back what was open on it. */
@@ -81,7 +91,7 @@ export async function withClient<Result>(
     // The pool listens only while a connection is idle.
     client.on('error', ignore);
     try {
-      if (!database.prepared.has(client)) await applySettings(client);
+      if (!database.prepared.has(client)) await applySettings(client, database.address);
       database.prepared.add(client);
       return await work(client);
     } finally {
@@ -136,23 +146,21 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   idle_in_transaction_session_timeout: '0',
   idle_session_timeout: '0',
   transaction_timeout: '0',
-  lock_timeout: '30s',
   // To compile a statement takes longer than any of these statements gains by it.
   jit: 'off',
   // Cursors here are read to their end.
   cursor_tuple_fraction: '1',
 };
 
-const WANTED_SETTINGS = Object.entries(SESSION_SETTINGS)
-  .map((setting) => `(${setting.map((text) => pg.escapeLiteral(text)).join(', ')})`)
-  .join(', ');
-
 /** Without parameters, which a replication connection does not take. */
-async function applySettings(client: pg.Client): Promise<void> {
+async function applySettings(client: pg.Client, { lockTimeout }: PostgresAddress): Promise<void> {
+  const wanted = Object.entries({ ...SESSION_SETTINGS, lock_timeout: lockTimeout })
+    .map((setting) => `(${setting.map((text) => pg.escapeLiteral(text)).join(', ')})`)
+    .join(', ');
   const { rows } = await client.query<{ version: string }>(
     `SELECT current_setting('server_version_num') AS version,
             (SELECT count(set_config(name, value, false))
-               FROM (VALUES ${WANTED_SETTINGS}) AS wanted(name, value)
+               FROM (VALUES ${wanted}) AS wanted(name, value)
               WHERE current_setting(name, true) IS NOT NULL) AS settings`,
   );
   const version = Number(rows[0]!.version);

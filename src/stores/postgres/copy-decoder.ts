@@ -72,6 +72,8 @@ const MAX_MESSAGE_BYTES = 0x7fff_ffff;
 const MESSAGE_HEAD_BYTES = 5;
 const COPY_DATA = 0x64;
 const LEAST_BUFFER_BYTES = 64;
+/** Room that is made for a message by its own word; for a longer one, twice what has come of it, again and again. */
+export const BELIEVED_BYTES = 16 << 20;
 /** The buffer counts as full when less than this part of it is free: smaller receipts are not worth their call. */
 const LEAST_ROOM_SHARE = 16;
 
@@ -169,7 +171,9 @@ export function requireEnd(decoder: CopyDecoder): void {
 function moveRest(decoder: CopyDecoder): void {
   const { bytes, parsed, used, batchBytes, spare, needed } = decoder;
   const rest = bytes.subarray(parsed, used);
-  const size = needed + batchBytes / LEAST_ROOM_SHARE > batchBytes ? needed + batchBytes : batchBytes;
+  const isLarge = needed + batchBytes / LEAST_ROOM_SHARE > batchBytes;
+  const believed = Math.min(needed, Math.max(BELIEVED_BYTES, rest.length * 2));
+  const size = isLarge ? believed + batchBytes : batchBytes;
   const next = spare !== null && spare.length === size ? spare : new Uint8Array(size);
   next.set(rest);
   decoder.spare = bytes.length === batchBytes ? bytes : null;

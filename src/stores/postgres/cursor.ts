@@ -158,7 +158,8 @@ export function whyNotComparable(
 
 /** A standby that lags shows less than the parent saw, as if it had been lost. */
 function whyNotBehind(since: StoreCursor, here: StoreCursor, seenLsn: string | null): string | null {
-  if (seenLsn === null || typeof since.lsn !== 'string')
+  // A manifest may say anything.
+  if (seenLsn === null || typeof since.lsn !== 'string' || !LSN.test(since.lsn))
     return 'how far the log of the server is cannot be told';
   if (lsnNumber(seenLsn) >= lsnNumber(since.lsn)) return null;
   if (here.role === 'standby') throw behind(since.lsn, seenLsn);
@@ -170,6 +171,7 @@ function whyNumbersDiffer(since: StoreCursor, here: StoreCursor): string | null 
   if (since.started !== here.started)
     return 'it is another server, or it was started since the parent was taken';
   if (typeof since.snapshot !== 'string') return 'the store could still have lost what the parent saw last';
+  if (!SNAPSHOT.test(since.snapshot)) return 'what the parent saw cannot be told';
   const distance = snapshotXmax(String(here.snapshot)) - snapshotXmin(since.snapshot);
   if (distance < 0n) return 'the server has given fewer numbers than when the parent was taken';
   return distance < MAX_DISTANCE ? null : 'more than two thousand million transactions came after the parent';
@@ -188,6 +190,9 @@ function behind(parent: string, seen: string): BackupError {
     facts: { parentLsn: parent, standbyLsn: seen },
   });
 }
+
+const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
+const SNAPSHOT = /^\d{1,20}:\d{1,20}:[\d,]*$/;
 
 export function lsnNumber(lsn: string): bigint {
   const [high, low] = lsn.split('/') as [string, string];

@@ -2,7 +2,7 @@ import { BackupError } from '../../core/errors.ts';
 import { selectRows } from '../../core/event-batch.ts';
 import type { RangeBatch, StoreRange } from '../../core/event-store.ts';
 import type { CopyBatch } from './copy-decoder.ts';
-import { BLOCK_BYTES, type BlockRange, blocksOf, conditionsOf } from './range.ts';
+import { BLOCK_BYTES, type BlockRange, blocksOf, type Changes, conditionsOf, withSettings } from './range.ts';
 
 /**
  * One scan of the whole table for several ranges of blocks. A sequential scan of a table that is larger than a quarter of
@@ -63,13 +63,17 @@ export function passSource(ranges: readonly StoreRange[], table: string): string
   const joined: BlockRange[] = [];
   for (const range of ranges.map(blocksOf)) {
     const last = joined.at(-1);
-    const isNext = last?.to === range.from && last.since === range.since;
+    const isNext = last?.to === range.from && isSame(last.changes, range.changes);
     if (isNext) joined[joined.length - 1] = { ...last, to: range.to };
     else joined.push(range);
   }
   const conditions = joined.map(conditionsOf);
   if (conditions.some((one) => one.length === 0)) return `FROM ${table}`;
   return `FROM ${table} WHERE ${conditions.map((one) => `(${one.join(' AND ')})`).join(' OR ')}`;
+}
+
+function isSame(a: Changes | undefined, b: Changes | undefined): boolean {
+  return a?.since === b?.since && a?.until === b?.until;
 }
 
 /** One process that goes through the table from its first block to its last one, whatever is set for the role. */
@@ -79,11 +83,9 @@ const IN_ORDER = [
   'max_parallel_workers_per_gather = 0',
 ];
 
-/** The statements of a pass: what is set for it would make the next range of the same connection slow. */
+/** The statements of a pass. */
 export function passStatements(copy: string): string {
-  const set = IN_ORDER.map((setting) => `SET LOCAL ${setting}`);
-  const reset = IN_ORDER.map((setting) => `RESET ${setting.split(' ')[0]}`);
-  return [...set, copy, ...reset].join('; ');
+  return withSettings(IN_ORDER, copy);
 }
 
 /** Gives the rows of a batch to the ranges that hold their blocks. Batches come in the order of the scan. */

@@ -6,8 +6,16 @@ import type { StoreRange, StreamTail } from '../../core/event-store.ts';
 export interface BlockRange {
   readonly from: number;
   readonly to: number | null;
-  /** Only rows that the view of this pg_snapshot could not see, and perhaps some that it saw. */
-  readonly since?: string;
+  /** Only these rows. */
+  readonly changes?: Changes;
+  /** Processes that the server may put beside its first one to look through these blocks. */
+  readonly workers?: number;
+}
+
+/** What a view sees, by its pg_snapshot, and an earlier one could not, and perhaps some that it saw. */
+export interface Changes {
+  readonly since: string;
+  readonly until: string;
 }
 
 interface TailsRange {
@@ -41,28 +49,32 @@ export function cutIntoRanges(
   });
 }
 
-/** The whole table, or a few large parts of it, and of them only what `since` (a pg_snapshot) could not see. */
-export function cutChanges(tableBytes: number, parallel: number, since: string): StoreRange[] {
+/** The whole table, or a few large parts of it, and of them only the changes. */
+export function cutChanges(tableBytes: number, parallel: number, changes: Changes): StoreRange[] {
   const worthwhile = Math.max(1, Math.floor(tableBytes / LEAST_CHANGES_BYTES));
   return cutIntoRanges(tableBytes, Math.min(parallel, worthwhile)).map(({ index, spec }) => {
-    return {
-      index,
-      spec: JSON.stringify({ ...(JSON.parse(spec) as BlockRange), since } satisfies BlockRange),
-    };
+    const range: BlockRange = { ...(JSON.parse(spec) as BlockRange), changes };
+    return { index, spec: JSON.stringify(range) };
   });
 }
 
+/** The whole table as one range, and of it only the changes: the server shares it out among `processes`. */
+export function sharedChanges(processes: number, changes: Changes): StoreRange[] {
+  const range: BlockRange = { from: 0, to: null, changes, workers: Math.max(0, Math.floor(processes) - 1) };
+  return [{ index: 0, spec: JSON.stringify(range) }];
+}
+
 /**
- * Of these ranges only what `since` (a pg_snapshot) could not see. Neighbours are joined, as long as they are not much to
- * look through. Throws `usage` when another adapter made a range.
+ * Of these ranges only the changes. Neighbours are joined, as long as they are not much to look through. Throws `usage` when
+ * another adapter made a range.
  */
-export function narrowRanges(ranges: readonly StoreRange[], since: string): StoreRange[] {
+export function narrowRanges(ranges: readonly StoreRange[], changes: Changes): StoreRange[] {
   const joined: BlockRange[] = [];
   for (const { from, to } of ranges.map(blocksOf).sort((a, b) => a.from - b.from)) {
     const last = joined.at(-1);
     const isNear = last?.to === from && (from - last.from) * BLOCK_BYTES < JOINED_BYTES;
-    if (isNear) joined[joined.length - 1] = { from: last.from, to, since };
-    else joined.push({ from, to, since });
+    if (isNear) joined[joined.length - 1] = { from: last.from, to, changes };
+    else joined.push({ from, to, changes });
   }
   return joined.map((range, index) => ({ index, spec: JSON.stringify(range) }));
 }
@@ -103,24 +115,52 @@ function blocksCondition(range: BlockRange): string {
 }
 
 /** To be joined by AND; none for the whole table. */
-export function conditionsOf({ from, to, since }: BlockRange): string[] {
+export function conditionsOf({ from, to, changes }: BlockRange): string[] {
   return [
     // A condition on all blocks costs a tenth of the reading.
     ...(from === 0 ? [] : [`ctid >= '(${from},0)'`]),
     ...(to === null ? [] : [`ctid < '(${to},0)'`]),
-    ...(since === undefined ? [] : [sinceCondition(since)]),
+    ...(changes === undefined ? [] : [changesCondition(changes)]),
   ];
 }
 
 /**
- * Exact where `since` is of the same system and timeline and less than 2^31 transactions old: a row that it could not see
- * was written by a transaction whose number is at least its xmin, or by a subtransaction of one, which has a greater
- * number. Ages are compared, as numbers of 32 bits wrap around; both are taken in one statement, as the clock of ages
- * stands still in a transaction only. (pg_visible_in_snapshot knows nothing of subtransactions, and a snapshot that was
- * taken on a standby lists no transaction in progress.)
+ * Exact where both views are of the same system and timeline and less than 2^31 transactions apart. A row that only the later one sees
+ * was written by a transaction that had not ended when the earlier one was taken, whose number is at least its xmin, or by a
+ * subtransaction of one, which has a greater number; and whoever a view sees has a number below its xmax. (pg_visible_in_snapshot
+ * knows nothing of subtransactions, and a snapshot that was taken on a standby lists no transaction in progress.)
+ *
+ * A row keeps the last 32 bits of that number, also when it is frozen; so all numbers from one to the other are a piece of a circle.
+ * Rows that are older by whole turns of it, and those that a server before 9.4 froze, may seem to lie there: the chain has these. Numbers
+ * are compared as the bytes that are sent of them, greatest byte first: `age` can be asked by one process only, and there is no order of xid.
  */
-function sinceCondition(since: string): string {
-  return `age(xmin) <= (SELECT age(pg_snapshot_xmin('${since}'::pg_snapshot)::xid))`;
+function changesCondition({ since, until }: Changes): string {
+  const from = xidBytes(since.split(':')[0]!);
+  const to = xidBytes(until.split(':')[1]!);
+  if (from === to) return 'false';
+  const isBehind = `xidsend(xmin) >= '\\x${from}'::bytea`;
+  const isBefore = `xidsend(xmin) < '\\x${to}'::bytea`;
+  return from < to ? `${isBehind} AND ${isBefore}` : `(${isBehind} OR ${isBefore})`;
+}
+
+/** The last 32 bits of a transaction's number, as hex digits. */
+function xidBytes(number: string): string {
+  return BigInt.asUintN(32, BigInt(number)).toString(16).padStart(8, '0');
+}
+
+/** What is set for a statement alone: it would make the next one of the same connection slow. */
+export function withSettings(settings: readonly string[], statement: string): string {
+  const set = settings.map((setting) => `SET LOCAL ${setting}`);
+  const reset = settings.map((setting) => `RESET ${setting.split(' ')[0]}`);
+  return [...set, statement, ...reset].join('; ');
+}
+
+/** What to set for the statement that reads a range: the server shares out what it is told to, whatever it costs by its reckoning. */
+export function rangeSettings({ spec }: StoreRange): string[] {
+  const range = parseSpec(spec);
+  if (!('from' in range) || range.changes === undefined) return [];
+  const workers = `max_parallel_workers_per_gather = ${range.workers ?? 0}`;
+  return [workers, ...(range.workers ? ['parallel_setup_cost = 0', 'parallel_tuple_cost = 0'] : [])];
 }
 
 function tailsSource({ tails }: TailsRange, table: string): string {
@@ -134,17 +174,21 @@ const PG_SNAPSHOT = /^\d+:\d+:[\d,]*$/;
 function parseSpec(spec: string): BlockRange | TailsRange {
   try {
     const range = JSON.parse(spec) as Partial<BlockRange & TailsRange>;
-    const { from, to, since, tails } = range;
+    const { from, to, changes, workers = 0, tails } = range;
     if (Array.isArray(tails) && tails.every(isTail)) return { tails };
-    const isSince = since === undefined || PG_SNAPSHOT.test(since);
-    if (isBlock(from) && (to === null || isBlock(to)) && isSince) return range as BlockRange;
+    const isSound = (changes === undefined || isChanges(changes)) && isCount(workers);
+    if (isCount(from) && (to === null || isCount(to)) && isSound) return range as BlockRange;
   } catch {
     // Said below.
   }
   throw new BackupError('usage', `${JSON.stringify(spec)} is no range of a PostgreSQL store`);
 }
 
-function isBlock(value: unknown): value is number {
+function isChanges({ since, until }: Changes): boolean {
+  return PG_SNAPSHOT.test(since) && PG_SNAPSHOT.test(until);
+}
+
+function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 

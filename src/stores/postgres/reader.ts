@@ -3,11 +3,11 @@ import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { BatchReader, RangeBatch, StoreRange } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, qualified, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { type Database, dropConnection, leaveConnection, openConnection } from './connection.ts';
 import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
 import { makeCutter, passSource, passStatements } from './pass.ts';
-import { rangeSource } from './range.ts';
+import { rangeSettings, rangeSource, withSettings } from './range.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 
 /** What a thread needs to read what another connection's snapshot sees. */
@@ -49,8 +49,7 @@ export function readerOver(database: Database, token: SnapshotToken, idle: pg.Cl
       copyRows(source, { sql: rangeSql(schema, range), hasPlaces: false, ...options }),
     readPass: (ranges, options) => readPass(source, ranges, options),
     close: async () => {
-      // A server process takes its time to give back the memory that it has looked at.
-      await Promise.all(idle.splice(0).map((client) => endConnection(database, client)));
+      for (const client of idle.splice(0)) leaveConnection(database, client);
     },
   };
 }
@@ -144,7 +143,8 @@ async function* copyRows(
 }
 
 function rangeSql(schema: string, range: StoreRange): string {
-  return copySql(columnNames(EVENTS), rangeSource(range, qualified(schema, EVENTS.name)));
+  const copy = copySql(columnNames(EVENTS), rangeSource(range, qualified(schema, EVENTS.name)));
+  return withSettings(rangeSettings(range), copy);
 }
 
 function passSql(schema: string, ranges: readonly StoreRange[]): string {

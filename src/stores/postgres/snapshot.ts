@@ -1,11 +1,11 @@
 import pg from 'pg';
-import type { CompanionRow, StoreSnapshot } from '../../core/event-store.ts';
+import type { CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
 import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection, readPages } from './connection.ts';
+import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
 import { cutIntoPasses, type TableFacts } from './pass.ts';
-import { cutChanges, cutIntoRanges, cutTails, narrowRanges } from './range.ts';
+import { type Changes, cutChanges, cutIntoRanges, cutTails, narrowRanges, sharedChanges } from './range.ts';
 import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
 import { toBackupError } from './server-error.ts';
 import { readSummaries } from './summaries.ts';
@@ -66,8 +66,9 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         const reason = whyNotComparable(since, cursor, seenLsn);
         if (reason !== null) return reason;
         const bytes = await heapBytes(client, oid);
-        const atOnce = bytes <= (await sharedBytes(client)) / 2 ? parallel : 1;
-        const ranges = cutChanges(bytes, atOnce, String(since.snapshot));
+        const hasRoom = bytes <= (await sharedBytes(client)) / 2;
+        const changes = changesBetween(since, cursor);
+        const ranges = hasRoom ? cutChanges(bytes, parallel, changes) : sharedChanges(parallel, changes);
         // To look for what is new takes the server a while, in which whoever asks has much to do and answers no server.
         await reader.prepare(ranges.length);
         return ranges;
@@ -75,7 +76,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     planChangesIn: (since, ranges) =>
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn) ?? whyMoved(since, cursor);
-        return reason ?? narrowRanges(ranges, String(since.snapshot));
+        return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
     countEvents: () => refusing(() => countEvents(client, schema)),
@@ -84,9 +85,14 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
       stop.abort();
-      await Promise.all([reader.close(), endConnection(database, client)]);
+      leaveConnection(database, client);
+      await reader.close();
     },
   };
+}
+
+function changesBetween(since: StoreCursor, here: StoreCursor): Changes {
+  return { since: String(since.snapshot), until: String(here.snapshot) };
 }
 
 async function estimate(

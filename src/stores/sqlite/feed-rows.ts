@@ -38,7 +38,7 @@ export function maxRowid(rows: FeedRows): bigint {
 }
 
 /** Id of the event in a row; null when there is no such row, or no id in it. */
-export function idAt(rows: FeedRows, rowid: bigint): string | null {
+export function idAt(rows: EventRows, rowid: bigint): string | null {
   return idOf(rows.prepare(`SELECT ${idColumn(rows)} FROM ${tableOf(rows)} WHERE _rowid_ = ?`).get(rowid));
 }
 
@@ -97,10 +97,10 @@ function idOf(row: unknown): string | null {
   return id instanceof Uint8Array ? Buffer.from(id).toString() : null;
 }
 
-function idColumn(rows: FeedRows): string {
+function idColumn(rows: EventRows): string {
   return `CAST(${column(rows, 'id')} AS BLOB)`;
 }
 
-function tableOf({ table }: FeedRows): string {
+function tableOf({ table }: EventRows): string {
   return quoted(table.table);
 }

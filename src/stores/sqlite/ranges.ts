@@ -1,3 +1,4 @@
+import { BackupError } from '../../core/errors.ts';
 import type { StoreRange } from '../../core/event-store.ts';
 import type { EventRows, KeyRange } from './event-rows.ts';
 import { quoted } from './sql.ts';
@@ -18,10 +19,13 @@ export function planRanges(rows: EventRows, parallel: number): StoreRange[] {
   return ['', ...cuts].map((after, index) => ({ index, spec: `${after}..${cuts[index] ?? ''}` }));
 }
 
-/** Reads a spec such as `..500`, `500..1000`, `..` or `4..5,17..80` (rowids; the first one of each excluded). */
+/** Reads a spec such as `..500`, `500..1000`, `..` or `4..5,17..80` (rowids; the first one of each excluded). Throws `usage`. */
 export function keyRangesOf({ spec }: StoreRange): KeyRange[] {
   return spec.split(',').map((range) => {
-    const [after, last] = range.split('..').map((rowid) => {
+    const ends = /^(-?\d{1,19}|)\.\.(-?\d{1,19}|)$/.exec(range);
+    if (ends === null)
+      throw new BackupError('usage', `${JSON.stringify(spec)} is no range of a SQLite store`);
+    const [after, last] = ends.slice(1).map((rowid) => {
       return rowid === '' ? null : ({ sql: '?', value: BigInt(rowid) } as const);
     });
     return { after: after ?? null, last: last ?? null };

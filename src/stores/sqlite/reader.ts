@@ -1,9 +1,8 @@
-import fs from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { throwIfAborted } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
-import type { StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
+import type { StoreSnapshot } from '../../core/event-store.ts';
 import { batchMaker } from './block-batch.ts';
 import { type Block, blockCapacity, FIRST_PACE, fillBlock } from './blocks.ts';
 import { readCompanions } from './companions.ts';
@@ -12,9 +11,9 @@ import { connect, rollBack } from './connection.ts';
 import { guarded } from './errors.ts';
 import { type EventRows, eventRows, type KeyRange } from './event-rows.ts';
 import { assertStore, rowKeyOf } from './inspector.ts';
+import { planNewRows, readCursor } from './new-rows.ts';
 import { countRows, estimateRows, keyRangesOf, planRanges } from './ranges.ts';
 import { shareView } from './shared-view.ts';
-import { quoted } from './sql.ts';
 import { readSummaries } from './summaries.ts';
 import { planTails } from './tails.ts';
 
@@ -41,7 +40,7 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         // A commit that others can see is in the file, or in its log: a crash of the machine may take it back only where
         // the database was told not to wait for the disk, and the heads show it then.
         settledCursor: async () => cursor,
-        planChanges: async () => 'SQLite keeps no number of a transaction with its rows',
+        planChanges: async (since) => guarded(address, () => planNewRows(rows, since, cursor)),
         planChangesIn: async () => 'SQLite keeps no number of a transaction with its rows',
         planTails: async (tails) => guarded(address, () => planTails(rows, tails)),
         countEvents: async () => guarded(address, () => countRows(rows)),
@@ -89,19 +88,4 @@ async function* readBatches(
       await nextTurn();
     }
   }
-}
-
-/** The greatest rowid is where a later reading could begin; file and schema tell whether it is still the same store. */
-function readCursor({ db, table, rowKey }: EventRows, config: SqliteConfig): StoreCursor {
-  const { dev, ino } = fs.statSync(config.path, { bigint: true });
-  const last =
-    rowKey === 'id'
-      ? null
-      : db.prepare(`SELECT CAST(max(_rowid_) AS TEXT) AS last FROM ${quoted(table.table)}`).get()?.last;
-  return {
-    kind: 'sqlite',
-    file: `${dev}:${ino}`,
-    schemaVersion: Number(db.prepare('PRAGMA schema_version').get()?.schema_version),
-    maxRowid: typeof last === 'string' ? last : null,
-  };
 }

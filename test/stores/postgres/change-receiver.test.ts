@@ -169,6 +169,15 @@ test('a transaction of a hundred thousand events goes over many batches, and tak
   assert.equal(buffers.size, 2);
 });
 
+test('no room is made by the word of a message: it grows as bytes come', () => {
+  const reading = startReading(4096);
+  const head = Buffer.alloc(5, 'd');
+  head.writeUInt32BE(0x7fff_ff00, 1);
+  feed(reading, Buffer.concat([head, Buffer.alloc(40 << 20)]), []);
+  const { length } = reading.receiver.rows.bytes;
+  assert.ok(length > 40 << 20 && length < 100 << 20, `${length} bytes`);
+});
+
 test('a row that is larger than the buffer gets through, also inside a transaction, and the buffer shrinks again', () => {
   const large = JSON.stringify('x'.repeat(300_000));
   const changes: Change[] = [undefined, large, undefined, large].map((data, i) => ({

@@ -16,6 +16,12 @@ test('the schema is public unless the address names one', () => {
   assert.equal(parsePostgresAddress('postgres:///shop?host=/var/run/postgresql').schema, 'public');
 });
 
+test('how long locks are waited for may be said, and is not the driver’s', () => {
+  assert.equal(parsePostgresAddress('postgres://db/shop').lockTimeout, '30s');
+  const said = parsePostgresAddress('postgres://db/shop?lock_timeout=700&sslmode=disable');
+  assert.deepEqual([said.lockTimeout, said.connectionString], ['700', 'postgres://db/shop?sslmode=disable']);
+});
+
 test('no password is in what is shown, wherever it stood', () => {
   const { shown, connectionString } = parsePostgresAddress(
     'postgres://ann:s3cret%2F1@db.example/shop?password=s3cret%2F1&sslpassword=s3cret%2F1&schema=app',
@@ -30,8 +36,11 @@ test('an address that cannot be used is refused without repeating a password', (
     ['postgres://ann:s3cret@db', 'usage'],
     ['postgres://ann:s3cret@db/', 'usage'],
     ['mysql://ann:s3cret@db/shop', 'usage'],
+    ['postgres:ann:s3cret@db/shop', 'usage'],
+    ['postgres:/ann:s3cret@db/shop', 'usage'],
     ['postgres://ann:s3cret@db/shop?schema=', 'usage'],
     [`postgres://ann:s3cret@db/shop?schema=${'x'.repeat(64)}`, 'usage'],
+    ['postgres://ann:s3cret@db/shop?lock_timeout=soon', 'usage'],
     ['postgres://ann:s3cret@db/shop?layout=marten', 'store_unsupported'],
   ];
   for (const [address, code] of wrong) {

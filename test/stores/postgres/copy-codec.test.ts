@@ -93,6 +93,24 @@ test('a version past 2^53 − 1, either way, is refused with its value', () => {
   }
 });
 
+test('no room is made by the word of a message: it grows as bytes come', () => {
+  const decoder = makeCopyDecoder(4096);
+  const head = Buffer.from(messages(encode([completeEvent({ streamId: 'a', version: 1 }, 0)]))).subarray(
+    0,
+    300,
+  );
+  head.writeUInt32BE(0x7fff_ff00, 1);
+  let largest = 0;
+  assert.throws(() => {
+    const bytes = Buffer.concat([head, Buffer.alloc(40 << 20)]);
+    feed(decoder, bytes, [], (size) => {
+      largest = Math.max(largest, size);
+    });
+    requireEnd(decoder);
+  }, BackupError);
+  assert.ok(largest < 100 << 20, `${largest} bytes`);
+});
+
 test('a row larger than the buffer makes it grow, and it shrinks again behind the row', () => {
   const small = { streamId: 'a', version: 1, data: '"s"' };
   const large = { streamId: 'a', version: 2, data: JSON.stringify('x'.repeat(1_000_000)) };

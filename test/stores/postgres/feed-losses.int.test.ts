@@ -109,8 +109,9 @@ test('a server that is killed under load again and again, and comes back, is fol
   const { store, database } = await makeStore();
   const follower = new Follower();
   let isWriting = true;
-  let written = 0;
-  const following = follower.follow(store, () => !isWriting && follower.events.length >= written);
+  // Until all is written nobody knows how much that is.
+  let written = Number.POSITIVE_INFINITY;
+  const following = follower.follow(store, () => follower.events.length >= written);
   while (follower.options.resumeAt === null) await sleep(20);
   const writers = [0, 1, 2].map(async (writer) => {
     const own = openStore(server.address(database));
@@ -182,10 +183,12 @@ test('a connection that is cut ends reading at once as unreachable, and the next
 test('a slot that is read is held, for a feed that goes on and for one that begins anew', async () => {
   const { store } = await makeStore();
   const feed = await store.openFeed(NEW_LOG);
-  await refused(store.openFeed(NEW_LOG), 'lease_held', /pg_stat_replication/);
   const options = { resumeAt: feed.from, source: feed.source, lastEventId: null };
-  await refused(store.openFeed(options), 'lease_held');
-  await refused(store.dropFeed(), 'lease_held');
+  await Promise.all([
+    refused(store.openFeed(NEW_LOG), 'lease_held', /pg_stat_replication/),
+    refused(store.openFeed(options), 'lease_held'),
+    refused(store.dropFeed(), 'lease_held'),
+  ]);
   await feed.close();
 });
 
@@ -200,6 +203,8 @@ test('a slot whose reader was cut off without a word is waited for until the ser
     const feed = await cutOff.openFeed(NEW_LOG);
     await sleep(500);
     proxy.freeze();
+    // What the reader said before that may still be on its way through the server.
+    await sleep(500);
     const again = await store.openFeed({ resumeAt: feed.from, source: feed.source, lastEventId: null });
     await again.close();
   } finally {
@@ -329,14 +334,15 @@ test('a role without the rights is told which, and with the rights that the hint
   await feed.close();
 });
 
-test('a slot that cannot begin since a transaction stays open says how to find it', async (context) => {
-  const { store, database } = await makeStore();
+test('a slot that cannot begin since a transaction stays open says how to find it', async () => {
+  const { database } = await makeStore();
+  const store = openStore(`${server.address(database)}?lock_timeout=700`);
   const client = new pg.Client(server.address(database));
   await client.connect();
   await client.query('BEGIN; SELECT pg_current_xact_id()');
   const began = performance.now();
   await refused(store.openFeed(NEW_LOG), 'store_refused', /pg_stat_activity/);
-  context.diagnostic(`after ${Math.round(performance.now() - began)} ms`);
+  assert.ok(performance.now() - began > 650, 'it waits as long as the address says');
   await client.end();
   const feed = await store.openFeed(NEW_LOG);
   await feed.close();
@@ -380,7 +386,7 @@ test('a slot whose log was removed since it grew too large is lost', async () =>
   try {
     const { store, database } = await makeStore(small);
     const log = await beginLog(store);
-    for (let i = 0; i < 6; i += 1) {
+    for (let i = 0; i < 6 && (await store.feedState())!.spareBytes !== 0; i += 1) {
       await small.exec('CREATE TABLE IF NOT EXISTS filler (t text); TRUNCATE filler', database);
       await small.exec(
         'INSERT INTO filler SELECT repeat(md5(i::text), 20) FROM generate_series(1, 40000) AS i',

@@ -6,6 +6,12 @@ import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import type { EventStore, StoreRange } from '../../../src/core/event-store.ts';
 import { formatTime } from '../../../src/core/time.ts';
+import {
+  rangeSettings,
+  rangeSource,
+  sharedChanges,
+  withSettings,
+} from '../../../src/stores/postgres/range.ts';
 import { collect } from '../../../src/testing/event-store/fixture.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
 import { asOwner, closeStores, openStore, readRows, readSnapshot, refused, seedEvents } from './seeding.ts';
@@ -94,6 +100,51 @@ test('whoever knows the ranges of what is new has a session for each: the server
   assert.deepEqual(still.sort(), open.sort());
   await snapshot.close();
 });
+
+test('the server tells what is between two views wherever numbers turn over', async () => {
+  const turn = 2n ** 32n;
+  for (const from of [700n, turn - 2n, turn, 5n * turn - 1n]) {
+    const numbers = [-(2n ** 31n), -1n, 0n, 1n, 4n, 5n, 6n, 2n ** 31n].map((distance) => from + distance);
+    const rows = numbers.map((xid) => `('${BigInt.asUintN(32, xid)}'::xid, ${xid})`).join(', ');
+    const changes = { since: `${from}:${from + 2n}:`, until: `${from + 5n}:${from + 5n}:` };
+    const [range] = sharedChanges(2, changes);
+    const found = await server.exec(
+      `SELECT wide::text AS xid ${rangeSource(range!, `(VALUES ${rows}) AS written (xmin, wide)`)}`,
+    );
+    assert.deepEqual(
+      found.map(({ xid }) => BigInt(String(xid)) - from),
+      [0n, 1n, 4n],
+    );
+  }
+});
+
+test('processes of the server that share a search find what one view sees', async () => {
+  await seedEvents(server, database, 3000);
+  await asOwner(server, database, 'ALTER TABLE eventcore_events SET (parallel_workers = 2)');
+  const since = await snapshotOf(store);
+  await store.append([{ streamId: 'a', events: [{ type: 'T', data: '1' }] }]);
+  const snapshot = await store.openSnapshot();
+  await store.append([{ streamId: 'a', events: [{ type: 'T', data: '2' }] }]);
+  const [range] = sharedChanges(3, { since, until: String(snapshot.cursor.snapshot) });
+  const rows = await readRows(snapshot, [range!]);
+  await snapshot.close();
+  assert.deepEqual(
+    rows.map(({ streamId, version }) => `${streamId} ${version}`),
+    ['a 1'],
+  );
+  const plan = `EXPLAIN SELECT event_data ${rangeSource(range!, 'eventcore_events')}`;
+  const client = new pg.Client(server.address(database));
+  await client.connect();
+  const results: unknown = await client.query(`BEGIN; ${withSettings(rangeSettings(range!), plan)}; COMMIT`);
+  await client.end();
+  assert.match(JSON.stringify(results), /Workers Planned: 2.*Parallel Seq Scan/);
+});
+
+async function snapshotOf(of: EventStore): Promise<string> {
+  const { cursor, close } = await of.openSnapshot();
+  await close();
+  return String(cursor.snapshot);
+}
 
 async function readInThread(token: string, range: StoreRange): Promise<string[]> {
   const thread = new Worker(new URL('./range-thread.ts', import.meta.url), {

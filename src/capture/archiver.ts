@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
-import { isSealing, refusePlain, type WriteKeys } from '../format/bundle-seal.ts';
+import { isSealing, plainInSealed, refusePlain, type WriteKeys } from '../format/bundle-seal.ts';
 import { readLogCatalog } from '../format/log-catalog.ts';
 import { LOG_PREFIX, logFolder, positionText } from '../format/log-name.ts';
 import { backOffMs, pause } from './back-off.ts';
@@ -168,12 +168,22 @@ async function letGo({ store, options: { outage }, note }: Run): Promise<void> {
   });
 }
 
+/** With a spool a session may begin while the vault is away; what waits there then tells whether the log is sealed. */
+async function refusePlainLog({ vault, spool }: Run): Promise<void> {
+  try {
+    await refusePlain(vault);
+  } catch (error) {
+    if (spool === null || !isBackupError(error, 'vault_unreachable')) throw error;
+  }
+}
+
 async function runSession(run: Run): Promise<void> {
   const { store, vault, keys, options, progress, spool, sink, sealer } = run;
-  if (!isSealing(keys)) await refusePlain(vault);
+  if (!isSealing(keys)) await refusePlainLog(run);
   await spool?.drain();
   await vault.removeLeftovers(LOG_PREFIX);
   const end = await findLogEnd(vault, spool, keys);
+  if (!isSealing(keys) && end?.isSealed === true) throw plainInSealed(vault, logFolder(end.source));
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
   const until = options.once ? ((await store.feedState())?.position ?? null) : undefined;

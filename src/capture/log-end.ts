@@ -15,6 +15,8 @@ export interface LogEnd {
   /** Of the last block; null behind a gap. */
   readonly digest: string | null;
   readonly lastEventId: string | null;
+  /** Its last block is. */
+  readonly isSealed: boolean;
 }
 
 /** The end of the newest log; what waits in a spool comes after what is in the vault. Null when there is no log yet. */
@@ -39,7 +41,8 @@ async function endIn(vault: Vault, records: Vault, keys: WriteKeys | undefined):
   if (last === null) return null;
   const { position, digest, header } = last;
   const { source } = header;
-  return { source, position, digest, lastEventId: await lastEventId(vault, newest!, keys) };
+  const isSealed = header.sealing != null;
+  return { source, position, digest, isSealed, lastEventId: await lastEventId(vault, newest!, keys) };
 }
 
 async function readLast(vault: Vault, timeline: LogTimeline): ReturnType<typeof lastBlock> {

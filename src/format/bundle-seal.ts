@@ -83,7 +83,7 @@ export async function refusePlain(vault: Vault): Promise<void> {
   }
 }
 
-function plainInSealed(vault: Vault, name: string): BackupError {
+export function plainInSealed(vault: Vault, name: string): BackupError {
   return new BackupError('seal_required', `${vault.address} is sealed, and nobody is named to seal for`, {
     hint: 'name recipients (--recipient age1…, or `encryption:` in the configuration), or use another vault for plain backups',
     facts: { found: name },

@@ -1,6 +1,6 @@
 /**
  * The way home without EventCore Backup: reads a vault (a directory), sealed or not, and writes its events as JSON Lines.
- * It needs Node 24 or later and nothing else, and was written from FORMAT.md alone; § is a section of that document.
+ * It needs Node 24 or later and nothing else, and follows FORMAT.md; § is a section of that document.
  * It checks digests, lengths, counts and seals, not heads, oddities and signatures. How to use it: docs/rescue.md.
  */
 import crypto from 'node:crypto';

@@ -20,7 +20,7 @@ import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 /** Enough for files that are checked and loaded in threads. */
 const EVENTS = 150_000;
 
-describe('the command on PostgreSQL, with threads', () => {
+describe('the command on PostgreSQL, sealed, with threads', () => {
   let folder: string;
   let remove: () => Promise<void>;
   let postgres: TestPostgres;
@@ -32,6 +32,12 @@ describe('the command on PostgreSQL, with threads', () => {
 
   before(async () => {
     ({ path: folder, remove } = await makeFolder());
+    // All of it sealed: keys go to threads too.
+    const identity = await generateX25519Identity();
+    await writeFile(join(folder, 'owner.txt'), identity, { mode: 0o600 });
+    const recipient = await identityToRecipient(identity);
+    const config = `encryption:\n  recipients: [${recipient}]\n  identities: [file:owner.txt]\n`;
+    await writeFile(join(folder, 'eventcore.config.yaml'), config);
     postgres = await startPostgres();
     source = postgres.address(await postgres.createDatabase());
     target = postgres.address(await postgres.createDatabase());
@@ -45,8 +51,8 @@ describe('the command on PostgreSQL, with threads', () => {
   it('backs up in two ranges, and reads back what it wrote', async () => {
     const ran = await eventcore('backup', 'full', '--parallel', '2', '--json');
     assert.deepEqual([ran.code, ran.stderr], [0, '']);
-    const { totalEvents, verified, cursor, backupId } = JSON.parse(ran.stdout);
-    assert.deepEqual([totalEvents, verified, cursor.kind], [EVENTS, true, 'postgres']);
+    const { totalEvents, sealed, verified, cursor, backupId } = JSON.parse(ran.stdout);
+    assert.deepEqual([totalEvents, sealed, verified, cursor.kind], [EVENTS, true, true, 'postgres']);
     const { files } = JSON.parse((await eventcore('show', backupId, '--json')).stdout);
     const events = files.filter(({ role }: { role: string }) => role === 'events');
     assert.equal(events.length, 2);
@@ -72,22 +78,6 @@ describe('the command on PostgreSQL, with threads', () => {
     await withStoreAt(`sqlite:${folder}/here.db`, async (store) => {
       assert.equal((await store.count()).events, EVENTS);
     });
-  });
-
-  it('seals in threads, and opens in threads what the key fits', async () => {
-    const identity = await generateX25519Identity();
-    await writeFile(join(folder, 'owner.txt'), identity, { mode: 0o600 });
-    const sealed = (...words: string[]) =>
-      runCommand(folder, [...words, '--vault', 'sealed', '--parallel', '3', '--json']);
-    const recipient = await identityToRecipient(identity);
-    const ran = await sealed('backup', 'full', '--store', source, '--recipient', recipient);
-    assert.deepEqual([ran.code, ran.stderr], [0, '']);
-    const other = postgres.address(await postgres.createDatabase());
-    const shut = await sealed('restore', '--to', other);
-    assert.equal(shut.code, 8, shut.stderr);
-    const open = await sealed('restore', '--to', other, '--identity', 'owner.txt');
-    assert.deepEqual([open.code, open.stderr], [0, '']);
-    assert.equal(await digestAt(other), digest);
   });
 
   it('does not restore over the configured store', async () => {

@@ -79,10 +79,10 @@ describe('damage of a small sealed backup', () => {
     for (const compression of COMPRESSIONS) {
       it(`is found at every single byte: ${format}, ${compression}`, async () => {
         const vault = memoryVault();
-        const anyone = keysOf(makeOpenRing(), signer);
+        const isFirst = format === 'columns' && compression === 'none';
+        const anyone = keysOf(makeOpenRing(), isFirst ? signer : null);
         await backUp(await smallStore(4), vault, { format, compression, chunkBytes: 60 }, anyone);
         assert.equal((await verifyAll(vault, false, anyone))[0]?.overallValid, true);
-        const isFirst = format === 'columns' && compression === 'none';
         for (const name of await objectNames(vault)) {
           // All else is the same in every format.
           if (!isFirst && !name.includes('/events-')) continue;

@@ -18,7 +18,7 @@ import { asOwner } from '../stores/postgres/seeding.ts';
 
 const EVENTS = 36_000;
 /** The soak kills for hours. */
-const KILLS = 3;
+const KILLS = 2;
 const MAX_ROUNDS = 6;
 /** It lies in the part that is finished first. */
 const FIRST = 'SELECT min(ctid) FROM eventcore_events';

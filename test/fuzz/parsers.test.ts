@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { LIMITS, runTarget } from './engine/run-target.ts';
 import { TARGETS } from './targets.ts';
 
-const INPUTS = 200;
+const INPUTS = 100;
 
 test('each target of the fuzzer has its own name', () => {
   assert.equal(new Set(TARGETS.map(({ name }) => name)).size, TARGETS.length);

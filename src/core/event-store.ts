@@ -156,6 +156,12 @@ export interface StoreSnapshot extends BatchReader {
   readonly cursor: StoreCursor;
 
   /**
+   * Whether `planChanges` holds events too that were there before and were written over since. Where it does not, all events must be
+   * read to find them.
+   */
+  readonly showsRewritten: boolean;
+
+  /**
    * The cursor from which the next incremental backup may start: as `cursor`, once a crash of the store can take back
    * nothing that this view saw. Waits shortly for that; where it does not come about, the cursor says so.
    */

@@ -30,8 +30,7 @@ export async function findChangedEvents(store: EventStore, search: ChangedSearch
   const snapshot = await store.openSnapshot();
   try {
     const differences = makeDifferences();
-    const changes = await snapshot.planChanges(search.chain.at(-1)!.manifest.cursor, 1);
-    const ranges = typeof changes === 'string' ? await planSuspects(snapshot, search) : changes;
+    const ranges = await planRewritten(snapshot, search);
     const known = makeKnownEvents(search.vault, search.chain, differences, { signal: search.signal });
     await readKnown(snapshot, ranges, search, known.take);
     const inexact = await known.compare();
@@ -39,6 +38,13 @@ export async function findChangedEvents(store: EventStore, search: ChangedSearch
   } finally {
     await snapshot.close();
   }
+}
+
+/** Ranges that hold every event that was written over since the newest backup, and perhaps others. */
+async function planRewritten(snapshot: StoreSnapshot, search: ChangedSearch): Promise<StoreRange[]> {
+  if (!snapshot.showsRewritten) return planSuspects(snapshot, search);
+  const changes = await snapshot.planChanges(search.chain.at(-1)!.manifest.cursor, 1);
+  return typeof changes === 'string' ? planSuspects(snapshot, search) : changes;
 }
 
 async function readKnown(

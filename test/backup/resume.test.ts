@@ -87,6 +87,7 @@ function viewOf(rows: readonly Row[], seen: number): StoreSnapshot {
     token: null,
     servesJoined: false,
     cursor,
+    showsRewritten: true,
     settledCursor: async () => cursor,
     planChanges: async () => 'not needed here',
     planChangesIn: async ({ snapshot }, ranges) =>

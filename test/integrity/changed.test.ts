@@ -92,3 +92,31 @@ for (const [name, make] of Object.entries(PLACES)) {
     });
   });
 }
+
+describe('rows of a database that were written over in place', () => {
+  it('show though their numbers are those that were backed up', async (t) => {
+    const { store, migrate } = temporaryStore(t);
+    const db = migrate();
+    const write = (n: number): void => {
+      const id = `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+      db.prepare(
+        `INSERT INTO eventcore_events (event_id, stream_id, stream_version, event_type, event_data) VALUES (?, 's', ?, 'T', '{}')`,
+      ).run(id, n);
+    };
+    for (const n of [1, 2, 3, 4]) write(n);
+    const vault: Vault = memoryVault();
+    await backUp(store, vault);
+    db.exec(`UPDATE eventcore_events SET event_data = '{"changed":1}' WHERE stream_version = 2`);
+    write(5);
+    const catalog = await readCatalog(vault);
+    const againstStore = { store, backups: new Set(catalog.backups) };
+    const options = { quick: false, parallel: 1, againstStore };
+    const [result] = await verifyChains({ vault, clock: testClock }, catalog, catalog.backups, options);
+    const { overallValid, problems } = result!.verification;
+    assert.equal(overallValid, false);
+    assert.deepEqual(
+      problems.map(({ code, streamId, version }) => [code, streamId, version]),
+      [['store_differs', 's', '2']],
+    );
+  });
+});

@@ -239,6 +239,7 @@ function openSnapshot(events: readonly MemoryEvent[], companions: readonly Compa
     token: null,
     servesJoined: false,
     cursor,
+    showsRewritten: false,
     settledCursor: async () => cursor,
     planChanges: async () => 'a store in memory numbers no transactions',
     planChangesIn: async () => 'a store in memory numbers no transactions',

@@ -53,6 +53,8 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     token: JSON.stringify(token),
     servesJoined: false,
     cursor,
+    // An updated row is a new one, of its transaction.
+    showsRewritten: true,
     settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
     readPass: reader.readPass,

@@ -1,3 +1,4 @@
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import type { StoreCursor, StoreRange } from '../../core/event-store.ts';
 import type { SqliteConfig } from './config.ts';
@@ -14,8 +15,14 @@ export function readCursor(rows: EventRows, { path }: SqliteConfig): StoreCursor
     file: `${dev}:${ino}`,
     schemaVersion: Number(rows.db.prepare('PRAGMA schema_version').get()?.schema_version),
     maxRowid: last === null ? null : String(last),
-    lastEventId: last === null ? null : idAt(rows, last),
+    lastEvent: last === null ? null : idDigest(rows, last),
   };
+}
+
+/** A cursor stands in the manifest, which shows nothing of an event where the rest is sealed. */
+function idDigest(rows: EventRows, rowid: bigint): string | null {
+  const id = idAt(rows, rowid);
+  return id === null ? null : crypto.hash('sha256', id, 'hex');
 }
 
 function lastRowid({ prepare, table }: EventRows): bigint | null {
@@ -39,9 +46,9 @@ export function planNewRows(rows: EventRows, since: StoreCursor, here: StoreCurs
     return 'its tables were changed, or its rows numbered anew (VACUUM, a restore), since the parent was taken';
   const last = rowidOf(since);
   const now = rowidOf(here);
-  if (last === null || now === null || typeof since.lastEventId !== 'string')
+  if (last === null || now === null || typeof since.lastEvent !== 'string')
     return 'its rows are not numbered in the order of the commits';
-  if (idAt(rows, last) !== since.lastEventId)
+  if (idDigest(rows, last) !== since.lastEvent)
     return 'the last event that the parent saw is no longer where it was';
   return [{ index: 0, spec: `${last}..` }];
 }

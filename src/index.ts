@@ -70,6 +70,7 @@ export type {
   StreamSummary,
 } from './core/event-store.ts';
 export type { KeyRing, Signer, WrappedKey } from './core/key-ring.ts';
+export type { Lease } from './core/lease.ts';
 export type {
   BackupKind,
   ChunkFormat,
@@ -81,10 +82,18 @@ export type {
   ManifestStore,
   Oddities,
 } from './core/manifest.ts';
+export type {
+  ArchiveTier,
+  PrimaryRegion,
+  RegionPolicy,
+  ReplicaRegion,
+  Schedule,
+} from './core/region-policy.ts';
 export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
+export type { RetentionRule } from './core/retention-rule.ts';
 export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
 export type { SignatureFinding, SignatureState, TrustPolicy } from './core/trust.ts';
-export type { ObjectInfo, ObjectWriter, Vault } from './core/vault.ts';
+export type { ObjectInfo, ObjectWriter, Recall, Vault, VaultTraits } from './core/vault.ts';
 export type { BundleKeys } from './format/bundle-keys.ts';
 export type { WriteKeys } from './format/bundle-seal.ts';
 export {

@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   vault_full: { exitCode: 6, retryable: true },
   vault_object_exists: { exitCode: 6, retryable: false },
   vault_object_missing: { exitCode: 6, retryable: false },
+  object_archived: { exitCode: 6, retryable: true },
   lease_held: { exitCode: 7, retryable: true },
   key_missing: { exitCode: 8, retryable: false },
   key_wrong: { exitCode: 8, retryable: false },

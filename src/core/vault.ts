@@ -44,6 +44,27 @@ export interface Vault {
   /** Removes what killed writers left under `prefix` and that no name shows. Returns how many pieces. */
   removeLeftovers(prefix: string): Promise<number>;
 
+  /**
+   * Gives this vault an object that another one has, under the same name, without moving its bytes through this machine.
+   * False, and nothing was done, where the two have no way to do that. Else as `copyObject`.
+   */
+  copyFrom(source: Vault, name: string): Promise<boolean>;
+
+  /**
+   * Asks that an object of an archive tier can be read, and says how far that is. `readable` at once where nothing is
+   * archived. Asking again changes nothing. Throws `vault_object_missing`.
+   */
+  recall(name: string): Promise<Recall>;
+
+  /**
+   * Keeps an object from being removed by anybody until the hold is taken off, where the place itself can do that (a legal
+   * hold of S3). False where it cannot.
+   */
+  setLegalHold(name: string, isHeld: boolean): Promise<boolean>;
+
+  /** What the place gives beyond the promises above. */
+  traits(): Promise<VaultTraits>;
+
   /** Bytes that this user may still write, as far as that can be told; null where nothing bounds it, or nobody knows. */
   freeBytes(): Promise<number | null>;
 
@@ -55,6 +76,30 @@ export interface ObjectInfo {
   readonly sizeBytes: number;
   /** Milliseconds since 1970, by the vault's clock. */
   readonly modifiedAtMs: number;
+  /** Names this one among all that were ever written under the name, where the place keeps them. */
+  readonly versionId?: string;
+  /** It must be recalled before it can be read: `readRange` and `copyObject` throw `object_archived`. */
+  readonly isArchived?: true;
+}
+
+export type Recall =
+  | { readonly state: 'readable' }
+  /** `usuallyMs`: how long that takes from when it was asked for, as the place promises it; null when nothing is known. */
+  | { readonly state: 'asked' | 'under_way'; readonly usuallyMs: number | null };
+
+export interface VaultTraits {
+  /**
+   * Objects cannot be removed or written over before their time: `governance` binds all but who has a special right,
+   * `compliance` everybody. Null where the place knows no such thing.
+   */
+  readonly lock: { readonly mode: 'governance' | 'compliance'; readonly days: number } | null;
+  /** What was written over or removed can still be read. */
+  readonly keepsVersions: boolean;
+  /**
+   * How a name is kept from being written twice: `exact`, by the place itself; `claims`, by a claim that all writers of this
+   * software respect, where the place has no such thing for large objects.
+   */
+  readonly createOnly: 'exact' | 'claims';
 }
 
 /** Writes one object from front to end. */

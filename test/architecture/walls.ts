@@ -4,7 +4,8 @@
  */
 export const WALLS: readonly Wall[] = [
   { room: 'core/', rooms: [], packages: [] },
-  { room: 'policy/', rooms: ['core/'], packages: [] },
+  // croner says when a schedule is due; it reads no clock of its own.
+  { room: 'policy/', rooms: ['core/'], packages: ['croner'] },
   { room: 'format/', rooms: ['core/'], packages: ['node:crypto', 'node:zlib'] },
 
   { room: 'stores/layouts/', rooms: ['core/'], packages: [] },
@@ -22,6 +23,12 @@ export const WALLS: readonly Wall[] = [
     rooms: ['core/'],
     packages: ['node:fs', 'node:fs/promises', 'node:path', 'node:os', 'node:crypto'],
   },
+  {
+    room: 'vaults/s3/',
+    rooms: ['core/'],
+    packages: ['node:crypto', 'node:http', 'node:https', 'node:timers/promises', '@aws-sdk/client-s3'],
+  },
+  { room: 'vaults/wrappers/', rooms: ['core/'], packages: ['node:timers/promises'] },
 
   {
     room: 'keys/',
@@ -32,6 +39,7 @@ export const WALLS: readonly Wall[] = [
   { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'backup/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
+  { room: 'upkeep/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
 
   // How numbers are said to people is the command line's.

@@ -57,6 +57,14 @@ export function openDirectoryVault(path: string): Vault {
       await assertRootInPlace(root());
       return removeLeftovers(root(), prefix);
     },
+    // A hard link would let damage of one vault be damage of both.
+    copyFrom: async () => false,
+    recall: async (name) => {
+      if ((await statByName(root(), name)) === null) throw await missing(root(), name);
+      return { state: 'readable' };
+    },
+    setLegalHold: async () => false,
+    traits: async () => ({ lock: null, keepsVersions: false, createOnly: 'exact' }),
     freeBytes: () => freeBytes(root()),
     close: async () => {
       opened = null;

@@ -29,6 +29,13 @@ export function memoryVault(): Vault {
       assertObjectPrefix(prefix);
       return 0;
     },
+    copyFrom: async () => false,
+    recall: async (name) => {
+      requireObject(objects, name);
+      return { state: 'readable' };
+    },
+    setLegalHold: async () => false,
+    traits: async () => ({ lock: null, keepsVersions: false, createOnly: 'exact' }),
     freeBytes: async () => null,
     close: async () => {},
   };

@@ -1,0 +1,39 @@
+import type { RetentionRule } from './retention-rule.ts';
+
+/**
+ * Where copies of backups live, how they get there and how long they stay: the sections `primary`, `replicas` and
+ * `archive` of the configuration.
+ */
+export interface RegionPolicy {
+  readonly primary: PrimaryRegion;
+  readonly replicas: readonly ReplicaRegion[];
+  readonly archive: ArchiveTier | null;
+}
+
+interface Region {
+  /** Unique among all regions of a policy. */
+  readonly region: string;
+  /** Address of a vault. */
+  readonly storage: string;
+  /** Null: nothing is ever removed. */
+  readonly retention: RetentionRule | null;
+}
+
+export interface PrimaryRegion extends Region {
+  readonly schedule: Schedule | null;
+}
+
+export interface ReplicaRegion extends Region {
+  readonly syncSchedule: Schedule | null;
+}
+
+export interface ArchiveTier extends Region {
+  /** Chains whose newest backup is older than this are moved there. */
+  readonly afterDays: number;
+}
+
+/** Five fields of cron, in a time zone of IANA. */
+export interface Schedule {
+  readonly cron: string;
+  readonly timeZone: string;
+}

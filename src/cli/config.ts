@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BackupError, isBackupError } from '../core/errors.ts';
+import type { RegionPolicy } from '../core/region-policy.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
 
@@ -17,6 +18,8 @@ export interface Settings {
   readonly changeLog: ChangeLogSettings;
   /** For whom is sealed, and where secrets are; paths as they stand there. */
   readonly encryption: EncryptionSettings;
+  /** Copies in other regions, archive and retention; null where the file says nothing of them. */
+  readonly policy: RegionPolicy | null;
   /** The file that was read, null when there is none. */
   readonly file: string | null;
 }
@@ -55,6 +58,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     encryption: config.encryption ?? {},
+    policy: null,
     file: text === null ? null : path,
   };
 }

@@ -160,6 +160,7 @@ describe('settings', () => {
       backup: {},
       changeLog: {},
       encryption: {},
+      policy: null,
       file: null,
     });
     await assert.rejects(

@@ -12,6 +12,7 @@ import {
   PARALLEL,
   parseSize,
 } from './arguments.ts';
+import { allowedInPolicy, policyShape } from './policy-schema.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
@@ -55,10 +56,8 @@ const configSchema = z.strictObject({
   backup: backupSchema.nullish(),
   change_log: changeLogSchema.nullish(),
   encryption: encryptionSchema.nullish(),
+  ...policyShape,
 });
-
-/** Keys of a region's policy; they belong to a configuration that this version does not read. */
-const POLICY_KEYS = ['primary', 'replicas', 'archive'];
 
 export type BackupSettings = z.infer<typeof backupSchema>;
 export type EncryptionSettings = z.infer<typeof encryptionSchema>;
@@ -66,19 +65,32 @@ export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
 
 /** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
 export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
+  const value = parseYaml(text, path);
+  const inner = innerText(value);
+  const parsed = configSchema.safeParse(inner === null ? value : parseYaml(inner, `${path} (${INNER_NAME})`));
+  if (parsed.success) return parsed.data;
+  throw schemaFault(path, parsed.error.issues[0]!);
+}
+
+const INNER_NAME = 'backup-policy.yaml';
+
+/** A ConfigMap of Kubernetes holds the configuration as a text. */
+function innerText(value: unknown): string | null {
+  const { kind, data } = value as { readonly kind?: unknown; readonly data?: Record<string, unknown> };
+  if (kind !== 'ConfigMap' || typeof data !== 'object' || data === null) return null;
+  const text = data[INNER_NAME];
+  return typeof text === 'string' ? text : null;
+}
+
+function parseYaml(text: string, path: string): unknown {
   const document = parseDocument(text, { prettyErrors: true });
   const [fault] = document.errors;
   if (fault !== undefined) throw yamlFault(path, fault.message, fault.linePos?.[0]);
-  let value: unknown;
   try {
-    value = document.toJS() ?? {};
+    return document.toJS() ?? {};
   } catch (cause) {
     throw yamlFault(path, cause instanceof Error ? cause.message : String(cause));
   }
-  refusePolicy(value, path);
-  const parsed = configSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw schemaFault(path, parsed.error.issues[0]!);
 }
 
 /** The first line only: the others show the source, and that may hold a password. */
@@ -88,17 +100,6 @@ function yamlFault(path: string, message: string, place?: { line: number; col: n
   return new BackupError('config_invalid', `${path}${at} is not valid YAML: ${reason}`, {
     hint: 'correct it, or begin anew with `eventcore init --force`',
   });
-}
-
-function refusePolicy(value: unknown, path: string): void {
-  if (typeof value !== 'object' || value === null) return;
-  const found = POLICY_KEYS.find((key) => Object.hasOwn(value, key));
-  if (found === undefined) return;
-  throw new BackupError(
-    'config_invalid',
-    `${path}: the policy of a region (\`${found}\`) is not read by this version`,
-    { hint: `remove ${POLICY_KEYS.map((key) => `\`${key}\``).join(', ')}; nothing would act on them` },
-  );
 }
 
 type Issue = z.core.$ZodIssue;
@@ -126,7 +127,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
   const section = SECTIONS[String(path[0])] ?? configSchema;
-  return Object.keys(section.shape);
+  return allowedInPolicy(path) ?? Object.keys(section.shape);
 }
 
 function reasonOf(issue: Issue): string {

@@ -66,8 +66,28 @@ ${keys === null ? '  # sign_key: file:./backup.sign-key.pem' : `  sign_key: ${sc
   # whose backups count
 ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${keys.signer}]`}
   # require_signature: true
-`;
+
+${POLICY}`;
 }
+
+const POLICY = `# Copies in other regions, and how long what stays (docs/policy.md). The storage of the primary region is the vault.
+# Spans: 12h, 30d, 12w, 6m (months), 7y. Schedules: minute, hour, day of the month, month, day of the week.
+# time_zone: UTC
+# primary:
+#   region: us-east-1
+#   schedule: "0 */6 * * *"
+#   retention: 30d
+# replicas:
+#   - region: us-west-2
+#     storage: /mnt/us-west-2/backups
+#     sync_schedule: "0 1 * * *"
+#     retention: { within: 100d, monthly: 12, minimum_redundancy: 2 }
+# archive:
+#   storage: /mnt/archive/backups
+#   after_days: 90
+#   retention: 7y
+# objectives: { rpo: 15m, region_rpo: 30h }
+`;
 
 function scalar(text: string): string {
   return stringify(text, { lineWidth: 0 }).trimEnd();

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { RegionPolicy } from '../core/region-policy.ts';
+import type { PolicyFinding } from '../policy/contradictions.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
+import type { PolicyRead } from './policy-file.ts';
+import type { PolicySections } from './policy-schema.ts';
 
 export const CONFIG_NAME = 'eventcore.config.yaml';
 
@@ -20,6 +23,8 @@ export interface Settings {
   readonly encryption: EncryptionSettings;
   /** Copies in other regions, archive and retention; null where the file says nothing of them. */
   readonly policy: RegionPolicy | null;
+  /** What in the policy is worth a look; what would lose something is refused. */
+  readonly policyWarnings: readonly PolicyFinding[];
   /** The file that was read, null when there is none. */
   readonly file: string | null;
 }
@@ -51,16 +56,32 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
   const folder = dirname(path);
   const inFile = (address: string | null | undefined, seenFrom: typeof resolveStoreAddress): string | null =>
     address == null ? null : naming(path, () => seenFrom(address, folder));
+  const vaultInFile = inFile(config.vault, resolveVaultAddress);
+  const read = await policyOf(config, path, vaultInFile, (address) => inFile(address, resolveVaultAddress)!);
   return {
     store: flags.store ?? (env.EVENTCORE_STORE || inFile(config.store, resolveStoreAddress)),
-    vault: flags.vault ?? (env.EVENTCORE_VAULT || inFile(config.vault, resolveVaultAddress)),
+    vault: flags.vault ?? (env.EVENTCORE_VAULT || (vaultInFile ?? read?.policy.primary.storage ?? null)),
     standby: inFile(config.standby, resolveStoreAddress),
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     encryption: config.encryption ?? {},
-    policy: null,
+    policy: read?.policy ?? null,
+    policyWarnings: read?.warnings ?? [],
     file: text === null ? null : path,
   };
+}
+
+/** To read schedules takes a while too: only where there is a policy. */
+async function policyOf(
+  sections: PolicySections,
+  path: string,
+  vault: string | null,
+  resolve: (address: string) => string,
+): Promise<PolicyRead | null> {
+  const { primary, replicas, archive, objectives } = sections;
+  if ([primary, replicas, archive, objectives].every((section) => section == null)) return null;
+  const { readPolicy } = await import('./policy-file.ts');
+  return readPolicy(sections, { path, vault, resolve, nowMs: Date.now() });
 }
 
 function changeLogOf(
@@ -88,6 +109,18 @@ export function requireAddress(settings: Settings, what: 'store' | 'vault'): str
   throw new BackupError('usage', `no ${what} is named`, {
     hint: `pass --${what} ADDRESS, set EVENTCORE_${what.toUpperCase()}, or write \`${what}:\` into ${CONFIG_NAME}`,
   });
+}
+
+/** The policy that a command acts on, once what is worth a look in it has been said. Throws `usage` when there is none. */
+export function requirePolicy(settings: Settings, warn: (message: string) => void): RegionPolicy {
+  const { policy, policyWarnings } = settings;
+  if (policy === null) {
+    throw new BackupError('usage', 'no policy says where copies are and how long what stays', {
+      hint: `write \`primary:\` and what else is wanted into ${settings.file ?? CONFIG_NAME} (docs/policy.md)`,
+    });
+  }
+  for (const { message, hint } of policyWarnings) warn(`policy: ${message}; ${hint}`);
+  return policy;
 }
 
 function readConfig(path: string, required: boolean): string | null {

@@ -8,6 +8,16 @@ export interface RegionPolicy {
   readonly primary: PrimaryRegion;
   readonly replicas: readonly ReplicaRegion[];
   readonly archive: ArchiveTier | null;
+  /** What is promised to others; only compared with what the rest can give. */
+  readonly objectives?: RecoveryObjectives;
+}
+
+/** How much of the newest events may be lost, as a time. */
+export interface RecoveryObjectives {
+  /** When the store is lost. */
+  readonly rpoMs?: number;
+  /** When the store and the vault of its region are lost. */
+  readonly regionRpoMs?: number;
 }
 
 interface Region {

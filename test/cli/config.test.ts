@@ -82,12 +82,6 @@ describe('a configuration file', () => {
     ['a key that stands twice', 'store: a\nstore: b', /:2:1 is not valid YAML/, /./],
     ['no YAML', 'store: [', /:1:\d+ is not valid YAML/, /./],
     ['more aliases than anyone needs', bomb(), /is not valid YAML/, /./],
-    [
-      'the policy of a region',
-      'replicas: []',
-      /policy of a region \(`replicas`\) is not read/,
-      /nothing would act/,
-    ],
   ];
   for (const [what, text, message, hint] of refused) {
     it(`with ${what} is refused, naming the place and the way out`, () => {
@@ -161,6 +155,7 @@ describe('settings', () => {
       changeLog: {},
       encryption: {},
       policy: null,
+      policyWarnings: [],
       file: null,
     });
     await assert.rejects(

@@ -26,7 +26,7 @@ describe('eventcore doctor', () => {
     const ran = await runHere(['doctor', '--json', ...(more.length === 0 ? words() : more)]);
     const { healthy, checks } = JSON.parse(ran.stdout) as { healthy: boolean; checks: Check[] };
     assert.equal(healthy, ran.code === 0);
-    assert.equal(checks.length, 17, 'every check says something');
+    assert.equal(checks.length, 18, 'every check says something');
     for (const { verdict, message, code } of checks) {
       assert.ok(message.length > 0);
       assert.equal(code !== null, verdict === 'bad');
@@ -67,7 +67,7 @@ describe('eventcore doctor', () => {
     const ran = await runHere(['doctor', ...words()]);
     assert.match(ran.stdout, /^All is well\n/);
     const lines = ran.stdout.split('\n').filter((line) => /^ {2}(good|skipped) /.test(line));
-    assert.equal(lines.length, 17);
+    assert.equal(lines.length, 18);
     const column = lines[0]!.indexOf('no eventcore.config.yaml');
     assert.ok(column > 10);
     for (const line of lines) assert.match(line.slice(column - 2, column + 1), /^ {2}\S$/, line);
@@ -80,7 +80,7 @@ describe('eventcore doctor', () => {
       '--vault',
       join(folder.path, 'nowhere'),
     ]);
-    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 17 failed\n']);
+    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 18 failed\n']);
   });
 
   it('looks at all the rest when one thing is wrong', async () => {
@@ -96,6 +96,19 @@ describe('eventcore doctor', () => {
     const wrong = await doctor('--config', config, ...words());
     assert.deepEqual([wrong.code, wrong.found.configuration!.code], [2, 'config_invalid']);
     assert.match(wrong.found.store!.message, /the configuration cannot be read/);
+  });
+
+  it('says what in a policy is worth a look, and that nothing is', async () => {
+    const config = join(folder.path, 'policy.yaml');
+    const primary = `primary: { region: eu, storage: ${JSON.stringify(vault)}, schedule: "0 3 * * *" }\n`;
+    writeFileSync(config, primary);
+    const sound = await doctor('--config', config, '--store', store);
+    assert.match(sound.found.policy!.message, /^nothing contradicts itself in eu$/);
+    assert.deepEqual([sound.code, sound.found.policy!.verdict], [0, 'good']);
+    writeFileSync(config, `${primary}objectives: { rpo: 15m }\n`);
+    const { code, found } = await doctor('--config', config, '--store', store);
+    assert.deepEqual([code, found.policy!.verdict], [0, 'warn']);
+    assert.match(found.policy!.message, /rpo is 15min, but up to 1d pass/);
   });
 
   it('names an index that a store lacks and what makes it', async () => {

@@ -23,7 +23,7 @@ describe('a command that refuses', () => {
     await rm(await manifestIn('half-vault'));
     await writeFile(join(folder, 'a-file'), 'x');
     await writeFile(join(folder, 'unknown.yaml'), 'store: sqlite:events.db\nbackup:\n  lvl: 3\n');
-    await writeFile(join(folder, 'policy.yaml'), 'primary:\n  region: eu-1\n');
+    await writeFile(join(folder, 'policy.yaml'), 'primary:\n  region: eu-1\n  retention: 30 days\n');
     await writeFile(join(folder, 'no-store.db'), '');
   });
   after(() => {
@@ -155,10 +155,10 @@ describe('a command that refuses', () => {
     },
     {
       ...usage(
-        'the configuration has a policy',
+        'the configuration has a policy that cannot be read',
         ['list', '--config', 'policy.yaml'],
-        /policy of a region/,
-        /remove/,
+        /`primary\.retention\.within` is not valid: expected a span of time/,
+        /correct it/,
       ),
       code: 'config_invalid',
     },

@@ -6,6 +6,7 @@ import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
 import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
+import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
 import {
   checkAttempts,
@@ -67,10 +68,11 @@ async function examineAll(context: CommandContext, flags: KeyFlags): Promise<num
 async function readSettings(context: CommandContext, checks: Check[]): Promise<Settings | null> {
   try {
     const settings = await context.settings();
-    checks.push(checkSettings(settings));
+    checks.push(checkSettings(settings), ...checkPolicy(settings.policy, settings.policyWarnings));
     return settings;
   } catch (error) {
     checks.push(failed('configuration', known(error)));
+    skipRest(checks, POLICY_CHECKS, UNREADABLE);
     return null;
   }
 }

@@ -2,11 +2,14 @@ import { type ChangeFeed, type FeedSource, NEW_LOG } from '../core/change-feed.t
 import type { Clock } from '../core/clock.ts';
 import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
+import type { Lease, UnderLease } from '../core/lease.ts';
+import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import { isSealing, plainInSealed, refusePlain, type WriteKeys } from '../format/bundle-seal.ts';
-import { readLogCatalog } from '../format/log-catalog.ts';
+import { type LogFile, type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import { LOG_PREFIX, logFolder, positionText } from '../format/log-name.ts';
-import { backOffMs, pause } from './back-off.ts';
+import { type CompactionPlan, planCompaction } from '../policy/compaction.ts';
+import { backOffMs } from './back-off.ts';
 import { compactLog } from './compact.ts';
 import { markGap } from './gaps.ts';
 import { findLogEnd, type LogEnd } from './log-end.ts';
@@ -24,6 +27,8 @@ export interface ArchivePorts {
   readonly ensureBase?: (reason: string) => Promise<void>;
   /** Left out, or without recipients: nothing is sealed, and a sealed vault is refused. */
   readonly keys?: WriteKeys;
+  /** Files are joined, and parts removed, under it alone; left out: nobody else does that in this vault. */
+  readonly underLease?: UnderLease;
 }
 
 /** What to do while the vault cannot be written. */
@@ -64,6 +69,8 @@ interface Run extends ArchivePorts {
   seen: 'nothing' | 'begun' | 'log';
   /** Why the feed could not go on, until something is captured again. */
   lost: BackupError | null;
+  /** Somebody else held the lease when files were to be joined. */
+  isPassedOver: boolean;
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
@@ -92,6 +99,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
       startedAtMs: performance.now(),
       seen: 'nothing',
       lost: null,
+      isPassedOver: false,
     },
     note: (message, isGrave, facts = {}) => options.onNote?.({ message, isGrave, facts }),
   };
@@ -341,10 +349,39 @@ async function warnOfFullDisk({ store, progress, note }: Run): Promise<void> {
   progress.set({ isScarce });
 }
 
-async function compact({ vault, clock, note, options: { signal } }: Run, source: FeedSource): Promise<void> {
+async function compact(run: Run, source: FeedSource): Promise<void> {
+  const { vault, clock, underLease } = run;
+  const timeline = await findTimeline(vault, source);
+  // Most of the time there is nothing to do, and a lease costs a few objects.
+  if (timeline === null || isNothing(planCompaction(timeline, clock.now()))) return;
+  if (underLease === undefined) return compactUnder(run, source, null);
+  try {
+    await underLease((lease) => compactUnder(run, source, lease));
+    run.isPassedOver = false;
+  } catch (error) {
+    if (!isBackupError(error, 'lease_held')) throw error;
+    if (!run.isPassedOver) run.note(`log files are joined later: ${error.message}`, false, error.facts);
+    run.isPassedOver = true;
+  }
+}
+
+async function findTimeline(vault: Vault, source: FeedSource): Promise<LogTimeline | null> {
   const folder = logFolder(source);
-  const timeline = (await readLogCatalog(vault)).find((found) => found.folder === folder);
-  if (timeline === undefined) return;
-  const { failures } = await compactLog(vault, timeline, { nowMs: clock.now(), signal });
+  return (await readLogCatalog(vault)).find((found) => found.folder === folder) ?? null;
+}
+
+function isNothing({ joins, removals }: CompactionPlan<LogFile>): boolean {
+  return joins.length === 0 && removals.length === 0;
+}
+
+/** Another holder may have changed the log since it was looked at. */
+async function compactUnder(run: Run, source: FeedSource, lease: Lease | null): Promise<void> {
+  const { vault, clock, note, options } = run;
+  const timeline = await findTimeline(vault, source);
+  if (timeline === null) return;
+  const { failures } = await compactLog(vault, timeline, {
+    ...{ nowMs: clock.now(), signal: options.signal },
+    ...(lease === null ? {} : { lease }),
+  });
   for (const failure of failures) note(`log files could not be joined: ${failure}`, true);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
@@ -20,6 +21,9 @@ export const systemWriters: Writers = {
     return named === null || named.start === 0 ? 'unknown' : findProcessState(named);
   },
 };
+
+/** How this process is named to those who wait for what it holds. */
+export const systemHolder = `process ${process.pid} on ${hostname()}`;
 
 /** What deals with keys: loaded where something is sealed, opened or signed. */
 export async function loadKeysRoom() {

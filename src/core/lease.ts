@@ -8,3 +8,11 @@ export interface Lease {
   /** Throws `lease_held` when it may have ended, by the clock of this process. Called before each removal. */
   assertHeld(): void;
 }
+
+/**
+ * Runs work under a lease, and gives that back. The signal fires when the lease may have ended, and with the caller's own. Throws
+ * `lease_held` when somebody else has it: nothing was done then.
+ */
+export type UnderLease = <Result>(
+  work: (lease: Lease, signal: AbortSignal) => Promise<Result>,
+) => Promise<Result>;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type CompactionReport, compactLog } from '../../src/capture/compact.ts';
+import { BackupError } from '../../src/core/errors.ts';
+import type { Lease } from '../../src/core/lease.ts';
 import type { ObjectInfo, Vault } from '../../src/core/vault.ts';
 import { parseLogName } from '../../src/format/log-name.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
@@ -103,6 +105,29 @@ describe('a compaction', () => {
       assert.ok(spans[0]!.files.length === 1, `${spans[0]!.files.length} files, killed at call ${failAt}`);
       assert.deepEqual(await content(vault), before, `killed at call ${failAt}`);
     }
+  });
+
+  it('makes and removes nothing once its lease may have ended', async () => {
+    const vault = timedVault();
+    await fill(vault, 14);
+    const atMost = (calls: number): Lease => {
+      let left = calls;
+      return {
+        epoch: 1,
+        assertHeld: () => {
+          if (left === 0) throw new BackupError('lease_held', 'it ended');
+          left -= 1;
+        },
+      };
+    };
+    const under = async (second: number, lease: Lease): Promise<CompactionReport> =>
+      compactLog(vault, await onlyTimeline(vault), { nowMs: second * SECOND, policy: POLICY, lease });
+    const names = await objectNames(vault);
+    await assert.rejects(under(14, atMost(0)), { code: 'lease_held' });
+    assert.deepEqual(await objectNames(vault), names);
+    const { joined } = await under(14, atMost(99));
+    await assert.rejects(under(17, atMost(3)), { code: 'lease_held' });
+    assert.equal((await objectNames(vault)).length, names.length + joined.length - 3);
   });
 
   it('leaves damaged parts where they are, and says so', async () => {

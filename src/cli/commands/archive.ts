@@ -33,6 +33,7 @@ import type { ChangeLogSettings } from '../config-file.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { underLease } from '../leases.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../units.ts';
 import { openVault, systemClock } from '../wire.ts';
@@ -108,7 +109,7 @@ async function runArchive(
       beginStep(context, 'capturing changes');
       const status = await archive(
         {
-          ...{ store, vault, clock: systemClock, keys },
+          ...{ store, vault, clock: systemClock, keys, underLease: underLease(vault, { signal }) },
           ...(flags.base
             ? { ensureBase: (reason: string) => ensureBase(context, vault, keyWords(flags), reason) }
             : {}),

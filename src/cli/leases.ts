@@ -1,0 +1,10 @@
+import type { UnderLease } from '../core/lease.ts';
+import type { Vault } from '../core/vault.ts';
+import { type LeaseOptions, UPKEEP_LEASE, withLease } from '../upkeep/lease.ts';
+import { systemClock, systemHolder } from './wire.ts';
+
+/** Runs what removes or joins in a vault under its lease, in the name of this process. */
+export function underLease(vault: Vault, options: LeaseOptions): UnderLease {
+  const ports = { clock: systemClock, holder: systemHolder };
+  return (work) => withLease(vault, UPKEEP_LEASE, ports, work, options);
+}

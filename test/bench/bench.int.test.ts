@@ -15,12 +15,19 @@ const OURS = ['backup', 'backup, verified', 'verify', 'restore', 'SQLite backup'
 const INCREMENTAL = ['incremental', 'SQLite incremental'];
 const PEERS = ['pg_dump -Fc', 'pg_restore -j2', 'COPY binary | zstd -1', 'VACUUM INTO, then zstd -1'];
 
-function npmRun(script: string, args: readonly string[]): { status: number | null; printed: string } {
-  const { status, stdout, stderr } = spawnSync('npm', ['run', script, '--', ...args], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
+interface Run {
+  readonly status: number | null;
+  readonly printed: string;
+}
+
+function run(program: string, args: readonly string[]): Run {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8' });
   return { status, printed: stdout + stderr };
+}
+
+/** With what an `npm run bench` before it has built. */
+function benchOnly(...args: readonly string[]): Run {
+  return run(process.execPath, ['bench/bench.ts', ...args]);
 }
 
 describe('npm run bench', () => {
@@ -33,8 +40,8 @@ describe('npm run bench', () => {
   it('measures ours, and of the peers those that are installed', () => {
     const file = join(folder, 'outcome.json');
     const only = [...OURS, ...INCREMENTAL, ...PEERS].flatMap((name) => ['--only', `=${name}`]);
-    const { status, printed } = npmRun('bench', [
-      '--events',
+    const { status, printed } = run('npm', [
+      ...['run', 'bench', '--', '--events'],
       String(EVENTS),
       ...['--runs', '2', '--json', file],
       ...only,
@@ -69,10 +76,10 @@ describe('npm run bench', () => {
   });
 
   it('profiles the main thread and the others', () => {
-    const { status, printed } = npmRun('bench', [
+    const { status, printed } = benchOnly(
       // Enough for a range that another thread reads.
       ...['--events', '40000', '--profile', folder, '--only', '=backup'],
-    ]);
+    );
     assert.equal(status, 0, printed);
     const profiles = readdirSync(join(folder, 'backup'));
     assert.ok(profiles.length >= 2, profiles.join(' '));
@@ -82,10 +89,10 @@ describe('npm run bench', () => {
   });
 
   it('says what is wrong with its options before it measures', () => {
-    const { status, printed } = npmRun('bench', ['--events', 'many']);
+    const { status, printed } = benchOnly('--events', 'many');
     assert.equal(status, 2);
     assert.match(printed, /many is no number of events[\s\S]*usage:/);
-    const unknown = npmRun('bench:check', ['--events', '1234']);
+    const unknown = benchOnly('--check', '--events', '1234');
     assert.equal(unknown.status, 2);
     assert.match(unknown.printed, /nothing is published for 1234 events/);
   });

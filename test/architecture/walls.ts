@@ -39,7 +39,7 @@ export const WALLS: readonly Wall[] = [
   { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'backup/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
-  { room: 'upkeep/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
+  { room: 'upkeep/', rooms: ['core/', 'policy/', 'format/', 'recovery/'], packages: [] },
   { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
 
   // How numbers are said to people is the command line's.

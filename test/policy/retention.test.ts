@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { RetentionRule } from '../../src/core/retention-rule.ts';
+import { planRetention, type RetentionPlan, windowFor } from '../../src/policy/retention.ts';
+import type { VaultFacts } from '../../src/policy/retention-facts.ts';
+import {
+  afterPlan,
+  DAY,
+  histories,
+  isThere,
+  NOW,
+  recoverable,
+  rules,
+  vaultOf,
+} from '../harness/retention-model.ts';
+
+const RUNS = { numRuns: 100 };
+
+function plan(facts: VaultFacts, rule: RetentionRule, nowMs = NOW): RetentionPlan {
+  return planRetention(facts, rule, { nowMs });
+}
+
+function removed(planned: RetentionPlan): string[] {
+  return [
+    ...planned.backups.filter(({ kept }) => !kept).map(({ item }) => item.backupId),
+    ...planned.unfinished.filter(({ kept }) => !kept).map(({ item }) => item.backupId),
+    ...planned.logs.flatMap(({ objects }) =>
+      objects.filter(({ kept }) => !kept).map(({ item }) => item.name),
+    ),
+  ];
+}
+
+describe('for any vault and any rule, retention', () => {
+  it('never removes what a kept backup builds on', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        const facts = vaultOf(history);
+        const kept = plan(facts, rule)
+          .backups.filter((decision) => decision.kept)
+          .map(({ item }) => item);
+        for (const backup of kept) assert.equal(isThere(kept, backup), isThere(facts.backups, backup));
+      }),
+      RUNS,
+    );
+  });
+
+  it('leaves every instant of the window of the log recoverable that was so', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        const facts = vaultOf(history);
+        const planned = plan(facts, rule);
+        const left = recoverable(afterPlan(facts, planned));
+        const startMs = windowFor(facts, rule, NOW)?.startMs ?? NOW;
+        for (const { fromMs, toMs } of recoverable(facts)) {
+          for (const ms of instants(Math.max(fromMs, startMs), toMs)) {
+            const isLeft = left.some((range) => range.fromMs <= ms && ms <= range.toMs);
+            // A backup that no rule keeps and no log leads over is an instant that the rule gives up.
+            if (fromMs !== toMs) assert.ok(isLeft, `${new Date(ms).toISOString()} is lost`);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('leaves no log with a hole that was not there before', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        for (const { objects } of plan(vaultOf(history), rule).logs) {
+          const files = objects.filter(({ item }) => item.kind === 'file');
+          const firstKept = files.findIndex(({ kept }) => kept);
+          if (firstKept !== -1) assert.ok(files.slice(firstKept).every(({ kept }) => kept));
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('never removes more by a rule that asks for more, nor makes an instant of the log go', () => {
+    fc.assert(
+      fc.property(histories, rules, rules, (history, rule, more) => {
+        const facts = vaultOf(history);
+        const raised = raise(rule, more);
+        const gone = new Set(removed(plan(facts, rule)));
+        const bases = plan(facts, rule).backups.filter(({ reasons }) =>
+          reasons.every((reason) => /^base of|^parent of/.test(reason)),
+        );
+        // A longer window begins with an older backup; the newer one is an instant of it like any other.
+        const elsewhere = new Set(bases.map(({ item }) => item.backupId));
+        for (const name of removed(plan(facts, raised)))
+          assert.ok(gone.has(name) || elsewhere.has(name), name);
+        const startMs = windowFor(facts, raised, NOW)?.startMs ?? NOW;
+        const before = recoverable(afterPlan(facts, plan(facts, rule)));
+        const after = recoverable(afterPlan(facts, plan(facts, raised)));
+        for (const { fromMs, toMs } of before) {
+          for (const ms of instants(Math.max(fromMs, startMs), toMs)) {
+            assert.ok(
+              after.some((range) => range.fromMs <= ms && ms <= range.toMs),
+              new Date(ms).toISOString(),
+            );
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('removes nothing the second time', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        const facts = vaultOf(history);
+        const after = afterPlan(facts, plan(facts, rule));
+        assert.deepEqual(removed(plan(after, rule)), []);
+      }),
+      RUNS,
+    );
+  });
+
+  it('leaves at least one backup that can be restored, and as many chains as the rule says', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        const facts = vaultOf(history);
+        const kept = plan(facts, rule)
+          .backups.filter((decision) => decision.kept)
+          .map(({ item }) => item);
+        const chains = (backups: VaultFacts['backups']): number =>
+          new Set(backups.filter((backup) => isThere(backups, backup)).map(({ baseId }) => baseId)).size;
+        assert.ok(chains(kept) >= Math.min(chains(facts.backups), rule.minimumRedundancy ?? 1));
+      }),
+      RUNS,
+    );
+  });
+
+  it('says of everything why it stays or goes', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        const { backups, unfinished, logs } = plan(vaultOf(history), rule);
+        for (const { reasons } of [...backups, ...unfinished, ...logs.flatMap(({ objects }) => objects)]) {
+          assert.ok(reasons.length > 0);
+          for (const reason of reasons) assert.match(reason, /^\w.+[^.]$/);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('never removes what is held, nor anything while the vault is frozen', () => {
+    fc.assert(
+      fc.property(histories, rules, (history, rule) => {
+        const facts = vaultOf(history);
+        const kept = new Set(
+          plan(facts, rule)
+            .backups.filter((decision) => decision.kept)
+            .map(({ item }) => item.backupId),
+        );
+        for (const { backupId, untilMs } of facts.holds) {
+          const isThereStill = facts.backups.some((backup) => backup.backupId === backupId);
+          if (isThereStill && (untilMs === null || untilMs > NOW)) assert.ok(kept.has(backupId));
+        }
+        assert.deepEqual(removed(plan({ ...facts, frozen: 'incident 7' }, rule)), []);
+      }),
+      RUNS,
+    );
+  });
+
+  it('removes no more when the clock of the host has jumped ahead, but ended holds', () => {
+    fc.assert(
+      fc.property(histories, rules, fc.integer({ min: 1, max: 4000 }), (history, rule, days) => {
+        const facts = { ...vaultOf(history), holds: [] };
+        assert.deepEqual(removed(plan(facts, rule, NOW + days * DAY)), removed(plan(facts, rule)));
+      }),
+      RUNS,
+    );
+  });
+});
+
+/** Both ends of a range, and some instants in it. */
+function instants(fromMs: number, toMs: number): number[] {
+  if (fromMs > toMs) return [];
+  const between = Array.from({ length: 9 }, (_, i) => Math.round(fromMs + ((toMs - fromMs) * (i + 1)) / 10));
+  return [fromMs, ...between, toMs];
+}
+
+/** No part of the rule is less than in either of two. */
+function raise(rule: RetentionRule, more: RetentionRule): RetentionRule {
+  const raised: Record<string, unknown> = { ...rule };
+  for (const key of [
+    'last',
+    'withinMs',
+    'daily',
+    'weekly',
+    'monthly',
+    'yearly',
+    'minimumRedundancy',
+  ] as const) {
+    const most = Math.max(rule[key] ?? 0, more[key] ?? 0);
+    if (most > 0) raised[key] = most;
+  }
+  if (rule.logMs !== undefined) raised.logMs = Math.max(rule.logMs, more.logMs ?? 0);
+  return raised as RetentionRule;
+}

@@ -1,6 +1,7 @@
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { Lease } from '../core/lease.ts';
 import type { Vault } from '../core/vault.ts';
+import { isFrozen } from '../format/keep-marks.ts';
 import type { LogFile, LogTimeline } from '../format/log-catalog.ts';
 import { logFileName } from '../format/log-name.ts';
 import { readLogBlocks } from '../format/log-reader.ts';
@@ -29,15 +30,16 @@ const PIECE_BYTES = 4 << 20;
 /**
  * Joins small files of a log and removes what joined ones hold as well. A joined file is the plain concatenation of its parts,
  * checked before and after; parts are removed only once it has been read back. Wherever it is killed, the log reads the
- * same, and the next compaction goes on.
+ * same, and the next compaction goes on. While the vault is frozen nothing is done.
  */
 export async function compactLog(
   vault: Vault,
   timeline: LogTimeline,
   { nowMs, policy, lease, signal }: CompactionOptions,
 ): Promise<CompactionReport> {
-  const plan = planCompaction(timeline, nowMs, policy);
   const report = { joined: [] as string[], removed: [] as string[], failures: [] as string[] };
+  if (await isFrozen(vault)) return report;
+  const plan = planCompaction(timeline, nowMs, policy);
   for (const { covering, files } of plan.removals) {
     await orNote(report.failures, async () => {
       await checkFiles(vault, [covering], signal);

@@ -12,6 +12,8 @@ export interface VaultFacts {
   readonly archive: ArchiveFacts | null;
   /** When the newest object of backups and logs was written, by the vault's clock; null when there is none. */
   readonly newestObjectMs: number | null;
+  /** What time it is by the vault's clock; null where nobody asked. */
+  readonly vaultNowMs: number | null;
 }
 
 export interface BackupFacts {

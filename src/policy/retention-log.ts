@@ -95,6 +95,8 @@ export type LogDecision = Decision<{
   readonly kind: 'file' | 'gap' | 'key';
   readonly name: string;
   readonly sizeBytes: number;
+  /** Null of gap markers and key records. */
+  readonly modifiedAtMs: number | null;
   /** Positions; null of a key record. */
   readonly from: bigint | null;
   readonly to: bigint | null;
@@ -148,20 +150,20 @@ function planLog(
     isAllGone || (cutAt !== null && to <= cutAt);
   const decided: LogDecision[] = [
     ...files.map((file, place) => ({
-      item: asItem('file', file),
+      item: fileItem(file),
       ...decide(place >= cut, () => why(file, place)),
     })),
     ...log.covered.map((file) => ({
-      item: asItem('file', file),
+      item: fileItem(file),
       ...decide(!isBefore(file), () => 'a compaction removes it: a longer file holds it too'),
     })),
   ].sort(byEnd);
   const gaps = log.gaps.map((gap) => ({
-    item: asItem('gap', gap),
+    item: { ...gap, kind: 'gap' as const, modifiedAtMs: null },
     ...decide(!isBefore(gap), () => 'marks a gap in what is kept'),
   }));
   const keys = log.keyRecords.map(({ name, sizeBytes }) => ({
-    item: { kind: 'key' as const, name, sizeBytes, from: null, to: null },
+    item: { kind: 'key' as const, name, sizeBytes, modifiedAtMs: null, from: null, to: null },
     ...decide(!isAllGone, () => 'what is kept of this log may be sealed with it'),
   }));
   return { folder: log.folder, objects: [...decided, ...gaps, ...keys] };
@@ -178,11 +180,8 @@ function findNeeds(facts: VaultFacts, log: LogFacts, window: LogWindow, nowMs: n
   });
 }
 
-function asItem(
-  kind: 'file' | 'gap',
-  { name, sizeBytes, from, to }: Omit<LogFileFacts, 'modifiedAtMs'>,
-): LogDecision['item'] {
-  return { kind, name, sizeBytes, from, to };
+function fileItem({ name, sizeBytes, modifiedAtMs, from, to }: LogFileFacts): LogDecision['item'] {
+  return { kind: 'file', name, sizeBytes, modifiedAtMs, from, to };
 }
 
 /** What a longer file holds too goes before that one. */

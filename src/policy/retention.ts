@@ -114,21 +114,24 @@ function whyWaits(
   ];
 }
 
-function whyStopped(
-  { backups, frozen, newestObjectMs }: VaultFacts,
-  nowMs: number,
-  trustClock: boolean,
-): Stop | null {
+function whyStopped(facts: VaultFacts, nowMs: number, trustClock: boolean): Stop | null {
+  const { backups, frozen, newestObjectMs, vaultNowMs } = facts;
   if (frozen !== null) return { kind: 'frozen', message: `frozen: ${frozen}` };
   if (trustClock) return null;
+  const here = `by this host's clock it is ${timeText(nowMs)}`;
   const future = backups.findLast((backup) => isFuture(backup, nowMs));
   if (future !== undefined) {
-    const message = `backup ${future.backupId} was taken at ${timeText(future.createdAtMs)}, and by this host's clock it is ${timeText(nowMs)}`;
+    const message = `backup ${future.backupId} was taken at ${timeText(future.createdAtMs)}, and ${here}`;
     return { kind: 'clock', message };
   }
+  if (vaultNowMs !== null && Math.abs(vaultNowMs - nowMs) > CLOCK_SLACK_MS) {
+    return { kind: 'clock', message: `by the vault's clock it is ${timeText(vaultNowMs)}, and ${here}` };
+  }
   if (newestObjectMs === null || newestObjectMs <= nowMs + CLOCK_SLACK_MS) return null;
-  const message = `the newest object of the vault is of ${timeText(newestObjectMs)}, and by this host's clock it is ${timeText(nowMs)}`;
-  return { kind: 'clock', message };
+  return {
+    kind: 'clock',
+    message: `the newest object of the vault is of ${timeText(newestObjectMs)}, and ${here}`,
+  };
 }
 
 function timeText(ms: number): string {

@@ -37,6 +37,8 @@ export interface FactsOptions {
   readonly nowMs: number;
   readonly writers: Writers;
   readonly archive: ArchiveFacts | null;
+  /** By the vault's clock; left out: its clock and this host's are not compared. */
+  readonly vaultNowMs?: number;
 }
 
 export interface VaultSurvey {
@@ -60,6 +62,7 @@ export async function surveyVault(vault: Vault, options: FactsOptions): Promise<
   const facts: VaultFacts = {
     ...{ backups, damaged, unfinished, holds, archive, logs },
     frozen: freeze?.reason ?? null,
+    vaultNowMs: options.vaultNowMs ?? null,
     newestObjectMs: objects.reduce<number | null>(
       (newest, { modifiedAtMs }) => Math.max(newest ?? 0, modifiedAtMs),
       null,

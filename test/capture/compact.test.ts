@@ -6,10 +6,11 @@ import type { Lease } from '../../src/core/lease.ts';
 import type { ObjectInfo, Vault } from '../../src/core/vault.ts';
 import { parseLogName } from '../../src/format/log-name.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
+import { freeze, unfreeze } from '../../src/upkeep/freeze.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { changes, encodeBlocks, FOLDER, onlyTimeline, readChanges } from '../format/log-batches.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
-import { overwrite, readObject } from '../harness/memory-backup.ts';
+import { overwrite, readObject, testClock } from '../harness/memory-backup.ts';
 
 const SECOND = 1000;
 const POLICY = { levelsMs: [5 * SECOND, 15 * SECOND], maxBytes: 1 << 20, keepMs: 2 * SECOND };
@@ -164,5 +165,16 @@ describe('a compaction', () => {
     assert.deepEqual(joined, []);
     assert.equal(failures.length, 1);
     assert.deepEqual(await objectNames(vault), names);
+  });
+
+  it('does nothing while the vault is frozen, and goes on afterwards', async () => {
+    const vault = timedVault();
+    await fill(vault, 22);
+    const names = await objectNames(vault);
+    await freeze({ vault, clock: testClock }, { reason: 'incident 7', software: 'test' });
+    assert.deepEqual(await compact(vault, 30), { joined: [], removed: [], failures: [] });
+    assert.deepEqual(await objectNames(vault), names);
+    await unfreeze({ vault, clock: testClock }, 'test');
+    assert.ok((await compact(vault, 30)).joined.length > 0);
   });
 });

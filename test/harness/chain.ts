@@ -16,6 +16,7 @@ export async function addIncremental(
   vault: Vault,
   { parent, ...options }: Partial<IncrementalOptions> & { parent?: string } = {},
   keys?: ReadKeys,
+  clock = testClock,
 ): Promise<string> {
   const catalog = await readCatalog(vault);
   const wanted = parent ?? catalog.backups.at(-1)!.manifest.backupId;
@@ -23,7 +24,7 @@ export async function addIncremental(
   const chain = await openChain(vault, found, keys ?? null, 'heads');
   const outcome = await takeIncrementalBackup(
     {
-      ...{ store, vault, clock: testClock, keys },
+      ...{ store, vault, clock, keys },
       verify: (backup, before) => {
         const checks = { quick: false, parallel: 1, before };
         return verifyBackup({ vault, clock: testClock }, backup, checks);

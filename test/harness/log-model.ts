@@ -92,11 +92,12 @@ export async function backUpModel(
   vault: Vault,
   events: readonly TestEvent[],
   cursor: Partial<StoreCursor>,
+  clock = testClock,
 ): Promise<string> {
   const store = memoryStore();
   await fill(store, events);
   const place = { ...MODEL_SOURCE, role: 'primary', started: '1', ...cursor } as StoreCursor;
-  const { manifest } = await backUp(withCursor(store, place), vault);
+  const { manifest } = await backUp(withCursor(store, place), vault, {}, undefined, clock);
   return manifest.backupId;
 }
 

@@ -28,8 +28,9 @@ export function backUp(
   vault: Vault,
   options: Partial<FullBackupOptions> = {},
   keys?: WriteKeys,
+  clock = testClock,
 ) {
-  return takeFullBackup({ store, vault, clock: testClock, keys }, { ...backupDefaults, ...options });
+  return takeFullBackup({ store, vault, clock, keys }, { ...backupDefaults, ...options });
 }
 
 /** Checks everything that is in a vault. */

@@ -122,6 +122,7 @@ export function vaultOf(history: History): VaultFacts {
     ...{ backups: made.backups, damaged: [], unfinished: made.orphans, logs, holds: made.holds },
     ...{
       frozen: null,
+      vaultNowMs: null,
       archive: null,
       newestObjectMs: Number.isFinite(newestObjectMs) ? newestObjectMs : null,
     },

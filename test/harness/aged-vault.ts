@@ -1,4 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import crypto from 'node:crypto';
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Lease } from '../../src/core/lease.ts';
 import type { RetentionRule } from '../../src/core/retention-rule.ts';
@@ -17,6 +19,7 @@ import {
   planPrune,
 } from '../../src/upkeep/prune.ts';
 import type { FactsOptions } from '../../src/upkeep/vault-facts.ts';
+import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { addIncremental, grow } from './chain.ts';
 import { datedVault } from './dated-vault.ts';
@@ -26,7 +29,7 @@ import { backUp } from './memory-backup.ts';
 export const DAY = 86_400_000;
 const HOUR = DAY / 24;
 /** Twelve days end here. */
-export const NOW = Date.UTC(2026, 10, 29, 14, 30);
+export const NOW = Date.UTC(2026, 9, 27, 14, 30);
 const BEGIN = NOW - 12 * DAY;
 
 /** Nobody competes. */
@@ -58,7 +61,8 @@ export interface AgedVault {
  */
 export async function makeAgedVault(inner: Vault = memoryVault()): Promise<AgedVault> {
   let nowMs = BEGIN;
-  const clock: Clock = { now: () => nowMs, uuid: randomUUID };
+  let serial = 0;
+  const clock: Clock = { now: () => nowMs, uuid: () => madeUpUuid(serial++) };
   const vault = datedVault(inner, (name) => endOfFile(name) ?? nowMs);
   await writeLog(vault);
   const store = memoryStore();
@@ -80,6 +84,29 @@ export async function makeAgedVault(inner: Vault = memoryVault()): Promise<AgedV
       );
   }
   return { vault, logged, chained };
+}
+
+/** The same ones each time: documents show them. */
+function madeUpUuid(serial: number): string {
+  const digits = crypto.hash('sha256', `backup ${serial}`, 'hex');
+  return [
+    digits.slice(0, 8),
+    digits.slice(8, 12),
+    `4${digits.slice(12, 15)}`,
+    `8${digits.slice(15, 18)}`,
+    digits.slice(18, 30),
+  ].join('-');
+}
+
+/** In a folder, whose files are as old as what they hold. */
+export async function makeAgedFolder(path: string): Promise<AgedVault> {
+  const inner = openDirectoryVault(path);
+  await inner.open({ create: true });
+  const aged = await makeAgedVault(inner);
+  for await (const { name, modifiedAtMs } of aged.vault.list('')) {
+    await utimes(join(path, name), modifiedAtMs / 1000, modifiedAtMs / 1000);
+  }
+  return aged;
 }
 
 export const LEFTOVER =

@@ -1,13 +1,14 @@
 import { type ChainBefore, chainOddities, touchStreams } from '../core/chain-summary.ts';
 import { awaitedLater } from '../core/concurrency.ts';
 import type { DifferenceReport } from '../core/differences.ts';
-import { throwIfAborted } from '../core/errors.ts';
+import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { StoreDescription, StoreKind, StoreSnapshot } from '../core/event-store.ts';
 import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
 import type { Stages } from '../core/stages.ts';
 import { releaseTable } from '../core/stream-table.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
+import type { Vault } from '../core/vault.ts';
 import { BACKUPS_PREFIX, bundleFolder, MANIFEST_NAME } from '../format/bundle.ts';
 import { type BundleSeal, beginSeal, keysOf } from '../format/bundle-seal.ts';
 import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
@@ -107,12 +108,36 @@ async function takeFrom(
     if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
     throwIfAborted(options.signal);
     await writeObject(vault, folder + MANIFEST_NAME, encodeManifest(manifest));
+    await requireParent(vault, chain.at(-1)!, folder);
     const { stages, headsReason, uncompared } = changes;
     const report = { manifest, folder, verification, leftoversRemoved, stages, headsReason, uncompared };
     return { kind: 'taken', report };
   } catch (error) {
     await removeAttempt(vault, folder);
     throw error;
+  }
+}
+
+/**
+ * A prune may have removed the parent meanwhile: it looks for children when the manifest of a parent is gone, so one of the two
+ * sees the other.
+ */
+async function requireParent(vault: Vault, parent: ChainMember, folder: string): Promise<void> {
+  if (!(await isGone(vault, parent.folder + MANIFEST_NAME))) return;
+  await vault.removeObject(folder + MANIFEST_NAME);
+  const { backupId } = parent.manifest;
+  throw new BackupError('backup_not_found', `backup ${backupId}, which was built on, was removed meanwhile`, {
+    hint: 'take the backup again: it builds on the newest one, which no prune removes',
+  });
+}
+
+/** A vault that does not answer is no reason to give up a backup that is there. */
+async function isGone(vault: Vault, name: string): Promise<boolean> {
+  try {
+    return (await vault.stat(name)) === null;
+  } catch (error) {
+    if (!isBackupError(error)) throw error;
+    return false;
   }
 }
 

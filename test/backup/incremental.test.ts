@@ -181,6 +181,24 @@ test('a vault that fails at any moment is left without an attempt, and the next 
   assert.ok(failures >= 15, `${failures} failures`);
 });
 
+test('a parent that a prune removes at the last moment is noticed, and nothing is left', async () => {
+  const store = memoryStore();
+  const vault = memoryVault();
+  await fill(store, streamOf('a', 1));
+  const { folder } = await backUp(store, vault);
+  await fill(store, streamOf('a', 1, 2));
+  const chain = await newestChain(vault);
+  const verify = async (): Promise<never> => {
+    await vault.removeObject(`${folder}manifest.json`);
+    return { overallValid: true } as never;
+  };
+  await assert.rejects(
+    takeIncrementalBackup({ store, vault, clock: testClock, verify }, chain, backupDefaults),
+    (error) => isBackupError(error, 'backup_not_found') && /removed meanwhile/.test(error.message),
+  );
+  assert.ok((await objectNames(vault)).every((name) => name.startsWith(folder)));
+});
+
 test('a store of another kind is backed up in full', async (t) => {
   const vault = memoryVault();
   const store = memoryStore();

@@ -35,8 +35,7 @@ const MAX_MARK_BYTES = 64 << 10;
 export async function readHolds(vault: Vault): Promise<Hold[]> {
   const holds: Hold[] = [];
   for (const { name, id, sizeBytes } of await listMarks(vault, HOLDS_PREFIX)) {
-    const value = await readMark(vault, name, sizeBytes);
-    const hold = value === null ? null : asHold(value);
+    const hold = await readMark(vault, name, sizeBytes, decodeHold);
     if (hold?.id !== id) {
       throw new BackupError('damaged', `${name} is no hold, or was changed: what it holds is not known`, {
         hint: 'take it from another copy of the vault; when it is certain that nothing is held by it, remove it by hand',
@@ -52,8 +51,7 @@ export async function readHolds(vault: Vault): Promise<Hold[]> {
 export async function readFreezes(vault: Vault): Promise<Freeze[]> {
   const freezes: Freeze[] = [];
   for (const { name, id, sizeBytes } of await listMarks(vault, FREEZE_PREFIX)) {
-    const value = await readMark(vault, name, sizeBytes);
-    const freeze = value === null ? null : asFreeze(value);
+    const freeze = await readMark(vault, name, sizeBytes, decodeFreeze);
     freezes.push(
       freeze?.id === id ? freeze : { ...UNREADABLE, id, reason: `by ${name}, which cannot be read` },
     );
@@ -68,17 +66,12 @@ export async function isFrozen(vault: Vault): Promise<boolean> {
   return (await listMarks(vault, FREEZE_PREFIX)).length > 0;
 }
 
-export async function writeHold(
-  vault: Vault,
-  { id, backupId, reason, createdAt, until, software }: Hold,
-): Promise<void> {
-  const fields = { holdVersion: 1, holdId: id, backupId, reason, createdAt, until, software };
-  await writeObject(vault, `${HOLDS_PREFIX}${id}.json`, encodeMark(fields));
+export function writeHold(vault: Vault, hold: Hold): Promise<void> {
+  return writeObject(vault, `${HOLDS_PREFIX}${hold.id}.json`, encodeHold(hold));
 }
 
-export async function writeFreeze(vault: Vault, { id, reason, createdAt, software }: Freeze): Promise<void> {
-  const fields = { freezeVersion: 1, freezeId: id, reason, createdAt, software };
-  await writeObject(vault, `${FREEZE_PREFIX}${id}.json`, encodeMark(fields));
+export function writeFreeze(vault: Vault, freeze: Freeze): Promise<void> {
+  return writeObject(vault, `${FREEZE_PREFIX}${freeze.id}.json`, encodeFreeze(freeze));
 }
 
 export interface Release {
@@ -124,46 +117,49 @@ function encodeMark(fields: object): Buffer {
   return Buffer.from(`${JSON.stringify({ ...fields, checksum }, null, 2)}\n`);
 }
 
-/** Null for anything that is not, byte for byte, what a mark encodes to. */
-async function readMark(
+async function readMark<Mark>(
   vault: Vault,
   name: string,
   sizeBytes: number,
-): Promise<Record<string, unknown> | null> {
-  if (sizeBytes > MAX_MARK_BYTES) return null;
-  const bytes = Buffer.from(await vault.readRange(name, 0, sizeBytes));
+  decode: (bytes: Uint8Array) => Mark | null,
+): Promise<Mark | null> {
+  return sizeBytes > MAX_MARK_BYTES ? null : decode(await vault.readRange(name, 0, sizeBytes));
+}
+
+export function encodeHold({ id, backupId, reason, createdAt, until, software }: Hold): Buffer {
+  return encodeMark({ holdVersion: 1, holdId: id, backupId, reason, createdAt, until, software });
+}
+
+export function encodeFreeze({ id, reason, createdAt, software }: Freeze): Buffer {
+  return encodeMark({ freezeVersion: 1, freezeId: id, reason, createdAt, software });
+}
+
+/** Null for anything that is not, byte for byte, what a hold encodes to. */
+export function decodeHold(bytes: Uint8Array): Hold | null {
+  const { holdId, backupId, reason, createdAt, until, software } = parseFields(bytes);
+  const isTimed = until === null || (typeof until === 'string' && parseTime(until) !== null);
+  if (!isTimed || !areTexts([holdId, backupId, reason, createdAt, software])) return null;
+  const hold = { id: holdId, backupId, reason, createdAt, until, software } as Hold;
+  return encodeHold(hold).equals(bytes) ? hold : null;
+}
+
+/** Null for anything that is not, byte for byte, what a freeze encodes to. */
+export function decodeFreeze(bytes: Uint8Array): Freeze | null {
+  const { freezeId, reason, createdAt, software } = parseFields(bytes);
+  if (!areTexts([freezeId, reason, createdAt, software])) return null;
+  const freeze = { id: freezeId, reason, createdAt, software } as Freeze;
+  return encodeFreeze(freeze).equals(bytes) ? freeze : null;
+}
+
+function parseFields(bytes: Uint8Array): Record<string, unknown> {
   try {
-    const { checksum: _, ...fields } = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
-    return encodeMark(fields).equals(bytes) ? fields : null;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    return (JSON.parse(text) as Record<string, unknown> | null) ?? {};
   } catch {
-    return null;
+    return {};
   }
 }
 
-function asHold({
-  holdVersion,
-  holdId,
-  backupId,
-  reason,
-  createdAt,
-  until,
-  software,
-}: Record<string, unknown>): Hold | null {
-  const isHold =
-    holdVersion === 1 &&
-    [holdId, backupId, reason, createdAt, software].every((text) => typeof text === 'string') &&
-    (until === null || (typeof until === 'string' && parseTime(until) !== null));
-  return isHold ? ({ id: holdId, backupId, reason, createdAt, until, software } as Hold) : null;
-}
-
-function asFreeze({
-  freezeVersion,
-  freezeId,
-  reason,
-  createdAt,
-  software,
-}: Record<string, unknown>): Freeze | null {
-  const isFreeze =
-    freezeVersion === 1 && [freezeId, reason, createdAt, software].every((text) => typeof text === 'string');
-  return isFreeze ? ({ id: freezeId, reason, createdAt, software } as Freeze) : null;
+function areTexts(values: readonly unknown[]): boolean {
+  return values.every((value) => typeof value === 'string');
 }

@@ -6,6 +6,7 @@ import { backupDocument } from '../../../src/cli/backup-names.ts';
 import type { Manifest } from '../../../src/core/manifest.ts';
 import { type Attempt, decodeAttempt, encodeAttempt } from '../../../src/format/attempt-codec.ts';
 import { assertChain } from '../../../src/format/chain.ts';
+import { decodeFreeze, decodeHold, encodeFreeze, encodeHold } from '../../../src/format/keep-marks.ts';
 import { decodeGap, encodeGap } from '../../../src/format/log-gap.ts';
 import {
   type BlockHeader,
@@ -226,4 +227,29 @@ const header: FuzzTarget = {
   },
 };
 
-export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [manifest, attempt, gap, header];
+const sampleMark = {
+  id: '0d5b52ef-6f0a-4c8e-9a3d-2f8d6c1e5b4a',
+  reason: 'audit 2026',
+  createdAt: '2026-11-23T04:05:06.789Z',
+  software: 'eventcore-backup 0.1.0',
+};
+const backupId = '0b7e6c1e-6f0a-4c8e-9a3d-2f8d6c1e5b4a';
+
+const keepMark: FuzzTarget = {
+  name: 'keep mark',
+  refusals: [],
+  seeds: () => [
+    encodeFreeze(sampleMark),
+    encodeHold({ ...sampleMark, backupId, until: null }),
+    encodeHold({ ...sampleMark, backupId, until: '2027-06-30T00:00:00.000Z' }),
+  ],
+  reshape: reshapeDocument('checksum'),
+  run: (input) => {
+    const [hold, freeze] = [decodeHold(input), decodeFreeze(input)];
+    demand(hold === null || sameBytes(encodeHold(hold), input), 'a hold encodes to the same bytes');
+    demand(freeze === null || sameBytes(encodeFreeze(freeze), input), 'a freeze encodes to the same bytes');
+    demand(hold === null || freeze === null, 'nothing is both');
+  },
+};
+
+export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [manifest, attempt, gap, header, keepMark];

@@ -12,7 +12,12 @@ export interface ThrottleOptions {
 
 /** What is written goes in pieces of so long, so that a large one comes as steadily as many small ones. */
 const PIECE_SECONDS = 0.05;
-const MIN_PIECE_BYTES = 1 << 10;
+const MIN_PIECE_BYTES = 4 << 10;
+/** What is no larger waits no longer than this: a lease must not run out behind large files. It is paid for by what comes after. */
+const SMALL_BYTES = 4 << 10;
+const LONGEST_SMALL_WAIT_MS = 1000;
+
+type Wait = (way: typeof UP | typeof DOWN, bytes: number, isSmall: boolean) => Promise<void>;
 
 /**
  * A vault through which no more bytes pass than the budget allows, each way for itself. Names, listings and copies inside the vault are
@@ -20,31 +25,31 @@ const MIN_PIECE_BYTES = 1 << 10;
  */
 export function throttleVault(inner: Vault, { budget, signal }: ThrottleOptions): Vault {
   const pieceBytes = Math.max(MIN_PIECE_BYTES, Math.floor(rateOf(budget) * PIECE_SECONDS));
-  const wait = (way: typeof UP | typeof DOWN, bytes: number): Promise<void> =>
-    waitFor(takeBytes(budget, way, bytes, process.hrtime.bigint()), signal);
+  const wait: Wait = (way, bytes, isSmall) => {
+    const waitMs = takeBytes(budget, way, bytes, process.hrtime.bigint());
+    return waitFor(isSmall ? Math.min(waitMs, LONGEST_SMALL_WAIT_MS) : waitMs, signal);
+  };
   return passOn(inner, {
     createObject: async (name) => throttleWriter(await inner.createObject(name), pieceBytes, wait),
     // Paid for afterwards: what a read will give is not known before. As many reads as are under way can be ahead of the budget.
     readRange: async (name, offset, length) => {
       throwIfAborted(signal);
       const bytes = await inner.readRange(name, offset, length);
-      await wait(DOWN, bytes.length);
+      await wait(DOWN, bytes.length, bytes.length <= SMALL_BYTES);
       return bytes;
     },
   });
 }
 
-function throttleWriter(
-  inner: ObjectWriter,
-  pieceBytes: number,
-  wait: (way: typeof UP, bytes: number) => Promise<void>,
-): ObjectWriter {
+function throttleWriter(inner: ObjectWriter, pieceBytes: number, wait: Wait): ObjectWriter {
+  let sizeBytes = 0;
   return {
     write: async (bytes) => {
       if (bytes.length === 0) return inner.write(bytes);
       for (let at = 0; at < bytes.length; at += pieceBytes) {
         const piece = bytes.subarray(at, at + pieceBytes);
-        await wait(UP, piece.length);
+        sizeBytes += piece.length;
+        await wait(UP, piece.length, sizeBytes <= SMALL_BYTES);
         await inner.write(piece);
       }
     },

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { isBackupError } from '../../../src/core/errors.ts';
 import { noise, put } from '../../../src/testing/vault/fixture.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
-import { makeRateBudget, type RateBudget } from '../../../src/vaults/wrappers/rate.ts';
+import { makeRateBudget, type RateBudget, takeBytes, UP } from '../../../src/vaults/wrappers/rate.ts';
 import { throttleVault } from '../../../src/vaults/wrappers/throttle.ts';
 
 const THREAD = new URL('./throttled-thread.ts', import.meta.url);
@@ -64,6 +64,20 @@ describe('a throttled vault', () => {
     setTimeout(() => stop.abort(), 30);
     await waiting;
     assert.equal(await vault.stat('a'), null);
+  });
+
+  it('lets what is small wait a second at most behind what is large, and lets the large pay for it', async () => {
+    const budget = makeRateBudget(100_000);
+    const vault = throttleVault(memoryVault(), { budget });
+    const large = put(vault, 'large', noise(400_000));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    takeBytes(budget, UP, 1_000_000, process.hrtime.bigint());
+    const began = performance.now();
+    await put(vault, 'lease', noise(300));
+    assert.ok(performance.now() - began < 1500);
+    const left = takeBytes(budget, UP, 0, process.hrtime.bigint());
+    assert.ok(left > 5000, `${left} ms are still to be paid for`);
+    large.catch(() => undefined);
   });
 
   it('takes nothing for what fails', async () => {

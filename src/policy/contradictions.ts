@@ -72,6 +72,15 @@ export function longestKeptMs(rule: RetentionRule | null, intervalMs: number | n
   );
 }
 
+/** As `longestKeptMs`, for a region of a policy; null also where nothing is ever removed. */
+export function keptInRegionMs(
+  { primary }: RegionPolicy,
+  { retention }: { readonly retention: RetentionRule | null },
+  nowMs: number,
+): number | null {
+  return retention === null ? null : longestKeptMs(retention, intervalOf(primary.schedule, nowMs));
+}
+
 function checkNames({ primary, replicas, archive }: RegionPolicy): PolicyFinding[] {
   const names = [primary, ...replicas, ...(archive === null ? [] : [archive])].map(({ region }) => region);
   const twice = new Set(names.filter((name, i) => names.indexOf(name) !== i));

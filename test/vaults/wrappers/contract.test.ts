@@ -33,18 +33,25 @@ vaultContract({
   },
 });
 
-for (const onFailure of ['stop', 'go_on'] as const) {
-  vaultContract({
-    name: `a mirror that is to ${onFailure.replace('_', ' ')}`,
-    setup: async () => {
-      const folder = await makeTemporaryDirectory();
-      const second = memoryVault();
-      const open = async (): Promise<Vault> => {
-        const vault = mirrorVault(openDirectoryVault(folder.path), second, { onFailure });
-        await vault.open({ create: true });
-        return vault;
-      };
-      return { vault: await open(), reopen: open, dispose: () => folder.remove() };
-    },
-  });
-}
+vaultContract({
+  name: 'a mirror in a directory and in memory, that is to stop',
+  setup: async () => {
+    const folder = await makeTemporaryDirectory();
+    const second = memoryVault();
+    const open = async (): Promise<Vault> => {
+      const vault = mirrorVault(openDirectoryVault(folder.path), second, { onFailure: 'stop' });
+      await vault.open({ create: true });
+      return vault;
+    };
+    return { vault: await open(), reopen: open, dispose: () => folder.remove() };
+  },
+});
+
+vaultContract({
+  name: 'a mirror that may go on',
+  setup: async () => {
+    const [first, second] = [memoryVault(), memoryVault()];
+    const open = (): Vault => mirrorVault(first, second, { onFailure: 'go_on' });
+    return { vault: open(), reopen: async () => open(), dispose: async () => {} };
+  },
+});

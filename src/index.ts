@@ -85,6 +85,7 @@ export type {
 export type {
   ArchiveTier,
   PrimaryRegion,
+  RecoveryObjectives,
   RegionPolicy,
   ReplicaRegion,
   Schedule,
@@ -150,3 +151,16 @@ export { openPostgresStore } from './stores/postgres/store.ts';
 export { openSqliteStore } from './stores/sqlite/store.ts';
 export { openDirectoryVault } from './vaults/fs/vault.ts';
 export { memoryVault } from './vaults/memory/vault.ts';
+export { type DryRunChange, type DryRunOptions, dryRunVault } from './vaults/wrappers/dry-run.ts';
+export {
+  DURATION_CLASSES_MS,
+  meteredVault,
+  type OperationMeter,
+  type VaultMeters,
+  type VaultOperation,
+} from './vaults/wrappers/metered.ts';
+export { type MirrorLapse, type MirrorOptions, mirrorVault } from './vaults/wrappers/mirror.ts';
+export { makeRateBudget, type RateBudget } from './vaults/wrappers/rate.ts';
+export { readOnlyVault } from './vaults/wrappers/read-only.ts';
+export { type RetryOptions, retryVault } from './vaults/wrappers/retry.ts';
+export { type ThrottleOptions, throttleVault } from './vaults/wrappers/throttle.ts';

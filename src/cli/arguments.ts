@@ -51,6 +51,26 @@ export function parseSize(text: string): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
+/** No slower: what leases and heads need must always pass. */
+const MIN_RATE = 100_000;
+
+/** Bytes per second of `50MB/s`; null for any other text, and for less than 100 kB. */
+export function parseRate(text: string): number | null {
+  const bytes = parseSize(text.replace(/\/s$/, ''));
+  return bytes === null || bytes < MIN_RATE ? null : bytes;
+}
+
+export const rateLimitOption = {
+  flags: '--rate-limit <rate>',
+  description:
+    'read from and write into the vault no faster than this, each for itself, all threads together: 50MB/s',
+  parse: (text: string): number => {
+    const rate = parseRate(text);
+    if (rate !== null) return rate;
+    throw new InvalidArgumentError('It must be a rate of at least 100kB/s, as 50MB/s.');
+  },
+} as const;
+
 /** A parser for an option that is a size. */
 export function readSize(text: string): number {
   const bytes = parseSize(text);

@@ -10,6 +10,7 @@ import {
   IDLE_MS,
   OUTAGE_POLICIES,
   PARALLEL,
+  parseRate,
   parseSize,
 } from './arguments.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
@@ -56,6 +57,10 @@ const configSchema = z.strictObject({
   backup: backupSchema.nullish(),
   change_log: changeLogSchema.nullish(),
   encryption: encryptionSchema.nullish(),
+  rate_limit: z
+    .string()
+    .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
+    .nullish(),
   ...policyShape,
 });
 

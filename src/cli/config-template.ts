@@ -26,6 +26,9 @@ store: ${scalar(store)}
 # Where backups live (--vault, EVENTCORE_VAULT): a directory, best on another disk or machine.
 vault: ${scalar(vault)}
 
+# How fast a command may read from the vault, and write into it (--rate-limit):
+# rate_limit: 50MB/s
+
 # How \`eventcore backup\` works. These are the defaults.
 backup:
   # columns (smallest, fastest), jsonl (chunks that zstdcat and jq can read) or msgpack

@@ -4,6 +4,7 @@ import { BackupError, isBackupError } from '../core/errors.ts';
 import type { RegionPolicy } from '../core/region-policy.ts';
 import type { PolicyFinding } from '../policy/contradictions.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
+import { parseRate } from './arguments.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
@@ -21,6 +22,8 @@ export interface Settings {
   readonly changeLog: ChangeLogSettings;
   /** For whom is sealed, and where secrets are; paths as they stand there. */
   readonly encryption: EncryptionSettings;
+  /** Bytes per second into and out of a vault; null where nothing limits them. */
+  readonly rateLimit: number | null;
   /** Copies in other regions, archive and retention; null where the file says nothing of them. */
   readonly policy: RegionPolicy | null;
   /** What in the policy is worth a look; what would lose something is refused. */
@@ -65,6 +68,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     encryption: config.encryption ?? {},
+    rateLimit: config.rate_limit == null ? null : parseRate(config.rate_limit),
     policy: read?.policy ?? null,
     policyWarnings: read?.warnings ?? [],
     file: text === null ? null : path,

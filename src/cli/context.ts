@@ -1,10 +1,12 @@
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
+import { makeRateBudget } from '../vaults/wrappers/rate.ts';
+import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
 import type { Settings } from './config.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { Output } from './output.ts';
 import type { ProgressDisplay } from './progress.ts';
-import { openStore, openVault } from './wire.ts';
+import { limitVault, openStore, openVault } from './wire.ts';
 
 /** The options that every command takes. */
 export interface GlobalFlags {
@@ -44,16 +46,32 @@ export type Start = (work: Work, left?: Left) => Promise<void>;
 
 export async function withVault<Result>(
   address: string,
-  options: { readonly create: boolean },
+  options: { readonly create: boolean; readonly limit?: ThrottleOptions | null },
   work: (vault: Vault) => Promise<Result>,
 ): Promise<Result> {
-  const vault = openVault(address);
+  const opened = openVault(address);
+  const vault = options.limit == null ? opened : limitVault(opened, options.limit);
   try {
     await vault.open(options);
     return await work(vault);
   } finally {
     await vault.close();
   }
+}
+
+/**
+ * What limits the vaults of a command; made once for all of them. Null where neither flag nor file says how fast they may be. Without a
+ * signal, what waits for its turn is not ended when the user wants to stop: for who still has to write an end.
+ */
+export function chooseLimit(
+  flags: { readonly rateLimit?: number },
+  settings: Settings,
+  signal?: AbortSignal,
+): ThrottleOptions | null {
+  const rate = flags.rateLimit ?? settings.rateLimit;
+  if (rate === null) return null;
+  const budget = makeRateBudget(rate);
+  return signal === undefined ? { budget } : { budget, signal };
 }
 
 export async function withStore<Result>(

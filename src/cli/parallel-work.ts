@@ -7,6 +7,7 @@ import { verifyFile } from '../integrity/verify-file.ts';
 import type { RestorePorts } from '../recovery/restore.ts';
 import { storeScheme } from './address.ts';
 import { prepareThreads, runInThread } from './threads.ts';
+import { placeOf } from './wire.ts';
 
 /** To start a thread takes about as long as to check or load this much. */
 const WORTH_A_THREAD_BYTES = 16 << 20;
@@ -28,8 +29,9 @@ export function rangeRunner(
 ): Pick<FullBackupPorts, 'runRange' | 'runKept'> {
   if (parallel === 1) return {};
   return {
-    runRange: (token, job, hooks) => runInThread('range', { store, vault: vault.address, token, job }, hooks),
-    runKept: (job, hooks) => runInThread('kept', { vault: vault.address, job }, hooks),
+    runRange: (token, job, hooks) =>
+      runInThread('range', { store, vault: placeOf(vault), token, job }, hooks),
+    runKept: (job, hooks) => runInThread('kept', { vault: placeOf(vault), job }, hooks),
   };
 }
 
@@ -43,7 +45,7 @@ export function fileRunner(vault: Vault, parallel: number): { runFile?: RunFile 
   if (parallel === 1) return {};
   const runHere: RunFile = (job, hooks) => verifyFile(vault, job, hooks);
   const runLarge = hereFirst(runHere, (job, hooks) =>
-    runInThread('verify', { vault: vault.address, job }, hooks),
+    runInThread('verify', { vault: placeOf(vault), job }, hooks),
   );
   return {
     runFile: (job, hooks) => {
@@ -63,6 +65,6 @@ export function loadRunner(
   const plainBytes = chain.reduce((sum, { manifest }) => sum + manifest.plainBytes, 0);
   if (parallel === 1 || plainBytes < WORTH_A_THREAD_BYTES) return {};
   return {
-    runLoad: (token, job, hooks) => runInThread('load', { store, vault: vault.address, token, job }, hooks),
+    runLoad: (token, job, hooks) => runInThread('load', { store, vault: placeOf(vault), token, job }, hooks),
   };
 }

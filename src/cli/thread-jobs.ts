@@ -3,14 +3,14 @@ import type { RangeHooks, RangeJob, RangeResult } from '../backup/range.ts';
 import { closeTable } from '../core/stream-table.ts';
 import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../integrity/verify-file.ts';
 import type { LoadHooks, LoadJob, LoadResult } from '../recovery/load-chunks.ts';
-import { openStore, openVault } from './wire.ts';
+import { openStore, openVaultAt, type VaultPlace } from './wire.ts';
 
 /** What can run in a thread of its own. Inputs and results survive structured cloning. */
 export interface ThreadJobs {
-  range: { input: { store: string; vault: string; token: string; job: RangeJob }; result: RangeResult };
-  kept: { input: { vault: string; job: KeptFileJob }; result: RangeResult };
-  verify: { input: { vault: string; job: VerifyFileJob }; result: VerifyFileResult };
-  load: { input: { store: string; vault: string; token: string; job: LoadJob }; result: LoadResult };
+  range: { input: { store: string; vault: VaultPlace; token: string; job: RangeJob }; result: RangeResult };
+  kept: { input: { vault: VaultPlace; job: KeptFileJob }; result: RangeResult };
+  verify: { input: { vault: VaultPlace; job: VerifyFileJob }; result: VerifyFileResult };
+  load: { input: { store: string; vault: VaultPlace; token: string; job: LoadJob }; result: LoadResult };
 }
 
 export type ThreadJobKind = keyof ThreadJobs;
@@ -30,7 +30,7 @@ export const threadJobs: JobTable = {
   async range(input, hooks) {
     const { backUpRanges } = await import('../backup/range.ts');
     const store = await openStore(input.store);
-    const vault = openVault(input.vault);
+    const vault = openVaultAt(input.vault, hooks.signal);
     try {
       await vault.open({ create: true });
       const reader = await store.joinSnapshot(input.token);
@@ -45,7 +45,7 @@ export const threadJobs: JobTable = {
 
   async kept(input, hooks) {
     const { readKeptFile } = await import('../backup/kept-file.ts');
-    const vault = openVault(input.vault);
+    const vault = openVaultAt(input.vault, hooks.signal);
     try {
       await vault.open({ create: false });
       const result = await readKeptFile(vault, input.job, hooks);
@@ -58,7 +58,7 @@ export const threadJobs: JobTable = {
 
   async verify(input, hooks) {
     const { verifyFile } = await import('../integrity/verify-file.ts');
-    const vault = openVault(input.vault);
+    const vault = openVaultAt(input.vault, hooks.signal);
     try {
       await vault.open({ create: false });
       const result = await verifyFile(vault, input.job, hooks);
@@ -72,7 +72,7 @@ export const threadJobs: JobTable = {
   async load(input, hooks) {
     const { loadChunks } = await import('../recovery/load-chunks.ts');
     const store = await openStore(input.store);
-    const vault = openVault(input.vault);
+    const vault = openVaultAt(input.vault, hooks.signal);
     try {
       await vault.open({ create: false });
       const writer = await store.joinRestore(input.token);

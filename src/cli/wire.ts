@@ -7,6 +7,8 @@ import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
 import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
+import type { RateBudget } from '../vaults/wrappers/rate.ts';
+import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
 import { storeScheme, vaultPath } from './address.ts';
 
 /** The one place that knows which adapters there are. */
@@ -61,4 +63,30 @@ export async function openStore(address: string): Promise<EventStore> {
 /** Opens a vault by its address. Nothing is read or created yet. Throws `usage` for an unknown kind. */
 export function openVault(address: string): Vault {
   return openDirectoryVault(vaultPath(address));
+}
+
+const BUDGETS = new WeakMap<Vault, RateBudget>();
+
+/** The same vault, through which no more passes than is said. */
+export function limitVault(vault: Vault, options: ThrottleOptions): Vault {
+  const limited = throttleVault(vault, options);
+  BUDGETS.set(limited, options.budget);
+  return limited;
+}
+
+/** What a thread needs to open a vault as it is open here: what is limited, together with the others. */
+export interface VaultPlace {
+  readonly address: string;
+  readonly budget: RateBudget | null;
+}
+
+export function placeOf(vault: Vault): VaultPlace {
+  return { address: vault.address, budget: BUDGETS.get(vault) ?? null };
+}
+
+/** As `openVault`, in a thread. */
+export function openVaultAt({ address, budget }: VaultPlace, signal?: AbortSignal): Vault {
+  const vault = openVault(address);
+  if (budget === null) return vault;
+  return limitVault(vault, signal === undefined ? { budget } : { budget, signal });
 }

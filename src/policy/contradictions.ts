@@ -1,4 +1,10 @@
-import type { ArchiveTier, RegionPolicy, ReplicaRegion, Schedule } from '../core/region-policy.ts';
+import type {
+  ArchiveTier,
+  PrimaryRegion,
+  RegionPolicy,
+  ReplicaRegion,
+  Schedule,
+} from '../core/region-policy.ts';
 import type { RetentionRule } from '../core/retention-rule.ts';
 import { DAY_MS, formatSpan } from './duration.ts';
 import { findOverlaps, readLock } from './places.ts';
@@ -18,6 +24,7 @@ export type PolicyFindingCode =
   | 'storage_overlaps'
   | 'archive_too_late'
   | 'archive_on_last_day'
+  | 'archive_not_from_primary'
   | 'archive_too_short'
   | 'expires_before_sync'
   | 'replica_runs_empty'
@@ -39,7 +46,7 @@ export function findContradictions(policy: RegionPolicy, nowMs: number): PolicyF
         hint: 'give each region a bucket, a prefix or a directory of its own: a loss of one must not be a loss of both',
       }),
     ),
-    ...(archive === null ? [] : checkArchive(policy, archive, primaryMs, syncs)),
+    ...(archive === null ? [] : checkArchive(policy, archive, primaryMs)),
     ...syncs.flatMap(({ replica, syncMs }) => checkSync(policy, replica, primaryMs, syncMs)),
     ...checkObjectives(policy, primaryMs, syncs),
     ...checkLocks(policy, primaryMs),
@@ -72,6 +79,15 @@ export function longestKeptMs(rule: RetentionRule | null, intervalMs: number | n
   );
 }
 
+/** As `longestKeptMs`, for a region of a policy; null also where nothing is ever removed. */
+export function keptInRegionMs(
+  { primary }: RegionPolicy,
+  { retention }: { readonly retention: RetentionRule | null },
+  nowMs: number,
+): number | null {
+  return retention === null ? null : longestKeptMs(retention, intervalOf(primary.schedule, nowMs));
+}
+
 function checkNames({ primary, replicas, archive }: RegionPolicy): PolicyFinding[] {
   const names = [primary, ...replicas, ...(archive === null ? [] : [archive])].map(({ region }) => region);
   const twice = new Set(names.filter((name, i) => names.indexOf(name) !== i));
@@ -88,7 +104,6 @@ function checkArchive(
   { primary, replicas }: RegionPolicy,
   archive: ArchiveTier,
   primaryMs: number | null,
-  syncs: readonly Sync[],
 ): PolicyFinding[] {
   const afterMs = archive.afterDays * DAY_MS;
   const after = `archive.after_days is ${archive.afterDays}`;
@@ -101,30 +116,47 @@ function checkArchive(
       hint: 'let archive.retention be longer than archive.after_days; both count from when a backup was taken',
     });
   }
-  const kept = [primary, ...replicas].map((region) => longestKeptMs(region.retention, primaryMs));
-  if (kept.includes(null)) return findings;
-  const longestMs = Math.max(...kept.map((ms) => ms!));
-  const names = [primary, ...replicas].filter((_, i) => kept[i] === longestMs).map(({ region }) => region);
-  const where = `${names.join(' and ')} ${names.length === 1 ? 'keeps' : 'keep'} ${formatSpan(longestMs)}`;
-  if (longestMs < afterMs) {
+  return [...findings, ...checkArchiveSource([primary, ...replicas], archive, primaryMs)];
+}
+
+/** What is archived is copied from the vault that `sync` is given, the primary when none is named; `prune` keeps there what is not archived yet. */
+function checkArchiveSource(
+  regions: readonly (PrimaryRegion | ReplicaRegion)[],
+  { afterDays, region: archive }: ArchiveTier,
+  primaryMs: number | null,
+): PolicyFinding[] {
+  const afterMs = afterDays * DAY_MS;
+  const after = `archive.after_days is ${afterDays}`;
+  const kept = regions.map((region) => ({ region, keptMs: longestKeptMs(region.retention, primaryMs) }));
+  const [inPrimary] = kept;
+  if (kept.some(({ keptMs }) => keptMs === null)) return [];
+  const longest = kept.reduce((a, b) => (b.keptMs! > a.keptMs! ? b : a));
+  const where = `${longest.region.region} keeps ${formatSpan(longest.keptMs!)}`;
+  if (longest.keptMs! < afterMs) {
+    return [
+      {
+        ...{ level: 'error', code: 'archive_too_late' },
+        message: `${after}, but no region keeps backups for so long (${where}): nothing would ever be archived`,
+        hint: `let archive.after_days be less than ${Math.floor(longest.keptMs! / DAY_MS)}, or let one region keep longer than ${afterDays}d`,
+      },
+    ];
+  }
+  const findings: PolicyFinding[] = [];
+  if (inPrimary!.keptMs! < afterMs) {
     findings.push({
-      ...{ level: 'error', code: 'archive_too_late' },
-      message: `${after}, but no region keeps backups for so long (${where}): nothing would ever be archived`,
-      hint: `let archive.after_days be less than ${Math.floor(longestMs / DAY_MS)}, or let one region keep longer than ${archive.afterDays}d`,
+      ...{ level: 'warning', code: 'archive_not_from_primary' },
+      message: `${after}, but ${inPrimary!.region.region} keeps ${formatSpan(inPrimary!.keptMs!)} only: what is old enough is in ${longest.region.region} alone`,
+      hint: `archive from there: \`eventcore sync --vault ${longest.region.storage} --region ${archive}\`, or let the primary keep longer than ${afterDays}d`,
     });
-  } else if (longestMs < afterMs + slackMs(syncs)) {
+  }
+  if (longest.keptMs === afterMs) {
     findings.push({
       ...{ level: 'warning', code: 'archive_on_last_day' },
-      message: `${after}, and ${where}: copies expire about when they are to be archived`,
-      hint: `keep some days longer, as ${archive.afterDays + 7}d, so that one failed sync loses nothing`,
+      message: `${after}, and ${where}: copies expire on the day on which they are to be archived`,
+      hint: `keep some days longer, as ${afterDays + 7}d: only \`eventcore prune\` waits for the archive, a rule of the bucket does not`,
     });
   }
   return findings;
-}
-
-/** What is archived is moved by a sync; one may be missed. */
-function slackMs(syncs: readonly Sync[]): number {
-  return Math.max(DAY_MS, ...syncs.map(({ syncMs }) => syncMs ?? 0));
 }
 
 function checkSync(

@@ -154,6 +154,7 @@ describe('settings', () => {
       backup: {},
       changeLog: {},
       encryption: {},
+      rateLimit: null,
       policy: null,
       policyWarnings: [],
       file: null,

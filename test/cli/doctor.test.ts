@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Check } from '../../src/doctor/check.ts';
@@ -26,7 +26,8 @@ describe('eventcore doctor', () => {
     const ran = await runHere(['doctor', '--json', ...(more.length === 0 ? words() : more)]);
     const { healthy, checks } = JSON.parse(ran.stdout) as { healthy: boolean; checks: Check[] };
     assert.equal(healthy, ran.code === 0);
-    assert.equal(checks.length, 18, 'every check says something');
+    const ofRegions = checks.filter(({ name }) => name.includes(': '));
+    assert.equal(checks.length - ofRegions.length, 23, 'every check says something');
     for (const { verdict, message, code } of checks) {
       assert.ok(message.length > 0);
       assert.equal(code !== null, verdict === 'bad');
@@ -67,7 +68,7 @@ describe('eventcore doctor', () => {
     const ran = await runHere(['doctor', ...words()]);
     assert.match(ran.stdout, /^All is well\n/);
     const lines = ran.stdout.split('\n').filter((line) => /^ {2}(good|skipped) /.test(line));
-    assert.equal(lines.length, 18);
+    assert.equal(lines.length, 23);
     const column = lines[0]!.indexOf('no eventcore.config.yaml');
     assert.ok(column > 10);
     for (const line of lines) assert.match(line.slice(column - 2, column + 1), /^ {2}\S$/, line);
@@ -80,7 +81,7 @@ describe('eventcore doctor', () => {
       '--vault',
       join(folder.path, 'nowhere'),
     ]);
-    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 18 failed\n']);
+    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 23 failed\n']);
   });
 
   it('looks at all the rest when one thing is wrong', async () => {
@@ -109,6 +110,35 @@ describe('eventcore doctor', () => {
     const { code, found } = await doctor('--config', config, '--store', store);
     assert.deepEqual([code, found.policy!.verdict], [0, 'warn']);
     assert.match(found.policy!.message, /rpo is 15min, but up to 1d pass/);
+  });
+
+  it('looks at the vault of each region of a policy, or of those named', async () => {
+    const config = join(folder.path, 'regions.yaml');
+    mkdirSync(join(folder.path, 'us'));
+    writeFileSync(
+      config,
+      `primary: { region: eu, storage: ${JSON.stringify(vault)} }
+replicas: [{ region: us, storage: ./us }, { region: ap, storage: ./ap }]
+archive: { storage: ./old, after_days: 30 }
+`,
+    );
+    const all = await doctor('--config', config, '--store', store);
+    assert.deepEqual([all.code, all.found['ap: vault']!.code], [6, 'vault_unreachable']);
+    const ofRegion = (region: string) =>
+      Object.values(all.found).filter(({ name }) => name.startsWith(`${region}: `));
+    assert.deepEqual(
+      ['eu', 'us', 'ap', 'archive'].map((region) => ofRegion(region).length),
+      [0, 7, 7, 7],
+    );
+    assert.deepEqual(new Set(ofRegion('us').map(({ verdict }) => verdict)), new Set(['good']));
+    assert.deepEqual(readdirSync(join(folder.path, 'us')), []);
+    const one = await doctor('--config', config, '--store', store, '--region', 'us', '--large');
+    assert.deepEqual([one.code, 'ap: vault' in one.found, 'us: vault' in one.found], [0, false, true]);
+    const none = await runHere(['doctor', '--config', config, '--store', store, '--region', 'xx']);
+    assert.deepEqual([none.code, none.stdout], [2, '']);
+    assert.match(none.stderr, /no region "xx"\n.*it has eu, us, ap, archive/);
+    const bare = await runHere(['doctor', ...words(), '--region', 'us']);
+    assert.match(bare.stderr, /--region needs a configuration with a policy/);
   });
 
   it('names an index that a store lacks and what makes it', async () => {

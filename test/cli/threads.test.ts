@@ -35,7 +35,7 @@ describe('a thread that waits for its next job', () => {
     const limits = { versionBase: manifest.store.versionBase, futureAfter: 0n };
     const check = () =>
       runInThread('verify', {
-        vault: vault.address,
+        vault: { address: vault.address, budget: null },
         job: {
           folder,
           file: manifest.files[0]!,

@@ -25,7 +25,7 @@ function replica(changes: Partial<ReplicaRegion> = {}): ReplicaRegion {
 function policy(changes: Partial<RegionPolicy> = {}): RegionPolicy {
   return {
     primary: {
-      ...{ region: 'us-east-1', storage: 'file:/east', retention: days(30) },
+      ...{ region: 'us-east-1', storage: 'file:/east', retention: days(120) },
       schedule: every('0 */6 * * *'),
     },
     replicas: [replica()],
@@ -83,15 +83,30 @@ describe('a policy', () => {
   });
 
   it('that archives what no region has any more is refused, with the numbers', () => {
-    const changes = { replicas: [replica({ retention: days(60) })] };
+    const changes = {
+      primary: primary({ retention: days(30) }),
+      replicas: [replica({ retention: days(60) })],
+    };
     assert.deepEqual(found(changes), ['error archive_too_late']);
     assert.match(message(changes), /after_days is 90, but no region keeps.*us-west-2 keeps 60d/);
   });
 
   it('that archives on the day on which copies expire, as the one of the specification, is warned of', () => {
-    const changes = { replicas: [replica({ retention: days(90) })] };
-    assert.deepEqual(found(changes), ['warning archive_on_last_day']);
-    assert.match(findContradictions(policy(changes), NOW)[0]!.hint, /as 97d/);
+    const changes = {
+      primary: primary({ retention: days(30) }),
+      replicas: [replica({ retention: days(90) })],
+    };
+    assert.deepEqual(found(changes), ['warning archive_not_from_primary', 'warning archive_on_last_day']);
+    assert.match(findContradictions(policy(changes), NOW)[1]!.hint, /as 97d/);
+  });
+
+  it('of which only a replica has what is to be archived says from where to archive', () => {
+    const changes = { primary: primary({ retention: days(30) }) };
+    assert.match(message(changes), /us-east-1 keeps 30d only: what is old enough is in us-west-2 alone/);
+    assert.match(
+      findContradictions(policy(changes), NOW)[0]!.hint,
+      /`eventcore sync --vault file:\/west --region archive`/,
+    );
   });
 
   it('archives in time where one region keeps for ever', () => {
@@ -106,6 +121,7 @@ describe('a policy', () => {
   it('whose primary forgets before a sync is refused, daylight saving counted', () => {
     const kept = (hours: number, timeZone: string) =>
       found({
+        archive: null,
         primary: primary({ retention: { withinMs: hours * HOUR_MS } }),
         replicas: [replica({ syncSchedule: every('0 1 * * *', timeZone) })],
       });

@@ -17,6 +17,7 @@ import {
   IDLE_MS,
   OUTAGE_POLICIES,
   type OutagePolicy,
+  rateLimitOption,
   readSize,
   wholeNumber,
 } from '../arguments.ts';
@@ -30,7 +31,7 @@ import {
 } from '../backup-format.ts';
 import { requireAddress } from '../config.ts';
 import type { ChangeLogSettings } from '../config-file.ts';
-import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { underLease } from '../leases.ts';
@@ -45,6 +46,7 @@ interface ArchiveFlags extends FormatFlags, KeyFlags {
   readonly onOutage?: OutagePolicy;
   readonly outageLimit?: number;
   readonly spool?: string;
+  readonly rateLimit?: number;
   readonly base: boolean;
   readonly dropSlot?: true;
 }
@@ -68,6 +70,7 @@ export function addArchiveCommand(program: Command, start: Start): void {
     .addOption(new Option('--on-outage <policy>', OUTAGE_HELP).choices(OUTAGE_POLICIES))
     .option('--outage-limit <size>', 'for spool and drop (default: 10GB)', readSize)
     .option('--spool <vault>', 'where files are put aside, for --on-outage spool')
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .option('--no-base', 'take no backup when the log begins, or begins anew behind a gap')
     .addOption(FORMAT)
     .addOption(COMPRESSION)
@@ -102,8 +105,10 @@ async function runArchive(
   const { format, compression, level } = chooseFormat(flags, settings.backup);
   const outage = chooseOutage(flags, settings.changeLog);
   const keys = await loadKeys(settings, flags, context);
+  // Without the signal: once stopped, it still writes what it has.
+  const limit = chooseLimit(flags, settings);
   await withStore(requireAddress(settings, 'store'), (store) =>
-    withVault(requireAddress(settings, 'vault'), { create: true }, async (vault) => {
+    withVault(requireAddress(settings, 'vault'), { create: true, limit }, async (vault) => {
       const { signal, progress } = context;
       const startedAtMs = systemClock.now();
       beginStep(context, 'capturing changes');
@@ -111,7 +116,7 @@ async function runArchive(
         {
           ...{ store, vault, clock: systemClock, keys, underLease: underLease(vault, { signal }) },
           ...(flags.base
-            ? { ensureBase: (reason: string) => ensureBase(context, vault, keyWords(flags), reason) }
+            ? { ensureBase: (reason: string) => ensureBase(context, vault, wordsOfBase(flags), reason) }
             : {}),
         },
         {
@@ -165,7 +170,7 @@ function tell({ log, progress }: CommandContext, { message, isGrave, facts }: Ar
 async function ensureBase(
   context: CommandContext,
   vault: Vault,
-  keys: readonly string[],
+  baseWords: readonly string[],
   reason: string,
 ): Promise<void> {
   const spans = await readSpans(vault, await readLogCatalog(vault));
@@ -177,13 +182,13 @@ async function ensureBase(
     return typeof point !== 'string' && isOfSource(cursor, newest.source) && point.position > newest.span.to;
   });
   if (isAhead || (await carriedSpans(vault, catalog, [newest])).length > 0) return;
-  await takeBase(context, keys, reason);
+  await takeBase(context, baseWords, reason);
 }
 
 /** In a process of its own: its memory is not this one's, and neither are its failures. */
 function takeBase(
   { flags, env, cwd, log, signal }: CommandContext,
-  keys: readonly string[],
+  baseWords: readonly string[],
   reason: string,
 ): Promise<void> {
   log.info(`taking a backup for the log to go on from: ${reason}`);
@@ -195,7 +200,7 @@ function takeBase(
     if (flags[name] !== undefined) words.push(`--${name}`, flags[name]);
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, main, ...words, ...keys], {
+    const child = spawn(process.execPath, [...process.execArgv, main, ...words, ...baseWords], {
       ...{ env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] },
       ...{ signal, killSignal: 'SIGINT' },
     });
@@ -209,9 +214,16 @@ function takeBase(
   });
 }
 
-/** The same keys for the backup: where they are, not what they are. */
-function keyWords({ recipient = [], identity = [], passphraseFile, signKey }: KeyFlags): string[] {
+/** The same limit for the backup, which has it for itself, and the same keys: where they are, not what they are. */
+function wordsOfBase({
+  recipient = [],
+  identity = [],
+  passphraseFile,
+  signKey,
+  rateLimit,
+}: ArchiveFlags): string[] {
   return [
+    ...(rateLimit === undefined ? [] : ['--rate-limit', `${rateLimit}B/s`]),
     ...recipient.flatMap((one) => ['--recipient', one]),
     ...identity.flatMap((file) => ['--identity', file]),
     ...(passphraseFile === undefined ? [] : ['--passphrase-file', passphraseFile]),

@@ -9,7 +9,7 @@ import { chooseFormat, type FormatFlags } from '../backup-format.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
 import { type Attempt, checkText, notingId, recordedPairs, warnOfLeftovers } from '../backup-report.ts';
 import { requireAddress } from '../config.ts';
-import { beginStep, type CommandContext, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, withVault } from '../context.ts';
 import { type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
 import { renderPairs } from '../table.ts';
@@ -20,6 +20,7 @@ export interface FromChainFlags extends FormatFlags, KeyFlags {
   /** The id of a backup, or true for the newest one. */
   readonly fromChain: string | true;
   readonly parallel?: number;
+  readonly rateLimit?: number;
   readonly verify: boolean;
 }
 
@@ -33,7 +34,8 @@ export async function backUpFromChain(
   const parallel = chooseParallel(flags.parallel, settings);
   const keys = await loadKeys(settings, flags, context);
   if (flags.verify) prepareFiles(parallel);
-  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+  const limit = chooseLimit(flags, settings, context.signal);
+  await withVault(requireAddress(settings, 'vault'), { create: false, limit }, async (vault) => {
     attempt.vault = vault.address;
     const startedAtMs = systemClock.now();
     const found = await chooseChain(context, vault, flags.fromChain);

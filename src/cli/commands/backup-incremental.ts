@@ -8,7 +8,13 @@ import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, followChain, isBroken, requireChain } from '../../format/chain.ts';
 import { openChain, type ReadKeys } from '../../format/open-bundle.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
-import { chooseParallel, DIFFERENCE_ACTIONS, type DifferenceAction, parallelOption } from '../arguments.ts';
+import {
+  chooseParallel,
+  DIFFERENCE_ACTIONS,
+  type DifferenceAction,
+  parallelOption,
+  rateLimitOption,
+} from '../arguments.ts';
 import {
   COMPRESSION,
   chooseFormat,
@@ -20,7 +26,7 @@ import {
 import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
 import { chooseSource, orFromPrimary, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress, type Settings } from '../config.ts';
-import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner } from '../parallel-work.ts';
@@ -30,6 +36,7 @@ import { systemClock } from '../wire.ts';
 
 interface IncrementalFlags extends FormatFlags, SourceFlags, KeyFlags {
   readonly parallel?: number;
+  readonly rateLimit?: number;
   readonly verify: boolean;
   readonly parent?: string;
   readonly onDifference?: DifferenceAction;
@@ -58,6 +65,7 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
     .addOption(COMPRESSION)
     .option('--level <n>', levelHelp(), readLevel)
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .option('--no-verify', 'do not read back what was written before it counts as a backup')
     .addHelpText(
       'after',
@@ -91,7 +99,8 @@ async function backUp(
   const vaultAddress = requireAddress(settings, 'vault');
   const keys = await loadKeys(settings, flags, context);
   const storeAddress = await chooseSource(context, flags, settings);
-  const outcome = await withVault(vaultAddress, { create: true }, async (vault) => {
+  const limit = chooseLimit(flags, settings, context.signal);
+  const outcome = await withVault(vaultAddress, { create: true, limit }, async (vault) => {
     attempt.vault = vault.address;
     const found = await chooseChain(vault, flags.parent);
     const chain = typeof found === 'string' ? found : await openKnown(vault, found, keys);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { takeFullBackup } from '../../backup/full.ts';
 import { BackupError } from '../../core/errors.ts';
 import { verifyBackup } from '../../integrity/verify-backup.ts';
-import { chooseParallel, parallelOption, wholeNumber } from '../arguments.ts';
+import { chooseParallel, parallelOption, rateLimitOption, wholeNumber } from '../arguments.ts';
 import {
   COMPRESSION,
   chooseFormat,
@@ -14,7 +14,7 @@ import {
 import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
 import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress } from '../config.ts';
-import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareRanges, rangeRunner } from '../parallel-work.ts';
@@ -25,6 +25,7 @@ import { addIncrementalCommand } from './backup-incremental.ts';
 interface BackupFlags extends FormatFlags, SourceFlags, KeyFlags {
   readonly fromChain?: string | true;
   readonly parallel?: number;
+  readonly rateLimit?: number;
   readonly verify: boolean;
   readonly partSize?: number;
   readonly resume?: string | false;
@@ -48,6 +49,7 @@ export function addBackupCommand(program: Command, start: Start): void {
     .addOption(COMPRESSION)
     .option('--level <n>', levelHelp(), readLevel)
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .option(
       '--part-size <MiB>',
       `about how much of a table goes into one file: what is lost when a backup dies (default: ${DEFAULT_PART_MIB})`,
@@ -64,6 +66,7 @@ export function addBackupCommand(program: Command, start: Start): void {
           'eventcore backup full --store postgres://backup@db.example/shop --vault file:/mnt/backups',
           'eventcore backup full --format jsonl        # chunks that zstdcat and jq can read',
           'eventcore backup full --recipient age1… --sign-key host.pem   # sealed: only the recipient can open it',
+          'eventcore backup full --rate-limit 50MB/s     # leave some of the line to others',
           'eventcore backup full --from-chain           # full and incremental backups become one full backup',
           'eventcore backup full --json | jq -r .backupId',
         ],
@@ -103,7 +106,8 @@ async function backUp(
   await withStore(storeAddress, async (store) => {
     const { state } = await store.inspect();
     if (state === 'missing') throw nothingThere(store.address);
-    await withVault(vaultAddress, { create: true }, async (vault) => {
+    const limit = chooseLimit(flags, settings, context.signal);
+    await withVault(vaultAddress, { create: true, limit }, async (vault) => {
       attempt.vault = vault.address;
       const startedAtMs = systemClock.now();
       const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };

@@ -15,7 +15,7 @@ import {
   VAULT_CHECKS,
   VAULT_PROBE_CHECKS,
 } from '../../doctor/vault-checks.ts';
-import { probeVault } from '../../doctor/vault-probe.ts';
+import { LARGE_BYTES, type ProbeOptions, probeVault, RACERS } from '../../doctor/vault-probe.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
@@ -27,31 +27,53 @@ import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import type { Tone } from '../output.ts';
 import { renderPairs, renderTable } from '../table.ts';
-import { plural, printable } from '../units.ts';
+import { formatBytes, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
+import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
 export function addDoctorCommand(program: Command, start: Start): void {
   addIdentityOptions(program.command('doctor'))
     .description(
       'see whether all is well: configuration, store, rights, clocks, vault, backups, keys, change log',
     )
+    .option('--region <name>', 'of the regions of the policy, look at this one only (repeatable)', collect)
+    .option(
+      '--large',
+      `also race for an object larger than one part of an upload (${LARGE_TEXT} are written)`,
+    )
     .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]))
-    .action((flags: KeyFlags) => start((context) => examineAll(context, flags)));
+    .action((flags: DoctorFlags) => start((context) => examineAll(context, flags)));
 }
+
+interface DoctorFlags extends KeyFlags {
+  readonly region?: readonly string[];
+  readonly large?: true;
+}
+
+function collect(name: string, names: readonly string[] = []): string[] {
+  return [...names, name];
+}
+
+const LARGE_TEXT = formatBytes(LARGE_BYTES * RACERS);
 
 const EXAMPLES = [
   'eventcore doctor',
+  'eventcore doctor --vault file:/mnt/backups --large      # is this a place for backups?',
+  'eventcore doctor --region us-west-2',
   'eventcore doctor --quiet || mail -s "backups need a look" ops@example.com',
   `eventcore doctor --json | jq '.checks[] | select(.verdict == "bad")'`,
 ];
 
 /** Whatever fails is a finding; the rest is looked at all the same. */
-async function examineAll(context: CommandContext, flags: KeyFlags): Promise<number> {
+async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<number> {
   const checks: Check[] = [];
   const settings = await readSettings(context, checks);
+  const regions = chooseRegions(settings, flags.region);
   const store = await lookAtStore(context, settings, checks);
   const load = () => loadKeys(settings!, flags, context);
-  const vault = await lookAtVault(context, settings, load, checks);
+  const probing = { large: flags.large === true, signal: context.signal };
+  const vault = await lookAtVault(context, { settings, load, probing }, checks);
+  checks.push(...(await lookAtRegions(context, settings, regions, probing)));
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
   const exitCode = exitCodeOf(checks);
@@ -93,9 +115,9 @@ function skipRest(checks: Check[], names: readonly string[], reason: string): vo
   for (const name of names) if (!made.has(name)) checks.push(skipped(name, reason));
 }
 
-/** A failure that a user can meet; anything else is a bug, and is not a finding. */
+/** A failure that a user can meet; anything else is a bug, or the wish to stop, and is not a finding. */
 function known(error: unknown): BackupError {
-  if (isBackupError(error)) return error;
+  if (isBackupError(error) && error.code !== 'interrupted') return error;
   throw error;
 }
 
@@ -146,10 +168,15 @@ async function inspect(store: EventStore, checks: Check[]): Promise<StoreDescrip
   }
 }
 
+interface VaultWork {
+  readonly settings: Settings | null;
+  readonly load: () => Promise<ReadKeys>;
+  readonly probing: ProbeOptions;
+}
+
 async function lookAtVault(
   context: CommandContext,
-  settings: Settings | null,
-  load: () => Promise<ReadKeys>,
+  { settings, load, probing }: VaultWork,
   checks: Check[],
 ): Promise<LogSurvey | null> {
   const address = settings?.vault ?? null;
@@ -162,7 +189,7 @@ async function lookAtVault(
     return await withVault(address, { create: false }, async (vault) => {
       const catalog = await readCatalog(vault);
       const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
-      await lookAtProbe(vault, catalog, checks);
+      await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       checks.push(await lookAtKeys(vault, catalog, load));
@@ -184,12 +211,23 @@ async function lookAtKeys(vault: Vault, catalog: Catalog, load: () => Promise<Re
   }
 }
 
+/** How long the policy keeps what is in the vault, where it speaks of this vault. */
+function keptIn(settings: Settings | null, cwd: string): number | null {
+  const policy = settings?.policy ?? null;
+  if (settings === null || policy === null || !isVault(settings, policy.primary.storage, cwd)) return null;
+  return keptMsOf(policy, policy.primary);
+}
+
 /** A vault that can only be read still says what it holds. */
-async function lookAtProbe(vault: Vault, catalog: Catalog, checks: Check[]): Promise<void> {
+async function lookAtProbe(
+  vault: Vault,
+  { catalog, probing, keptMs }: { catalog: Catalog; probing: ProbeOptions; keptMs: number | null },
+  checks: Check[],
+): Promise<void> {
   try {
-    const probe = await probeVault(vault, systemClock);
+    const probe = await probeVault(vault, systemClock, probing);
     const full = catalog.backups.findLast(({ manifest: { kind } }) => kind === 'full');
-    checks.push(...checkProbe(probe, vault.address));
+    checks.push(...checkProbe(probe, vault.address, keptMs));
     checks.push(checkRoom(probe.freeBytes, full?.manifest.sizeBytes ?? null));
   } catch (error) {
     checks.push(failed('vault', known(error)));

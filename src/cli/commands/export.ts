@@ -11,8 +11,9 @@ import { type Chain, type ChainMember, requireChain } from '../../format/chain.t
 import { chunkCodec } from '../../format/chunk-codec.ts';
 import { fetchChunks, readIndex, withPlain } from '../../format/data-file-reader.ts';
 import { openChain } from '../../format/open-bundle.ts';
+import { rateLimitOption } from '../arguments.ts';
 import { requireAddress } from '../config.ts';
-import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { type ExportSink, openExportFile, openExportStream } from '../export-sink.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
@@ -24,6 +25,7 @@ interface ExportFlags extends KeyFlags {
   readonly to: string;
   readonly as: 'jsonl';
   readonly force?: true;
+  readonly rateLimit?: number;
 }
 
 export function addExportCommand(program: Command, start: Start): void {
@@ -36,6 +38,7 @@ export function addExportCommand(program: Command, start: Start): void {
     .requiredOption('--to <file>', 'file to write, or - for stdout')
     .addOption(new Option('--as <format>', 'one JSON object a line').choices(['jsonl']).default('jsonl'))
     .option('--force', 'overwrite the file')
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
       'after',
       helpEnd(
@@ -96,7 +99,7 @@ interface SourceName {
 
 type Source = (sink: ExportSink, done: Exported) => Promise<SourceName>;
 
-function chooseSource(context: CommandContext, wanted: string | undefined, keyFlags: KeyFlags): Source {
+function chooseSource(context: CommandContext, wanted: string | undefined, exportFlags: ExportFlags): Source {
   const { flags } = context;
   if ((wanted === undefined) === (flags.store === undefined)) {
     throw new BackupError(
@@ -112,8 +115,9 @@ function chooseSource(context: CommandContext, wanted: string | undefined, keyFl
   }
   return async (sink, done) => {
     const settings = await context.settings();
-    const keys = await loadKeys(settings, keyFlags, { ...context, signs: false });
-    return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+    const keys = await loadKeys(settings, exportFlags, { ...context, signs: false });
+    const limit = chooseLimit(exportFlags, settings, context.signal);
+    return withVault(requireAddress(settings, 'vault'), { create: false, limit }, async (vault) => {
       const catalog = await readCatalog(vault);
       const chain = requireChain(catalog, findBackup(catalog, wanted));
       return exportChain(context, vault, await openChain(vault, chain, keys, 'all'), { sink, done });

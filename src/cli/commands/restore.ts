@@ -8,9 +8,9 @@ import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpo
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
-import { chooseParallel, parallelOption } from '../arguments.ts';
+import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
 import { requireAddress, type Settings } from '../config.ts';
-import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { loadRunner } from '../parallel-work.ts';
@@ -33,6 +33,7 @@ interface RestoreFlags extends PointFlags, KeyFlags {
   readonly checkpoints: CheckpointPolicy;
   readonly dryRun?: true;
   readonly parallel?: number;
+  readonly rateLimit?: number;
   readonly stream?: readonly string[];
   readonly merge?: true;
 }
@@ -62,6 +63,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
     .option('--merge', 'the target is in use: only what it lacks is added, or it is refused')
     .option('--dry-run', 'print what would be done, and change nothing')
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
       'after',
       helpEnd(
@@ -87,7 +89,8 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
   assertStreamFlags(flags);
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, { ...context, signs: false });
-  return withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+  const limit = chooseLimit(flags, settings, context.signal);
+  return withVault(requireAddress(settings, 'vault'), { create: false, limit }, async (vault) => {
     const found = await choosePoint(context, vault, await readCatalog(vault), flags, keys);
     const point = { ...found, chain: await openChain(vault, found.chain, keys, 'all') };
     return withStore(flags.to, (target) =>

@@ -17,9 +17,9 @@ import type { ReadKeys } from '../../format/open-bundle.ts';
 import { manifestProblem } from '../../integrity/verify-backup.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
 import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
-import { chooseParallel } from '../arguments.ts';
+import { chooseParallel, rateLimitOption } from '../arguments.ts';
 import { requireAddress } from '../config.ts';
-import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
@@ -30,6 +30,7 @@ import { systemClock } from '../wire.ts';
 interface VerifyFlags extends KeyFlags {
   readonly quick?: true;
   readonly againstStore?: true;
+  readonly rateLimit?: number;
 }
 
 export function addVerifyCommand(program: Command, start: Start): void {
@@ -42,6 +43,7 @@ export function addVerifyCommand(program: Command, start: Start): void {
     )
     .option('--quick', 'only existence, sizes, tables and how things follow one another: no event is read')
     .option('--against-store', 'compare with the live store too; when all are verified, the newest one')
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
       'after',
       helpEnd(
@@ -70,7 +72,8 @@ async function verify(
   const vaultAddress = requireAddress(settings, 'vault');
   if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
-  return withVault(vaultAddress, { create: false }, async (vault) => {
+  const limit = chooseLimit(flags, settings, context.signal);
+  return withVault(vaultAddress, { create: false, limit }, async (vault) => {
     const catalog = await readCatalog(vault);
     const timelines = wanted.length === 0 ? openLogs(vault, await readLogCatalog(vault), keys) : [];
     const candidates =

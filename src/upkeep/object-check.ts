@@ -5,6 +5,7 @@ import { hasOwnChecksum } from '../format/checked-json.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
 import { passingLog } from '../format/log-digests.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES } from '../format/manifest-codec.ts';
+import { isSignatureValid } from '../format/manifest-seal.ts';
 
 /** Tells whether an object is what was written, from its bytes as they pass by. No key is needed. */
 export interface ObjectCheck {
@@ -34,13 +35,16 @@ export function digestCheck(expected: { readonly sizeBytes: number; readonly sha
   };
 }
 
-/** A manifest, by its own checksum and the folder that it lies in. */
+/** A manifest, by its own checksum, the folder that it lies in, and its signature, if it has one. */
 export function manifestCheck(name: string): ObjectCheck {
   return wholeCheck(MAX_MANIFEST_BYTES, (bytes) => {
-    const { backupId, kind } = decodeManifest(bytes);
+    const manifest = decodeManifest(bytes);
+    const { backupId, kind, signature } = manifest;
     const place = parseBundleName(name);
     if (place?.backupId !== backupId || place.kind !== kind)
       throw new BackupError('damaged', `it is the manifest of ${kind} backup ${backupId}`);
+    if (signature !== undefined && !isSignatureValid(manifest))
+      throw new BackupError('damaged', 'its signature is not one that its signer made');
   });
 }
 

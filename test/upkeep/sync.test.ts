@@ -291,8 +291,8 @@ describe('a sync that fails at any call of a vault', () => {
     await assertSound(vault, 'in the end');
     assert.deepEqual(await restored(vault), await digestStore(store));
   };
-  for (const which of ['source', 'target'] as const) {
-    it(`leaves a sound replica, and the next one completes it: ${which}, once`, () => sweep(which, false));
-    it(`leaves a sound replica, and the next one completes it: ${which}, for good`, () => sweep(which, true));
-  }
+  const sentence = 'leaves a sound replica, and the next one completes it';
+  it(`${sentence}: the source, once`, () => sweep('source', false));
+  it(`${sentence}: the target, once`, () => sweep('target', false));
+  it(`${sentence}: the target, for good`, () => sweep('target', true));
 });

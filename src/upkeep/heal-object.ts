@@ -1,6 +1,7 @@
 import { type BackupError, isBackupError } from '../core/errors.ts';
 import type { Lease } from '../core/lease.ts';
 import type { Vault } from '../core/vault.ts';
+import { isFrozen } from '../format/keep-marks.ts';
 import { copyChecked } from './copy-checked.ts';
 import { checkObject, type MakeCheck } from './object-check.ts';
 
@@ -28,7 +29,7 @@ export interface UnhealedObject {
   readonly reason: string;
 }
 
-/** Sound bytes lie here, under the whole name of an object, until they are in its place (FORMAT.md §16). */
+/** Sound bytes lie here, under the whole name of an object, until they are in its place (FORMAT.md §12.2). */
 export const HEALING_PREFIX = 'healing/';
 
 /** Another place from which an object can be had. */
@@ -47,6 +48,10 @@ export async function healObject(
   const { vault, signal } = run;
   const found = await checkObject(vault, name, make, signal);
   if (found.state === 'sound') return true;
+  if (found.state === 'unsound' && (await isFrozen(vault))) {
+    run.unhealed.push({ name, reason: 'the vault is frozen: nothing is removed from it' });
+    return false;
+  }
   const from = await fetchSound(run, name, make, fetch);
   if (from === null) return false;
   try {

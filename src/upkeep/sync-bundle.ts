@@ -2,6 +2,7 @@ import { runLimited } from '../core/concurrency.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { MANIFEST_NAME } from '../format/bundle.ts';
 import type { CatalogEntry } from '../format/catalog.ts';
+import { isFrozen } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
 import { copyChecked } from './copy-checked.ts';
 import { checkObject, digestCheck, type MakeCheck, manifestCheck, recordCheck } from './object-check.ts';
@@ -87,7 +88,10 @@ async function syncPart(run: SyncRun, part: Part, state: PartState): Promise<boo
   if (size !== undefined) {
     if (state.isCommitted) return hasSize(run, part, size, state);
     if ((await checkObject(run.target, part.name, part.make, run.signal)).state === 'sound') return true;
-    await removeUnsound(run, part.name);
+    if (!(await removeUnsound(run, part.name))) {
+      note(run, state.backupId, part.name, 'target', 'is not sound, and stays: the vault is frozen');
+      return false;
+    }
   }
   return copyPart(run, part, state);
 }
@@ -98,13 +102,15 @@ function hasSize(run: SyncRun, { name, sizeBytes }: Part, size: number, { backup
   return false;
 }
 
-/** It lies in a folder without a manifest: nobody counts on it. */
-async function removeUnsound({ target, there, underLease }: SyncRun, name: string): Promise<void> {
+/** It lies in a folder without a manifest: nobody counts on it. False while nothing may be removed. */
+async function removeUnsound({ target, there, underLease }: SyncRun, name: string): Promise<boolean> {
+  if (await isFrozen(target)) return false;
   await underLease(async (lease) => {
     lease.assertHeld();
     await target.removeObject(name);
   });
   there.delete(name);
+  return true;
 }
 
 async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartState): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { isBackupError, throwIfAborted } from '../core/errors.ts';
+import { isFrozen } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
 import { type LogFile, type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import { checkLogFiles } from '../format/log-digests.ts';
@@ -43,19 +44,14 @@ const MOST_LOOKS = 3;
 
 /** False when something was no longer there: what is behind it waits. */
 async function syncTimeline(run: SyncRun, timeline: LogTimeline, outcome: LogOutcome): Promise<boolean> {
-  const { folder, gaps, spans } = timeline;
+  const { folder, gaps } = timeline;
   const names = [
     ...(await keyRecordNames(run, folder)),
     ...gaps.map(({ from, to }) => folder + gapFileName(from, to)),
-  ];
-  const files = missingFiles(
-    spans.flatMap((span) => span.files),
-    run.there.keys(),
-    folder,
-  );
+  ].filter((name) => !run.there.has(name) && run.keepsLogObject(name));
   const waiting: Waiting[] = [
-    ...names.filter((name) => !run.there.has(name)).map((name) => ({ name, make: recordCheck })),
-    ...files.map(({ name, to }) => ({ name, make: () => logCheck(to) })),
+    ...names.map((name) => ({ name, make: recordCheck })),
+    ...missingFiles(run, timeline).map(({ name, to }) => ({ name, make: () => logCheck(to) })),
   ];
   for (const next of waiting) if (!(await copyNext(run, folder, next, outcome))) return false;
   return true;
@@ -69,10 +65,10 @@ async function keyRecordNames({ source }: SyncRun, folder: string): Promise<stri
   return names;
 }
 
-/** Those of a folder that are neither among the names nor held by a longer one that is. */
-export function missingFiles(files: readonly LogFile[], names: Iterable<string>, folder: string): LogFile[] {
-  const covers = coverageOf(names, folder);
-  return files.filter((file) => !covers(file));
+/** Files that the target has neither itself nor in a longer one, and would keep. */
+export function missingFiles({ there, keepsLogObject }: SyncRun, { folder, spans }: LogTimeline): LogFile[] {
+  const covers = coverageOf(there.keys(), folder);
+  return spans.flatMap(({ files }) => files.filter((file) => !covers(file) && keepsLogObject(file.name)));
 }
 
 /** Whether the target has a file, or a longer one that holds it. */
@@ -130,7 +126,7 @@ async function copyNext(
 /** By the same rule as where the log is written: once the joined file has been there for a while, and is sound. */
 async function removeCovered(run: SyncRun): Promise<number> {
   const isPlanned = (await removalsIn(run)).length > 0;
-  if (!isPlanned) return 0;
+  if (!isPlanned || (await isFrozen(run.target))) return 0;
   try {
     return await run.underLease(async (lease, signal) => {
       let removed = 0;

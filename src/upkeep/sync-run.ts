@@ -18,6 +18,8 @@ export interface SyncRun {
   readonly there: Map<string, number>;
   readonly problems: SyncProblem[];
   readonly onBytes: (bytes: number) => void;
+  /** By the target's own rules. */
+  readonly keepsLogObject: (name: string) => boolean;
 }
 
 /** What was not copied, or cannot be right; the rest was all the same. */

@@ -7,6 +7,7 @@ import { BACKUPS_PREFIX, MANIFEST_NAME, parseBundleName } from '../format/bundle
 import { type Catalog, type CatalogEntry, readCatalog } from '../format/catalog.ts';
 import { followChain, inChainOrder, isBroken } from '../format/chain.ts';
 import { EPOCHS_PREFIX } from '../format/epoch.ts';
+import { HOLDS_PREFIX } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
 import { readLogCatalog } from '../format/log-catalog.ts';
 import { LOG_PREFIX } from '../format/log-name.ts';
@@ -26,9 +27,16 @@ export interface SyncPorts {
   readonly underLease: UnderLease;
 }
 
+/** What the target's own retention would keep. */
+export interface SyncRules {
+  keepsBackup(manifest: Pick<Manifest, 'backupId'>): boolean;
+  /** Of files of the log, marks of gaps and key records, by their whole names. */
+  keepsLogObject(name: string): boolean;
+}
+
 export interface SyncOptions {
-  /** Whether the target's own rules would keep a backup; left out: all are copied. */
-  readonly keeps?: (manifest: Manifest) => boolean;
+  /** Left out: all is copied. */
+  readonly rules?: SyncRules;
   /** Only these backups, and no log: as an archive tier gets them. */
   readonly only?: ReadonlySet<string>;
   readonly dryRun?: boolean;
@@ -57,7 +65,7 @@ export interface SyncReport {
 /** Objects at a time: more gain little, and each holds two pieces in memory. */
 const PARALLEL = 3;
 /** Written once, and readable by their own checksum. */
-const RECORD_PREFIXES = [EPOCHS_PREFIX, 'holds/'];
+const RECORD_PREFIXES = [EPOCHS_PREFIX, HOLDS_PREFIX];
 
 /**
  * Brings a vault up to date with another: copies what it lacks, backups after what they build on, and proves every byte on the
@@ -71,6 +79,7 @@ export async function syncVault(ports: SyncPorts, options: SyncOptions = {}): Pr
     ...{ parallel: options.parallel ?? PARALLEL, readBack: options.readBack === true },
     ...{ signal: options.signal, problems: [], there: await listThere(target) },
     onBytes: options.onBytes ?? (() => undefined),
+    keepsLogObject: options.rules?.keepsLogObject ?? (() => true),
   };
   const catalog = await readCatalog(source);
   const decisions = planSync(candidatesOf(run, catalog, options));
@@ -103,7 +112,7 @@ interface Candidate extends SyncCandidate {
   readonly entry: CatalogEntry;
 }
 
-function candidatesOf(run: SyncRun, catalog: Catalog, { keeps, only }: SyncOptions): Candidate[] {
+function candidatesOf(run: SyncRun, catalog: Catalog, { rules, only }: SyncOptions): Candidate[] {
   return inChainOrder(catalog.backups)
     .filter(({ manifest }) => only?.has(manifest.backupId) ?? true)
     .map((entry) => {
@@ -112,7 +121,7 @@ function candidatesOf(run: SyncRun, catalog: Catalog, { keeps, only }: SyncOptio
       return {
         ...{ entry, backupId, parentId, broken: isBroken(chain) ? chain.message : null },
         isThere: run.there.has(entry.folder + MANIFEST_NAME),
-        isKept: keeps?.(entry.manifest) ?? true,
+        isKept: rules?.keepsBackup(entry.manifest) ?? true,
       };
     });
 }
@@ -225,13 +234,7 @@ async function foresee(
   }
   const copied = { copied: idsOf(decisions, 'copy'), objects: sizes.length, bytes: sum(sizes) };
   if (!isLogged) return { ...copied, log: NO_LOG };
-  const waiting = (await readLogCatalog(run.source)).flatMap(({ spans, folder }) =>
-    missingFiles(
-      spans.flatMap(({ files }) => files),
-      run.there.keys(),
-      folder,
-    ),
-  );
+  const waiting = (await readLogCatalog(run.source)).flatMap((timeline) => missingFiles(run, timeline));
   const bytes = sum(waiting.map(({ sizeBytes }) => sizeBytes));
   return { ...copied, log: { objects: waiting.length, bytes, removed: 0 } };
 }

@@ -8,7 +8,7 @@ import { encodeKeyRecord, type KeyRecord } from '../../src/format/key-record.ts'
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { writeGap } from '../../src/format/log-gap.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { syncVault } from '../../src/upkeep/sync.ts';
+import { type SyncRules, syncVault } from '../../src/upkeep/sync.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { addIncremental, grow } from '../harness/chain.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
@@ -33,6 +33,10 @@ async function idsIn(vault: Vault): Promise<string[]> {
 async function logFiles(vault: Vault): Promise<string[]> {
   const [timeline] = await readLogCatalog(vault);
   return timeline!.spans.flatMap(({ files }) => files.map(({ name }) => name));
+}
+
+function keeping(wanted: string): SyncRules {
+  return { keepsBackup: ({ backupId }) => backupId === wanted, keepsLogObject: () => true };
 }
 
 describe('a sync', () => {
@@ -118,9 +122,9 @@ describe('a sync', () => {
     const { vault } = await makeRegion();
     const [full, incremental, newest] = await idsIn(vault);
     const replica = memoryVault();
-    const first = await sync(vault, replica, { keeps: ({ backupId }) => backupId === newest });
+    const first = await sync(vault, replica, { rules: keeping(newest!) });
     assert.deepEqual([first.copied, first.left], [[newest], [full, incremental]]);
-    const second = await sync(vault, replica, { keeps: ({ backupId }) => backupId === incremental });
+    const second = await sync(vault, replica, { rules: keeping(incremental!) });
     assert.deepEqual([second.copied, second.left], [[full, incremental], []]);
   });
 

@@ -4,6 +4,7 @@ import type { RegionPolicy } from '../../core/region-policy.ts';
 import type { Vault } from '../../core/vault.ts';
 import { archiveChains } from '../../upkeep/archive-tier.ts';
 import { type SyncReport, syncVault } from '../../upkeep/sync.ts';
+import { rulesOf } from '../../upkeep/sync-rules.ts';
 import { requireAddress, requirePolicy } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -13,7 +14,7 @@ import type { Paint } from '../output.ts';
 import { findRegion, type NamedRegion, regionsOf } from '../regions.ts';
 import { renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
-import { systemClock } from '../wire.ts';
+import { systemClock, systemWriters } from '../wire.ts';
 
 interface SyncFlags {
   readonly region?: readonly string[];
@@ -124,15 +125,22 @@ async function syncRegion(
   }
 }
 
-function copyTo(
+async function copyTo(
   context: CommandContext,
   { source, target }: { readonly source: Vault; readonly target: Vault },
-  { region, kind, afterDays }: NamedRegion,
+  { region, kind, afterDays, retention }: NamedRegion,
   { dryRun, verify }: SyncFlags,
 ): Promise<SyncReport> {
   const { signal, progress } = context;
+  const look = { nowMs: systemClock.now(), writers: systemWriters };
+  const isArchive = kind === 'archive';
+  const rules =
+    retention === null
+      ? null
+      : await rulesOf(source, isArchive ? null : target, { ...look, rule: retention });
   let bytes = 0;
   const options = {
+    ...(rules === null ? {} : { rules }),
     ...{ dryRun: dryRun === true, readBack: verify === true, signal },
     onBackup: (backupId: string) => beginStep(context, `${region}: copying ${backupId.slice(0, 8)}`),
     onBytes: (more: number) => {
@@ -141,7 +149,7 @@ function copyTo(
     },
   };
   const ports = { source, target, clock: systemClock, underLease: underLease(target, { signal }) };
-  return kind === 'archive' ? archiveChains(ports, afterDays!, options) : syncVault(ports, options);
+  return isArchive ? archiveChains(ports, afterDays!, options) : syncVault(ports, options);
 }
 
 function regionDocument({ region, report, failure }: Outcome): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { compactLog } from '../../src/capture/compact.ts';
-import { isBackupError } from '../../src/core/errors.ts';
+import { BackupError, isBackupError } from '../../src/core/errors.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { encodeKeyRecord, type KeyRecord } from '../../src/format/key-record.ts';
@@ -247,6 +247,40 @@ describe('a sync', () => {
     assert.deepEqual(problems, []);
     assert.deepEqual([copied.includes(full!), copied.includes(incremental!)], [true, false]);
     await assertSound(replica, 'without the removed one');
+  });
+
+  it('lets the vaults move the bytes where they can, and takes back what is not sound', async () => {
+    const { vault } = await makeRegion();
+    const inner = memoryVault();
+    let moved = 0;
+    const target: Vault = {
+      ...inner,
+      copyFrom: async (source, name) => {
+        moved += 1;
+        const info = await source.stat(name);
+        if (info === null) throw new BackupError('vault_object_missing', `no ${name}`);
+        await overwrite(inner, name, await readObject(source, name));
+        return true;
+      },
+    };
+    const [name] = await objectNames(vault);
+    const bytes = await readObject(vault, name!);
+    const damaged = Buffer.from(bytes);
+    damaged[30]! ^= 1;
+    await overwrite(vault, name!, damaged);
+    const first = await sync(vault, target);
+    assert.deepEqual([first.problems[0]!.object, await inner.stat(name!)], [name, null]);
+    await overwrite(vault, name!, bytes);
+    assert.deepEqual((await sync(vault, target)).problems, []);
+    assert.ok(moved > 10, `${moved} moved`);
+    assert.deepEqual(await contentOf(inner), await contentOf(vault));
+  });
+
+  it('says so when the target does not keep what was written', async () => {
+    const { vault } = await makeRegion();
+    const corrupt = (_: string, bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes).fill(0, 0, 1);
+    const { vault: target } = faultyVault(memoryVault(), { corrupt });
+    await assert.rejects(sync(vault, target, { readBack: true }), { code: 'vault_refused' });
   });
 
   it('ends when it is told to, and the next one goes on', async () => {

@@ -70,7 +70,7 @@ export type {
   StreamSummary,
 } from './core/event-store.ts';
 export type { KeyRing, Signer, WrappedKey } from './core/key-ring.ts';
-export type { Lease } from './core/lease.ts';
+export type { Lease, UnderLease } from './core/lease.ts';
 export type {
   BackupKind,
   ChunkFormat,
@@ -149,6 +149,19 @@ export type { RecoveryTarget } from './recovery/target.ts';
 export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts';
 export { openPostgresStore } from './stores/postgres/store.ts';
 export { openSqliteStore } from './stores/sqlite/store.ts';
+export { archiveChains, archivedBackups } from './upkeep/archive-tier.ts';
+export { type HealOptions, type HealPorts, type HealReport, healVault } from './upkeep/heal.ts';
+export type { VaultLag } from './upkeep/lag.ts';
+export { type LeaseOptions, type LeasePorts, UPKEEP_LEASE, withLease } from './upkeep/lease.ts';
+export { type RecallOptions, recallObjects } from './upkeep/recall.ts';
+export {
+  type SyncOptions,
+  type SyncPorts,
+  type SyncReport,
+  type SyncRules,
+  syncVault,
+} from './upkeep/sync.ts';
+export { type RulesOptions, rulesOf } from './upkeep/sync-rules.ts';
 export { openDirectoryVault } from './vaults/fs/vault.ts';
 export { memoryVault } from './vaults/memory/vault.ts';
 export { type DryRunChange, type DryRunOptions, dryRunVault } from './vaults/wrappers/dry-run.ts';

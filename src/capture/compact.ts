@@ -3,8 +3,8 @@ import type { Lease } from '../core/lease.ts';
 import type { Vault } from '../core/vault.ts';
 import { isFrozen } from '../format/keep-marks.ts';
 import type { LogFile, LogTimeline } from '../format/log-catalog.ts';
+import { checkLogFiles } from '../format/log-digests.ts';
 import { logFileName } from '../format/log-name.ts';
-import { readLogBlocks } from '../format/log-reader.ts';
 import { type CompactionPolicy, planCompaction } from '../policy/compaction.ts';
 
 export interface CompactionOptions {
@@ -42,7 +42,7 @@ export async function compactLog(
   const plan = planCompaction(timeline, nowMs, policy);
   for (const { covering, files } of plan.removals) {
     await orNote(report.failures, async () => {
-      await checkFiles(vault, [covering], signal);
+      await checkLogFiles(vault, [covering], signal);
       for (const { name } of files) {
         throwIfAborted(signal);
         lease?.assertHeld();
@@ -83,14 +83,14 @@ async function joinFiles(
   const name = folder + logFileName(from, to);
   if ((await vault.stat(name)) !== null) return null;
   // Damage is left where it is and can be told from what is sound.
-  await checkFiles(vault, files, signal);
+  await checkLogFiles(vault, files, signal);
   await concatenate(vault, name, files, signal);
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   try {
     const info = await vault.stat(name);
     if (info?.sizeBytes !== sizeBytes)
       throw new BackupError('damaged', `${name} has not the size of its parts`);
-    await checkFiles(vault, [{ ...info, from, to }], signal);
+    await checkLogFiles(vault, [{ ...info, from, to }], signal);
   } catch (error) {
     // Its parts are all there, and they count again without it.
     if (isBackupError(error, 'damaged')) await vault.removeObject(name);
@@ -118,16 +118,5 @@ async function concatenate(
   } catch (error) {
     await object.abort();
     throw error;
-  }
-}
-
-/** Every byte of these files is held by a digest. Throws `damaged`. */
-async function checkFiles(
-  vault: Vault,
-  files: readonly LogFile[],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for await (const block of readLogBlocks(vault, files, { windowBytes: PIECE_BYTES, signal })) {
-    await block.checkDigests();
   }
 }

@@ -205,10 +205,3 @@ async function readStarts(
   }
   return starts;
 }
-
-/** Ids of the backups of a vault that can be restored from it alone. */
-export async function wholeBackups(vault: Vault): Promise<Set<string>> {
-  const catalog = await readCatalog(vault);
-  const whole = catalog.backups.filter((entry) => !isBroken(followChain(catalog, entry)));
-  return new Set(whole.map(({ manifest }) => manifest.backupId));
-}

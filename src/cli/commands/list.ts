@@ -6,37 +6,39 @@ import { readLogCatalog } from '../../format/log-catalog.ts';
 import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { vaultPath } from '../address.ts';
 import { backupDocument } from '../backup-names.ts';
-import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { findLag, lagLines } from '../log-lag.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { chainLines, listBackups } from '../render-chains.ts';
 import { logDocuments, logLines } from '../render-log.ts';
 import { formatBytes, formatDuration, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
 export function addListCommand(program: Command, start: Start): void {
-  program
+  const command = program
     .command('list')
-    .description('show the backups of a vault, by chains, and the instants that they can bring back')
+    .description('show the backups of a vault, by chains, and the instants that they can bring back');
+  addRegionOption(command)
     .addHelpText(
       'after',
       helpEnd(
         [
           'eventcore list',
           'eventcore list --vault /mnt/backups',
+          'eventcore list --region us-west-2',
           'eventcore list --json | jq .recoveryWindows',
         ],
         [0, 2, 6],
       ),
     )
-    .action(() => start(list));
+    .action((flags: RegionFlags) => start((context) => list(context, flags)));
 }
 
-async function list(context: CommandContext): Promise<number> {
+async function list(context: CommandContext, flags: RegionFlags): Promise<number> {
   const { output } = context;
   const settings = await context.settings();
-  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+  await withVault(vaultToRead(context, settings, flags), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
     const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
     const lag = await findLag(settings.store, survey.spans, systemClock.now());

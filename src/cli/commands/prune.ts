@@ -3,12 +3,13 @@ import { isBackupError } from '../../core/errors.ts';
 import type { Lease } from '../../core/lease.ts';
 import type { ArchiveTier } from '../../core/region-policy.ts';
 import type { Vault } from '../../core/vault.ts';
+import { readCatalog } from '../../format/catalog.ts';
 import { DAY_MS } from '../../policy/duration.ts';
 import type { ArchiveFacts } from '../../policy/retention-facts.ts';
+import { archivedBackups } from '../../upkeep/archive-tier.ts';
 import { UPKEEP_LEASE } from '../../upkeep/lease.ts';
 import { vaultNow } from '../../upkeep/lease-row.ts';
 import { applyPrune, type PrunePlan, type PruneReport, planPrune } from '../../upkeep/prune.ts';
-import { wholeBackups } from '../../upkeep/vault-facts.ts';
 import { beginStep, type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { underLease } from '../leases.ts';
@@ -106,7 +107,7 @@ async function makePlan({ context, flags, target, vault }: Run, vaultNowMs?: num
   beginStep(context, 'looking at the vault');
   return planPrune(vault, {
     ...{ rule: target.rule, nowMs: systemClock.now(), writers: systemWriters },
-    archive: await readArchive(target.archive),
+    archive: await readArchive(target.archive, vault),
     ...(vaultNowMs === undefined ? {} : { vaultNowMs }),
     ...(flags.grace === undefined ? {} : { graceMs: flags.grace }),
     trustClock: flags.trustClock === true,
@@ -114,13 +115,15 @@ async function makePlan({ context, flags, target, vault }: Run, vaultNowMs?: num
 }
 
 /** An archive that is not there yet, or cannot be asked, has nothing: what belongs there stays here. */
-async function readArchive(tier: ArchiveTier | null): Promise<ArchiveFacts | null> {
+async function readArchive(tier: ArchiveTier | null, vault: Vault): Promise<ArchiveFacts | null> {
   if (tier === null) return null;
   const afterMs = tier.afterDays * DAY_MS;
+  const catalog = await readCatalog(vault);
+  const holds = (archive: Vault): Promise<Set<string>> => archivedBackups(catalog, archive);
   try {
-    return { afterMs, holds: await withVault(tier.storage, { create: false }, wholeBackups) };
+    return { afterMs, holds: await withVault(tier.storage, { create: false }, holds) };
   } catch (error) {
-    if (!isBackupError(error, 'vault_unreachable', 'vault_refused', 'object_archived')) throw error;
+    if (!isBackupError(error, 'vault_unreachable', 'vault_refused')) throw error;
     return { afterMs, holds: new Set() };
   }
 }

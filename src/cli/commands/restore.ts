@@ -9,11 +9,12 @@ import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
 import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
-import { requireAddress, type Settings } from '../config.ts';
+import type { Settings } from '../config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { loadRunner } from '../parallel-work.ts';
+import { addRecallOption, type RecallFlags, recallBackups, recallManifests } from '../recalls.ts';
 import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../recovery-report.ts';
 import {
   addPointOptions,
@@ -22,12 +23,13 @@ import {
   type PointFlags,
   targetDocument,
 } from '../recovery-target.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 import { assertStreamFlags, mergeIntoStore, restoreSingle, streamOption } from './restore-streams.ts';
 
-interface RestoreFlags extends PointFlags, KeyFlags {
+interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags {
   readonly to: string;
   readonly replace?: true;
   readonly checkpoints: CheckpointPolicy;
@@ -73,6 +75,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --to sqlite:./restored.db --before-event 0193a6e2-8f31-7c55-9d0a-4b6f1e2a7c3d',
           'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
           'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
+          'eventcore restore --to sqlite:./restored.db --region us-west-2',
           'eventcore restore --to sqlite:./one.db --stream order-17',
           'eventcore restore --to postgres://restore@db.example/shop --stream order-17 --merge --dry-run',
         ],
@@ -82,7 +85,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
     .action((flags: RestoreFlags) =>
       start((context) => restore(context, flags), 'nothing was published, the target is as it was'),
     );
-  addIdentityOptions(command);
+  addIdentityOptions(addRecallOption(addRegionOption(command)));
 }
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
@@ -90,8 +93,11 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, { ...context, signs: false });
   const limit = chooseLimit(flags, settings, context.signal);
-  return withVault(requireAddress(settings, 'vault'), { create: false, limit }, async (vault) => {
+  return withVault(vaultToRead(context, settings, flags), { create: false, limit }, async (vault) => {
+    await recallManifests(context, vault, flags);
     const found = await choosePoint(context, vault, await readCatalog(vault), flags, keys);
+    const folders = found.chain.map(({ folder }) => folder);
+    if (!flags.dryRun) await recallBackups(context, vault, folders, flags);
     const point = { ...found, chain: await openChain(vault, found.chain, keys, 'all') };
     return withStore(flags.to, (target) =>
       namingTheFlag(settings, flags, target, async () => {

@@ -7,10 +7,10 @@ import { readChainHeads } from '../../format/chain-heads.ts';
 import type { HeadLine } from '../../format/heads.ts';
 import { openChain } from '../../format/open-bundle.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
-import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
 
@@ -35,17 +35,17 @@ export function addShowCommand(program: Command, start: Start): void {
       ),
     )
     .action((wanted: string, flags: ShowFlags) => start((context) => show(context, wanted, flags)));
-  addIdentityOptions(command);
+  addIdentityOptions(addRegionOption(command));
 }
 
-interface ShowFlags extends KeyFlags {
+interface ShowFlags extends KeyFlags, RegionFlags {
   readonly streams?: true;
 }
 
 async function show(context: CommandContext, wanted: string, flags: ShowFlags): Promise<number> {
   const { output } = context;
   const settings = await context.settings();
-  await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
+  await withVault(vaultToRead(context, settings, flags), { create: false }, async (vault) => {
     const catalog = await readCatalog(vault);
     const entry = findBackup(catalog, wanted);
     const chain = followChain(catalog, entry);

@@ -3,6 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { BackupVerification } from '../../core/report.ts';
 import type { Vault } from '../../core/vault.ts';
+import { BACKUPS_PREFIX } from '../../format/bundle.ts';
 import {
   type Catalog,
   type CatalogEntry,
@@ -17,17 +18,22 @@ import type { ReadKeys } from '../../format/open-bundle.ts';
 import { manifestProblem } from '../../integrity/verify-backup.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
 import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
+import type { HealReport } from '../../upkeep/heal.ts';
 import { chooseParallel, rateLimitOption } from '../arguments.ts';
-import { requireAddress } from '../config.ts';
+import { requireAddress, requirePolicy } from '../config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { healFolders, healLines, suspectFolders } from '../heal.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
+import { addRecallOption, type RecallFlags, recallManifests, refuseArchived } from '../recalls.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { logLines, type Verified, verificationLines } from '../render-verification.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
-interface VerifyFlags extends KeyFlags {
+interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags {
+  readonly heal?: true;
   readonly quick?: true;
   readonly againstStore?: true;
   readonly rateLimit?: number;
@@ -43,6 +49,10 @@ export function addVerifyCommand(program: Command, start: Start): void {
     )
     .option('--quick', 'only existence, sizes, tables and how things follow one another: no event is read')
     .option('--against-store', 'compare with the live store too; when all are verified, the newest one')
+    .option(
+      '--heal',
+      'replace what is damaged or missing by what another region has sound, then verify again',
+    )
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
       'after',
@@ -50,13 +60,14 @@ export function addVerifyCommand(program: Command, start: Start): void {
         [
           'eventcore verify',
           'eventcore verify 3f2a9c1e --against-store',
+          'eventcore verify --region us-west-2 --heal',
           "eventcore verify --json | jq '.backups[].problems[]'",
         ],
-        [0, 2, 3, 4, 5, 6, 8, 130],
+        [0, 2, 3, 4, 5, 6, 7, 8, 130],
       ),
     )
     .action((wanted: string[], flags: VerifyFlags) => start((context) => verify(context, wanted, flags)));
-  addIdentityOptions(command);
+  addIdentityOptions(addRecallOption(addRegionOption(command)));
 }
 
 /** A backup to check, or the verdict on one that has no manifest to check it by. */
@@ -69,23 +80,57 @@ async function verify(
 ): Promise<number> {
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, context);
-  const vaultAddress = requireAddress(settings, 'vault');
+  const vaultAddress = vaultToRead(context, settings, flags);
+  if (flags.heal) requirePolicy(settings, (message) => context.log.warn(message));
   if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   const limit = chooseLimit(flags, settings, context.signal);
   return withVault(vaultAddress, { create: false, limit }, async (vault) => {
-    const catalog = await readCatalog(vault);
-    const timelines = wanted.length === 0 ? openLogs(vault, await readLogCatalog(vault), keys) : [];
-    const candidates =
-      wanted.length === 0
-        ? allCandidates(catalog, vault.address, timelines.length > 0)
-        : named(catalog, wanted);
-    const check = (store: EventStore | null) =>
-      checkAll(context, { vault, catalog, candidates }, { flags, keys, store, all: wanted.length === 0 });
-    const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
-    const logs = await checkLogs(context, vault, timelines, flags);
-    return reportResults(context, results, logs, { vault: vault.address, quick: flags.quick === true });
+    await recallManifests(context, vault, flags);
+    const check = () => verifyWanted(context, vault, wanted, { flags, keys, storeAddress });
+    const first = await check();
+    const place = { vault: vault.address, quick: flags.quick === true };
+    if (!flags.heal) return reportResults(context, first, null, place);
+    const folders = suspectFolders(
+      first.catalog,
+      first.results.map(({ verification }) => verification),
+      first.logs,
+    );
+    const report = await healFolders(context, settings, { vault, address: vaultAddress, folders });
+    return reportResults(context, report.healed.length === 0 ? first : await check(), report, place);
   });
+}
+
+interface Outcome {
+  readonly catalog: Catalog;
+  readonly results: readonly Verified[];
+  readonly logs: readonly LogVerification[];
+}
+
+async function verifyWanted(
+  context: CommandContext,
+  vault: Vault,
+  wanted: readonly string[],
+  options: { readonly flags: VerifyFlags; readonly keys: ReadKeys; readonly storeAddress: string | null },
+): Promise<Outcome> {
+  const { flags, keys, storeAddress } = options;
+  const all = wanted.length === 0;
+  const catalog = await readCatalog(vault);
+  const timelines = all ? openLogs(vault, await readLogCatalog(vault), keys) : [];
+  const candidates = all
+    ? allCandidates(catalog, vault.address, timelines.length > 0)
+    : named(catalog, wanted);
+  await refuseArchived(context, vault, foldersToRead(catalog, candidates, all), flags);
+  const check = (store: EventStore | null) =>
+    checkAll(context, { vault, catalog, candidates }, { flags, keys, store, all });
+  const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
+  return { catalog, results, logs: await checkLogs(context, vault, timelines, flags) };
+}
+
+function foldersToRead(catalog: Catalog, candidates: readonly Candidate[], all: boolean): string[] {
+  if (all) return [BACKUPS_PREFIX];
+  const chosen = candidates.filter((candidate): candidate is CatalogEntry => 'manifest' in candidate);
+  return withParents(catalog, chosen).map(({ folder }) => folder);
 }
 
 /** A vault with nothing to check is refused. */
@@ -202,8 +247,8 @@ const UNSOUND = new BackupError('verification_failed', '').exitCode;
 
 function reportResults(
   { output }: CommandContext,
-  results: readonly Verified[],
-  logs: readonly LogVerification[],
+  { results, logs }: Outcome,
+  healing: HealReport | null,
   { vault, quick }: { vault: string; quick: boolean },
 ): number {
   const unsound = results.filter(({ verification }) => !verification.overallValid).length;
@@ -213,6 +258,7 @@ function reportResults(
     ...{ overallValid: isSound, vault, quick },
     backups: results.map(({ verification }) => verification),
     log: logs,
+    ...(healing === null ? {} : { healing }),
   });
   if (output.isQuiet && !isSound) {
     const failed = [
@@ -224,6 +270,7 @@ function reportResults(
     });
   }
   const backupLines = results.length > 0 ? verificationLines(results, { vault, quick }, output.paint) : [];
-  output.account([...backupLines, ...logLines(logs, output.paint)]);
+  const healingLines = healing === null ? [] : healLines(healing, output.paint);
+  output.account([...healingLines, ...backupLines, ...logLines(logs, output.paint)]);
   return isSound ? 0 : UNSOUND;
 }

@@ -1,0 +1,62 @@
+import type { Clock } from '../core/clock.ts';
+import type { Vault } from '../core/vault.ts';
+import { MANIFEST_NAME } from '../format/bundle.ts';
+import { type Catalog, readCatalog } from '../format/catalog.ts';
+import { type ChainMember, followChain, isBroken } from '../format/chain.ts';
+import { type HealRun, isDonorsFault } from './heal-object.ts';
+import { syncVault } from './sync.ts';
+
+/** Backups that are gone and that others build on come whole from another vault. */
+export async function healParents(run: HealRun, clock: Clock): Promise<void> {
+  for (const donor of run.donors) {
+    const catalog = await readCatalog(run.vault);
+    const wanted = missingParents(catalog);
+    if (wanted.size === 0) return;
+    try {
+      await fetchParents(run, donor, wanted, clock);
+    } catch (error) {
+      if (!isDonorsFault(error)) throw error;
+    }
+  }
+  for (const backupId of missingParents(await readCatalog(run.vault))) {
+    run.unhealed.push({
+      name: backupId,
+      reason: 'no other vault has this backup, on which another one builds',
+    });
+  }
+}
+
+function missingParents({ backups, damaged }: Catalog): Set<string> {
+  const there = new Set([
+    ...backups.map(({ manifest }) => manifest.backupId),
+    ...damaged.map(({ backupId }) => backupId),
+  ]);
+  const parents = backups.map(({ manifest }) => manifest.parentId).filter((id) => id !== null);
+  return new Set(parents.filter((id) => !there.has(id)));
+}
+
+async function fetchParents(
+  run: HealRun,
+  donor: Vault,
+  wanted: ReadonlySet<string>,
+  clock: Clock,
+): Promise<void> {
+  const { vault, lease, signal, healed } = run;
+  const catalog = await readCatalog(donor);
+  const members = new Map<string, ChainMember>();
+  for (const entry of catalog.backups.filter(({ manifest }) => wanted.has(manifest.backupId))) {
+    const chain = followChain(catalog, entry);
+    if (isBroken(chain)) continue;
+    for (const member of chain) members.set(member.manifest.backupId, member);
+  }
+  if (members.size === 0) return;
+  const ports = { source: donor, target: vault, clock };
+  const { copied } = await syncVault(
+    { ...ports, underLease: (work) => work(lease, signal ?? new AbortController().signal) },
+    { only: new Set(members.keys()), readBack: true, signal },
+  );
+  for (const backupId of copied) {
+    const name = members.get(backupId)!.folder + MANIFEST_NAME;
+    healed.push({ name, from: donor.address, was: 'missing' });
+  }
+}

@@ -1,0 +1,146 @@
+import type { Clock } from '../core/clock.ts';
+import { throwIfAborted } from '../core/errors.ts';
+import type { Lease } from '../core/lease.ts';
+import type { Vault } from '../core/vault.ts';
+import { MANIFEST_NAME, parseBundleName } from '../format/bundle.ts';
+import { parseLogName } from '../format/log-name.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES } from '../format/manifest-codec.ts';
+import { healKeyRecords } from './heal-keys.ts';
+import { healLog } from './heal-log.ts';
+import {
+  HEALING_PREFIX,
+  type HealedObject,
+  type HealRun,
+  healObject,
+  isDonorsFault,
+  listNames,
+  removeTemporary,
+  type UnhealedObject,
+} from './heal-object.ts';
+import { healParents } from './heal-parents.ts';
+import { checkObject, logCheck, manifestCheck, recordCheck } from './object-check.ts';
+import { filesOf } from './sync-bundle.ts';
+
+export interface HealPorts {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** Copies of it, in the order in which they are asked. */
+  readonly donors: readonly Vault[];
+  /** Of the vault, held. */
+  readonly lease: Lease;
+}
+
+export interface HealOptions {
+  /** Folders of backups and of logs in which something is not as it should be. */
+  readonly folders: readonly string[];
+  readonly onBytes?: (bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HealReport {
+  readonly healed: readonly HealedObject[];
+  readonly unhealed: readonly UnhealedObject[];
+}
+
+/**
+ * Replaces what is damaged or missing in some folders by what another vault has, where that is what manifest, log or its own
+ * checksum says that it should be. Needs no key. What nobody has as it should be stays as it is.
+ */
+export async function healVault(
+  { vault, clock, donors, lease }: HealPorts,
+  { folders, onBytes, signal }: HealOptions,
+): Promise<HealReport> {
+  const run: HealRun = {
+    ...{ vault, donors, lease, signal, healed: [], unhealed: [] },
+    onBytes: onBytes ?? (() => undefined),
+  };
+  const begun = await listNames(vault, HEALING_PREFIX);
+  const left = begun.map((name) => folderOf(name.slice(HEALING_PREFIX.length)));
+  for (const name of begun) await finishLogFile(run, name.slice(HEALING_PREFIX.length));
+  for (const folder of new Set([...folders, ...left])) {
+    throwIfAborted(signal);
+    if (parseBundleName(folder) !== null) await healBundle(run, folder);
+    else if (isLogFolder(folder)) await healLog(run, folder);
+  }
+  await healParents(run, clock);
+  for (const name of begun) await clearAway(run, name.slice(HEALING_PREFIX.length));
+  // What one step could not do, another one may have.
+  const reasons = new Map(run.unhealed.map((object) => [object.name, object]));
+  for (const { name } of run.healed) reasons.delete(name);
+  return { healed: run.healed, unhealed: [...reasons.values()] };
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1);
+}
+
+/** At the end of a log nobody would miss what was taken away and not put back. */
+async function finishLogFile(run: HealRun, name: string): Promise<void> {
+  const parsed = parseLogName(name);
+  if (parsed === null) return;
+  await healObject(run, name, () => (parsed.kind === 'log' ? logCheck(parsed.to) : recordCheck()));
+}
+
+function isLogFolder(folder: string): boolean {
+  return parseLogName(`${folder}0000000000000000-0000000000000000.log`) !== null;
+}
+
+/** What an earlier run left, and that is of no more use. */
+async function clearAway(run: HealRun, name: string): Promise<void> {
+  const isNeeded = run.unhealed.some((object) => object.name === name);
+  if (!isNeeded && (await run.vault.stat(name)) !== null) await removeTemporary(run, name);
+}
+
+async function healBundle(run: HealRun, folder: string): Promise<void> {
+  const { vault } = run;
+  const name = folder + MANIFEST_NAME;
+  const found = await checkObject(vault, name, () => manifestCheck(name), run.signal);
+  // Who removes a backup begins with its manifest: one that is gone is only missed where the rest is there.
+  if (found.state === 'missing' && !(await isComplete(run, folder))) return;
+  if (found.state !== 'sound' && (await donorsDiffer(run, name))) {
+    run.unhealed.push({ name, reason: 'other vaults have different ones' });
+    return;
+  }
+  if (!(await healObject(run, name, () => manifestCheck(name)))) return;
+  const manifest = await readManifest(vault, name);
+  for (const part of filesOf({ folder, manifest })) {
+    throwIfAborted(run.signal);
+    await healObject(run, part.name, part.make);
+  }
+  if (manifest.sealing !== undefined) await healKeyRecords(run, folder, manifest.sealing.keyId);
+}
+
+async function readManifest(vault: Vault, name: string) {
+  const info = await vault.stat(name);
+  return decodeManifest(await vault.readRange(name, 0, Math.min(info?.sizeBytes ?? 0, MAX_MANIFEST_BYTES)));
+}
+
+/** Manifests of donors, as far as they can be had and are sound. */
+async function* donorManifests({ donors, signal }: HealRun, name: string) {
+  for (const donor of donors) {
+    try {
+      const found = await checkObject(donor, name, () => manifestCheck(name), signal);
+      if (found.state === 'sound') yield await readManifest(donor, name);
+    } catch (error) {
+      if (!isDonorsFault(error)) throw error;
+    }
+  }
+}
+
+/** A checksum says that a manifest is whole, not that it is the right one. */
+async function donorsDiffer(run: HealRun, name: string): Promise<boolean> {
+  const texts = new Set<string>();
+  for await (const manifest of donorManifests(run, name)) texts.add(JSON.stringify(manifest));
+  return texts.size > 1;
+}
+
+/** Whether all files are there that a donor's manifest names. */
+async function isComplete(run: HealRun, folder: string): Promise<boolean> {
+  for await (const manifest of donorManifests(run, folder + MANIFEST_NAME)) {
+    for (const { name, sizeBytes } of filesOf({ folder, manifest })) {
+      if ((await run.vault.stat(name))?.sizeBytes !== sizeBytes) return false;
+    }
+    return true;
+  }
+  return false;
+}

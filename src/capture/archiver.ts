@@ -291,7 +291,8 @@ async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<
   try {
     const gap = await markGap(vault, end, feed, lost, clock.now());
     progress.set({ gaps: progress.status().gaps + 1 });
-    note(`the log has a gap: ${lost.message}`, true, {
+    const hint = lost.hint === null ? '' : ` (${lost.hint})`;
+    note(`the log has a gap: ${lost.message}${hint}`, true, {
       ...lost.facts,
       gapFrom: positionText(gap.from),
       gapTo: positionText(gap.to),

@@ -189,7 +189,7 @@ describe('an archiver', () => {
     failures = 1;
     await appendMany(store, 'steady', 2);
     await running;
-    const [{ folder }] = (await readLogCatalog(inner)) as [{ folder: string }];
+    const { folder } = (await readLogCatalog(inner))[0]!;
     assert.ok(listed.includes(folder), 'a session began anew');
     for (const prefix of listed) assert.ok(prefix.startsWith(folder), prefix);
     assert.deepEqual((await archivedIds(inner)).sort(), await storedIds(store));

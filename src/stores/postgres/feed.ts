@@ -169,10 +169,20 @@ function explain({ place, database }: RunningFeed, error: unknown): BackupError 
   }
   if (state === '42704') {
     const reason = said.includes('publication') ? 'publication_changed' : 'slot_missing';
-    return feedLost(reason, `the server has no longer what the feed needs: ${said}`, { name }, error);
+    return feedLost(
+      reason,
+      `the server has no longer what the feed needs: ${said}`,
+      { name },
+      { cause: error },
+    );
   }
   if ((state === '55000' && said.includes('slot')) || state === '58P01') {
-    return feedLost('wal_lost', `what was still to be read is gone: ${said}`, { slot: name }, error);
+    return feedLost(
+      'wal_lost',
+      `what was still to be read is gone: ${said}`,
+      { slot: name },
+      { cause: error },
+    );
   }
   return toBackupError(explainSlotError(error, place.role), database.address.shown);
 }

@@ -67,6 +67,8 @@ interface Run extends ArchivePorts {
   readonly startedAtMs: number;
   /** What this run has seen of its log: not there yet, begun by this run, or there. */
   seen: 'nothing' | 'begun' | 'log';
+  /** Of the log that this run has written to: from then on it need not look through the rest of the vault. */
+  folder: string | null;
   /** Why the feed could not go on, until something is captured again. */
   lost: BackupError | null;
   /** Somebody else held the lease when files were to be joined. */
@@ -98,6 +100,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
       sealer: makeLogSealer(ports.vault, ports.clock, options.software, ports.keys),
       startedAtMs: performance.now(),
       seen: 'nothing',
+      folder: null,
       lost: null,
       isPassedOver: false,
     },
@@ -187,10 +190,11 @@ async function refusePlainLog({ vault, spool }: Run): Promise<void> {
 
 async function runSession(run: Run): Promise<void> {
   const { store, vault, keys, options, progress, spool, sink, sealer } = run;
-  if (!isSealing(keys)) await refusePlainLog(run);
+  // Asked of the whole vault once: what it answers holds for what this run has written, too.
+  if (!isSealing(keys) && run.folder === null) await refusePlainLog(run);
   await spool?.drain();
-  await vault.removeLeftovers(LOG_PREFIX);
-  const end = await findLogEnd(vault, spool, keys);
+  await vault.removeLeftovers(run.folder ?? LOG_PREFIX);
+  const end = await findEnd(run);
   if (!isSealing(keys) && end?.isSealed === true) throw plainInSealed(vault, logFolder(end.source));
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
@@ -207,6 +211,10 @@ async function runSession(run: Run): Promise<void> {
       const sealed = { ...options, sealer };
       await capture(feed, sink, begin, until === undefined ? sealed : { ...sealed, until }, {
         ...progress,
+        wrote: (file) => {
+          run.folder = logFolder(feed.source);
+          progress.wrote(file);
+        },
         reached: (batch, lagMs) => {
           run.lost = null;
           progress.reached(batch, lagMs);
@@ -219,6 +227,11 @@ async function runSession(run: Run): Promise<void> {
   } finally {
     await feed.close();
   }
+}
+
+async function findEnd({ vault, spool, keys, folder }: Run): Promise<LogEnd | null> {
+  const own = folder === null ? null : await findLogEnd(vault, spool, keys, folder);
+  return own ?? findLogEnd(vault, spool, keys);
 }
 
 /**
@@ -278,7 +291,8 @@ async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<
   try {
     const gap = await markGap(vault, end, feed, lost, clock.now());
     progress.set({ gaps: progress.status().gaps + 1 });
-    note(`the log has a gap: ${lost.message}`, true, {
+    const hint = lost.hint === null ? '' : ` (${lost.hint})`;
+    note(`the log has a gap: ${lost.message}${hint}`, true, {
       ...lost.facts,
       gapFrom: positionText(gap.from),
       gapTo: positionText(gap.to),
@@ -367,7 +381,7 @@ async function compact(run: Run, source: FeedSource): Promise<void> {
 
 async function findTimeline(vault: Vault, source: FeedSource): Promise<LogTimeline | null> {
   const folder = logFolder(source);
-  return (await readLogCatalog(vault)).find((found) => found.folder === folder) ?? null;
+  return (await readLogCatalog(vault, folder))[0] ?? null;
 }
 
 function isNothing({ joins, removals }: CompactionPlan<LogFile>): boolean {

@@ -19,18 +19,27 @@ export interface LogEnd {
   readonly isSealed: boolean;
 }
 
-/** The end of the newest log; what waits in a spool comes after what is in the vault. Null when there is no log yet. */
+/**
+ * The end of the newest log, or of the one in `folder`; what waits in a spool comes after what is in the vault. Null when
+ * there is no log yet.
+ */
 export async function findLogEnd(
   vault: Vault,
   spool: Spool | null,
   keys?: WriteKeys,
+  folder?: string,
 ): Promise<LogEnd | null> {
-  return (spool === null ? null : await endIn(spool.vault, vault, keys)) ?? (await endIn(vault, vault, keys));
+  const own = { keys, folder };
+  return (spool === null ? null : await endIn(spool.vault, vault, own)) ?? (await endIn(vault, vault, own));
 }
 
 /** `records`: the vault that has the log's key records. */
-async function endIn(vault: Vault, records: Vault, keys: WriteKeys | undefined): Promise<LogEnd | null> {
-  const timelines = await readLogCatalog(vault);
+async function endIn(
+  vault: Vault,
+  records: Vault,
+  { keys, folder }: { keys: WriteKeys | undefined; folder: string | undefined },
+): Promise<LogEnd | null> {
+  const timelines = await readLogCatalog(vault, folder);
   // Who signs from now on may go on with what was not signed; a forgery is refused.
   const opened =
     keys === undefined

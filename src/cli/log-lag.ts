@@ -5,13 +5,13 @@ import { formatPosition } from '../recovery/position.ts';
 import { newestSpan, type SpanFacts } from '../recovery/windows.ts';
 import { withStore } from './context.ts';
 import type { Paint } from './output.ts';
-import { formatBytes, formatCount, formatDuration } from './units.ts';
+import { formatBytes, formatDuration, plural } from './units.ts';
 
 /** How far the log in a vault is behind its store. */
 export interface LogLag {
   readonly storePosition: string;
   readonly logPosition: string;
-  /** Known where positions count events (SQLite). */
+  /** That the log has not; null when there are more than can be counted quickly, or the store does not tell. */
   readonly events: number | null;
   /** Of the store's own log, whatever it holds (PostgreSQL). */
   readonly bytes: number | null;
@@ -32,22 +32,35 @@ export async function findLag(
   const last = newestSpan(spans);
   if (address === null || last === null) return null;
   try {
-    const state = await withStore(address, (store) => store.feedState());
-    return state === null ? null : lagOf(state, last, nowMs);
+    return await withStore(address, async (store) => {
+      const state = await store.feedState();
+      if (state === null) return null;
+      const { source, span } = last;
+      const isBehind = state.position > span.to;
+      const place = { source, from: span.to, withinMs: COUNT_MS };
+      return lagOf(state, last, { nowMs, events: isBehind ? await store.countAhead(place) : 0 });
+    });
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return null;
   }
 }
 
-export function lagOf(state: FeedState, { span, source, until }: SpanFacts, nowMs: number): LogLag {
+/** To look at a list is worth this much of a server's work. */
+const COUNT_MS = 2000;
+
+export function lagOf(
+  state: FeedState,
+  { span, source, until }: SpanFacts,
+  { nowMs, events }: { readonly nowMs: number; readonly events: number | null },
+): LogLag {
   const behind = Number(state.position > span.to ? state.position - span.to : 0n);
   const isBytes = source.kind === 'postgres';
   const seconds = Number(timeFromUnixMs(nowMs) - until) / 1e6;
   return {
     storePosition: formatPosition(state.position, source.kind),
     logPosition: formatPosition(span.to, source.kind),
-    events: isBytes ? null : behind,
+    events,
     bytes: isBytes ? behind : null,
     seconds: behind === 0 ? 0 : Math.max(0, seconds),
     ...{ retainedBytes: state.retainedBytes, spareBytes: state.spareBytes, isRead: state.isRead },
@@ -57,7 +70,7 @@ export function lagOf(state: FeedState, { span, source, until }: SpanFacts, nowM
 export function lagLines(lag: LogLag | null, paint: Paint): string[] {
   if (lag === null) return [];
   const parts = [
-    ...(lag.events === null ? [] : [`${formatCount(lag.events)} events`]),
+    lag.events === null ? 'a number of events that cannot be told quickly' : plural(lag.events, 'event'),
     ...(lag.bytes === null ? [] : [`${formatBytes(lag.bytes)} of the store's log`]),
     formatDuration(lag.seconds * 1000),
   ];

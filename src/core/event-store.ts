@@ -1,4 +1,4 @@
-import type { ChangeFeed, FeedOptions, FeedState } from './change-feed.ts';
+import type { ChangeFeed, FeedOptions, FeedSource, FeedState } from './change-feed.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { StoreExamination } from './examination.ts';
@@ -86,11 +86,24 @@ export interface EventStore {
   /** Null when no feed was ever opened here, where that makes a difference to the store. */
   feedState(): Promise<FeedState | null>;
 
+  /**
+   * How many events a feed that stands at a place has still to give, of what is committed now. Exact; null where that is not to be
+   * told, or takes longer than allowed. What whoever reads the feed has acknowledged meanwhile may be counted or not.
+   */
+  countAhead(place: PlaceAhead): Promise<number | null>;
+
   /** The store keeps nothing for a feed any longer: what was not acknowledged is lost to it. Safe to repeat. */
   dropFeed(): Promise<void>;
 
   /** Ends all connections. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** Where a log ends. */
+export interface PlaceAhead {
+  readonly source: FeedSource;
+  readonly from: bigint;
+  readonly withinMs: number;
 }
 
 export type StoreKind = 'memory' | 'sqlite' | 'postgres';

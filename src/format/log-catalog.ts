@@ -48,11 +48,11 @@ export interface LogFile {
   readonly modifiedAtMs: number;
 }
 
-/** Lists the logs of a vault, by system and timeline. One listing; only gap markers are read. */
-export async function readLogCatalog(vault: Vault): Promise<LogTimeline[]> {
+/** Lists the logs of a vault, or the one of a folder, by system and timeline. One listing; only gap markers are read. */
+export async function readLogCatalog(vault: Vault, prefix: string = LOG_PREFIX): Promise<LogTimeline[]> {
   const folders = new Map<string, { object: ObjectInfo; name: LogName }[]>();
   const strange = new Map<string, string[]>();
-  for await (const object of vault.list(LOG_PREFIX)) {
+  for await (const object of vault.list(prefix)) {
     const name = parseLogName(object.name);
     const folder = object.name.slice(0, object.name.lastIndexOf('/') + 1);
     if (parseKeyRecordName(object.name.slice(folder.length)) !== null) continue;

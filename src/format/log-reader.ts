@@ -252,7 +252,7 @@ interface Place {
 /** A compaction may have joined a file with others since it was listed: the same bytes are in a longer one then. */
 async function findJoined(vault: Vault, file: LogFile): Promise<Place | null> {
   const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1);
-  const timeline = (await readLogCatalog(vault)).find((other) => other.folder === folder);
+  const timeline = (await readLogCatalog(vault, folder))[0];
   const files = timeline?.spans.flatMap((span) => span.files) ?? [];
   const joined = files.find(({ from, to }) => from <= file.from && to >= file.to);
   if (joined === undefined || joined.name === file.name) return null;

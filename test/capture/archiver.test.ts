@@ -163,6 +163,38 @@ describe('an archiver', () => {
     await Promise.all(failAts.map(outliveFailure));
   });
 
+  it('looks through the whole vault once, and from its first file on through its own log alone', async () => {
+    const store = await openStore();
+    const inner = memoryVault();
+    await run(store, inner);
+    const listed: string[] = [];
+    let failures = 0;
+    const vault: Vault = {
+      ...inner,
+      createObject: (name) => {
+        if (failures === 0) return inner.createObject(name);
+        failures -= 1;
+        throw new BackupError('vault_unreachable', 'away on purpose');
+      },
+      list: (prefix) => {
+        listed.push(prefix);
+        return inner.list(prefix);
+      },
+    };
+    await appendMany(store, 'steady', 1);
+    const running = runUntil(store, vault, ({ events }) => events >= 3);
+    await waitFor(async () => (await archivedIds(inner)).length === 1);
+    assert.ok(listed.includes('backups/') && listed.includes('log/'), listed.join());
+    listed.length = 0;
+    failures = 1;
+    await appendMany(store, 'steady', 2);
+    await running;
+    const { folder } = (await readLogCatalog(inner))[0]!;
+    assert.ok(listed.includes(folder), 'a session began anew');
+    for (const prefix of listed) assert.ok(prefix.startsWith(folder), prefix);
+    assert.deepEqual((await archivedIds(inner)).sort(), await storedIds(store));
+  });
+
   it('ends with the failure when it was to run once', async () => {
     const store = await openStore();
     const { vault } = faultyVault(memoryVault(), { failAt: 1, forGood: true });

@@ -36,7 +36,12 @@ interface Scene {
   readonly database: string;
   readonly vault: string;
   readonly options: ArchiveProofOptions;
-  archiver: { readonly child: ChildProcess; readonly ended: Promise<Ran> };
+  archiver: {
+    readonly child: ChildProcess;
+    readonly ended: Promise<Ran>;
+    /** Who read the slot before it; undefined once it does itself. */
+    before: number | null | undefined;
+  };
   writers: SlowWriters;
   committed: number;
 }
@@ -80,9 +85,10 @@ export async function proveArchive(
 
 const KILL: Readonly<Record<Victim, (scene: Scene) => Promise<void>>> = {
   archiver: async (scene) => {
+    const reader = await slotReader(scene).catch(() => null);
     scene.archiver.child.kill('SIGKILL');
     await scene.archiver.ended;
-    scene.archiver = startArchiver(scene.address, scene.vault);
+    scene.archiver = { ...startArchiver(scene.address, scene.vault), before: reader };
   },
   // A process that dies hard takes all of the server down, which then recovers as after a crash.
   server: async (scene) => {
@@ -98,7 +104,10 @@ const KILL: Readonly<Record<Victim, (scene: Scene) => Promise<void>>> = {
     await endPrepared(scene);
     scene.writers = await startWriters(scene.address, scene.options);
   },
-  vault: async ({ vault }) => {
+  vault: async (scene) => {
+    const { vault } = scene;
+    // One that starts and finds no vault ends, as it should: the vault may not be mounted.
+    await untilFollowing(scene);
     renameSync(vault, `${vault}.away`);
     await sleep(100 + Math.random() * 900);
     // What is made there meanwhile must not be taken for the vault.
@@ -107,10 +116,27 @@ const KILL: Readonly<Record<Victim, (scene: Scene) => Promise<void>>> = {
   },
 };
 
+/** Process of the server that reads the slot; null when none does. */
+async function slotReader({ server }: Scene): Promise<number | null> {
+  const [slot] = await server.exec('SELECT active_pid AS pid FROM pg_replication_slots');
+  return slot?.pid == null ? null : Number(slot.pid);
+}
+
+/** Waits until the archiver has found its log in the vault: before that it does not read the slot. */
+async function untilFollowing(scene: Scene): Promise<void> {
+  const { archiver } = scene;
+  for (let attempt = 0; archiver.before !== undefined; attempt += 1) {
+    const reader = await slotReader(scene);
+    if (reader !== null && reader !== archiver.before) archiver.before = undefined;
+    else await sleep(50);
+    assert.ok(attempt < 1200, 'the archiver does not follow the store');
+  }
+}
+
 function startArchiver(address: string, vault: string): Scene['archiver'] {
   const words = ['archive', '--no-base', '--flush-ms', '100', '--idle-ms', '500'];
   const child = startCommand('/', [...words, '--store', address, '--vault', vault]);
-  return { child, ended: awaitCommand(child) };
+  return { child, ended: awaitCommand(child), before: null };
 }
 
 function startWriters(address: string, { writers, maxDelayMs }: ArchiveProofOptions): Promise<SlowWriters> {

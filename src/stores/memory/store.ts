@@ -99,6 +99,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       position: BigInt(events().length + 1),
       ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
     }),
+    countAhead: async ({ source: { systemIdentifier }, from }) => {
+      if (systemIdentifier !== state.identity) return null;
+      return Math.max(0, events().length + 1 - Number(from));
+    },
     // Nothing is kept for a feed.
     dropFeed: async () => {},
     close: async () => {

@@ -14,6 +14,14 @@ export interface Database {
   readonly owned: Set<pg.Client>;
   /** Those of the pool that have their session settings. */
   readonly prepared: WeakSet<pg.Client>;
+  /** The server's process that read a slot for us, until the connection to it was lost; null when there is none. */
+  formerReader: FormerReader | null;
+}
+
+export interface FormerReader {
+  readonly pid: number;
+  /** By `performance.now()`: when the slot was first found to be held by it still; null when it was not. */
+  heldSinceMs: number | null;
 }
 
 /** By which our sessions are known in pg_stat_activity. */
@@ -29,7 +37,7 @@ export function openDatabase(address: string): Database {
   const pool = new pg.Pool({ ...clientConfig(parsed), max: POOL_SIZE, allowExitOnIdle: true });
   // Without a listener a server that goes away would end the process; the next operation reports it.
   pool.on('error', () => undefined);
-  return { address: parsed, pool, owned: new Set(), prepared: new WeakSet() };
+  return { address: parsed, pool, owned: new Set(), prepared: new WeakSet(), formerReader: null };
 }
 
 function clientConfig(address: PostgresAddress): pg.ClientConfig {

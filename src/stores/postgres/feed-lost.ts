@@ -13,15 +13,17 @@ export type LossReason =
   | 'wal_lost'
   | 'value_not_sent';
 
+const HINT = 'what was committed in between is not in the log: begin the log anew and take a full backup';
+
 /** The store no longer has all that came after the last acknowledged position. */
 export function feedLost(
   reason: LossReason,
   message: string,
   facts: Readonly<Record<string, string | number | boolean | null>> = {},
-  cause?: unknown,
+  { cause, hint = HINT }: { readonly cause?: unknown; readonly hint?: string } = {},
 ): BackupError {
   return new BackupError('feed_lost', message, {
-    hint: 'what was committed in between is not in the log: begin the log anew and take a full backup',
+    hint,
     facts: { reason, ...facts },
     ...(cause === undefined ? {} : { cause }),
   });

@@ -51,6 +51,8 @@ export interface FeedStart {
   readonly watch: pg.Client;
   /** A replication connection. */
   readonly client: pg.Client;
+  /** Of the server's process at its other end. */
+  readonly pid: number;
   readonly place: FeedPlace;
   readonly source: FeedSource;
   readonly from: bigint;
@@ -155,9 +157,15 @@ function fail(feed: RunningFeed, error: unknown): void {
   clearInterval(feed.statusTimer);
   feed.isOver = true;
   // A server that is being stopped waits for both.
-  dropConnection(feed.database, feed.client);
+  dropReader(feed);
   if (feed.isStarted) dropConnection(feed.database, feed.watch);
   feed.wake();
+}
+
+/** The server may not hear of it. */
+function dropReader({ database, client, pid, isStarted }: RunningFeed): void {
+  dropConnection(database, client);
+  if (isStarted) database.formerReader = { pid, heldSinceMs: null };
 }
 
 function explain({ place, database }: RunningFeed, error: unknown): BackupError {
@@ -169,10 +177,20 @@ function explain({ place, database }: RunningFeed, error: unknown): BackupError 
   }
   if (state === '42704') {
     const reason = said.includes('publication') ? 'publication_changed' : 'slot_missing';
-    return feedLost(reason, `the server has no longer what the feed needs: ${said}`, { name }, error);
+    return feedLost(
+      reason,
+      `the server has no longer what the feed needs: ${said}`,
+      { name },
+      { cause: error },
+    );
   }
   if ((state === '55000' && said.includes('slot')) || state === '58P01') {
-    return feedLost('wal_lost', `what was still to be read is gone: ${said}`, { slot: name }, error);
+    return feedLost(
+      'wal_lost',
+      `what was still to be read is gone: ${said}`,
+      { slot: name },
+      { cause: error },
+    );
   }
   return toBackupError(explainSlotError(error, place.role), database.address.shown);
 }
@@ -368,7 +386,7 @@ async function close(feed: RunningFeed): Promise<void> {
   goOn(feed);
   while (!feed.isOver && performance.now() < deadline) await pause(feed, deadline - performance.now());
   if (feed.isOver && database.owned.has(client)) await endConnection(database, client);
-  else dropConnection(database, client);
+  else dropReader(feed);
   while (performance.now() < deadline && (await isSlotActive(watch, place.name).catch(() => false)))
     await sleep(20);
   await endConnection(database, watch);

@@ -2,6 +2,7 @@ import { BackupError } from '../../core/errors.ts';
 import { NULL_LENGTH, type Spans } from '../../core/event-batch.ts';
 import { formatUuid, UUID_BYTES } from '../../core/uuid-text.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { qualified } from './catalog.ts';
 import { addTransaction, type ChangeRows } from './change-rows.ts';
 import { growColumns, readVersion } from './copy-decoder.ts';
 import { feedLost } from './feed-lost.ts';
@@ -17,6 +18,8 @@ export interface PgoutputDecoder {
   readonly from: bigint;
   /** Which column of the layout stands at each place of a row; null before the server has said it. */
   fields: Int8Array | null;
+  /** The name of the events table, as SQL; null before the server has said it. */
+  table: string | null;
   transaction: OpenTransaction | null;
   /** Where the commit record of the transaction that ended last ends. */
   endOfCommit: bigint;
@@ -56,7 +59,7 @@ const TYPE_OIDS: Readonly<Record<string, readonly number[]>> = {
 };
 
 export function makePgoutputDecoder(relation: number, from: bigint): PgoutputDecoder {
-  return { relation, from, fields: null, transaction: null, endOfCommit: 0n };
+  return { relation, from, fields: null, table: null, transaction: null, endOfCommit: 0n };
 }
 
 /** Reads the message between `start` and `end` of the rows' bytes. True when it ended a transaction. */
@@ -151,7 +154,7 @@ function readUpdate(decoder: PgoutputDecoder, rows: ChangeRows, at: number, end:
   next = requireTag(rows, next, end, 'N');
   requireEnd(readTuple(decoder, rows, next, end, starts, lengths), end);
   if (hasOld) takeUnchanged();
-  refuseUnchanged(rows);
+  refuseUnchanged(decoder, rows);
   addRemoval(
     decoder,
     rows,
@@ -237,15 +240,28 @@ function takeUnchanged(): void {
   }
 }
 
-function refuseUnchanged(rows: ChangeRows): void {
+/** The message goes into the vault, where a gap is marked in clear: what is sealed otherwise is only among the facts. */
+function refuseUnchanged({ table }: PgoutputDecoder, rows: ChangeRows): void {
   const field = lengths.indexOf(UNCHANGED_FIELD);
   if (field === -1) return;
-  const { name } = EVENTS.columns[field]!;
+  const column = EVENTS.columns[field]!.name;
   const id = eventId(rows, starts, lengths);
-  throw feedLost('value_not_sent', `event ${id} was changed, and the server does not send its ${name}`, {
-    eventId: id,
-    column: name,
-  });
+  throw feedLost(
+    'value_not_sent',
+    `an UPDATE of event ${id} in ${table} left its large ${column} as it was, and the server sends no value that it keeps apart and that was not changed`,
+    {
+      ...{ eventId: id, table, column },
+      streamId: lengths[STREAM]! < 0 ? null : textOf(rows, STREAM),
+      version: lengths[VERSION] === INT8_BYTES ? readVersion(rows.view, starts[VERSION]!) : null,
+    },
+    {
+      hint: `take a full backup, which carries the log on behind the gap; for such updates to be captured, ALTER TABLE ${table} REPLICA IDENTITY FULL`,
+    },
+  );
+}
+
+function textOf({ bytes }: ChangeRows, field: number): string {
+  return Buffer.from(bytes.buffer, starts[field]!, lengths[field]!).toString();
 }
 
 function eventId({ bytes }: ChangeRows, from: Int32Array, sizes: Int32Array): string {
@@ -308,7 +324,10 @@ function keepJson({ bytes }: ChangeRows, spans: Spans, row: number, field: numbe
 function readRelation(decoder: PgoutputDecoder, rows: ChangeRows, at: number, end: number): void {
   if (!isOurs(decoder, rows, at, end)) return;
   const { view } = rows;
-  let next = skipText(rows, skipText(rows, at + 4, end), end) + 1;
+  const schemaEnd = skipText(rows, at + 4, end);
+  const tableEnd = skipText(rows, schemaEnd, end);
+  decoder.table = qualified(nameBetween(rows, at + 4, schemaEnd), nameBetween(rows, schemaEnd, tableEnd));
+  let next = tableEnd + 1;
   require(next, 2, end);
   const count = view.getUint16(next);
   next += 2;
@@ -316,8 +335,7 @@ function readRelation(decoder: PgoutputDecoder, rows: ChangeRows, at: number, en
   for (let i = 0; i < count; i += 1) {
     const nameEnd = skipText(rows, next + 1, end);
     require(nameEnd, 8, end);
-    const name = Buffer.from(rows.bytes.buffer, next + 1, nameEnd - next - 2).toString();
-    found.set(name, view.getUint32(nameEnd));
+    found.set(nameBetween(rows, next + 1, nameEnd), view.getUint32(nameEnd));
     next = nameEnd + 8;
   }
   requireEnd(next, end);
@@ -343,6 +361,11 @@ function unlike(message: string): BackupError {
   return new BackupError('store_unsupported', message, {
     hint: 'bring the store up to date with EventCore’s own migrations',
   });
+}
+
+/** The text from `at` on, without the zero that it ends with. */
+function nameBetween({ bytes }: ChangeRows, at: number, end: number): string {
+  return Buffer.from(bytes.buffer, at, end - at - 1).toString();
 }
 
 /** Where the text at `at`, which ends with a zero, is over. */

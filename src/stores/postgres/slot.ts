@@ -127,7 +127,7 @@ export async function prepareFeed(client: pg.Client, place: FeedPlace): Promise<
 
 export async function readPublication(
   client: pg.Client,
-  place: FeedPlace,
+  place: Pick<FeedPlace, 'name' | 'relation'>,
 ): Promise<'missing' | 'wrong' | 'right'> {
   // Filters exist from PostgreSQL 15 on.
   const { rows } = await client.query<{ right: boolean }>(

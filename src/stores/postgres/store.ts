@@ -1,6 +1,7 @@
 import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { closeDatabase, inTransaction, openDatabase, withClient } from './connection.ts';
+import { countAhead } from './count-ahead.ts';
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
 import { inspectStore } from './inspector.ts';
@@ -40,6 +41,7 @@ export function openPostgresStore(address: string): EventStore {
     openMerge: (options) => openMerge(database, options),
     openFeed: (options) => openFeed(database, options),
     feedState: () => readFeedState(database),
+    countAhead: (place) => countAhead(database, place),
     dropFeed: () => dropFeed(database),
     close: () => closeDatabase(database),
   };

@@ -67,6 +67,11 @@ export function openSqliteStore(address: string): EventStore {
       return { ...feed, close };
     },
     feedState: async () => feedState(config, feeds.size > 0),
+    countAhead: async ({ from }) => {
+      // Rows are numbered one by one; where any was taken away, a feed refuses to go on.
+      const { position } = feedState(config, true);
+      return position > from ? Number(position - from) : 0;
+    },
     // The rows are the store's own: nothing is kept for a feed.
     dropFeed: async () => {},
     close: async () => {

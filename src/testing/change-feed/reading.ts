@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { NEW_LOG } from '../../core/change-feed.ts';
 import type { StreamAppend } from '../../core/event.ts';
 import { timeFromUnixMs } from '../../core/time.ts';
 import { numbered, refuses } from '../event-store/fixture.ts';
@@ -19,6 +20,7 @@ export const READING_CASES: readonly FeedContractCase[] = [
   ['while nothing comes there are batches that say so', idles],
   ['what was committed while nobody asked comes when somebody does', waits],
   ['the store tells where the next commit will stand', tellsPosition],
+  ['the store counts what a feed has still to give', countsAhead],
   ['times of commits and batches are about now', tellsTime],
 ];
 
@@ -239,6 +241,25 @@ async function tellsPosition({ store }: FeedCase): Promise<void> {
   const [before, after] = following.seen.transactions.map(({ commit }) => commit);
   assert.ok(before! < position && after! >= position, `${before} < ${position} <= ${after}`);
   await following.stop();
+}
+
+async function countsAhead({ store }: FeedCase): Promise<void> {
+  await store.initialise();
+  const feed = await store.openFeed(NEW_LOG);
+  const { source, from } = feed;
+  const ahead = (place: bigint): Promise<number | null> =>
+    store.countAhead({ source, from: place, withinMs: 10_000 });
+  assert.equal(await ahead(from), 0);
+  await store.append([
+    { streamId: 'a', events: numbered(3) },
+    { streamId: 'b', events: numbered(1) },
+  ]);
+  const between = (await store.feedState())!.position;
+  await store.append([{ streamId: 'a', events: numbered(2) }]);
+  assert.deepEqual([await ahead(from), await ahead(between)], [6, 2]);
+  const end = (await store.feedState())!.position;
+  assert.equal(await ahead(end), 0);
+  await feed.close();
 }
 
 async function tellsTime({ store }: FeedCase): Promise<void> {

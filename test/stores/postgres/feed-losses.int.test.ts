@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync, statSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +16,7 @@ import { BackupError, isBackupError } from '../../../src/core/errors.ts';
 import type { EventStore } from '../../../src/core/event-store.ts';
 import { batchRows } from '../../../src/testing/batches.ts';
 import { numbered } from '../../../src/testing/event-store/fixture.ts';
+import { startFreezingProxy } from '../../harness/freezing-proxy.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../../harness/postgres.ts';
 import { closeStores, openStore, refused } from './seeding.ts';
 
@@ -213,31 +213,6 @@ test('a slot whose reader was cut off without a word is waited for until the ser
     await server.exec('SELECT pg_reload_conf()');
   }
 });
-
-/** Hands bytes on until it is frozen: then both sides hear nothing more, and no end either. */
-async function startFreezingProxy(to: number): Promise<{ port: number; freeze(): void; close(): void }> {
-  const sockets: Socket[] = [];
-  const proxy = createServer((socket) => {
-    const onward = connect(to, '127.0.0.1');
-    sockets.push(socket, onward);
-    for (const end of [socket, onward]) end.on('error', () => undefined);
-    socket.on('data', (bytes) => onward.write(bytes));
-    onward.on('data', (bytes) => socket.write(bytes));
-  }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => proxy.once('listening', resolve));
-  const address = proxy.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return {
-    port: address.port,
-    freeze: () => {
-      for (const socket of sockets) socket.removeAllListeners('data').pause();
-    },
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      proxy.close();
-    },
-  };
-}
 
 test('what slot and publication were dropped, or read by someone else, is named', async () => {
   const { store, database } = await makeStore();

@@ -9,8 +9,9 @@ import {
   type FeedOptions,
   NEW_LOG,
 } from '../../../src/core/change-feed.ts';
+import { type BackupError, isBackupError } from '../../../src/core/errors.ts';
 import type { EventStore } from '../../../src/core/event-store.ts';
-import { batchRows } from '../../../src/testing/batches.ts';
+import { batchRows, type TestEvent } from '../../../src/testing/batches.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
 import { asOwner, closeStores, openStore } from './seeding.ts';
 
@@ -158,6 +159,44 @@ test('updates, deletes and truncations come as removals, each in its place, and 
     ['truncate null', 'c 1'],
   ]);
   await feed.close();
+});
+
+test('an update that leaves a value as it was that the server keeps apart is a loss that says the way out, and no loss from then on', async () => {
+  const { store, database } = await makeStore();
+  const large = `(SELECT jsonb_agg(md5(i::text)) FROM generate_series(1, 400) AS i)`;
+  await server.exec(insert('a', 1).replace(`'{"a": [1, "x"]}'`, large), database);
+  const [row] = await server.exec('SELECT event_id AS id, event_data::text FROM eventcore_events', database);
+  const { id, event_data: data } = row as { id: string; event_data: string };
+  const change = (type: string): Promise<unknown> =>
+    server.exec(`UPDATE eventcore_events SET event_type = '${type}'`, database);
+  const feed = await store.openFeed(NEW_LOG);
+  await change('Lost');
+  const error = await read(feed, transactionsAre(1)).then(
+    () => assert.fail('it was not lost'),
+    (thrown: unknown) => thrown as BackupError,
+  );
+  await feed.close();
+  assert.ok(isBackupError(error, 'feed_lost'), String(error));
+  const table = '"public"."eventcore_events"';
+  assert.match(error.message, new RegExp(`UPDATE of event ${id} in ${table} left its large event_data`));
+  assert.deepEqual(error.facts, {
+    ...{ reason: 'value_not_sent', eventId: id, table, column: 'event_data', streamId: 'a', version: 1 },
+  });
+  const sql = /ALTER TABLE .*$/.exec(error.hint!)![0];
+  await server.exec(sql, database);
+  const next = await store.openFeed({ ...NEW_LOG, source: feed.source });
+  await change('Kept');
+  for await (const { events, removals } of next.read(QUICK)) {
+    if (events.count === 0) continue;
+    const [{ type, data: sent }] = batchRows(events) as [Required<TestEvent>];
+    assert.deepEqual([type, sent], ['Kept', data]);
+    assert.deepEqual(
+      removals.map(({ kind, eventId }) => [kind, eventId]),
+      [['update', id]],
+    );
+    break;
+  }
+  await next.close();
 });
 
 test('a huge transaction goes over many batches while memory stays flat', async () => {

@@ -1,26 +1,32 @@
 /**
- * npm run bench:capture [events] [rounds] [events per transaction]
+ * npm run bench:capture -- [--sealed] [events] [rounds] [events per transaction]
  *
  * How fast a change of many small transactions is captured: `pg_recvlogical` writing it to a file, and our feed, read to its end
- * and thrown away, or encoded and compressed as the archiver does; and the archiver itself. All read the same write-ahead log, in turn.
+ * and thrown away, or encoded and compressed as the archiver does; and the archiver itself. All read the same write-ahead log, in turn. `--sealed`: the archiver alone,
+ * in clear and sealed and signed, which says what sealing costs.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import type { ChangeBatch, FeedSource } from '../src/core/change-feed.ts';
 import { chunkCodec } from '../src/format/chunk-codec.ts';
 import { makeCompress } from '../src/format/compression.ts';
 import { readLogCatalog } from '../src/format/log-catalog.ts';
 import { lastBlock } from '../src/format/log-reader.ts';
+import { makeIdentityFile } from '../src/keys/identity-file.ts';
+import { makeSigningKeyFile } from '../src/keys/signer.ts';
 import { openPostgresStore } from '../src/stores/postgres/store.ts';
 import { openDirectoryVault } from '../src/vaults/fs/vault.ts';
 import { startPostgres, type TestPostgres } from '../test/harness/postgres.ts';
 
-const EVENTS = Number(process.argv[2] ?? 500_000);
-const ROUNDS = Number(process.argv[3] ?? 3);
-const PER_TRANSACTION = Number(process.argv[4] ?? 10);
+const { values, positionals } = parseArgs({
+  options: { sealed: { type: 'boolean' } },
+  allowPositionals: true,
+});
+const [EVENTS = 500_000, ROUNDS = 3, PER_TRANSACTION = 10] = positionals.map(Number);
 const MAIN = path.join(import.meta.dirname, '../src/cli/main.ts');
 const BATCH_BYTES = 4 << 20;
 
@@ -38,7 +44,7 @@ interface Capture {
 
 interface Run {
   readonly seconds: number;
-  /** Of this process. */
+  /** Of ours, in this process or a command; null where it is not measured. */
   readonly cpuSeconds: number | null;
   readonly peakMiB?: number;
 }
@@ -64,25 +70,46 @@ async function prepare(server: TestPostgres, folder: string): Promise<Capture> {
   return { server, database, slot: String(slot!.name), source, from: position, end: String(end!.lsn), vault };
 }
 
-async function runArchiver(store: string, vault: string): Promise<number> {
-  const words = ['archive', '--once', '--no-base', '--store', store, '--vault', vault];
+interface Cost {
+  readonly cpuSeconds: number;
+  readonly peakMiB: number;
+}
+
+async function runArchiver(store: string, vault: string, keys: readonly string[] = []): Promise<Cost> {
+  const words = ['archive', '--once', '--no-base', '--store', store, '--vault', vault, ...keys];
   const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
-  let peakKiB = 0;
+  let cost: Cost = { cpuSeconds: 0, peakMiB: 0 };
   const timer = setInterval(() => {
-    peakKiB = Math.max(peakKiB, peakOf(child.pid!));
-  }, 50);
+    cost = costOf(child.pid!) ?? cost;
+  }, 20);
   const [code] = (await once(child, 'close')) as [number];
   clearInterval(timer);
   if (code !== 0) throw new Error(`archive ended with ${code}`);
-  return peakKiB / 1024;
+  return cost;
 }
 
-function peakOf(pid: number): number {
+/** Ticks of `/proc`, on all machines that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** What a process took so far; null when it is gone. */
+function costOf(pid: number): Cost | null {
   try {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+    const peakKiB = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+    const [, user, system] = /\) \S+(?: -?\d+){10} (\d+) (\d+)/.exec(
+      readFileSync(`/proc/${pid}/stat`, 'utf8'),
+    )!;
+    return { cpuSeconds: (Number(user) + Number(system)) / TICKS_PER_SECOND, peakMiB: peakKiB / 1024 };
   } catch {
-    return 0;
+    return null;
   }
+}
+
+/** A host's keys: somebody to seal for, whose identity nobody has, and its own to sign with. */
+async function makeKeys(folder: string): Promise<string[]> {
+  const { recipient } = await makeIdentityFile(false, '');
+  const file = path.join(folder, 'sign.pem');
+  writeFileSync(file, makeSigningKeyFile().text, { mode: 0o600 });
+  return ['--recipient', recipient, '--sign-key', file];
 }
 
 /** Each reader begins where the log does. */
@@ -92,16 +119,16 @@ async function resetSlot({ server, database, slot }: Capture): Promise<void> {
 }
 
 /** The whole command, process start included, into a vault on disk. */
-async function archiveAll(capture: Capture, round: number): Promise<Run> {
+async function archiveAll(capture: Capture, round: number, keys: readonly string[] = []): Promise<Run> {
   const { server, database, vault } = capture;
   const own = `${vault}-${round}`;
   cpSync(vault, own, { recursive: true });
   await resetSlot(capture);
   const began = performance.now();
-  const peakMiB = await runArchiver(server.address(database), own);
+  const cost = await runArchiver(server.address(database), own, keys);
   const seconds = (performance.now() - began) / 1000;
   rmSync(own, { recursive: true });
-  return { seconds, cpuSeconds: null, peakMiB };
+  return { seconds, ...cost };
 }
 
 async function writeEvents(server: TestPostgres, database: string): Promise<void> {
@@ -195,13 +222,19 @@ async function main(): Promise<void> {
   const server = await startPostgres({ settings: { shared_buffers: '512MB', max_wal_size: '8GB' } });
   try {
     const capture = await prepare(server, folder);
-    const contenders: Record<string, (round: number) => Promise<Run>> = {
-      'pg_recvlogical to a file': (round) => receiveToFile(capture, round),
+    const keys = await makeKeys(folder);
+    const inClear = { 'archive --once': (round: number) => archiveAll(capture, round) };
+    const sealed = { 'archive --once, sealed': (round: number) => archiveAll(capture, round, keys) };
+    const all = {
+      'pg_recvlogical to a file': (round: number) => receiveToFile(capture, round),
       'feed, thrown away': () => readFeed(capture, () => undefined),
       'feed, columns and zstd 1': () => readFeed(capture, encoder(1)),
       'feed, columns and zstd 3': () => readFeed(capture, encoder(3)),
-      'archive --once': (round) => archiveAll(capture, round),
+      ...inClear,
     };
+    const contenders: Record<string, (round: number) => Promise<Run>> = values.sealed
+      ? { ...inClear, ...sealed }
+      : all;
     const runs = Object.keys(contenders).map((): Run[] => []);
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [i, run] of Object.values(contenders).entries()) runs[i]!.push(await run(round));

@@ -1,16 +1,18 @@
 /**
  * Keys and sealed pieces: FORMAT.md §13, and as much of age (age-encryption.org/v1) as it takes to open a key record with an
- * X25519 identity or a passphrase. For every other kind of recipient let `age` itself open it, and use --key-file.
+ * X25519 identity or a passphrase. For every other kind of recipient let `age` itself open it: --age, or --key-file.
  */
+import { spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { check } from './rescue-chunks.mjs';
 
-const secrets = { identities: [], passphrase: null, keys: [] };
+const secrets = { identities: [], passphrase: null, keys: [], command: null };
 
 /** Takes the files that were named on the command line. */
-export function useSecrets({ identity, passphrase, keys }) {
+export function useSecrets({ identity, passphrase, keys, age = null }) {
+  secrets.command = age;
   const lines = (path) =>
     fs
       .readFileSync(path, 'utf8')
@@ -125,6 +127,13 @@ export function openAge(file) {
   }
   return null;
 }
+/** The same by a command, which asks for passphrases and the like on the terminal itself; what it complains of is shown. */
+function openByCommand(file) {
+  const stdio = ['pipe', 'pipe', 'inherit'];
+  const { status, stdout, error } = spawnSync(secrets.command, { input: file, shell: true, stdio });
+  if (status === null) throw error ?? new Error(`${secrets.command} was ended`);
+  return status === 0 ? stdout : null;
+}
 /** §13.1, §13.3: from what was given, or from the newest key record that opens. */
 export function findKey(folder, keyId) {
   const isRight = (key) =>
@@ -139,7 +148,9 @@ export function findKey(folder, keyId) {
     try {
       for (const { kind, recipient, wrapped } of readForm(join(folder, record), 'checksum').recipients) {
         known.add(recipient);
-        const key = kind === 'aws-kms' ? null : openAge(Buffer.from(wrapped, 'base64'));
+        if (kind === 'aws-kms') continue;
+        const openOne = secrets.command === null ? openAge : openByCommand;
+        const key = openOne(Buffer.from(wrapped, 'base64'));
         if (key !== null && isRight(key)) return key;
       }
     } catch (error) {

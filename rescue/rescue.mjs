@@ -21,9 +21,10 @@ const USAGE = `node rescue.mjs VAULT      the events of the newest whole chain o
   --log NAME               … of the log in log/NAME, when there are several
   --identity FILE          for a sealed vault: age identities, or
   --passphrase-file FILE   a passphrase, or
+  --age COMMAND            what opens a wrapped key from stdin to stdout, as 'age -d -i owner.age-key', or
   --key-file FILE          data keys, 64 hex digits a line
   --keep-going             leave out what is damaged; the exit code is 1 all the same`;
-const TEXTS = ['backup', 'out', 'until', 'log', 'identity', 'passphrase-file', 'key-file'];
+const TEXTS = ['backup', 'out', 'until', 'log', 'identity', 'passphrase-file', 'age', 'key-file'];
 const SWITCHES = ['list', 'companions', 'with-log', 'keep-going', 'help'];
 const state = { failures: 0, keepGoing: false, out: 1, written: 0, exitCode: 1 };
 

@@ -45,12 +45,26 @@ describe('the fuzzer', () => {
     );
   });
 
-  test('ends a parser that never does, and says with which input', async () => {
+  const guarded = (target: string, hangMs: number) => {
     const module = new URL('./planted-targets.ts', import.meta.url).href;
-    const job = { module, target: 'endless', inputs: 4000, seed: 1, limits: LIMITS, endAtMs: null };
-    const { finding } = await runGuarded(job, { hangMs: 1000, maxHeapMb: 512 });
-    assert.match(finding?.what ?? 'nothing', /does not end/);
-    const { length } = JSON.parse(Buffer.from(finding!.inputHex, 'hex').toString()) as { length: number };
-    assert.ok(length > 1000);
+    const job = { module, target, inputs: 4000, seed: 1, limits: LIMITS, endAtMs: null };
+    return runGuarded(job, { hangMs, maxHeapMb: 512 });
+  };
+
+  for (const [name, what] of [
+    ['endless', /does not end/],
+    ['waiting', /waits for what never comes/],
+  ] as const) {
+    test(`ends a parser that never does, and says with which input: ${name}`, async () => {
+      const { finding } = await guarded(name, 1000);
+      assert.match(finding?.what ?? 'nothing', what);
+      const { length } = JSON.parse(Buffer.from(finding!.inputHex, 'hex').toString()) as { length: number };
+      assert.ok(length > 1000);
+    });
+  }
+
+  test('takes no parser that the machine does not let work for one that hangs', async () => {
+    const { finding, inputs } = await guarded('starved', 200);
+    assert.deepEqual([finding, inputs], [null, 4000]);
   });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 /** Parsers with bugs, to see that the fuzzer finds each kind. All of them want an input that only changes bring about. */
 import { BackupError } from '../../src/core/errors.ts';
 import { demand, type FuzzTarget } from './engine/target.ts';
@@ -16,6 +17,8 @@ function parse(input: Uint8Array): Document {
     throw new BackupError('damaged', 'no JSON', { cause });
   }
 }
+
+let hasStarved = false;
 
 const planted = (name: string, run: FuzzTarget['run']): FuzzTarget => ({
   ...{ name, refusals: ['damaged'], run },
@@ -43,6 +46,11 @@ export const TARGETS: readonly FuzzTarget[] = [
   }),
   planted('endless', (input) => {
     while (parse(input).length > 1000);
+  }),
+  planted('waiting', (input) => (parse(input).length > 1000 ? new Promise(() => {}) : null)),
+  planted('starved', async () => {
+    if (!hasStarved) await sleep(600);
+    hasStarved = true;
   }),
   planted('one-sided', (input) => {
     const value = parse(input);

@@ -5,6 +5,7 @@ import { DOCUMENT_TARGETS } from './targets/documents.ts';
 import { FRAME_TARGETS } from './targets/frames.ts';
 import { KEY_TARGETS } from './targets/keys.ts';
 import { LINE_TARGETS } from './targets/lines.ts';
+import { SEALED_LOG_TARGETS } from './targets/sealed-log.ts';
 import { SEAL_TARGETS } from './targets/seals.ts';
 import { SERVER_TARGETS } from './targets/server.ts';
 import { SETTING_TARGETS } from './targets/settings.ts';
@@ -19,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...SEAL_TARGETS,
   ...KEY_TARGETS,
   ...VAULT_TARGETS,
+  ...SEALED_LOG_TARGETS,
   ...SERVER_TARGETS,
   ...TEXT_TARGETS,
   ...SETTING_TARGETS,

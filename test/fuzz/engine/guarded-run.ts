@@ -3,13 +3,16 @@ import { type FuzzJob, makeShared, shownInput, shownNumber } from './job.ts';
 import type { TargetResult } from './run-target.ts';
 
 export interface GuardOptions {
-  /** One input that works longer than this never ends, whatever the machine does meanwhile. */
+  /** One input that works longer than this never ends: processor time, since a busy machine may not let it work for long. */
   readonly hangMs: number;
   /** Of the thread, buffers not counted. */
   readonly maxHeapMb: number;
 }
 
 export const GUARD: GuardOptions = { hangMs: 20_000, maxHeapMb: 1024 };
+
+/** Waiting without work for this many times as long is a hang as well. */
+const MOST_WAITING = 10;
 
 /** Runs a target in a thread that is ended when an input hangs in it or takes all its memory: both are findings. */
 export function runGuarded(job: Omit<FuzzJob, 'shared'>, guard: GuardOptions = GUARD): Promise<TargetResult> {
@@ -20,13 +23,17 @@ export function runGuarded(job: Omit<FuzzJob, 'shared'>, guard: GuardOptions = G
   });
   return new Promise((resolve) => {
     let seen = -1;
-    let seenAt = performance.now();
+    let since = { atMs: performance.now(), cpu: process.cpuUsage() };
     const watch = setInterval(() => {
       const number = shownNumber(shared);
+      // This thread does nothing meanwhile: all work is that of the other.
+      const { user, system } = process.cpuUsage(since.cpu);
+      const isLong =
+        (user + system) / 1000 > guard.hangMs || performance.now() - since.atMs > MOST_WAITING * guard.hangMs;
       if (number !== seen) {
         seen = number;
-        seenAt = performance.now();
-      } else if (number >= 0 && performance.now() - seenAt > guard.hangMs) {
+        since = { atMs: performance.now(), cpu: process.cpuUsage() };
+      } else if (number >= 0 && isLong) {
         end(failed(job.target, shared, `it does not end within ${guard.hangMs} ms`));
       }
     }, guard.hangMs / 10);
@@ -36,6 +43,7 @@ export function runGuarded(job: Omit<FuzzJob, 'shared'>, guard: GuardOptions = G
       resolve(result);
     };
     worker.once('message', end);
+    worker.once('exit', () => end(failed(job.target, shared, 'it waits for what never comes')));
     worker.once('error', (error) => end(failed(job.target, shared, error.stack ?? String(error))));
   });
 }

@@ -6,8 +6,10 @@ import { frameHeader, reshapeDocument } from './documents.ts';
 
 const PREFIX_BYTES = 40;
 
-interface Block {
+export interface Block {
   header: unknown;
+  /** What the block behind it names it by. */
+  digest: string;
   parts: Buffer;
 }
 
@@ -35,7 +37,7 @@ function reshape(random: Random, seed: Uint8Array): Uint8Array {
     changeNames(random, objects, name, names);
     return packVault(objects);
   }
-  if (name.endsWith('.gap')) {
+  if (name.endsWith('.gap') || name.endsWith('.json')) {
     objects.set(name, Buffer.from(reshapeDocument('checksum')!(random, objects.get(name)!)));
     return packVault(objects);
   }
@@ -55,7 +57,8 @@ function changeNames(random: Random, objects: Objects, name: string, names: read
   objects.set(name.slice(0, slash) + Buffer.from(changed).toString('latin1').slice(0, 120), bytes);
 }
 
-function cutBlocks(bytes: Buffer): Block[] | null {
+/** Null where it is no log file, or not a whole one. */
+export function cutBlocks(bytes: Buffer): Block[] | null {
   const blocks: Block[] = [];
   try {
     for (let at = 0; at < bytes.length; ) {
@@ -63,7 +66,8 @@ function cutBlocks(bytes: Buffer): Block[] | null {
       const header = JSON.parse(bytes.toString('utf8', at + PREFIX_BYTES, headerEnd)) as Header;
       const end = header.parts.reduce((sum, { storedBytes }) => sum + storedBytes, headerEnd);
       if (!(end > at) || end > bytes.length) return null;
-      blocks.push({ header, parts: bytes.subarray(headerEnd, end) });
+      const digest = bytes.toString('hex', at + 8, at + PREFIX_BYTES);
+      blocks.push({ header, digest, parts: bytes.subarray(headerEnd, end) });
       at = end;
     }
   } catch {

@@ -10,20 +10,18 @@ import { type Chain, followChain, isBroken } from '../../../src/format/chain.ts'
 import { findHeads } from '../../../src/format/find-heads.ts';
 import { readLogCatalog } from '../../../src/format/log-catalog.ts';
 import { lastBlock } from '../../../src/format/log-reader.ts';
-import { writeLogFile } from '../../../src/format/log-writer.ts';
 import { verifyChains } from '../../../src/integrity/verify-chains.ts';
 import { verifyLog } from '../../../src/integrity/verify-log.ts';
 import { planRecovery } from '../../../src/recovery/plan-recovery.ts';
 import { restoreBackup } from '../../../src/recovery/restore.ts';
 import { surveyLogs } from '../../../src/recovery/survey.ts';
 import { memoryStore } from '../../../src/stores/memory/store.ts';
-import { memoryVault } from '../../../src/vaults/memory/vault.ts';
-import { changes, encodeBlocks, FOLDER, writeSampleLog } from '../../format/log-batches.ts';
-import { readObject, testClock } from '../../harness/memory-backup.ts';
+import { testClock } from '../../harness/memory-backup.ts';
 import { openPacked, packVault } from '../engine/packed-vault.ts';
 import type { FuzzTarget } from '../engine/target.ts';
 import { reshapeBackups } from './reshape-backups.ts';
 import { reshapeLog } from './reshape-log.ts';
+import { plainLog, sampleLog } from './sample-logs.ts';
 
 const VECTORS = join(import.meta.dirname, '../../vectors/v1');
 
@@ -35,48 +33,10 @@ function goldenVault(folder: string): Uint8Array {
   return packVault(new Map(files.map((name) => [name, readFileSync(join(VECTORS, folder, name))])));
 }
 
-async function packAll(vault: Vault, prefix: string): Promise<Uint8Array> {
-  const objects = new Map<string, Uint8Array>();
-  for await (const { name } of vault.list(prefix)) objects.set(name, await readObject(vault, name));
-  return packVault(objects);
-}
-
-/** Parts that lie as they are, so that what is changed in them is read. */
-async function plainLog(): Promise<Uint8Array> {
-  const vault = memoryVault();
-  const event = (version: number) => ({ streamId: 'a', version, data: '{}' });
-  let previous: string | null = null;
-  for (const [format, from] of [
-    ['jsonl', 10n],
-    ['msgpack', 20n],
-    ['columns', 30n],
-  ] as const) {
-    const blocks = await encodeBlocks(
-      [
-        changes([{ xid: 7, commit: from, time: 5n, events: [event(1), event(2)] }], {
-          removals: [{ afterEvents: 1, transaction: 0, kind: 'update', eventId: 'x' }],
-        }),
-        changes([{ xid: 8, commit: from + 5n, time: 6n, events: [event(3)] }], { isOpen: true }),
-        changes([{ xid: 8, commit: from + 5n, time: 6n }], { isContinued: true, to: from + 10n }),
-      ],
-      { format, compression: 'none', previous },
-    );
-    previous = blocks.at(-1)!.digest;
-    await writeLogFile(vault, FOLDER, from, blocks);
-  }
-  return packAll(vault, 'log/');
-}
-
-async function sampleLog(): Promise<Uint8Array> {
-  const vault = memoryVault();
-  await writeSampleLog(vault);
-  return packAll(vault, 'log/');
-}
-
 /** What every command refuses a vault with. */
 const REFUSALS = ['damaged', 'store_unsupported', 'log_gap', 'no_restore_point', 'no_backups'] as const;
 
-async function refusedOr<Value>(work: () => Promise<Value>): Promise<Value | null> {
+export async function refusedOr<Value>(work: () => Promise<Value>): Promise<Value | null> {
   try {
     return await work();
   } catch (error) {

@@ -67,7 +67,14 @@ export interface LogFacts {
   /** Held by longer files as well. */
   readonly covered: readonly LogFileFacts[];
   readonly gaps: readonly Omit<LogFileFacts, 'modifiedAtMs'>[];
-  readonly keyRecords: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly keyRecords: readonly KeyRecordFacts[];
+}
+
+export interface KeyRecordFacts {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Names of the files that have blocks sealed with its key; null where nobody looked. */
+  readonly files: readonly string[] | null;
 }
 
 /** A run of files without a gap, in order. */

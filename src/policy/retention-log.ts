@@ -162,10 +162,16 @@ function planLog(
     item: { ...gap, kind: 'gap' as const, modifiedAtMs: null },
     ...decide(!isBefore(gap), () => 'marks a gap in what is kept'),
   }));
-  const keys = log.keyRecords.map(({ name, sizeBytes }) => ({
-    item: { kind: 'key' as const, name, sizeBytes, modifiedAtMs: null, from: null, to: null },
-    ...decide(!isAllGone, () => 'what is kept of this log may be sealed with it'),
-  }));
+  const left = new Set(decided.flatMap(({ item, kept }) => (kept ? [item.name] : [])));
+  const keys = log.keyRecords.map(({ name, sizeBytes, files: sealed }) => {
+    // One that seals nothing yet may be of a log that goes on right now.
+    const isSpent = sealed !== null && sealed.length > 0 && !sealed.some((file) => left.has(file));
+    const item = { kind: 'key' as const, name, sizeBytes, modifiedAtMs: null, from: null, to: null };
+    return {
+      item,
+      ...decide(!isAllGone && !isSpent, () => 'what is kept of this log may be sealed with it'),
+    };
+  });
   return { folder: log.folder, objects: [...decided, ...gaps, ...keys] };
 }
 

@@ -36,8 +36,13 @@ export function keepByRule(
   keep: Keep,
 ): void {
   const { last = 0, withinMs } = rule;
-  for (const { backupId } of points.slice(0, last))
-    keep(backupId, last === 1 ? 'the last one' : `one of the last ${last}`);
+  // A full backup that was made of a chain is the same point as the newest of the chain, and comes before it.
+  const instants = new Set<number>();
+  for (const { backupId, createdAtMs } of points) {
+    if (instants.size >= last) break;
+    if (!instants.has(createdAtMs)) keep(backupId, last === 1 ? 'the last one' : `one of the last ${last}`);
+    instants.add(createdAtMs);
+  }
   if (withinMs !== undefined) {
     for (const { backupId, createdAtMs } of points) {
       if (createdAtMs >= sinceMs - withinMs) keep(backupId, `within ${formatSpan(withinMs)}`);

@@ -30,6 +30,7 @@ import {
   type VaultFacts,
 } from '../policy/retention-facts.ts';
 import { readSoundSpan } from '../recovery/survey.ts';
+import { withKeyUse } from './key-use.ts';
 import { firstStart, type PlacedSpan } from './log-starts.ts';
 
 export interface FactsOptions {
@@ -70,7 +71,11 @@ export async function surveyVault(vault: Vault, options: FactsOptions): Promise<
   };
   const starts = await readStarts(vault, catalog, facts, spans, { rule, nowMs });
   const carried = backups.map((backup) => ({ ...backup, carriedBy: starts.get(backup.backupId) ?? [] }));
-  return { facts: { ...facts, backups: carried }, catalog };
+  const found = { ...facts, backups: carried };
+  return {
+    facts: { ...found, logs: await withKeyUse(vault, found, windowFor(found, rule, nowMs), nowMs) },
+    catalog,
+  };
 }
 
 function asHoldFacts({ id, backupId, reason, until }: Hold): HoldFacts {
@@ -170,7 +175,9 @@ function asLogFacts(
       to,
       sizeBytes: sizes.get(nameOf({ from, to })) ?? 0,
     })),
-    keyRecords: own.filter(({ name }) => parseKeyRecordName(name.slice(folder.length)) !== null),
+    keyRecords: own
+      .filter(({ name }) => parseKeyRecordName(name.slice(folder.length)) !== null)
+      .map(({ name, sizeBytes }) => ({ name, sizeBytes, files: null })),
   };
 }
 

@@ -7,8 +7,9 @@ import type { RetentionRule } from '../../src/core/retention-rule.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import type { Writers } from '../../src/core/writers.ts';
+import { type BundleSeal, makeSeal, type WriteKeys } from '../../src/format/bundle-seal.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
-import { parseLogName } from '../../src/format/log-name.ts';
+import { logFolder, logScope, parseLogName } from '../../src/format/log-name.ts';
 import type { RetentionOptions } from '../../src/policy/retention.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import {
@@ -23,7 +24,7 @@ import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { addIncremental, grow } from './chain.ts';
 import { datedVault } from './dated-vault.ts';
-import { backUpModel, lsnText, type ModelTransaction, writeModelLog } from './log-model.ts';
+import { backUpModel, lsnText, MODEL_SOURCE, type ModelTransaction, writeModelLog } from './log-model.ts';
 import { backUp } from './memory-backup.ts';
 
 export const DAY = 86_400_000;
@@ -59,12 +60,11 @@ export interface AgedVault {
  * Twelve days of a vault: a log with a file a day and full backups of its server on some of them; chains of another store; what
  * a backup that died left.
  */
-export async function makeAgedVault(inner: Vault = memoryVault()): Promise<AgedVault> {
+export async function makeAgedVault(inner: Vault = memoryVault(), keys?: WriteKeys): Promise<AgedVault> {
   let nowMs = BEGIN;
   let serial = 0;
   const clock: Clock = { now: () => nowMs, uuid: () => madeUpUuid(serial++) };
   const vault = datedVault(inner, (name) => endOfFile(name) ?? nowMs);
-  await writeLog(vault);
   const store = memoryStore();
   await store.initialise();
   const logged = new Map<number, string>();
@@ -83,6 +83,7 @@ export async function makeAgedVault(inner: Vault = memoryVault()): Promise<AgedV
         await addIncremental(store, vault, { parent: chained.get(day - 1)! }, undefined, clock),
       );
   }
+  await writeLog(vault, keys);
   return { vault, logged, chained };
 }
 
@@ -135,12 +136,22 @@ function endOfDay(day: number): number {
   return BEGIN + (day + 1) * DAY - HOUR;
 }
 
-/** A file a day. */
-async function writeLog(vault: Vault): Promise<void> {
+/** A file a day; with keys, one for three files, but that the second is used once more for the last. */
+async function writeLog(vault: Vault, keys: WriteKeys | undefined): Promise<void> {
+  const folder = logFolder(MODEL_SOURCE);
+  const seals: BundleSeal[] = [];
+  const about = {
+    folder,
+    scope: logScope(folder),
+    createdAt: new Date(BEGIN).toISOString(),
+    software: 'test',
+  };
+  for (let i = 0; i < (keys === undefined ? 0 : 4); i += 1) seals.push(await makeSeal(vault, keys!, about));
   const cuts = Array.from({ length: 12 }, (_, day) => ({
     ...{ transactions: (day + 1) * 4, to: positionOf(day + 1), endsFile: true },
     horizon: { position: positionOf(day), xid: TRANSACTIONS[day * 4]!.xid },
     asOf: timeFromUnixMs(endOfDay(day)),
+    ...(keys === undefined ? {} : { seal: seals[day === 11 ? 1 : Math.floor(day / 3)]! }),
   }));
   await writeModelLog(vault, TRANSACTIONS, cuts, { from: positionOf(0) });
 }

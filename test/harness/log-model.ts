@@ -1,6 +1,7 @@
 import type { ChangeBatch, FeedSource, Horizon, Removal } from '../../src/core/change-feed.ts';
 import type { EventStore, StoreCursor } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import type { BundleSeal } from '../../src/format/bundle-seal.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { logFolder } from '../../src/format/log-name.ts';
@@ -41,6 +42,8 @@ export interface LogCut {
   readonly asOf?: bigint;
   /** The file ends with this block. */
   readonly endsFile: boolean;
+  /** What all blocks of the file that ends with this one are sealed with. */
+  readonly seal?: BundleSeal;
 }
 
 /** Writes a log of these transactions; `from` is where it begins. The last cut ends the last file. */
@@ -63,7 +66,7 @@ export async function writeModelLog(
     batches.push(batchOf(own, { to: end, asOf: cut.asOf ?? last?.time ?? 0n, horizon: cut.horizon ?? null }));
     // A file of no position cannot be named: what is in it goes into the next one.
     if (!cut.endsFile || end === fileFrom) continue;
-    const blocks = await encodeBlocks(batches, { previous, source });
+    const blocks = await encodeBlocks(batches, { previous, source, seal: cut.seal ?? null });
     await writeLogFile(vault, logFolder(source), fileFrom, blocks);
     previous = blocks.at(-1)!.digest;
     fileFrom = end;

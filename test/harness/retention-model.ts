@@ -109,7 +109,13 @@ export function vaultOf(history: History): VaultFacts {
     const known = spans
       .filter(({ length }) => length > 0)
       .map((files) => ({ files, untilMs: files.at(-1)?.modifiedAtMs ?? null }));
-    return { folder, gaps, covered: [], spans: known, keyRecords: [{ name: `${folder}key`, sizeBytes: 1 }] };
+    return {
+      folder,
+      gaps,
+      covered: [],
+      spans: known,
+      keyRecords: [{ name: `${folder}key`, sizeBytes: 1, files: null }],
+    };
   });
   const newestObjectMs = Math.max(
     ...made.backups.map(({ createdAtMs }) => createdAtMs),

@@ -6,8 +6,12 @@ import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
+import { readLogCatalog } from '../../src/format/log-catalog.ts';
+import { openLogs } from '../../src/format/log-keys.ts';
+import { verifyLog } from '../../src/integrity/verify-log.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { applyPrune } from '../../src/upkeep/prune.ts';
+import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import {
   type AgedVault,
   allNames,
@@ -26,6 +30,7 @@ import { faultyVault } from '../harness/faulty-vault.ts';
 import { recover } from '../harness/log-model.ts';
 import { backUp, overwrite, readObject, testClock, verifyAll } from '../harness/memory-backup.ts';
 import { assertAllRestore } from '../harness/restore-all.ts';
+import { keysOf, makePerson, makeRing } from '../harness/test-keys.ts';
 
 const RULE: RetentionRule = { last: 2, logMs: 4 * DAY, minimumRedundancy: 1 };
 
@@ -98,6 +103,35 @@ describe('a prune that dies', () => {
       }
     }
     assert.ok(seen.size > 20, `it stopped in ${seen.size} states`);
+  });
+});
+
+describe('a prune of a sealed log', () => {
+  const owner = makePerson('owner');
+  const isKey = (name: string): boolean => name.includes('/key-');
+
+  it('removes the records of keys that seal nothing any more, last of all, and no other', async () => {
+    const sealed = await makeAgedVault(memoryVault(), { ring: makeRing([owner]), signer: null });
+    const vault = await copyVault(sealed.vault);
+    const removed: string[] = [];
+    await pruneAged(vault, RULE, { onRemoved: (name) => removed.push(name) });
+    // Days 0 to 5 went: the first key sealed no other, the second one also the last file.
+    assert.equal(removed.filter(isKey).length, 1);
+    assert.ok(isKey(removed.at(-1)!));
+    assert.equal((await allNames(vault)).filter(isKey).length, 3);
+    assert.deepEqual((await pruneAged(vault, RULE)).objects, 0);
+    const keys = keysOf(makeRing([], [owner]));
+    const [log] = openLogs(vault, await readLogCatalog(vault), keys);
+    assert.deepEqual((await verifyLog(vault, log!, { quick: false })).problems, []);
+  });
+
+  it('keeps a record that seals nothing yet, and all of them where a file cannot be read', async () => {
+    const sealed = await makeAgedVault(memoryVault(), { ring: makeRing([owner]), signer: null });
+    const vault = await copyVault(sealed.vault);
+    const name = (await allNames(vault)).find((found) => found.endsWith('.log'))!;
+    await overwrite(vault, name, Buffer.from('no log'));
+    await pruneAged(vault, RULE);
+    assert.equal((await allNames(vault)).filter(isKey).length, 4);
   });
 });
 

@@ -22,6 +22,11 @@ export interface RetentionFlags {
 
 const count = wholeNumber(1, 10_000);
 
+export const REGION = {
+  flags: '--region <name>',
+  description: 'a replica or the archive of the policy (default: the vault)',
+} as const;
+
 export function readSpan(text: string): number {
   const ms = parseSpan(text, 'months');
   if (ms !== null) return ms;
@@ -36,7 +41,7 @@ function readTimeZone(text: string): string {
 /** A rule on the command line takes the place of the one in the configuration. */
 export function addRetentionOptions(command: Command): Command {
   return command
-    .option('--region <name>', 'a replica or the archive of the policy (default: the vault)')
+    .option(REGION.flags, REGION.description)
     .option('--keep-last <n>', 'keep the newest backups', count)
     .option('--keep-within <span>', 'keep all that are younger, as 30d', readSpan)
     .option('--keep-daily <n>', 'keep the newest of each of so many days that have one', count)
@@ -89,6 +94,11 @@ interface Place {
   readonly region: string | null;
   readonly rule: RetentionRule | null;
   readonly archive: ArchiveTier | null;
+}
+
+/** The vault of a region of the policy, or the one that is named as ever. Throws `usage`. */
+export function regionAddress(settings: Settings, region: string | undefined): string {
+  return region === undefined ? requireAddress(settings, 'vault') : placeOf(settings.policy, region).address;
 }
 
 /** Throws `usage` where nothing names the vault, or says what is to be kept in it. */

@@ -56,7 +56,7 @@ function keepAsRuled(
   keepByRule(usable, rule, sinceMs, keep);
   const canBeUsed = new Set(usable.map(({ backupId }) => backupId));
   keepByRule(newestFirst, rule, sinceMs, (backupId, reason) => {
-    if (!canBeUsed.has(backupId)) keep(backupId, `${reason}, if it were whole`);
+    if (!canBeUsed.has(backupId)) keep(backupId, `${reason}, if it could be used`);
   });
 }
 

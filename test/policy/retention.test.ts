@@ -3,10 +3,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { RetentionRule } from '../../src/core/retention-rule.ts';
 import { planRetention, type RetentionPlan, windowFor } from '../../src/policy/retention.ts';
-import type { VaultFacts } from '../../src/policy/retention-facts.ts';
+import type { BackupFacts, VaultFacts } from '../../src/policy/retention-facts.ts';
 import {
   afterPlan,
   DAY,
+  HOUR,
   histories,
   isThere,
   NOW,
@@ -172,6 +173,116 @@ describe('for any vault and any rule, retention', () => {
       }),
       RUNS,
     );
+  });
+});
+
+describe('retention', () => {
+  const backup = (name: string, hour: number, parent: string | null, base = parent ?? name): BackupFacts => ({
+    ...{
+      backupId: name,
+      folder: `backups/${name}/`,
+      kind: parent === null ? 'full' : 'incremental',
+      parentId: parent,
+    },
+    ...{
+      baseId: base,
+      createdAtMs: NOW - 100 * HOUR + hour * HOUR,
+      sizeBytes: 1,
+      isWhole: true,
+      verified: null,
+      carriedBy: [],
+    },
+  });
+  const vault = (backups: readonly BackupFacts[], changes: Partial<VaultFacts> = {}): VaultFacts => ({
+    ...{ backups, damaged: [], unfinished: [], logs: [], holds: [], frozen: null, archive: null },
+    ...{ newestObjectMs: NOW, vaultNowMs: null, ...changes },
+  });
+  const reasonsOf = (facts: VaultFacts, rule: RetentionRule, options: { trustClock?: boolean } = {}) =>
+    Object.fromEntries(
+      planRetention(facts, rule, { nowMs: NOW, ...options }).backups.map(({ item, kept, reasons }) => [
+        item.backupId,
+        [kept, ...reasons],
+      ]),
+    );
+
+  it('counts a full backup that was made of a chain, and the newest of the chain, as one point', () => {
+    const facts = vault([
+      backup('a', 1, null),
+      backup('b', 2, 'a'),
+      backup('c', 3, 'b', 'a'),
+      backup('made', 3, null),
+      backup('d', 4, 'made'),
+    ]);
+    const { a, b, c, made, d } = reasonsOf(facts, { last: 2 });
+    assert.deepEqual(
+      [a, b, c],
+      [
+        [false, 'no rule keeps it'],
+        [false, 'no rule keeps it'],
+        [false, 'no rule keeps it'],
+      ],
+    );
+    assert.equal(made![0], true);
+    assert.equal(d![0], true);
+  });
+
+  it('keeps the last backup that was verified, and counts none that was found unsound', () => {
+    const facts = vault([
+      { ...backup('a', 1, null), verified: true },
+      backup('b', 2, null),
+      { ...backup('c', 3, null), verified: false },
+    ]);
+    const { a, b, c } = reasonsOf(facts, { last: 1 });
+    assert.deepEqual(a, [true, 'the last verified backup']);
+    assert.deepEqual(b!.slice(1), ['the last one', 'minimum redundancy: the newest whole chain']);
+    assert.deepEqual(c!.slice(1), [
+      'the last one, if it could be used',
+      'the newest backup: the next one builds on it',
+    ]);
+  });
+
+  it('lets go what is due for the archive only once it is there, with its whole chain', () => {
+    const backups = [backup('a', 1, null), backup('b', 2, 'a'), backup('c', 90, null)];
+    const archive = { afterMs: 48 * HOUR, holds: new Set(['a']) };
+    const waiting = reasonsOf(vault(backups, { archive }), { last: 1 });
+    assert.deepEqual(waiting.a, [true, 'parent of b, which is kept']);
+    assert.deepEqual(waiting.b, [true, 'not in the archive yet']);
+    const there = { ...archive, holds: new Set(['a', 'b']) };
+    const moved = reasonsOf(vault(backups, { archive: there }), { last: 1 });
+    assert.deepEqual(moved.b, [false, 'no rule keeps it', 'moved to the archive']);
+  });
+
+  it('does not hold for longer than until the hold ends', () => {
+    const backups = [backup('a', 1, null), backup('b', 90, null)];
+    const hold = { holdId: 'h', backupId: 'a', reason: 'audit 2026' };
+    const held = vault(backups, { holds: [{ ...hold, untilMs: NOW + 1 }] });
+    assert.deepEqual(reasonsOf(held, { last: 1 }).a, [true, 'held: audit 2026']);
+    const ended = vault(backups, { holds: [{ ...hold, untilMs: NOW }] });
+    assert.equal(reasonsOf(ended, { last: 1 }).a![0], false);
+  });
+
+  it('keeps every backup where none is whole, and where the rule says nothing of backups', () => {
+    const broken = vault(
+      [backup('a', 1, null), backup('b', 2, null)].map((one) => ({ ...one, isWhole: false })),
+    );
+    assert.ok(Object.values(reasonsOf(broken, { last: 1 })).every(([kept]) => kept));
+    const whole = vault([backup('a', 1, null), backup('b', 2, null)]);
+    assert.ok(Object.values(reasonsOf(whole, { logMs: DAY })).every(([kept]) => kept));
+  });
+
+  it('leaves alone what is known to be written, and a bundle without a manifest that a backup builds on', () => {
+    const left = (backupId: string) => ({
+      ...{ backupId, folder: `backups/${backupId}/`, kind: 'full' as const, sizeBytes: 1 },
+      ...{ modifiedAtMs: NOW - 90 * DAY, isAtWork: false },
+    });
+    const unfinished = [left('x'), { ...left('y'), isAtWork: true }, left('z')];
+    const facts = vault([{ ...backup('b', 2, 'z'), isWhole: false }, backup('c', 3, null)], { unfinished });
+    const decided = planRetention(facts, { last: 1 }, { nowMs: NOW }).unfinished;
+    assert.deepEqual(
+      decided.map(({ kept }) => kept),
+      [false, true, true],
+    );
+    assert.match(decided[2]!.reasons.join(), /b builds on it: its manifest was lost/);
   });
 });
 

@@ -1,12 +1,20 @@
 import type { Command } from 'commander';
 import { type Freeze, readFreezes } from '../../format/keep-marks.ts';
 import { freeze, unfreeze } from '../../upkeep/freeze.ts';
-import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { REGION, regionAddress } from '../retention-flags.ts';
 import { formatInstant, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 import { readReason } from './hold.ts';
+
+interface RegionFlags {
+  readonly region?: string;
+}
+
+interface OnFlags extends RegionFlags {
+  readonly reason: string;
+}
 
 export function addFreezeCommand(program: Command, start: Start): void {
   const command = program
@@ -16,23 +24,29 @@ export function addFreezeCommand(program: Command, start: Start): void {
   command
     .command('on')
     .description('from now on nothing is pruned, moved away or joined; backups go on')
+    .option(REGION.flags, REGION.description)
     .requiredOption('--reason <text>', 'why, for whoever finds it later', readReason)
     .addHelpText('after', helpEnd(['eventcore freeze on --reason "incident 7: unknown deletes"'], [0, 2, 6]))
-    .action(({ reason }: { reason: string }) => start((context) => turnOn(context, reason)));
+    .action((flags: OnFlags) => start((context) => turnOn(context, flags)));
   command
     .command('off')
     .description('end it')
+    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore freeze off'], [0, 2, 6]))
-    .action(() => start(turnOff));
+    .action((flags: RegionFlags) => start((context) => turnOff(context, flags)));
   command
     .command('status')
     .description('show whether the vault is frozen, and why')
+    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore freeze status', 'eventcore freeze status --json'], [0, 2, 6]))
-    .action(() => start(status));
+    .action((flags: RegionFlags) => start((context) => status(context, flags)));
 }
 
-async function turnOn({ output, settings, software }: CommandContext, reason: string): Promise<number> {
-  const address = requireAddress(await settings(), 'vault');
+async function turnOn(
+  { output, settings, software }: CommandContext,
+  { reason, region }: OnFlags,
+): Promise<number> {
+  const address = regionAddress(await settings(), region);
   const mark = await withVault(address, { create: false }, (vault) =>
     freeze({ vault, clock: systemClock }, { reason, software }),
   );
@@ -43,8 +57,11 @@ async function turnOn({ output, settings, software }: CommandContext, reason: st
   return 0;
 }
 
-async function turnOff({ output, settings, software }: CommandContext): Promise<number> {
-  const address = requireAddress(await settings(), 'vault');
+async function turnOff(
+  { output, settings, software }: CommandContext,
+  { region }: RegionFlags,
+): Promise<number> {
+  const address = regionAddress(await settings(), region);
   const ended = await withVault(address, { create: false }, (vault) =>
     unfreeze({ vault, clock: systemClock }, software),
   );
@@ -57,8 +74,8 @@ async function turnOff({ output, settings, software }: CommandContext): Promise<
   return 0;
 }
 
-async function status({ output, settings }: CommandContext): Promise<number> {
-  const address = requireAddress(await settings(), 'vault');
+async function status({ output, settings }: CommandContext, { region }: RegionFlags): Promise<number> {
+  const address = regionAddress(await settings(), region);
   const freezes = await withVault(address, { create: false }, readFreezes);
   output.document({ frozen: freezes.length > 0, freezes: freezes.map(document) });
   output.answer(

@@ -2,9 +2,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formatTime, parseTime } from '../../core/time.ts';
 import type { Hold } from '../../format/keep-marks.ts';
 import { addHold, type HeldBackup, hasEnded, listHolds, removeHold } from '../../upkeep/holds.ts';
-import { requireAddress } from '../config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { REGION, regionAddress } from '../retention-flags.ts';
 import { renderTable } from '../table.ts';
 import { formatInstant, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
@@ -18,6 +18,7 @@ export function addHoldCommand(program: Command, start: Start): void {
     .command('add')
     .argument('<backup>', 'its id, or the first characters of it')
     .description('hold a backup and all that it builds on')
+    .option(REGION.flags, REGION.description)
     .requiredOption('--reason <text>', 'why, for whoever finds it later', readReason)
     .option('--until <time>', 'ends by itself at that time, or when that day is over (UTC)', readUntil)
     .addHelpText(
@@ -35,16 +36,22 @@ export function addHoldCommand(program: Command, start: Start): void {
     .command('remove')
     .argument('<hold>', 'id of a hold, or of a backup: then all its holds')
     .description('end a hold')
+    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore hold remove 0d5b52ef'], [0, 2, 3, 4, 6]))
-    .action((wanted: string) => start((context) => remove(context, wanted)));
+    .action((wanted: string, flags: RegionFlags) => start((context) => remove(context, wanted, flags)));
   hold
     .command('list')
     .description('show what is held')
+    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore hold list', 'eventcore hold list --json'], [0, 2, 4, 6]))
-    .action(() => start(list));
+    .action((flags: RegionFlags) => start((context) => list(context, flags)));
 }
 
-interface AddFlags {
+interface RegionFlags {
+  readonly region?: string;
+}
+
+interface AddFlags extends RegionFlags {
   readonly reason: string;
   readonly until?: string;
 }
@@ -67,9 +74,13 @@ function readUntil(text: string): string {
 
 const ports = { clock: systemClock };
 
-async function add(context: CommandContext, backup: string, { reason, until }: AddFlags): Promise<number> {
+async function add(
+  context: CommandContext,
+  backup: string,
+  { reason, until, region }: AddFlags,
+): Promise<number> {
   const { output, software } = context;
-  const address = requireAddress(await context.settings(), 'vault');
+  const address = regionAddress(await context.settings(), region);
   const held = await withVault(address, { create: false }, (vault) =>
     addHold({ ...ports, vault }, { backup, reason, until: until ?? null, software }),
   );
@@ -106,9 +117,9 @@ function untilText(hold: Hold): string {
     : `until ${formatInstant(hold.until)}`;
 }
 
-async function remove(context: CommandContext, wanted: string): Promise<number> {
+async function remove(context: CommandContext, wanted: string, { region }: RegionFlags): Promise<number> {
   const { output, software } = context;
-  const address = requireAddress(await context.settings(), 'vault');
+  const address = regionAddress(await context.settings(), region);
   const ended = await withVault(address, { create: false }, (vault) =>
     removeHold({ ...ports, vault }, { wanted, software }),
   );
@@ -122,9 +133,9 @@ async function remove(context: CommandContext, wanted: string): Promise<number> 
   return 0;
 }
 
-async function list(context: CommandContext): Promise<number> {
+async function list(context: CommandContext, { region }: RegionFlags): Promise<number> {
   const { output } = context;
-  const address = requireAddress(await context.settings(), 'vault');
+  const address = regionAddress(await context.settings(), region);
   const holds = await withVault(address, { create: false }, listHolds);
   output.document({ holds: holds.map(document) });
   if (holds.length === 0) {

@@ -123,8 +123,13 @@ export function requirePolicy(settings: Settings, warn: (message: string) => voi
       hint: `write \`primary:\` and what else is wanted into ${settings.file ?? CONFIG_NAME} (docs/policy.md)`,
     });
   }
-  for (const { message, hint } of policyWarnings) warn(`policy: ${message}; ${hint}`);
+  warnOfPolicy(policyWarnings, warn);
   return policy;
+}
+
+/** For a command that acts on a part of the policy. */
+export function warnOfPolicy(warnings: Settings['policyWarnings'], warn: (message: string) => void): void {
+  for (const { message, hint } of warnings) warn(`policy: ${message}; ${hint}`);
 }
 
 function readConfig(path: string, required: boolean): string | null {

@@ -3,6 +3,7 @@ import type { Vault } from '../core/vault.ts';
 import type { Catalog } from '../format/catalog.ts';
 import type { LogVerification } from '../integrity/verify-log.ts';
 import { type HealReport, healVault } from '../upkeep/heal.ts';
+import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
 import type { Settings } from './config.ts';
 import { beginStep, type CommandContext } from './context.ts';
 import { underLease } from './leases.ts';
@@ -31,15 +32,19 @@ export function suspectFolders(
   ];
 }
 
+interface HealWork {
+  readonly vault: Vault;
+  /** The vault as the policy names it. */
+  readonly address: string;
+  readonly folders: readonly string[];
+  readonly limit: ThrottleOptions | null;
+}
+
 /** Mends what it can with what the other regions of the policy have. */
 export async function healFolders(
   context: CommandContext,
   settings: Settings,
-  {
-    vault,
-    address,
-    folders,
-  }: { readonly vault: Vault; readonly address: string; readonly folders: readonly string[] },
+  { vault, address, folders, limit }: HealWork,
 ): Promise<HealReport> {
   const { signal, progress } = context;
   beginStep(context, 'looking for sound copies');
@@ -48,7 +53,7 @@ export async function healFolders(
     bytes += more;
     progress.update({ events: 0, bytes, totalEvents: null, totalBytes: null });
   };
-  const report = await withOtherRegions(context, settings, address, (donors) =>
+  const report = await withOtherRegions(context, settings, { own: address, limit }, (donors) =>
     underLease(vault, { signal, waitMs: WAIT_MS })((lease, held) =>
       healVault({ vault, donors, lease, clock: systemClock }, { folders, onBytes, signal: held }),
     ),

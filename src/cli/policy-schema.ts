@@ -31,10 +31,11 @@ const retentionMap = z.strictObject({
 const retention = z
   .preprocess((value) => (typeof value === 'string' ? { within: value } : value), retentionMap)
   .transform(({ within, log, minimum_redundancy, ...counts }, context): RetentionRule => {
-    if (within === undefined && Object.values(counts).every((value) => value === undefined)) {
+    const said = [within, log, minimum_redundancy, ...Object.values(counts)];
+    if (said.every((value) => value === undefined)) {
       context.addIssue({
         code: 'custom',
-        message: 'it keeps nothing: expected within, last, daily, weekly, monthly or yearly',
+        message: 'it says nothing: expected within, last, daily or the like',
       });
       return z.NEVER;
     }

@@ -3,9 +3,10 @@ import { BackupError } from '../core/errors.ts';
 import type { RegionPolicy } from '../core/region-policy.ts';
 import type { RetentionRule } from '../core/retention-rule.ts';
 import type { Vault } from '../core/vault.ts';
+import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
 import { CONFIG_NAME, requireAddress, type Settings } from './config.ts';
 import type { CommandContext } from './context.ts';
-import { openVault } from './wire.ts';
+import { limitVault, openVault } from './wire.ts';
 
 /** A region of the policy, whatever it is there for. */
 export interface NamedRegion {
@@ -74,14 +75,15 @@ export function vaultToRead(context: CommandContext, settings: Settings, { regio
 export async function withOtherRegions<Result>(
   context: CommandContext,
   settings: Settings,
-  own: string,
+  { own, limit }: { readonly own: string; readonly limit: ThrottleOptions | null },
   work: (vaults: readonly Vault[]) => Promise<Result>,
 ): Promise<Result> {
   const regions = settings.policy === null ? [] : regionsOf(settings.policy);
   const vaults: Vault[] = [];
   try {
     for (const { region, storage } of regions.filter((other) => other.storage !== own)) {
-      const vault = openVault(storage);
+      const opened = openVault(storage);
+      const vault = limit === null ? opened : limitVault(opened, limit);
       try {
         await vault.open({ create: false });
         vaults.push(vault);

@@ -8,6 +8,7 @@ import type {
 import type { RetentionRule } from '../core/retention-rule.ts';
 import { DAY_MS, formatSpan } from './duration.ts';
 import { findOverlaps, readLock } from './places.ts';
+import { saysOfBackups } from './retention-rules.ts';
 import { greatestIntervalMs } from './schedule.ts';
 
 /** What does not fit together in a policy. An error would lose what the policy is there to keep; a warning is worth a look. */
@@ -67,7 +68,7 @@ function intervalOf(schedule: Schedule | null, nowMs: number): number | null {
  * of restore points mean a time only where a schedule says how far apart they are.
  */
 export function longestKeptMs(rule: RetentionRule | null, intervalMs: number | null): number | null {
-  if (rule === null) return Number.POSITIVE_INFINITY;
+  if (rule === null || !saysOfBackups(rule)) return Number.POSITIVE_INFINITY;
   if (rule.last !== undefined && intervalMs === null) return null;
   return Math.max(
     rule.withinMs ?? 0,
@@ -85,7 +86,8 @@ export function keptInRegionMs(
   { retention }: { readonly retention: RetentionRule | null },
   nowMs: number,
 ): number | null {
-  return retention === null ? null : longestKeptMs(retention, intervalOf(primary.schedule, nowMs));
+  if (retention === null || !saysOfBackups(retention)) return null;
+  return longestKeptMs(retention, intervalOf(primary.schedule, nowMs));
 }
 
 function checkNames({ primary, replicas, archive }: RegionPolicy): PolicyFinding[] {
@@ -127,33 +129,37 @@ function checkArchiveSource(
 ): PolicyFinding[] {
   const afterMs = afterDays * DAY_MS;
   const after = `archive.after_days is ${afterDays}`;
-  const kept = regions.map((region) => ({ region, keptMs: longestKeptMs(region.retention, primaryMs) }));
-  const [inPrimary] = kept;
-  if (kept.some(({ keptMs }) => keptMs === null)) return [];
-  const longest = kept.reduce((a, b) => (b.keptMs! > a.keptMs! ? b : a));
-  const where = `${longest.region.region} keeps ${formatSpan(longest.keptMs!)}`;
-  if (longest.keptMs! < afterMs) {
+  const kept = regions.flatMap(({ region, storage, retention }) => {
+    const keptMs = longestKeptMs(retention, primaryMs);
+    return keptMs === null ? [] : [{ region, storage, keptMs }];
+  });
+  if (kept.length < regions.length) return [];
+  const inPrimary = kept[0]!;
+  const longest = kept.reduce((a, b) => (b.keptMs > a.keptMs ? b : a));
+  const where = `${longest.region} keeps ${formatSpan(longest.keptMs)}`;
+  if (longest.keptMs < afterMs) {
     return [
       {
         ...{ level: 'error', code: 'archive_too_late' },
         message: `${after}, but no region keeps backups for so long (${where}): nothing would ever be archived`,
-        hint: `let archive.after_days be less than ${Math.floor(longest.keptMs! / DAY_MS)}, or let one region keep longer than ${afterDays}d`,
+        hint: `let archive.after_days be less than ${Math.floor(longest.keptMs / DAY_MS)}, or let one region keep longer than ${afterDays}d`,
       },
     ];
   }
   const findings: PolicyFinding[] = [];
-  if (inPrimary!.keptMs! < afterMs) {
+  if (inPrimary.keptMs < afterMs) {
     findings.push({
       ...{ level: 'warning', code: 'archive_not_from_primary' },
-      message: `${after}, but ${inPrimary!.region.region} keeps ${formatSpan(inPrimary!.keptMs!)} only: what is old enough is in ${longest.region.region} alone`,
-      hint: `archive from there: \`eventcore sync --vault ${longest.region.storage} --region ${archive}\`, or let the primary keep longer than ${afterDays}d`,
+      message: `${after}, but ${inPrimary.region} keeps ${formatSpan(inPrimary.keptMs)} only: what is old enough is in ${longest.region} alone`,
+      hint: `archive from there: \`eventcore sync --vault ${longest.storage} --region ${archive}\`, or let the primary keep longer than ${afterDays}d`,
     });
   }
-  if (longest.keptMs === afterMs) {
+  // In the primary, `prune` waits until what belongs into the archive is there; in a replica it does not.
+  if (longest.keptMs <= afterMs + (longest === inPrimary ? 0 : DAY_MS)) {
     findings.push({
       ...{ level: 'warning', code: 'archive_on_last_day' },
-      message: `${after}, and ${where}: copies expire on the day on which they are to be archived`,
-      hint: `keep some days longer, as ${afterDays + 7}d: only \`eventcore prune\` waits for the archive, a rule of the bucket does not`,
+      message: `${after}, and ${where}: copies expire when they are to be archived`,
+      hint: `keep some days longer, as ${afterDays + 7}d, so that a sync that fails loses nothing`,
     });
   }
   return findings;
@@ -245,7 +251,7 @@ function checkLocks({ primary, replicas, archive }: RegionPolicy, primaryMs: num
       ];
     }
     // No lock lasts as long as what is never removed.
-    if (lockMs === keptMs || retention === null) return [];
+    if (lockMs === keptMs || keptMs === Number.POSITIVE_INFINITY) return [];
     return [
       {
         ...{ level: 'warning', code: 'lock_too_short' },

@@ -61,6 +61,19 @@ describe('a rate limit', () => {
     assert.ok(byFile.seconds >= leastSeconds);
   });
 
+  it('holds for what a sync copies, to all regions together', async () => {
+    const source = join(folder.path, 'eu');
+    const { sizeBytes } = await run('backup', 'full', '--store', store, '--vault', source);
+    const config = join(folder.path, 'regions.yaml');
+    writeFileSync(
+      config,
+      'primary: { region: eu, storage: ./eu }\nreplicas: [{ region: us, storage: ./us }, { region: ap, storage: ./ap }]\n',
+    );
+    const { seconds } = await run('sync', '--config', config, '--rate-limit', '400kB/s');
+    const leastSeconds = (2 * sizeBytes) / 400_000 - BURST_SECONDS;
+    assert.ok(leastSeconds > 0.5 && seconds >= leastSeconds, `${seconds} s instead of ${leastSeconds} s`);
+  });
+
   it('that is none, or too slow for leases, is refused', async () => {
     for (const rate of ['fast', '50', '1kB/s', '0MB/s']) {
       const ran = await runHere(['backup', 'full', '--store', store, '--vault', 'v', '--rate-limit', rate]);

@@ -176,5 +176,6 @@ describe('the time after which nothing is kept', () => {
     assert.equal(kept({ last: 8 }), 2 * DAY_MS);
     assert.equal(kept({ last: 8 }, null), null);
     assert.equal(kept(null), Number.POSITIVE_INFINITY);
+    assert.equal(kept({ logMs: DAY_MS, minimumRedundancy: 2 }), Number.POSITIVE_INFINITY);
   });
 });

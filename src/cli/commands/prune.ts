@@ -10,6 +10,7 @@ import { archivedBackups } from '../../upkeep/archive-tier.ts';
 import { UPKEEP_LEASE } from '../../upkeep/lease.ts';
 import { vaultNow } from '../../upkeep/lease-row.ts';
 import { applyPrune, type PrunePlan, type PruneReport, planPrune } from '../../upkeep/prune.ts';
+import { warnOfPolicy } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { underLease } from '../leases.ts';
@@ -69,6 +70,7 @@ interface Run {
 async function prune(context: CommandContext, flags: PruneFlags): Promise<number> {
   const settings = await context.settings();
   const target = choosePruneTarget(settings, flags);
+  if (target.region !== null) warnOfPolicy(settings.policyWarnings, (message) => context.log.warn(message));
   return withVault(target.address, { create: false }, async (vault) => {
     const run: Run = { context, flags, target, vault };
     const { output } = context;

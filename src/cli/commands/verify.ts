@@ -96,7 +96,7 @@ async function verify(
       first.results.map(({ verification }) => verification),
       first.logs,
     );
-    const report = await healFolders(context, settings, { vault, address: vaultAddress, folders });
+    const report = await healFolders(context, settings, { vault, address: vaultAddress, folders, limit });
     return reportResults(context, report.healed.length === 0 ? first : await check(), report, place);
   });
 }

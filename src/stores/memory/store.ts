@@ -49,6 +49,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       hint: 'initialise it first',
     });
   };
+  const ring = (): void => {
+    for (const feed of feeds) feed.ring();
+  };
   return {
     address: 'memory:',
     inspect: async () => describe(state),
@@ -66,7 +69,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     count: async () => ({ events: events().length, streams: summarise(events()).length }),
     append: async (appends) => {
       const result = append(state, events(), appends, { now, nextId });
-      for (const feed of feeds) feed.ring();
+      ring();
       return result;
     },
     clear: async () => {
@@ -80,12 +83,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     },
     openMerge: async () => {
       events();
-      return openMemoryMerge(state, {
-        now,
-        onCommit: () => {
-          for (const feed of feeds) feed.ring();
-        },
-      });
+      return openMemoryMerge(state, { now, onCommit: ring });
     },
     openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
     joinRestore: async () => {

@@ -5,8 +5,10 @@ import type { Vault } from '../../core/vault.ts';
 import { archiveChains } from '../../upkeep/archive-tier.ts';
 import { type SyncReport, syncVault } from '../../upkeep/sync.ts';
 import { rulesOf } from '../../upkeep/sync-rules.ts';
+import type { ThrottleOptions } from '../../vaults/wrappers/throttle.ts';
+import { rateLimitOption } from '../arguments.ts';
 import { requireAddress, requirePolicy } from '../config.ts';
-import { beginStep, type CommandContext, type Start, withVault } from '../context.ts';
+import { beginStep, type CommandContext, chooseLimit, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { collect } from '../keys.ts';
 import { underLease } from '../leases.ts';
@@ -20,6 +22,7 @@ interface SyncFlags {
   readonly region?: readonly string[];
   readonly dryRun?: true;
   readonly verify?: true;
+  readonly rateLimit?: number;
 }
 
 export function addSyncCommand(program: Command, start: Start): void {
@@ -35,6 +38,7 @@ export function addSyncCommand(program: Command, start: Start): void {
     )
     .option('--dry-run', 'say what would be copied, and change nothing')
     .option('--verify', 'read every copy once more where it is now')
+    .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
       'after',
       helpEnd(
@@ -66,9 +70,12 @@ async function sync(context: CommandContext, flags: SyncFlags): Promise<number> 
   const policy = requirePolicy(settings, (message) => context.log.warn(message));
   const from = requireAddress(settings, 'vault');
   const regions = chooseRegions(policy, from, flags);
+  // What is written to the regions: the bytes that are read from the vault are the same.
+  const limit = chooseLimit(flags, settings, context.signal);
   return withVault(from, { create: false }, async (source) => {
     const outcomes: Outcome[] = [];
-    for (const region of regions) outcomes.push(await syncRegion(context, source, region, flags));
+    for (const region of regions)
+      outcomes.push(await syncRegion(context, source, region, { ...flags, limit }));
     context.progress.end();
     const [only] = outcomes;
     if (outcomes.length === 1 && only!.failure !== null) throw only!.failure;
@@ -108,12 +115,12 @@ async function syncRegion(
   context: CommandContext,
   source: Vault,
   region: NamedRegion,
-  flags: SyncFlags,
+  flags: SyncFlags & { readonly limit: ThrottleOptions | null },
 ): Promise<Outcome> {
   beginStep(context, `${region.region} …`);
   try {
     const create = flags.dryRun !== true;
-    const report = await withVault(region.storage, { create }, (target) =>
+    const report = await withVault(region.storage, { create, limit: flags.limit }, (target) =>
       copyTo(context, { source, target }, region, flags),
     );
     return { region, report, failure: null };

@@ -1,5 +1,6 @@
 import { isBackupError } from '../../../src/core/errors.ts';
 import type { Vault } from '../../../src/core/vault.ts';
+import { heal, loseObject } from './losses.ts';
 import { assertListed, assertRestores } from './oracle.ts';
 import {
   append,
@@ -31,6 +32,8 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
   [3, 'hold', hold],
   [2, 'release', release],
   [6, 'race', race],
+  [3, 'lose an object', loseObject],
+  [4, 'heal', heal],
   [1, 'begin anew', beginAnew],
 ];
 const SUM = STEPS.reduce((sum, [weight]) => sum + weight, 0);

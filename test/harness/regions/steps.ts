@@ -22,6 +22,7 @@ import {
   passTime,
   pick,
   type World,
+  withParents,
 } from './world.ts';
 
 /** What one step does, through a vault that may fail; `through` gives the vault of a region as this step is to see it. */
@@ -73,8 +74,14 @@ function owe(
 ): void {
   const point: ModelPoint = { backupId, parentId, createdAtMs: Date.parse(createdAt), ...state };
   world.points.set(backupId, point);
-  world.regions.primary.owed.add(backupId);
+  promise(world, world.regions.primary, backupId);
   count(world, parentId === null ? 'full backups' : 'incremental backups');
+}
+
+/** What builds on something hurt cannot be brought back before that is healed. */
+function promise(world: World, { owed, hurt }: ModelRegion, backupId: string): void {
+  const isHurt = withParents(world, backupId).some((id) => hurt.has(id));
+  (isHurt ? hurt : owed).add(backupId);
 }
 
 export function prune(name: 'primary' | 'west' | 'archive'): Step {
@@ -82,7 +89,7 @@ export function prune(name: 'primary' | 'west' | 'archive'): Step {
     const region = world.regions[name];
     const vault = through(region.timed.vault);
     // Whatever comes of it: what the rule does not keep may be gone.
-    const kept = keptByRule(world, region);
+    const kept = await keptByRule(world, region);
     const archived = name === 'archive' ? null : await archiveFacts(world);
     try {
       await leaseOf(
@@ -142,7 +149,7 @@ async function copyTo(
     Date.parse(createdAt) >= world.nowMs - (target.rule.withinMs ?? 0);
   const options = only === undefined ? { keeps } : { only };
   const { copied } = await syncVault({ source, target: vault, clock: world.clock, underLease }, options);
-  for (const id of copied) target.owed.add(id);
+  for (const id of copied) promise(world, target, id);
   count(world, `syncs of ${target.name}`);
 }
 

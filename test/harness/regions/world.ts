@@ -23,6 +23,10 @@ export interface ModelRegion {
   readonly rule: RetentionRule;
   /** Ids of backups that this region must be able to bring back. */
   readonly owed: Set<string>;
+  /** Ids of those that it owed before an object was lost or damaged. */
+  readonly hurt: Set<string>;
+  /** Folders with a lost or damaged object. */
+  readonly damaged: Set<string>;
   /** Backups that are held, by the ids of holds. */
   readonly holds: Map<string, string>;
 }
@@ -61,7 +65,8 @@ export async function makeWorld(seed: number): Promise<World> {
   const random = makeRandom(seed);
   const region = (name: RegionName): ModelRegion => ({
     ...{ name, timed: timedVault(), rule: RULES[name] },
-    ...{ owed: new Set<string>(), holds: new Map<string, string>() },
+    ...{ owed: new Set<string>(), hurt: new Set<string>(), damaged: new Set<string>() },
+    ...{ holds: new Map<string, string>() },
   });
   const world: World = {
     random,

@@ -147,6 +147,9 @@ describe('sealed backups by the command', () => {
     assert.match((await eventcore('verify')).stdout, /contents not checked: no key opens all of it/);
     const [log] = (await document('verify', ...openIt())).log;
     assert.deepEqual([log.contentsChecked, log.blocksUnsigned, log.problems], [true, 0, []]);
+    const { checks } = await document('doctor');
+    const judged = checks.find(({ name }: { name: string }) => name === 'log signatures');
+    assert.equal(judged.verdict, 'good', judged.message);
     const plain = await runHere([...once, '--vault', at('vault'), '--store', `sqlite:${at('events.db')}`]);
     assert.equal(plain.code, 8, plain.stderr);
     assert.match(plain.stderr, /is sealed, and nobody is named to seal for/);

@@ -10,15 +10,19 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import type { WriteKeys } from '../../src/format/bundle-seal.ts';
-import { readCatalog } from '../../src/format/catalog.ts';
-import { readLogCatalog } from '../../src/format/log-catalog.ts';
-import { openLogs } from '../../src/format/log-keys.ts';
-import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
-import { digestStore } from '../../src/integrity/store-digest.ts';
+// What recovers a sealed log is what a library gives.
+import {
+  digestStore,
+  openChain,
+  openLogs,
+  planRecovery,
+  type ReadKeys,
+  type RecoveryTarget,
+  readCatalog,
+  readLogCatalog,
+  restoreBackup,
+} from '../../src/index.ts';
 import { verifyLog } from '../../src/integrity/verify-log.ts';
-import { planRecovery } from '../../src/recovery/plan-recovery.ts';
-import { restoreBackup } from '../../src/recovery/restore.ts';
-import type { RecoveryTarget } from '../../src/recovery/target.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';

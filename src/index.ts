@@ -120,7 +120,14 @@ export { readChainHeads } from './format/chain-heads.ts';
 export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
 export type { HeadLine } from './format/heads.ts';
 export { readCompanions, readHeads } from './format/line-files.ts';
-export { type LogTimeline, readLogCatalog } from './format/log-catalog.ts';
+export {
+  type LogFile,
+  type LogKeys,
+  type LogSpan,
+  type LogTimeline,
+  readLogCatalog,
+} from './format/log-catalog.ts';
+export { openLogs } from './format/log-keys.ts';
 export { type OpenNeed, openChain, type ReadKeys } from './format/open-bundle.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';

@@ -10,21 +10,17 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import type { WriteKeys } from '../../src/format/bundle-seal.ts';
-import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { openLogs } from '../../src/format/log-keys.ts';
-import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { verifyLog } from '../../src/integrity/verify-log.ts';
-import { planRecovery } from '../../src/recovery/plan-recovery.ts';
-import { restoreBackup } from '../../src/recovery/restore.ts';
-import type { RecoveryTarget } from '../../src/recovery/target.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { makeFolder } from '../harness/command.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
 import { backUp, readObject, testClock } from '../harness/memory-backup.ts';
+import { recoverAs } from '../harness/recover-as.ts';
 import { keysOf, makePerson, makeRing, makeSigner } from '../harness/test-keys.ts';
 
 const owner = makePerson('owner');
@@ -68,17 +64,6 @@ async function withStore(kind: 'memory' | 'sqlite', work: (store: EventStore) =>
     await store.close();
     await folder.remove();
   }
-}
-
-async function recoverAs(vault: Vault, keys: ReadKeys, target: RecoveryTarget): Promise<string> {
-  const timelines = openLogs(vault, await readLogCatalog(vault), keys);
-  const recovery = await planRecovery({ vault, catalog: await readCatalog(vault), timelines }, target);
-  const store = memoryStore();
-  const options = { replace: false, checkpoints: 'keep', parallel: 1, recovery } as const;
-  const chain = await openChain(vault, recovery.chain, keys, 'all');
-  const report = await restoreBackup({ target: store, vault, clock: testClock }, chain, options);
-  assert.equal(report.recovery?.epochRecord.problem ?? null, null);
-  return (await digestStore(store)).digest;
 }
 
 async function assertNothingShows(vault: Vault): Promise<void> {

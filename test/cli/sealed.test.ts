@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -147,6 +147,9 @@ describe('sealed backups by the command', () => {
     assert.match((await eventcore('verify')).stdout, /contents not checked: no key opens all of it/);
     const [log] = (await document('verify', ...openIt())).log;
     assert.deepEqual([log.contentsChecked, log.blocksUnsigned, log.problems], [true, 0, []]);
+    const { checks } = await document('doctor');
+    const judged = checks.find(({ name }: { name: string }) => name === 'log signatures');
+    assert.equal(judged.verdict, 'good', judged.message);
     const plain = await runHere([...once, '--vault', at('vault'), '--store', `sqlite:${at('events.db')}`]);
     assert.equal(plain.code, 8, plain.stderr);
     assert.match(plain.stderr, /is sealed, and nobody is named to seal for/);
@@ -184,6 +187,18 @@ describe('sealed backups by the command', () => {
     assert.match(shown.stdout, /signed +by ed25519:/);
     const streams = await eventcore('show', backupId, '--streams', ...openIt());
     assert.ok(streams.stdout.includes(CANARY.stream), streams.stdout);
+  });
+
+  it('the host prunes without a key, and the owner restores what stays', async () => {
+    await cp(at('vault'), at('pruned'), { recursive: true, preserveTimestamps: true });
+    const where = ['--vault', at('pruned'), '--config', at('host.yaml')];
+    const ran = await runHere(['prune', '--keep-last', '1', '--apply', ...where]);
+    assert.equal(ran.code, 0, ran.stderr);
+    for (const secret of Object.values(CANARY)) assert.ok(!`${ran.stdout}${ran.stderr}`.includes(secret));
+    const to = ['--to', `sqlite:${at('kept.db')}`];
+    const restored = await runHere(['restore', ...to, ...where, ...openIt()]);
+    assert.equal(restored.code, 0, restored.stderr);
+    assert.deepEqual(await digestAt(`sqlite:${at('kept.db')}`), await digestAt(`sqlite:${at('events.db')}`));
   });
 
   it('a chain becomes one sealed backup where somebody can open it', async () => {

@@ -7,6 +7,7 @@ import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
 import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
+import { checkLogSignatures, SIGNATURE_CHECKS } from '../../doctor/signature-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
 import {
   checkAttempts,
@@ -192,7 +193,7 @@ async function lookAtVault(
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
-      checks.push(await lookAtKeys(vault, catalog, load));
+      checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
       return survey;
     });
   } catch (error) {
@@ -203,12 +204,23 @@ async function lookAtVault(
   }
 }
 
-async function lookAtKeys(vault: Vault, catalog: Catalog, load: () => Promise<ReadKeys>): Promise<Check> {
+async function lookAtKeys(
+  vault: Vault,
+  catalog: Catalog,
+  { spans }: LogSurvey,
+  load: () => Promise<ReadKeys>,
+): Promise<Check[]> {
+  const checks: Check[] = [];
   try {
-    return await checkKeys(vault, catalog, await load());
+    const keys = await load();
+    checks.push(await checkKeys(vault, catalog, keys));
+    checks.push(await checkLogSignatures(vault, spans, keys.trust));
   } catch (error) {
-    return failed('keys', known(error));
+    const name = checks.length === 0 ? 'keys' : SIGNATURE_CHECKS[0];
+    checks.push(failed(name, known(error)));
+    skipRest(checks, SIGNATURE_CHECKS, 'the keys cannot be used');
   }
+  return checks;
 }
 
 /** How long the policy keeps what is in the vault, where it speaks of this vault. */

@@ -9,9 +9,13 @@ import { throttleVault } from '../../../src/vaults/wrappers/throttle.ts';
 
 const THREAD = new URL('./throttled-thread.ts', import.meta.url);
 
-function runThread(budget: RateBudget, forMs: number): Promise<{ up: number; down: number }> {
+function runThread(work: {
+  budget: RateBudget;
+  from: number;
+  until: number;
+}): Promise<{ up: number; down: number }> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(THREAD, { workerData: { budget, fromMs: 400, forMs } });
+    const worker = new Worker(THREAD, { workerData: work });
     worker.once('message', resolve).once('error', reject);
   });
 }
@@ -19,13 +23,14 @@ function runThread(budget: RateBudget, forMs: number): Promise<{ up: number; dow
 describe('a throttled vault', () => {
   it('lets threads that share a budget pass no more together than it says, and no less', async () => {
     const rate = 4_000_000;
-    const forMs = 2000;
-    const budget = makeRateBudget(rate);
-    const sums = await Promise.all([1, 2, 3].map(() => runThread(budget, forMs)));
-    const seconds = forMs / 1000;
+    // Not from the first burst on, and once the threads have begun.
+    const from = Date.now() + 800;
+    const work = { budget: makeRateBudget(rate), from, until: from + 2000 };
+    const sums = await Promise.all([1, 2, 3].map(() => runThread(work)));
     for (const way of ['up', 'down'] as const) {
-      const perSecond = sums.reduce((sum, bytes) => sum + bytes[way], 0) / seconds;
-      assert.ok(Math.abs(perSecond / rate - 1) < 0.1, `${way}: ${Math.round(perSecond)} instead of ${rate}`);
+      const share = sums.reduce((sum, bytes) => sum + bytes[way], 0) / 2 / rate;
+      // What a busy machine sleeps through for longer than a burst is lost.
+      assert.ok(share < 1.1 && share > 0.8, `${way}: ${share} of the rate`);
     }
   });
 

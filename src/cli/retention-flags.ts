@@ -1,14 +1,15 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { BackupError } from '../core/errors.ts';
-import type { ArchiveTier, RegionPolicy } from '../core/region-policy.ts';
+import type { ArchiveTier } from '../core/region-policy.ts';
 import type { RetentionRule } from '../core/retention-rule.ts';
 import { formatSpan, parseSpan } from '../policy/duration.ts';
 import { isTimeZone } from '../policy/schedule.ts';
 import { wholeNumber } from './arguments.ts';
-import { requireAddress, type Settings } from './config.ts';
+import type { Settings } from './config.ts';
+import type { CommandContext } from './context.ts';
+import { addRegionOption, type RegionFlags, regionsOf, vaultToRead } from './regions.ts';
 
-export interface RetentionFlags {
-  readonly region?: string;
+export interface RetentionFlags extends RegionFlags {
   readonly keepLast?: number;
   readonly keepWithin?: number;
   readonly keepDaily?: number;
@@ -21,11 +22,6 @@ export interface RetentionFlags {
 }
 
 const count = wholeNumber(1, 10_000);
-
-export const REGION = {
-  flags: '--region <name>',
-  description: 'a replica or the archive of the policy (default: the vault)',
-} as const;
 
 export function readSpan(text: string): number {
   const ms = parseSpan(text, 'months');
@@ -40,8 +36,7 @@ function readTimeZone(text: string): string {
 
 /** A rule on the command line takes the place of the one in the configuration. */
 export function addRetentionOptions(command: Command): Command {
-  return command
-    .option(REGION.flags, REGION.description)
+  return addRegionOption(command)
     .option('--keep-last <n>', 'keep the newest backups', count)
     .option('--keep-within <span>', 'keep all that are younger, as 30d', readSpan)
     .option('--keep-daily <n>', 'keep the newest of each of so many days that have one', count)
@@ -89,53 +84,23 @@ export interface PruneTarget {
   readonly archive: ArchiveTier | null;
 }
 
-interface Place {
-  readonly address: string;
-  readonly region: string | null;
-  readonly rule: RetentionRule | null;
-  readonly archive: ArchiveTier | null;
-}
-
-/** The vault of a region of the policy, or the one that is named as ever. Throws `usage`. */
-export function regionAddress(settings: Settings, region: string | undefined): string {
-  return region === undefined ? requireAddress(settings, 'vault') : placeOf(settings.policy, region).address;
-}
-
 /** Throws `usage` where nothing names the vault, or says what is to be kept in it. */
-export function choosePruneTarget(settings: Settings, flags: RetentionFlags): PruneTarget {
-  const place = flags.region === undefined ? ownPlace(settings) : placeOf(settings.policy, flags.region);
-  const rule = ruleOfFlags(flags) ?? place.rule;
-  if (rule !== null) return { ...place, rule };
-  throw new BackupError('usage', `nothing says what is to be kept in ${place.region ?? 'this vault'}`, {
+export function choosePruneTarget(
+  context: CommandContext,
+  settings: Settings,
+  flags: RetentionFlags,
+): PruneTarget {
+  const address = vaultToRead(context, settings, flags);
+  const regions = settings.policy === null ? [] : regionsOf(settings.policy);
+  const own = regions.find(({ region, storage }) =>
+    flags.region === undefined ? storage === address : region === flags.region,
+  );
+  const rule = ruleOfFlags(flags) ?? own?.retention ?? null;
+  const region = own?.region ?? null;
+  const archive = own?.kind === 'primary' ? settings.policy!.archive : null;
+  if (rule !== null) return { address, region, rule, archive };
+  throw new BackupError('usage', `nothing says what is to be kept in ${region ?? 'this vault'}`, {
     hint: 'pass --keep-last 7, --keep-within 30d or the like, or write `primary.retention:` into the configuration (docs/retention.md)',
-  });
-}
-
-function placesOf({ primary, replicas, archive }: RegionPolicy): Place[] {
-  return [
-    { address: primary.storage, region: primary.region, rule: primary.retention, archive },
-    ...[...replicas, ...(archive === null ? [] : [archive])].map(({ storage, region, retention }) => ({
-      ...{ address: storage, region, rule: retention, archive: null },
-    })),
-  ];
-}
-
-function ownPlace(settings: Settings): Place {
-  const address = requireAddress(settings, 'vault');
-  const places = settings.policy === null ? [] : placesOf(settings.policy);
-  const known = places.find((place) => place.address === address);
-  return known ?? { address, region: null, rule: null, archive: null };
-}
-
-function placeOf(policy: RegionPolicy | null, region: string): Place {
-  const places = policy === null ? [] : placesOf(policy);
-  const place = places.find((candidate) => candidate.region === region);
-  if (place !== undefined) return place;
-  throw new BackupError('usage', `no region ${JSON.stringify(region)} in the policy`, {
-    hint:
-      places.length === 0
-        ? 'the configuration has no policy (docs/policy.md)'
-        : `there are ${places.map((known) => known.region).join(', ')}`,
   });
 }
 

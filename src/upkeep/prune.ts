@@ -18,7 +18,7 @@ export interface PrunePlan extends RetentionPlan {
 
 /** What would be removed from a vault, and why. Changes nothing. */
 export async function planPrune(vault: Vault, options: FactsOptions & RetentionOptions): Promise<PrunePlan> {
-  const { facts, catalog } = await surveyVault(vault, options);
+  const { facts, catalog } = await surveyVault(vault, { ...options, readsKeyUse: true });
   return { ...planRetention(facts, options.rule, options), catalog, nowMs: options.nowMs };
 }
 

@@ -38,6 +38,8 @@ export interface FactsOptions {
   readonly nowMs: number;
   readonly writers: Writers;
   readonly archive: ArchiveFacts | null;
+  /** Headers of sealed logs are read too, to tell which keys seal nothing any more. */
+  readonly readsKeyUse?: boolean;
   /** By the vault's clock; left out: its clock and this host's are not compared. */
   readonly vaultNowMs?: number;
 }
@@ -72,10 +74,9 @@ export async function surveyVault(vault: Vault, options: FactsOptions): Promise<
   const starts = await readStarts(vault, catalog, facts, spans, { rule, nowMs });
   const carried = backups.map((backup) => ({ ...backup, carriedBy: starts.get(backup.backupId) ?? [] }));
   const found = { ...facts, backups: carried };
-  return {
-    facts: { ...found, logs: await withKeyUse(vault, found, windowFor(found, rule, nowMs), nowMs) },
-    catalog,
-  };
+  if (options.readsKeyUse !== true) return { facts: found, catalog };
+  const used = await withKeyUse(vault, found, windowFor(found, rule, nowMs), nowMs);
+  return { facts: { ...found, logs: used }, catalog };
 }
 
 function asHoldFacts({ id, backupId, reason, until }: Hold): HoldFacts {

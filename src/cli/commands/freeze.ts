@@ -3,14 +3,10 @@ import { type Freeze, readFreezes } from '../../format/keep-marks.ts';
 import { freeze, unfreeze } from '../../upkeep/freeze.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { REGION, regionAddress } from '../retention-flags.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { formatInstant, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 import { readReason } from './hold.ts';
-
-interface RegionFlags {
-  readonly region?: string;
-}
 
 interface OnFlags extends RegionFlags {
   readonly reason: string;
@@ -21,34 +17,26 @@ export function addFreezeCommand(program: Command, start: Start): void {
     .command('freeze')
     .description('stop everything that removes from a vault by a rule, as during an incident')
     .addHelpText('after', helpEnd(['eventcore freeze status'], [0, 2]));
-  command
-    .command('on')
+  addRegionOption(command.command('on'))
     .description('from now on nothing is pruned, moved away or joined; backups go on')
-    .option(REGION.flags, REGION.description)
     .requiredOption('--reason <text>', 'why, for whoever finds it later', readReason)
     .addHelpText('after', helpEnd(['eventcore freeze on --reason "incident 7: unknown deletes"'], [0, 2, 6]))
     .action((flags: OnFlags) => start((context) => turnOn(context, flags)));
-  command
-    .command('off')
+  addRegionOption(command.command('off'))
     .description('end it')
-    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore freeze off'], [0, 2, 6]))
     .action((flags: RegionFlags) => start((context) => turnOff(context, flags)));
-  command
-    .command('status')
+  addRegionOption(command.command('status'))
     .description('show whether the vault is frozen, and why')
-    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore freeze status', 'eventcore freeze status --json'], [0, 2, 6]))
     .action((flags: RegionFlags) => start((context) => status(context, flags)));
 }
 
-async function turnOn(
-  { output, settings, software }: CommandContext,
-  { reason, region }: OnFlags,
-): Promise<number> {
-  const address = regionAddress(await settings(), region);
+async function turnOn(context: CommandContext, flags: OnFlags): Promise<number> {
+  const { output, software } = context;
+  const address = vaultToRead(context, await context.settings(), flags);
   const mark = await withVault(address, { create: false }, (vault) =>
-    freeze({ vault, clock: systemClock }, { reason, software }),
+    freeze({ vault, clock: systemClock }, { reason: flags.reason, software }),
   );
   output.document({ frozen: true, freezes: [document(mark)] });
   output.account([
@@ -57,11 +45,9 @@ async function turnOn(
   return 0;
 }
 
-async function turnOff(
-  { output, settings, software }: CommandContext,
-  { region }: RegionFlags,
-): Promise<number> {
-  const address = regionAddress(await settings(), region);
+async function turnOff(context: CommandContext, flags: RegionFlags): Promise<number> {
+  const { output, software } = context;
+  const address = vaultToRead(context, await context.settings(), flags);
   const ended = await withVault(address, { create: false }, (vault) =>
     unfreeze({ vault, clock: systemClock }, software),
   );
@@ -74,8 +60,9 @@ async function turnOff(
   return 0;
 }
 
-async function status({ output, settings }: CommandContext, { region }: RegionFlags): Promise<number> {
-  const address = regionAddress(await settings(), region);
+async function status(context: CommandContext, flags: RegionFlags): Promise<number> {
+  const { output } = context;
+  const address = vaultToRead(context, await context.settings(), flags);
   const freezes = await withVault(address, { create: false }, readFreezes);
   output.document({ frozen: freezes.length > 0, freezes: freezes.map(document) });
   output.answer(

@@ -4,7 +4,7 @@ import type { Hold } from '../../format/keep-marks.ts';
 import { addHold, type HeldBackup, hasEnded, listHolds, removeHold } from '../../upkeep/holds.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { REGION, regionAddress } from '../retention-flags.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { renderTable } from '../table.ts';
 import { formatInstant, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
@@ -14,11 +14,9 @@ export function addHoldCommand(program: Command, start: Start): void {
     .command('hold')
     .description('keep backups, with all that they build on, whatever the rules of retention say')
     .addHelpText('after', helpEnd(['eventcore hold list'], [0, 2]));
-  hold
-    .command('add')
+  addRegionOption(hold.command('add'))
     .argument('<backup>', 'its id, or the first characters of it')
     .description('hold a backup and all that it builds on')
-    .option(REGION.flags, REGION.description)
     .requiredOption('--reason <text>', 'why, for whoever finds it later', readReason)
     .option('--until <time>', 'ends by itself at that time, or when that day is over (UTC)', readUntil)
     .addHelpText(
@@ -32,23 +30,15 @@ export function addHoldCommand(program: Command, start: Start): void {
       ),
     )
     .action((backup: string, flags: AddFlags) => start((context) => add(context, backup, flags)));
-  hold
-    .command('remove')
+  addRegionOption(hold.command('remove'))
     .argument('<hold>', 'id of a hold, or of a backup: then all its holds')
     .description('end a hold')
-    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore hold remove 0d5b52ef'], [0, 2, 3, 4, 6]))
     .action((wanted: string, flags: RegionFlags) => start((context) => remove(context, wanted, flags)));
-  hold
-    .command('list')
+  addRegionOption(hold.command('list'))
     .description('show what is held')
-    .option(REGION.flags, REGION.description)
     .addHelpText('after', helpEnd(['eventcore hold list', 'eventcore hold list --json'], [0, 2, 4, 6]))
     .action((flags: RegionFlags) => start((context) => list(context, flags)));
-}
-
-interface RegionFlags {
-  readonly region?: string;
 }
 
 interface AddFlags extends RegionFlags {
@@ -74,15 +64,11 @@ function readUntil(text: string): string {
 
 const ports = { clock: systemClock };
 
-async function add(
-  context: CommandContext,
-  backup: string,
-  { reason, until, region }: AddFlags,
-): Promise<number> {
+async function add(context: CommandContext, backup: string, flags: AddFlags): Promise<number> {
   const { output, software } = context;
-  const address = regionAddress(await context.settings(), region);
+  const address = vaultToRead(context, await context.settings(), flags);
   const held = await withVault(address, { create: false }, (vault) =>
-    addHold({ ...ports, vault }, { backup, reason, until: until ?? null, software }),
+    addHold({ ...ports, vault }, { backup, reason: flags.reason, until: flags.until ?? null, software }),
   );
   output.document(document(held));
   const { hold, covers, lockedObjects } = held;
@@ -117,9 +103,9 @@ function untilText(hold: Hold): string {
     : `until ${formatInstant(hold.until)}`;
 }
 
-async function remove(context: CommandContext, wanted: string, { region }: RegionFlags): Promise<number> {
+async function remove(context: CommandContext, wanted: string, flags: RegionFlags): Promise<number> {
   const { output, software } = context;
-  const address = regionAddress(await context.settings(), region);
+  const address = vaultToRead(context, await context.settings(), flags);
   const ended = await withVault(address, { create: false }, (vault) =>
     removeHold({ ...ports, vault }, { wanted, software }),
   );
@@ -133,9 +119,9 @@ async function remove(context: CommandContext, wanted: string, { region }: Regio
   return 0;
 }
 
-async function list(context: CommandContext, { region }: RegionFlags): Promise<number> {
+async function list(context: CommandContext, flags: RegionFlags): Promise<number> {
   const { output } = context;
-  const address = regionAddress(await context.settings(), region);
+  const address = vaultToRead(context, await context.settings(), flags);
   const holds = await withVault(address, { create: false }, listHolds);
   output.document({ holds: holds.map(document) });
   if (holds.length === 0) {

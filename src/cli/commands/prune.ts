@@ -69,7 +69,7 @@ interface Run {
 
 async function prune(context: CommandContext, flags: PruneFlags): Promise<number> {
   const settings = await context.settings();
-  const target = choosePruneTarget(settings, flags);
+  const target = choosePruneTarget(context, settings, flags);
   if (target.region !== null) warnOfPolicy(settings.policyWarnings, (message) => context.log.warn(message));
   return withVault(target.address, { create: false }, async (vault) => {
     const run: Run = { context, flags, target, vault };

@@ -35,20 +35,21 @@ export async function recallBackups(
   await recall(context, vault, await archivedObjects(vault, folders), flags);
 }
 
-/** To read all of an archive costs: only who says so has it brought back. */
+/** To read all of an archive costs: only who says so has it brought back. Nothing is asked for otherwise. */
 export async function refuseArchived(
   context: CommandContext,
   vault: Vault,
-  folders: readonly string[],
+  folders: readonly string[] | 'manifests',
   flags: RecallFlags,
 ): Promise<void> {
-  const names = await archivedObjects(vault, folders);
+  const names =
+    folders === 'manifests' ? await archivedManifests(vault) : await archivedObjects(vault, folders);
   if (names.length === 0 || flags.waitForArchive) return recall(context, vault, names, flags);
   throw new BackupError(
     'object_archived',
     `${formatCount(names.length)} objects are in the archive tier of ${vault.address} and cannot be read`,
     {
-      hint: 'to have them brought back, which may cost, and wait for that, pass --wait-for-archive',
+      hint: 'to have them brought back, which may cost, and wait for that, pass --wait-for-archive to `verify` or `restore`',
       facts: { waiting: names.length, objects: names.length },
     },
   );

@@ -9,6 +9,7 @@ import { backupDocument } from '../backup-names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { findLag, lagLines } from '../log-lag.ts';
+import { refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { chainLines, listBackups } from '../render-chains.ts';
 import { logDocuments, logLines } from '../render-log.ts';
@@ -39,6 +40,7 @@ async function list(context: CommandContext, flags: RegionFlags): Promise<number
   const { output } = context;
   const settings = await context.settings();
   await withVault(vaultToRead(context, settings, flags), { create: false }, async (vault) => {
+    await refuseArchived(context, vault, 'manifests', {});
     const catalog = await readCatalog(vault);
     const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
     const lag = await findLag(settings.store, survey.spans, systemClock.now());

@@ -10,6 +10,7 @@ import { backupDocument, formatName } from '../backup-names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
@@ -46,6 +47,7 @@ async function show(context: CommandContext, wanted: string, flags: ShowFlags): 
   const { output } = context;
   const settings = await context.settings();
   await withVault(vaultToRead(context, settings, flags), { create: false }, async (vault) => {
+    await refuseArchived(context, vault, 'manifests', {});
     const catalog = await readCatalog(vault);
     const entry = findBackup(catalog, wanted);
     const chain = followChain(catalog, entry);

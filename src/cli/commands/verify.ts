@@ -26,7 +26,7 @@ import { helpEnd } from '../exit-codes.ts';
 import { healFolders, healLines, suspectFolders } from '../heal.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { fileRunner, prepareFiles } from '../parallel-work.ts';
-import { addRecallOption, type RecallFlags, recallManifests, refuseArchived } from '../recalls.ts';
+import { addRecallOption, type RecallFlags, refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { logLines, type Verified, verificationLines } from '../render-verification.ts';
 import { plural } from '../units.ts';
@@ -86,7 +86,7 @@ async function verify(
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   const limit = chooseLimit(flags, settings, context.signal);
   return withVault(vaultAddress, { create: false, limit }, async (vault) => {
-    await recallManifests(context, vault, flags);
+    await refuseArchived(context, vault, 'manifests', flags);
     const check = () => verifyWanted(context, vault, wanted, { flags, keys, storeAddress });
     const first = await check();
     const place = { vault: vault.address, quick: flags.quick === true };

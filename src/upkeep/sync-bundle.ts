@@ -1,5 +1,5 @@
 import { runLimited } from '../core/concurrency.ts';
-import { throwIfAborted } from '../core/errors.ts';
+import { isBackupError, throwIfAborted } from '../core/errors.ts';
 import { MANIFEST_NAME } from '../format/bundle.ts';
 import type { CatalogEntry } from '../format/catalog.ts';
 import { isFrozen } from '../format/keep-marks.ts';
@@ -24,6 +24,8 @@ interface Part {
   readonly name: string;
   /** Null: only its own checksum says what it should be. */
   readonly sizeBytes: number | null;
+  /** Null: as above. */
+  readonly sha256: string | null;
   readonly make: MakeCheck;
 }
 
@@ -42,10 +44,12 @@ export async function syncBundle(
   const state: PartState = {
     ...{ backupId, isCommitted: run.there.has(manifestName), copied: { objects: 0, bytes: 0 } },
   };
-  const records = keyRecords.map((name): Part => ({ name, sizeBytes: null, make: recordCheck }));
+  const records = keyRecords.map((name): Part => ({ name, ...UNKNOWN, make: recordCheck }));
   const sound = new Set<string>();
   const sync = async (part: Part, signal: AbortSignal): Promise<void> => {
-    if (await syncPart({ ...run, signal }, part, state)) sound.add(part.name);
+    if (!(await syncPart({ ...run, signal }, part, state))) return;
+    sound.add(part.name);
+    if (part.sha256 !== null) run.twins.set(part.sha256, part.name);
   };
   const files = filesOf(entry);
   await runLimited([...files, ...records], run.parallel, sync, run.signal);
@@ -56,10 +60,12 @@ export async function syncBundle(
   const isWhole = hasKey && files.every(({ name }) => sound.has(name));
   if (!isWhole || state.isCommitted) return { ...state.copied, isWhole };
   throwIfAborted(run.signal);
-  const last: Part = { name: manifestName, sizeBytes: null, make: () => manifestCheck(manifestName) };
+  const last: Part = { name: manifestName, ...UNKNOWN, make: () => manifestCheck(manifestName) };
   const isDone = await syncPart(run, last, state);
   return { ...state.copied, isWhole: isDone };
 }
+
+const UNKNOWN = { sizeBytes: null, sha256: null } as const;
 
 function hasRecordOf(names: ReadonlySet<string>, folder: string, keyId: string): boolean {
   return [...names].some((name) => parseKeyRecordName(name.slice(folder.length))?.keyId === keyId);
@@ -70,7 +76,7 @@ export function filesOf({ folder, manifest }: Pick<CatalogEntry, 'folder' | 'man
   return manifest.files
     .flatMap((file) => [file, file.index])
     .map(({ name, sizeBytes, sha256 }) => ({
-      ...{ name: folder + name, sizeBytes },
+      ...{ name: folder + name, sizeBytes, sha256 },
       make: () => digestCheck({ sizeBytes, sha256 }),
     }));
 }
@@ -114,6 +120,10 @@ async function removeUnsound({ target, there, underLease }: SyncRun, name: strin
 }
 
 async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartState): Promise<boolean> {
+  if (await copyTwin(run, part)) {
+    copied.objects += 1;
+    return true;
+  }
   const { source, target, there, readBack, onBytes, signal } = run;
   const options = { readBack, onBytes, signal, serverSide: true };
   const outcome = await copyChecked(source, target, part.name, part.make, options);
@@ -137,4 +147,22 @@ async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartStat
       note(run, backupId, part.name, 'source', outcome.reason);
       return false;
   }
+}
+
+/** What the target has already under another name need not be moved there again. It is read where it is. */
+async function copyTwin({ target, twins, there, signal }: SyncRun, part: Part): Promise<boolean> {
+  const twin = part.sha256 === null ? undefined : twins.get(part.sha256);
+  if (twin === undefined) return false;
+  try {
+    await target.copyObject(twin, part.name);
+  } catch (error) {
+    if (isBackupError(error, 'vault_object_missing', 'vault_object_exists', 'object_archived')) return false;
+    throw error;
+  }
+  if ((await checkObject(target, part.name, part.make, signal)).state === 'sound') {
+    there.set(part.name, part.sizeBytes!);
+    return true;
+  }
+  await target.removeObject(part.name);
+  return false;
 }

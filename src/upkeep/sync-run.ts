@@ -16,6 +16,8 @@ export interface SyncRun {
   readonly signal: AbortSignal | undefined;
   /** Size of what the target has, by name; grows as it is filled. */
   readonly there: Map<string, number>;
+  /** Data files of the target's backups, by their digests: a backup that was made of a chain has the same. */
+  readonly twins: Map<string, string>;
   readonly problems: SyncProblem[];
   readonly onBytes: (bytes: number) => void;
   /** By the target's own rules. */

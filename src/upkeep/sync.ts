@@ -77,7 +77,7 @@ export async function syncVault(ports: SyncPorts, options: SyncOptions = {}): Pr
   const run: SyncRun = {
     ...{ source, target, clock, underLease },
     ...{ parallel: options.parallel ?? PARALLEL, readBack: options.readBack === true },
-    ...{ signal: options.signal, problems: [], there: await listThere(target) },
+    ...{ signal: options.signal, problems: [], twins: new Map(), there: await listThere(target) },
     onBytes: options.onBytes ?? (() => undefined),
     keepsLogObject: options.rules?.keepsLogObject ?? (() => true),
   };

@@ -22,6 +22,10 @@ export function timedVault(): TimedVault {
         };
         return { ...writer, commit };
       },
+      copyObject: async (from, to) => {
+        await inner.copyObject(from, to);
+        times.set(to, timed.nowMs);
+      },
       stat: async (name) => {
         const info = await inner.stat(name);
         return info === null ? null : { ...info, modifiedAtMs: times.get(name) ?? info.modifiedAtMs };

@@ -10,7 +10,8 @@ import { writeGap } from '../../src/format/log-gap.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { type SyncRules, syncVault } from '../../src/upkeep/sync.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
-import { addIncremental, grow } from '../harness/chain.ts';
+import { addIncremental, grow, makeChainOfFour } from '../harness/chain.ts';
+import { consolidate } from '../harness/chain-backup.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
 import { backUp, objectNames, overwrite, readObject, testClock } from '../harness/memory-backup.ts';
 import {
@@ -274,6 +275,42 @@ describe('a sync', () => {
     assert.deepEqual((await sync(vault, target)).problems, []);
     assert.ok(moved > 10, `${moved} moved`);
     assert.deepEqual(await contentOf(inner), await contentOf(vault));
+  });
+
+  it('moves no data file that the replica has already, as of a backup that was made of a chain', async () => {
+    const { vault } = await makeChainOfFour();
+    const [replica, other] = [memoryVault(), memoryVault()];
+    for (const target of [replica, other]) await sync(vault, target);
+    const newest = (await readCatalog(vault)).backups.at(-1)!.manifest;
+    await consolidate(vault, { format: newest.format, compression: newest.compression });
+    const full = (await readCatalog(vault)).backups.findLast(({ manifest }) => manifest.kind === 'full')!;
+    assert.notEqual(full.manifest.backupId, newest.chain!.baseId);
+    const read = new Set<string>();
+    const watched: Vault = {
+      ...vault,
+      readRange: (name, offset, length) => {
+        read.add(name);
+        return vault.readRange(name, offset, length);
+      },
+    };
+    assert.deepEqual((await sync(watched, replica)).problems, []);
+    const moved = full.manifest.files.filter(({ name }) => read.has(full.folder + name));
+    assert.ok(moved.length < full.manifest.files.length, `all of ${moved.length} files moved`);
+    assert.deepEqual(await contentOf(replica), await contentOf(vault));
+    // A twin that was damaged meanwhile is not spread either.
+    for (const name of await objectNames(other)) {
+      if (!name.includes('/events-')) continue;
+      const bytes = await readObject(other, name);
+      bytes[0]! ^= 1;
+      await overwrite(other, name, bytes);
+    }
+    assert.deepEqual((await sync(vault, other)).problems, []);
+    for (const { name } of full.manifest.files) {
+      assert.deepEqual(
+        await readObject(other, full.folder + name),
+        await readObject(vault, full.folder + name),
+      );
+    }
   });
 
   it('says so when the target does not keep what was written', async () => {

@@ -13,10 +13,10 @@ import { type SyncOptions, type SyncPorts, type SyncReport, syncVault } from './
 export async function archiveChains(
   ports: SyncPorts,
   afterDays: number,
-  options: Omit<SyncOptions, 'only'> = {},
+  options: Omit<SyncOptions, 'only' | 'isArchive'> = {},
 ): Promise<SyncReport> {
   const only = belongsToTier(await readCatalog(ports.source), afterDays, ports.clock.now());
-  return syncVault(ports, { ...options, only });
+  return syncVault(ports, { ...options, only, isArchive: true });
 }
 
 /** Ids of the backups that belong into the archive. */

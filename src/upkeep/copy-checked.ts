@@ -45,8 +45,7 @@ export async function copyChecked(
       return await proveCopy(to, name, make, options);
     const copied = await judging(() => streamCopy(from, to, { name, as }, make(), options));
     if (copied.state !== 'copied' || options.readBack !== true) return copied;
-    const found = await checkObject(to, as, make, options.signal);
-    if (found.state === 'sound') return copied;
+    if (await readsBack(to, as, make, options)) return copied;
     throw notKept(to, as);
   } catch (error) {
     if (isBackupError(error, 'vault_object_exists')) return { state: 'present' };
@@ -66,6 +65,16 @@ async function proveCopy(to: Vault, name: string, make: MakeCheck, options: Copy
   const sizeBytes = (await to.stat(name))?.sizeBytes ?? 0;
   options.onBytes?.(sizeBytes);
   return { state: 'copied', sizeBytes };
+}
+
+/** What went into an archive tier cannot be read, and is taken as it was sent. */
+async function readsBack(to: Vault, as: string, make: MakeCheck, { signal }: CopyOptions): Promise<boolean> {
+  try {
+    return (await checkObject(to, as, make, signal)).state === 'sound';
+  } catch (error) {
+    if (isBackupError(error, 'object_archived')) return true;
+    throw error;
+  }
 }
 
 interface Names {

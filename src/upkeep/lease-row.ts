@@ -76,7 +76,7 @@ async function readRecord(
     return decodeLease(await vault.readRange(name, 0, sizeBytes));
   } catch (error) {
     if (isBackupError(error, 'vault_object_missing')) return undefined;
-    if (isBackupError(error, 'damaged')) return null;
+    if (isBackupError(error, 'damaged', 'object_archived')) return null;
     throw error;
   }
 }

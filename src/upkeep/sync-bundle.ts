@@ -5,7 +5,14 @@ import type { CatalogEntry } from '../format/catalog.ts';
 import { isFrozen } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
 import { copyChecked } from './copy-checked.ts';
-import { checkObject, digestCheck, type MakeCheck, manifestCheck, recordCheck } from './object-check.ts';
+import {
+  checkObject,
+  digestCheck,
+  type MakeCheck,
+  manifestCheck,
+  recordCheck,
+  type Soundness,
+} from './object-check.ts';
 import { note, type SyncRun } from './sync-run.ts';
 
 /** What was copied of a backup, or of a log. */
@@ -93,13 +100,29 @@ async function syncPart(run: SyncRun, part: Part, state: PartState): Promise<boo
   const size = run.there.get(part.name);
   if (size !== undefined) {
     if (state.isCommitted) return hasSize(run, part, size, state);
-    if ((await checkObject(run.target, part.name, part.make, run.signal)).state === 'sound') return true;
+    if ((await lookAt(run, part)).state === 'sound') return true;
     if (!(await removeUnsound(run, part.name))) {
       note(run, state.backupId, part.name, 'target', 'is not sound, and stays: the vault is frozen');
       return false;
     }
   }
   return copyPart(run, part, state);
+}
+
+/**
+ * What is in an archive tier cannot be read: there the size says whether it is ours, since nothing of ours becomes visible before
+ * every byte of it was proven.
+ */
+async function lookAt({ target, signal }: SyncRun, { name, sizeBytes, make }: Part): Promise<Soundness> {
+  try {
+    return await checkObject(target, name, make, signal);
+  } catch (error) {
+    if (!isBackupError(error, 'object_archived')) throw error;
+    const info = await target.stat(name);
+    if (info === null) return { state: 'missing' };
+    if (sizeBytes === null || info.sizeBytes === sizeBytes) return { state: 'sound' };
+    return { state: 'unsound', reason: `it has ${info.sizeBytes} bytes instead of ${sizeBytes}` };
+  }
 }
 
 function hasSize(run: SyncRun, { name, sizeBytes }: Part, size: number, { backupId }: PartState): boolean {
@@ -125,7 +148,8 @@ async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartStat
     return true;
   }
   const { source, target, there, readBack, onBytes, signal } = run;
-  const options = { readBack, onBytes, signal, serverSide: true };
+  // What vaults move between them must be read there, and an archive cannot be.
+  const options = { readBack, onBytes, signal, serverSide: !run.isArchive };
   const outcome = await copyChecked(source, target, part.name, part.make, options);
   switch (outcome.state) {
     case 'copied':
@@ -135,7 +159,7 @@ async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartStat
       return true;
     case 'present': {
       // Another run copies the same.
-      const found = await checkObject(target, part.name, part.make, signal);
+      const found = await lookAt(run, part);
       if (found.state === 'sound') return true;
       note(run, backupId, part.name, 'target', found.state === 'unsound' ? found.reason : 'comes and goes');
       return false;
@@ -150,13 +174,13 @@ async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartStat
 }
 
 /** What the target has already under another name need not be moved there again. It is read where it is. */
-async function copyTwin({ target, twins, there, signal }: SyncRun, part: Part): Promise<boolean> {
-  const twin = part.sha256 === null ? undefined : twins.get(part.sha256);
+async function copyTwin({ target, twins, there, isArchive, signal }: SyncRun, part: Part): Promise<boolean> {
+  const twin = part.sha256 === null || isArchive ? undefined : twins.get(part.sha256);
   if (twin === undefined) return false;
   try {
     await target.copyObject(twin, part.name);
   } catch (error) {
-    if (isBackupError(error, 'vault_object_missing', 'vault_object_exists', 'object_archived')) return false;
+    if (isBackupError(error, 'vault_object_missing', 'vault_object_exists')) return false;
     throw error;
   }
   if ((await checkObject(target, part.name, part.make, signal)).state === 'sound') {

@@ -13,6 +13,8 @@ export interface SyncRun {
   readonly parallel: number;
   /** Every copy is read from the target again. */
   readonly readBack: boolean;
+  /** What is written to the target may not be read there. */
+  readonly isArchive: boolean;
   readonly signal: AbortSignal | undefined;
   /** Size of what the target has, by name; grows as it is filled. */
   readonly there: Map<string, number>;

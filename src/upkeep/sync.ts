@@ -37,8 +37,10 @@ export interface SyncRules {
 export interface SyncOptions {
   /** Left out: all is copied. */
   readonly rules?: SyncRules;
-  /** Only these backups, and no log: as an archive tier gets them. */
+  /** Only these backups, and no log. */
   readonly only?: ReadonlySet<string>;
+  /** The target is an archive tier: what is written to it may not be read there. */
+  readonly isArchive?: boolean;
   readonly dryRun?: boolean;
   readonly parallel?: number;
   /** Every copy is read from the target again. */
@@ -77,6 +79,7 @@ export async function syncVault(ports: SyncPorts, options: SyncOptions = {}): Pr
   const run: SyncRun = {
     ...{ source, target, clock, underLease },
     ...{ parallel: options.parallel ?? PARALLEL, readBack: options.readBack === true },
+    isArchive: options.isArchive === true,
     ...{ signal: options.signal, problems: [], twins: new Map(), there: await listThere(target) },
     onBytes: options.onBytes ?? (() => undefined),
     keepsLogObject: options.rules?.keepsLogObject ?? (() => true),

@@ -26,6 +26,12 @@ async function twoChains(): Promise<{ vault: Vault; old: readonly string[]; youn
   return { vault, old: ids, young: manifest.backupId, now };
 }
 
+async function listed(vault: Vault): Promise<{ name: string }[]> {
+  const infos: { name: string }[] = [];
+  for await (const info of vault.list('')) infos.push(info);
+  return infos;
+}
+
 function move(source: Vault, target: Vault, now: number) {
   const clock = { ...testClock, now: () => now };
   return archiveChains({ source, target, clock, underLease: leaseOf(target) }, 90);
@@ -70,6 +76,23 @@ describe('the archive tier', () => {
     assert.deepEqual([again.copied, again.objects, again.problems], [[], 0, []]);
     assert.equal((await archivedBackups(await readCatalog(vault), archive)).size, old.length);
     assert.deepEqual(asked, []);
+  });
+
+  it('is gone on with where a move ended, though nothing in it can be read', async () => {
+    const { vault, old, now } = await twoChains();
+    const inner = memoryVault();
+    const cold = archivedVault(inner, () => true, 1_000_000).vault;
+    const target: Vault = { ...cold, copyFrom: () => assert.fail('what is moved there cannot be proven') };
+    const counted = faultyVault(target, {});
+    await move(vault, counted.vault, now);
+    const wanted = await contentOf(inner);
+    for (const { name } of await listed(inner)) await inner.removeObject(name);
+    const half = faultyVault(target, { failAt: Math.round(counted.calls() / 2) });
+    await assert.rejects(move(vault, half.vault, now), { code: 'vault_unreachable' });
+    const { problems } = await move(vault, target, now);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(await contentOf(inner), wanted);
+    assert.equal((await archivedBackups(await readCatalog(vault), target)).size, old.length);
   });
 
   it('is whole or lacks the manifest, whatever call of a vault a move fails at', async () => {

@@ -6,9 +6,9 @@ import type { Lease, UnderLease } from '../core/lease.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import { isSealing, plainInSealed, refusePlain, type WriteKeys } from '../format/bundle-seal.ts';
-import { type LogFile, type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
+import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import { LOG_PREFIX, logFolder, positionText } from '../format/log-name.ts';
-import { type CompactionPlan, planCompaction } from '../policy/compaction.ts';
+import { planCompaction, planMarkRemovals } from '../policy/compaction.ts';
 import { backOffMs } from './back-off.ts';
 import { compactLog } from './compact.ts';
 import { markGap } from './gaps.ts';
@@ -367,7 +367,7 @@ async function compact(run: Run, source: FeedSource): Promise<void> {
   const { vault, clock, underLease } = run;
   const timeline = await findTimeline(vault, source);
   // Most of the time there is nothing to do, and a lease costs a few objects.
-  if (timeline === null || isNothing(planCompaction(timeline, clock.now()))) return;
+  if (timeline === null || isNothing(timeline, clock.now())) return;
   if (underLease === undefined) return compactUnder(run, source, null);
   try {
     await underLease((lease) => compactUnder(run, source, lease));
@@ -384,8 +384,9 @@ async function findTimeline(vault: Vault, source: FeedSource): Promise<LogTimeli
   return (await readLogCatalog(vault, folder))[0] ?? null;
 }
 
-function isNothing({ joins, removals }: CompactionPlan<LogFile>): boolean {
-  return joins.length === 0 && removals.length === 0;
+function isNothing(timeline: LogTimeline, nowMs: number): boolean {
+  const { joins, removals } = planCompaction(timeline, nowMs);
+  return joins.length === 0 && removals.length === 0 && planMarkRemovals(timeline, nowMs).length === 0;
 }
 
 /** Another holder may have changed the log since it was looked at. */

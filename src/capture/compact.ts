@@ -5,7 +5,8 @@ import { isFrozen } from '../format/keep-marks.ts';
 import type { LogFile, LogTimeline } from '../format/log-catalog.ts';
 import { checkLogFiles } from '../format/log-digests.ts';
 import { logFileName } from '../format/log-name.ts';
-import { type CompactionPolicy, planCompaction } from '../policy/compaction.ts';
+import { quietFile } from '../format/log-quiet.ts';
+import { type CompactionPolicy, planCompaction, planMarkRemovals } from '../policy/compaction.ts';
 
 export interface CompactionOptions {
   /** Milliseconds since 1970. */
@@ -19,7 +20,7 @@ export interface CompactionOptions {
 export interface CompactionReport {
   /** Joined files that are new. */
   readonly joined: readonly string[];
-  /** Parts that a joined file holds as well and that are gone now. */
+  /** Parts that a joined file holds as well, and marks that say nothing any longer: they are gone now. */
   readonly removed: readonly string[];
   /** What could not be joined, or not be removed, since it is damaged: nothing of it was touched. */
   readonly failures: readonly string[];
@@ -44,6 +45,17 @@ export async function compactLog(
     await orNote(report.failures, async () => {
       await checkLogFiles(vault, [covering], signal);
       for (const { name } of files) {
+        throwIfAborted(signal);
+        lease?.assertHeld();
+        await vault.removeObject(name);
+        report.removed.push(name);
+      }
+    });
+  }
+  for (const { newer, marks } of planMarkRemovals(timeline, nowMs, policy)) {
+    await orNote(report.failures, async () => {
+      if (newer !== null) await checkLogFiles(vault, [quietFile(newer)], signal);
+      for (const { name } of marks) {
         throwIfAborted(signal);
         lease?.assertHeld();
         await vault.removeObject(name);

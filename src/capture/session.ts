@@ -3,7 +3,7 @@ import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { ChunkFormat, Compression } from '../core/manifest.ts';
 import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
-import { type EncodedBlock, encodeBlock } from '../format/log-block.ts';
+import { type BlockOptions, type EncodedBlock, encodeBlock } from '../format/log-block.ts';
 import { logFolder } from '../format/log-name.ts';
 import type { LogFileWriter } from '../format/log-writer.ts';
 import type { LogSealer } from './log-seal.ts';
@@ -49,6 +49,8 @@ interface Pending {
   beganAtMs: number | null;
   /** For a transaction that is too large to wait. */
   long: LogFileWriter | null;
+  /** Up to when it was said that nothing came. */
+  quietUntil: bigint;
 }
 
 /**
@@ -66,14 +68,17 @@ export async function capture(
   // Who waits for the end of it has no use for the last batch to grow.
   const lingerMs = options.until === undefined ? options.flushMs : Math.min(options.flushMs, ONCE_LINGER_MS);
   const codec = chunkCodec(options.format);
-  const pending: Pending = { ...nothingPending(begin.from), digest: begin.digest, codec };
+  const pending: Pending = { ...nothingPending(begin.from), digest: begin.digest, codec, quietUntil: 0n };
   try {
     for await (const batch of feed.read({ batchBytes: BATCH_BYTES, lingerMs, idleMs, signal })) {
       throwIfAborted(signal);
-      if (!saysNothing(pending, batch)) {
+      if (saysNothing(pending, batch)) {
+        await markQuiet(feed, sink, pending, batch, options);
+      } else {
         await take(feed, sink, pending, batch, options);
         if (batch.to === null || !isDue(pending, batch, options)) continue;
         await finishFile(feed, sink, pending, batch.to, progress);
+        pending.quietUntil = batch.asOf;
       }
       progress.reached(batch, performance.now() - batch.beganAtMs);
       if (isDone(batch, options)) return;
@@ -85,7 +90,7 @@ export async function capture(
   }
 }
 
-function nothingPending(from: bigint): Omit<Pending, 'digest' | 'codec'> {
+function nothingPending(from: bigint): Omit<Pending, 'digest' | 'codec' | 'quietUntil'> {
   return {
     ...{ from, encoding: [], blocks: [], sizeBytes: 0, events: 0, transactions: 0 },
     ...{ beganAtMs: null, long: null },
@@ -102,16 +107,10 @@ async function take(
   sink: LogSink,
   pending: Pending,
   batch: ChangeBatch,
-  { format, compression, level, sealer }: CaptureOptions,
+  options: CaptureOptions,
 ): Promise<void> {
-  const seal = (await sealer?.sealFor(logFolder(feed.source))) ?? null;
-  const block = awaitedLater(
-    encodeBlock(batch, {
-      ...{ source: feed.source, format, compression, level },
-      ...{ seal, signer: sealer?.signer ?? null },
-      ...{ previous: pending.digest, codec: pending.codec, limits: NO_LIMITS },
-    }),
-  );
+  const described = await describe(feed, pending, options);
+  const block = awaitedLater(encodeBlock(batch, described));
   pending.digest = awaitedLater(block.then(({ digest }) => digest));
   pending.encoding.push(block);
   pending.beganAtMs ??= batch.beganAtMs;
@@ -123,6 +122,35 @@ async function take(
   const to = batch.transactions.commits[batch.transactions.count - 1]! + 1n;
   pending.long = await sink.openLong(logFolder(feed.source), pending.from, to);
   for (const waiting of pending.blocks.splice(0)) await pending.long.add(waiting);
+}
+
+async function describe(
+  { source }: ChangeFeed,
+  { digest: previous, codec }: Pending,
+  { format, compression, level, sealer }: CaptureOptions,
+): Promise<BlockOptions> {
+  const seal = (await sealer?.sealFor(logFolder(source))) ?? null;
+  const signer = sealer?.signer ?? null;
+  return { source, format, compression, level, seal, signer, previous, codec, limits: NO_LIMITS };
+}
+
+/**
+ * A time in which nothing came moves no position, so no file can be named by it. What it says is all the same worth knowing: the
+ * store was looked at, and up to then there was nothing behind the last block. That is true as long as this block is the last one; a mark
+ * names it, and counts only where the log ends with it. Nothing goes on from a mark, so it may be left out, lost or removed.
+ */
+async function markQuiet(
+  feed: ChangeFeed,
+  sink: LogSink,
+  pending: Pending,
+  batch: ChangeBatch,
+  options: CaptureOptions,
+): Promise<void> {
+  if (batch.asOf <= pending.quietUntil) return;
+  const described = await describe(feed, pending, options);
+  const block = await encodeBlock({ ...batch, horizon: null }, described);
+  await sink.markQuiet(logFolder(feed.source), block);
+  pending.quietUntil = batch.asOf;
 }
 
 /** Oddities are counted when a store is backed up. */

@@ -76,6 +76,19 @@ export function spoolingSink(
     vault: aside,
     drain,
     write: (piece) => putAside((sink) => sink.write(piece), piece.sizeBytes),
+    markQuiet: async (folder, block) => {
+      const isRested = performance.now() - failedAtMs > RETRY_MS;
+      if (!isRested) return;
+      if (waiting.length > 0) await drain();
+      if (waiting.length > 0) return;
+      try {
+        await direct.markQuiet(folder, block);
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        failedAtMs = performance.now();
+        progress.set({ trouble: error.message });
+      }
+    },
     // Its size is not known beforehand: it may only go where there is room for all.
     openLong: async (folder, from, to) => {
       await drain();

@@ -2,7 +2,7 @@ import type { TrustPolicy } from '../core/trust.ts';
 import type { ObjectInfo, Vault } from '../core/vault.ts';
 import { parseKeyRecordName } from './key-record.ts';
 import { decodeGap, type GapMarker, MAX_GAP_BYTES } from './log-gap.ts';
-import { LOG_PREFIX, type LogName, parseLogName, positionText } from './log-name.ts';
+import { LOG_PREFIX, type LogName, parseLogName, parseQuietName, positionText } from './log-name.ts';
 import type { SealKey } from './seal.ts';
 
 /** What opens the blocks of a log, and whose signatures count. */
@@ -25,6 +25,8 @@ export interface LogTimeline {
   readonly gaps: readonly GapMarker[];
   /** Files that longer ones hold as well: what a compaction that was killed left. */
   readonly covered: readonly LogFile[];
+  /** By position, then time. */
+  readonly quiet: readonly QuietMark[];
   /** What the names, or a gap marker, say that cannot be right. */
   readonly problems: readonly string[];
   /** What opens it, where somebody asked for that; else what is sealed cannot be read. */
@@ -36,6 +38,13 @@ export interface LogSpan {
   readonly from: bigint;
   readonly to: bigint;
   readonly files: readonly LogFile[];
+}
+
+/** Says that up to `asOf` nothing was committed at `at` or behind it, where a run ended then: one block, which no other names. */
+export interface QuietMark extends ObjectInfo {
+  readonly at: bigint;
+  /** Microseconds since 2000, by the store's clock. */
+  readonly asOf: bigint;
 }
 
 export interface LogFile {
@@ -52,16 +61,20 @@ export interface LogFile {
 export async function readLogCatalog(vault: Vault, prefix: string = LOG_PREFIX): Promise<LogTimeline[]> {
   const folders = new Map<string, { object: ObjectInfo; name: LogName }[]>();
   const strange = new Map<string, string[]>();
+  const quiet = new Map<string, QuietMark[]>();
   for await (const object of vault.list(prefix)) {
     const name = parseLogName(object.name);
     const folder = object.name.slice(0, object.name.lastIndexOf('/') + 1);
     if (parseKeyRecordName(object.name.slice(folder.length)) !== null) continue;
-    if (name === null) push(strange, folder, `${object.name} is no file of a log`);
+    const mark = parseQuietName(object.name);
+    if (mark !== null) push(quiet, folder, { ...object, at: mark.at, asOf: mark.asOf });
+    else if (name === null) push(strange, folder, `${object.name} is no file of a log`);
     else push(folders, folder, { object, name });
   }
   const timelines: LogTimeline[] = [];
   for (const [folder, entries] of folders) {
-    timelines.push(await describeTimeline(vault, entries, strange.get(folder) ?? []));
+    const described = await describeTimeline(vault, entries, strange.get(folder) ?? []);
+    timelines.push({ ...described, quiet: quiet.get(folder) ?? [] });
   }
   return timelines.sort(
     (a, b) => compareText(a.systemIdentifier, b.systemIdentifier) || a.timeline - b.timeline,
@@ -83,7 +96,7 @@ async function describeTimeline(
   vault: Vault,
   entries: readonly { object: ObjectInfo; name: LogName }[],
   strange: readonly string[],
-): Promise<LogTimeline> {
+): Promise<Omit<LogTimeline, 'quiet'>> {
   const { folder, systemIdentifier, timeline } = entries[0]!.name;
   const problems = [...strange];
   const gaps: GapMarker[] = [];

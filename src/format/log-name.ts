@@ -49,6 +49,29 @@ export function gapFileName(from: bigint, to: bigint): string {
   return `${positionText(from)}-${positionText(to)}.gap`;
 }
 
+/** What the name of a quiet mark says: up to this time nothing was committed at this position or behind it. */
+export interface QuietName {
+  readonly folder: string;
+  readonly at: bigint;
+  /** Microseconds since 2000, not before. */
+  readonly asOf: bigint;
+}
+
+const QUIET = /^([0-9A-F]{16})-([0-9A-F]{16})\.quiet$/;
+
+export function quietFileName(at: bigint, asOf: bigint): string {
+  return `${positionText(at)}-${positionText(asOf)}.quiet`;
+}
+
+/** Null when it is none of a quiet mark of a log. */
+export function parseQuietName(name: string): QuietName | null {
+  const slash = name.lastIndexOf('/') + 1;
+  const folder = name.slice(0, slash);
+  const [, at, asOf] = QUIET.exec(name.slice(slash)) ?? [];
+  if (!FOLDER.test(folder) || at === undefined) return null;
+  return { folder, at: BigInt(`0x${at}`), asOf: BigInt(`0x${asOf}`) };
+}
+
 /** Reads the whole name of an object; null when it is none of a log. */
 export function parseLogName(name: string): LogName | null {
   const slash = name.lastIndexOf('/') + 1;

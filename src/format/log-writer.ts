@@ -1,7 +1,7 @@
 import { BackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import type { EncodedBlock } from './log-block.ts';
-import { logFileName } from './log-name.ts';
+import { logFileName, quietFileName } from './log-name.ts';
 
 /** A file of the log that is being written block by block, its name known beforehand. */
 export interface LogFileWriter {
@@ -63,4 +63,17 @@ export async function writeLogFile(
     throw error;
   }
   return { name: file.name, from, to, sizeBytes: file.sizeBytes };
+}
+
+/** Writes that nothing was committed behind the last block up to the time of this one, which has no transaction. */
+export async function writeQuietMark(vault: Vault, folder: string, block: EncodedBlock): Promise<void> {
+  const { to, asOf } = block.header;
+  const object = await vault.createObject(folder + quietFileName(to!, asOf));
+  try {
+    for (const part of block.parts) await object.write(part);
+    await object.commit();
+  } catch (error) {
+    await object.abort();
+    throw error;
+  }
 }

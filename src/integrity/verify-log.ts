@@ -6,9 +6,10 @@ import { NO_TRUST_POLICY, type TrustPolicy, whyNotTrusted } from '../core/trust.
 import type { Vault } from '../core/vault.ts';
 import { chunkEvents } from '../format/chunk-index.ts';
 import { isKeyRecordForged, keyRecordName, readKeyRecords } from '../format/key-record.ts';
-import type { LogFile, LogTimeline } from '../format/log-catalog.ts';
+import type { LogFile, LogTimeline, QuietMark } from '../format/log-catalog.ts';
 import { partOf } from '../format/log-header.ts';
 import { positionText } from '../format/log-name.ts';
+import { isAbout, quietFile } from '../format/log-quiet.ts';
 import {
   findBlockSignature,
   type LogBlock,
@@ -86,6 +87,7 @@ export async function verifyLog(
   };
   for (const message of timeline.problems) report(found, 'log_broken', null, null, message);
   for (const { files } of spans) await verifySpan(vault, timeline, files, found, options);
+  for (const mark of timeline.quiet) await verifyMark(vault, timeline, mark, found, options);
   const first = spans[0];
   const last = spans.at(-1);
   return {
@@ -146,6 +148,34 @@ async function verifySpan(
     } catch (error) {
       reportDamage(error, file, found);
     }
+  }
+}
+
+async function verifyMark(
+  vault: Vault,
+  timeline: LogTimeline,
+  mark: QuietMark,
+  found: Found,
+  options: VerifyLogOptions,
+): Promise<void> {
+  const file = quietFile(mark);
+  try {
+    for await (const block of readLogBlocks(vault, [file], readOptions(timeline, options))) {
+      if (!isAbout(block, mark)) {
+        report(
+          found,
+          'log_damaged',
+          mark.name,
+          block.number,
+          `${mark.name} does not hold what its name says`,
+        );
+      }
+      verifySignature(block, timeline.keys?.trust ?? NO_TRUST_POLICY, found);
+      await verifyKey(vault, timeline, block, found);
+      await verifyBlock(block, found, options);
+    }
+  } catch (error) {
+    reportDamage(error, file, found);
   }
 }
 

@@ -170,3 +170,48 @@ function evenParts<File extends CompactableFile>(group: readonly File[]): File[]
   if (large === -1) return [[...group]];
   return [...evenParts(group.slice(0, large)), ...evenParts(group.slice(large + 1))];
 }
+
+/** What the planner needs of a mark that says that nothing came. */
+export interface CompactableMark {
+  readonly at: bigint;
+  readonly asOf: bigint;
+  readonly modifiedAtMs: number;
+}
+
+export interface MarkRemoval<Mark extends CompactableMark> {
+  /** The newer mark that says the same of a longer time; null where the log has gone on, or begins later. */
+  readonly newer: Mark | null;
+  readonly marks: readonly Mark[];
+}
+
+interface MarkedLog<Mark> {
+  readonly spans: readonly { readonly from: bigint; readonly to: bigint }[];
+  readonly gaps: readonly { readonly from: bigint; readonly to: bigint }[];
+  readonly quiet: readonly Mark[];
+}
+
+/**
+ * Which marks say nothing any longer: a newer one is there, or the log has gone on where they stand. They stay as long as parts of a
+ * joined file do. Where a gap touches a position, two runs may end or begin there, and all stay.
+ */
+export function planMarkRemovals<Mark extends CompactableMark>(
+  { spans, gaps, quiet }: MarkedLog<Mark>,
+  nowMs: number,
+  { keepMs }: Pick<CompactionPolicy, 'keepMs'> = DEFAULT_COMPACTION,
+): MarkRemoval<Mark>[] {
+  const removals: MarkRemoval<Mark>[] = [];
+  for (const [at, marks] of Map.groupBy(quiet, (mark) => mark.at)) {
+    if (gaps.some(({ from, to }) => from <= at && to >= at)) continue;
+    const isEnd = spans.some(({ to }) => to === at);
+    const hasGoneOn = !isEnd && spans.some(({ to }) => to > at);
+    const oldestFirst = marks.toSorted((a, b) => (a.asOf < b.asOf ? -1 : 1));
+    const newer = isEnd ? oldestFirst.pop()! : null;
+    if (newer === null && !hasGoneOn) continue;
+    // One that counted until a newer one came is known to be no use since then.
+    const isOld = (mark: Mark, i: number): boolean =>
+      nowMs - (oldestFirst[i + 1] ?? newer ?? mark).modifiedAtMs >= keepMs;
+    const old = oldestFirst.filter(isOld);
+    if (old.length > 0) removals.push({ newer, marks: old });
+  }
+  return removals;
+}

@@ -2,24 +2,26 @@ import type { Horizon, TransactionTable } from '../core/change-feed.ts';
 import type { Vault } from '../core/vault.ts';
 import type { LogFile, LogSpan, LogTimeline } from '../format/log-catalog.ts';
 import { type BlockHeader, partOf } from '../format/log-header.ts';
+import { quietUntil, type RunEnd } from '../format/log-quiet.ts';
 import { type LogBlock, readingOf, readLogBlocks } from '../format/log-reader.ts';
 import { type BasePoint, belongsTo, reachesBack } from './meeting.ts';
 import { noRemovals, noteRemoval, type RemovedEvents } from './removals.ts';
 import { type Bound, firstBeyond, placeBlock } from './target.ts';
 import type { SpanFacts } from './windows.ts';
 
-/** What the first and the last block of an unbroken run of a log say. Throws `damaged`. */
+/** What the first and the last block of an unbroken run of a log say, and what is known of the time behind. Throws `damaged`. */
 export async function readSpanFacts(vault: Vault, timeline: LogTimeline, span: LogSpan): Promise<SpanFacts> {
   let since: bigint | null = null;
   for await (const { header } of readLogBlocks(vault, span.files.slice(0, 1))) {
     since = header.asOf;
     break;
   }
-  let last: BlockHeader | null = null;
-  for await (const { header } of readLogBlocks(vault, span.files.slice(-1))) last = header;
+  let last: RunEnd | null = null;
+  for await (const { header, digest } of readLogBlocks(vault, span.files.slice(-1)))
+    last = { header, digest };
   // A file without a block is refused by its reader.
-  const { source, asOf } = last!;
-  return { timeline, span, source, since: since!, until: asOf };
+  const until = await quietUntil(vault, timeline, span.to, last!);
+  return { timeline, span, source: last!.header.source, since: since!, until };
 }
 
 /** From where on a log is read to carry on a base. */

@@ -21,7 +21,15 @@ function timelineOf(
   gaps: LogTimeline['gaps'] = [],
 ): LogTimeline {
   return {
-    ...{ folder: 'log/7000-1/', systemIdentifier: '7000', timeline: 1, covered: [], problems: [], gaps },
+    ...{
+      folder: 'log/7000-1/',
+      systemIdentifier: '7000',
+      timeline: 1,
+      covered: [],
+      quiet: [],
+      problems: [],
+      gaps,
+    },
     spans: spans.map(([from, to]) => ({ from, to, files: [] })),
   };
 }

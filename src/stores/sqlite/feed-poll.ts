@@ -79,6 +79,9 @@ export function pollChanges(rows: FeedRows, place: Place): PolledChanges {
       const transactions = oneTransaction(last.rowid, time, block.events);
       return { events, transactions, isContinued, isOpen, removals: [], to, asOf };
     },
+    // Asked for when the last look, at `asOf`, found no row behind the place: `look` takes the time before it asks whether anybody has
+    // committed, and rows ascend with the commits. So every commit before that time is at the place or below, and a row that comes
+    // behind it was committed later. Where a lock was in the way of a look, the time is still that of the one before.
     idle: (): PolledBatch => ({
       events: makeBatch(new Uint8Array(0), 0),
       transactions: NO_TRANSACTION,

@@ -15,7 +15,13 @@ import {
 } from '../../../src/format/columns/instants.ts';
 import { closingQuote, readJsonText, writeJsonText } from '../../../src/format/json-text.ts';
 import { isJson, isJsonLine } from '../../../src/format/json-value.ts';
-import { gapFileName, logFileName, parseLogName } from '../../../src/format/log-name.ts';
+import {
+  gapFileName,
+  logFileName,
+  parseLogName,
+  parseQuietName,
+  quietFileName,
+} from '../../../src/format/log-name.ts';
 import { makeDayCache, readRecordedAt, writeRecordedAt } from '../../../src/format/recorded-at.ts';
 import { timeWords } from '../../../src/format/time-words.ts';
 import { isUtf8 } from '../../../src/format/utf8.ts';
@@ -57,6 +63,7 @@ const objectNames = target(
       ],
       ...['log/a-0/0000000000000001-0000000000000001.gap', '.tmp-0a1b2c3d-4711-12345-89abcdef-manifest.json'],
       'backups/full-backup-0b7e6c1e-6f0a-4c8e-9a3d-2f8d6c1e5b4a.eventcore/events-00001.index',
+      'log/a-0/0000000000000001-0003039C2A6E4F40.quiet',
       '0a1b2c3d-4711-123456',
     ),
   (input) => {
@@ -66,6 +73,11 @@ const objectNames = target(
       const { folder, kind, from, to } = log;
       const file = kind === 'log' ? logFileName(from, to) : gapFileName(from, to);
       demand(folder + file === name, 'the name of a log file is the only one for what it says');
+    }
+    const quiet = parseQuietName(name);
+    if (quiet !== null) {
+      demand(log === null, 'a quiet mark is no file of a log');
+      demand(quiet.folder + quietFileName(quiet.at, quiet.asOf) === name, 'one name a quiet mark');
     }
     const bundle = parseBundleName(name);
     if (bundle !== null)

@@ -115,7 +115,7 @@ function when(ms: number): string {
   return formatInstant(instant(ms)).replace(' UTC', '');
 }
 
-const NAMES = { file: 'file', gap: 'gap marker', key: 'key record' } as const;
+const NAMES = { file: 'file', gap: 'gap marker', mark: 'quiet mark', key: 'key record' } as const;
 
 function logLines(logs: readonly LogPlan[], paint: Paint): string[] {
   const rows = logs.flatMap(({ folder, objects }) =>

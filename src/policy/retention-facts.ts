@@ -67,6 +67,8 @@ export interface LogFacts {
   /** Held by longer files as well. */
   readonly covered: readonly LogFileFacts[];
   readonly gaps: readonly Omit<LogFileFacts, 'modifiedAtMs'>[];
+  /** Marks that nothing was committed for a while; `from` and `to` are the position at which they stand. */
+  readonly marks: readonly LogFileFacts[];
   readonly keyRecords: readonly KeyRecordFacts[];
 }
 

@@ -92,7 +92,7 @@ function firstOf(files: readonly LogFileFacts[], name: string): number {
 }
 
 export type LogDecision = Decision<{
-  readonly kind: 'file' | 'gap' | 'key';
+  readonly kind: 'file' | 'gap' | 'mark' | 'key';
   readonly name: string;
   readonly sizeBytes: number;
   /** Null of gap markers and key records. */
@@ -162,6 +162,10 @@ function planLog(
     item: { ...gap, kind: 'gap' as const, modifiedAtMs: null },
     ...decide(!isBefore(gap), () => 'marks a gap in what is kept'),
   }));
+  const marks = log.marks.map((mark) => ({
+    item: { ...fileItem(mark), kind: 'mark' as const },
+    ...decide(!isBefore(mark), () => 'says up to when nothing more was committed'),
+  }));
   const left = new Set(decided.flatMap(({ item, kept }) => (kept ? [item.name] : [])));
   const keys = log.keyRecords.map(({ name, sizeBytes, files: sealed }) => {
     // One that seals nothing yet may be of a log that goes on right now.
@@ -172,7 +176,7 @@ function planLog(
       ...decide(!isAllGone && !isSpent, () => 'what is kept of this log may be sealed with it'),
     };
   });
-  return { folder: log.folder, objects: [...decided, ...gaps, ...keys] };
+  return { folder: log.folder, objects: [...decided, ...gaps, ...marks, ...keys] };
 }
 
 /** In the order of the files, counted through all runs. */

@@ -1,10 +1,11 @@
 import { isBackupError, throwIfAborted } from '../core/errors.ts';
 import { isFrozen } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
-import { type LogFile, type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
+import { type LogFile, type LogTimeline, type QuietMark, readLogCatalog } from '../format/log-catalog.ts';
 import { checkLogFiles } from '../format/log-digests.ts';
 import { gapFileName, LOG_PREFIX, parseLogName } from '../format/log-name.ts';
-import { planCompaction } from '../policy/compaction.ts';
+import { quietFile } from '../format/log-quiet.ts';
+import { planCompaction, planMarkRemovals } from '../policy/compaction.ts';
 import { copyChecked } from './copy-checked.ts';
 import { checkObject, logCheck, type MakeCheck, recordCheck } from './object-check.ts';
 import type { CopiedObjects } from './sync-bundle.ts';
@@ -52,9 +53,17 @@ async function syncTimeline(run: SyncRun, timeline: LogTimeline, outcome: LogOut
   const waiting: Waiting[] = [
     ...names.map((name) => ({ name, make: recordCheck })),
     ...missingFiles(run, timeline).map(({ name, to }) => ({ name, make: () => logCheck(to) })),
+    ...newMarks(run, timeline).map(({ name, at }) => ({ name, make: () => logCheck(at) })),
   ];
   for (const next of waiting) if (!(await copyNext(run, folder, next, outcome))) return false;
   return true;
+}
+
+/** The newest that says up to when nothing more was committed: older ones say less. */
+function newMarks({ there, keepsLogObject }: SyncRun, { spans, quiet }: LogTimeline): QuietMark[] {
+  const end = spans.at(-1)?.to;
+  const marks = quiet.filter(({ at }) => at === end).toSorted((a, b) => (a.asOf < b.asOf ? -1 : 1));
+  return marks.slice(-1).filter(({ name }) => !there.has(name) && keepsLogObject(name));
 }
 
 async function keyRecordNames({ source }: SyncRun, folder: string): Promise<string[]> {
@@ -131,7 +140,7 @@ async function removeCovered(run: SyncRun): Promise<number> {
     return await run.underLease(async (lease, signal) => {
       let removed = 0;
       for (const { covering, files } of await removalsIn(run)) {
-        await checkLogFiles(run.target, [covering], signal);
+        if (covering !== null) await checkLogFiles(run.target, [covering], signal);
         for (const { name } of files) {
           throwIfAborted(signal);
           lease.assertHeld();
@@ -149,7 +158,20 @@ async function removeCovered(run: SyncRun): Promise<number> {
   }
 }
 
-async function removalsIn({ target, clock }: SyncRun) {
+interface Removal {
+  /** What says the same, and must be sound; null where the log itself went on. */
+  readonly covering: LogFile | null;
+  readonly files: readonly { readonly name: string }[];
+}
+
+async function removalsIn({ target, clock }: SyncRun): Promise<Removal[]> {
+  const nowMs = clock.now();
   const timelines = await readLogCatalog(target);
-  return timelines.flatMap((timeline) => planCompaction(timeline, clock.now()).removals);
+  return timelines.flatMap((timeline) => [
+    ...planCompaction(timeline, nowMs).removals,
+    ...planMarkRemovals(timeline, nowMs).map(({ newer, marks }) => ({
+      covering: newer === null ? null : quietFile(newer),
+      files: marks,
+    })),
+  ]);
 }

@@ -161,7 +161,7 @@ async function readLogs(
 }
 
 function asLogFacts(
-  { folder, covered, gaps }: LogTimeline,
+  { folder, covered, gaps, quiet }: LogTimeline,
   spans: LogFacts['spans'],
   objects: readonly ObjectInfo[],
 ): LogFacts {
@@ -170,6 +170,7 @@ function asLogFacts(
   const nameOf = ({ from, to }: { from: bigint; to: bigint }): string => folder + gapFileName(from, to);
   return {
     ...{ folder, spans, covered },
+    marks: quiet.map(({ at, ...mark }) => ({ ...mark, from: at, to: at })),
     gaps: gaps.map(({ from, to }) => ({
       name: nameOf({ from, to }),
       from,

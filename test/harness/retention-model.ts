@@ -112,6 +112,7 @@ export function vaultOf(history: History): VaultFacts {
     return {
       folder,
       gaps,
+      marks: [],
       covered: [],
       spans: known,
       keyRecords: [{ name: `${folder}key`, sizeBytes: 1, files: null }],

@@ -136,16 +136,15 @@ function chosenParts(call: Call, upload: Upload): Part[] {
   const named = document.children.filter(({ name }) => name === 'Part');
   if (named.length === 0) throw malformed();
   const parts = named.map((node) => namedPart(upload, node));
-  parts.forEach((part, i) => {
-    if (i > 0 && part.number <= parts[i - 1]!.number) {
-      throw new S3Error('InvalidPartOrder', 'The list of parts was not in ascending order.');
-    }
-    if (i < parts.length - 1 && part.sizeBytes < call.world.settings.minPartBytes) {
-      throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
-        facts: { PartNumber: String(part.number), ProposedSize: String(part.sizeBytes) },
-      });
-    }
-  });
+  if (parts.some((part, i) => i > 0 && part.number <= parts[i - 1]!.number)) {
+    throw new S3Error('InvalidPartOrder', 'The list of parts was not in ascending order.');
+  }
+  const small = parts.slice(0, -1).find(({ sizeBytes }) => sizeBytes < call.world.settings.minPartBytes);
+  if (small !== undefined) {
+    throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
+      facts: { PartNumber: String(small.number), ProposedSize: String(small.sizeBytes) },
+    });
+  }
   return parts;
 }
 

@@ -9,7 +9,7 @@ export interface SeenRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
   readonly accessKeyId: string;
-  /** 1 for the first request that this server got. */
+  /** 1 for the first request since the log was cleared. */
   readonly number: number;
 }
 

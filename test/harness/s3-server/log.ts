@@ -25,7 +25,8 @@ export interface RequestLog {
 }
 
 export interface LogWriter extends RequestLog {
-  begin(): void;
+  /** The number of the request: 1 for the first since the log was cleared. */
+  begin(): number;
   end(request: LoggedRequest): void;
   addBug(error: unknown): void;
 }
@@ -37,7 +38,7 @@ export function makeLog(): LogWriter {
   const requests: LoggedRequest[] = [];
   const bugs: unknown[] = [];
   const counts = new Map<Operation | null, number>();
-  let [underWay, peak, total] = [0, 0, 0];
+  let [begun, underWay, peak, total] = [0, 0, 0, 0];
   return {
     requests,
     bugs,
@@ -48,11 +49,13 @@ export function makeLog(): LogWriter {
     clear: () => {
       requests.length = 0;
       counts.clear();
-      [peak, total] = [underWay, 0];
+      [begun, peak, total] = [0, underWay, 0];
     },
     begin: () => {
       underWay += 1;
       peak = Math.max(peak, underWay);
+      begun += 1;
+      return begun;
     },
     end: (request) => {
       underWay -= 1;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, type Call, requireRight } from './call.ts';
@@ -36,8 +37,16 @@ export async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  running.log.begin();
-  const work: Work = { operation: null, target: null, requestBytes: 0, code: null, fault: null };
+  // Node takes it from a request that was not read to its end.
+  const { socket } = request;
+  const work: Work = {
+    number: running.log.begin(),
+    operation: null,
+    target: null,
+    requestBytes: 0,
+    code: null,
+    fault: null,
+  };
   let [status, answerBytes] = [0, 0];
   try {
     const answer = await answerTo(running, request, work);
@@ -48,9 +57,9 @@ export async function serve(
     });
   } catch (error) {
     // A client that ended the connection is no mistake of this server, nor is its own end.
-    const isExpected = error instanceof Cut || request.socket.destroyed || running.stopped.signal.aborted;
+    const isExpected = error instanceof Cut || socket.destroyed || running.stopped.signal.aborted;
     if (!isExpected) running.log.addBug(error);
-    request.socket.destroy();
+    socket.destroy();
   }
   const { operation, target, requestBytes, code } = work;
   const { bucketName = '', key = '' } = target ?? {};
@@ -59,6 +68,7 @@ export async function serve(
 
 /** What is known of a request so far, for the log and for the way its answer goes. */
 interface Work {
+  readonly number: number;
   operation: Operation | null;
   target: Target | null;
   requestBytes: number;
@@ -84,14 +94,14 @@ async function perform(
   work: Work,
   target: Target,
 ): Promise<Answer> {
-  const { world, log } = running;
+  const { world } = running;
   const { headers, method = 'GET' } = request;
   const user = findSigner({ method, ...target, headers }, world.users, Date.now() + running.clock.aheadMs);
   const operation = findOperation(method, { ...target, isCopy: headers['x-amz-copy-source'] !== undefined });
   work.operation = operation;
   work.fault =
     running.hook.fault?.({
-      ...{ operation, ...target, headers, accessKeyId: user.accessKeyId, number: log.count() + 1 },
+      ...{ operation, ...target, headers, accessKeyId: user.accessKeyId, number: work.number },
     }) ?? null;
   const raw = await receive(running, request, work);
   if (work.fault !== null && typeof work.fault === 'object' && 'status' in work.fault) {
@@ -110,9 +120,8 @@ async function receive(running: Running, request: IncomingMessage, work: Work): 
   const { fault } = work;
   if (fault === 'cut-before') throw new Cut();
   if (fault === 'silent') {
-    await sleep(2 ** 31 - 1, undefined, { signal: running.stopped.signal, ref: false }).catch(
-      () => undefined,
-    );
+    const { signal } = running.stopped;
+    await Promise.race([once(request.socket, 'close'), once(signal, 'abort')]);
     throw new Cut();
   }
   const cutAfter = faultNumber(fault, 'cutRequestAfterBytes');

@@ -229,13 +229,16 @@ const BACKUP_HOST_RIGHTS = [
 ];
 
 async function allow(client: S3Client, bucket: string, user: string): Promise<void> {
-  const Statement = {
-    Effect: 'Allow',
+  const who = {
     Principal: { AWS: [`arn:aws:iam:::user/${user}`] },
-    Action: BACKUP_HOST_RIGHTS.map((name) => `s3:${name}`),
     Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
   };
-  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [Statement] });
+  const Statement = [
+    { Effect: 'Allow', ...who, Action: BACKUP_HOST_RIGHTS.map((name) => `s3:${name}`) },
+    // Whoever may delete versions may bypass their locks, unless this says no.
+    { Effect: 'Deny', ...who, Action: ['s3:BypassGovernanceRetention'] },
+  ];
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
   await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
 }
 

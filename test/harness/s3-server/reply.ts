@@ -87,12 +87,13 @@ export async function sendAnswer(
 }
 
 async function writePieces(response: ServerResponse, pieces: readonly Buffer[]): Promise<void> {
+  const closed = once(response, 'close');
   for (const piece of pieces) {
     for (let at = 0; at < piece.length && !response.destroyed; at += WRITTEN_BYTES) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      // Called when the bytes are with the system, or will never be.
+      // Called when the bytes are with the system; never, when the client has gone.
       response.write(piece.subarray(at, at + WRITTEN_BYTES), () => resolve());
-      await Promise.race([promise, once(response, 'close')]);
+      await Promise.race([promise, closed]);
     }
   }
 }

@@ -45,7 +45,10 @@ export interface S3Server extends Credentials {
   /** Their tokens are too old from now on. */
   expireSessions(): void;
   storedBytes(): number;
+  /** Uploads that were neither completed nor aborted. */
   openUploads(bucketName: string): number;
+  /** Their keys. */
+  openUploadKeys(bucketName: string): string[];
   stop(): Promise<void>;
 }
 
@@ -129,7 +132,13 @@ function makeUser({ denied = [], sessionMs }: { denied?: readonly string[]; sess
 
 type BucketControls = Pick<
   S3Server,
-  'createBucket' | 'removeBucket' | 'freezeListings' | 'corrupt' | 'storedBytes' | 'openUploads'
+  | 'createBucket'
+  | 'removeBucket'
+  | 'freezeListings'
+  | 'corrupt'
+  | 'storedBytes'
+  | 'openUploads'
+  | 'openUploadKeys'
 >;
 type Controls = Omit<S3Server, 'endpoint' | keyof Credentials | keyof BucketControls>;
 
@@ -158,6 +167,7 @@ function bucketControls(world: World): BucketControls {
     },
     storedBytes: () => storedBytes(world),
     openUploads: (name) => findBucket(world, name).uploads.size,
+    openUploadKeys: (name) => [...findBucket(world, name).uploads.values()].map(({ key }) => key),
   };
 }
 

@@ -13,10 +13,14 @@ const NEEDED = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosg
 const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base'];
 const TIMEOUT_MS = 180_000;
 const SHOWN_LINES = 15;
+// Where there is no network, that is to be known soon.
+const SOON = ['-o', 'Acquire::Retries=0', '-o', 'Acquire::http::Timeout=15'];
+const UPDATE = ['update', '--quiet=2', ...SOON];
 const INSTALL = [
   ...['install', '--yes', '--quiet=2', '--no-install-recommends', '--no-remove'],
   // Another run on the same machine may be at it; and what is lost in a crash of the machine is installed again.
   ...['-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Use-Pty=0', '-o', 'Dpkg::Options::=--force-unsafe-io'],
+  ...SOON,
   ...PACKAGES,
 ];
 
@@ -34,7 +38,7 @@ function install() {
   const endMs = startMs + TIMEOUT_MS;
   let failed = aptGet(INSTALL, endMs);
   // The lists of packages may be old, or not there at all.
-  if (failed !== null) failed = aptGet(['update', '--quiet=2'], endMs) ?? aptGet(INSTALL, endMs);
+  if (failed !== null) failed = aptGet(UPDATE, endMs) ?? aptGet(INSTALL, endMs);
   const seconds = Math.round((Date.now() - startMs) / 1000);
   if (failed === null) say(`installed in ${seconds} s`);
   else say(`could not install Ceph RGW (${seconds} s); tests against it will be skipped:\n${failed}`);

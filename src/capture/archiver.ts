@@ -221,6 +221,7 @@ async function runSession(run: Run): Promise<void> {
           upkeep.reached(feed.source.kind !== 'postgres' || batch.horizon !== null);
         },
       });
+      if (options.once) upkeep.now();
     } finally {
       await upkeep.end();
     }
@@ -306,6 +307,8 @@ async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<
 
 interface Upkeep {
   reached(hasHorizon: boolean): void;
+  /** A run that ends before its time has come leaves files and marks behind too. */
+  now(): void;
   /** Waits for what is under way. */
   end(): Promise<void>;
 }
@@ -333,6 +336,10 @@ function startUpkeep(run: Run, source: FeedSource, baseWanted: string): Upkeep {
         keptUpAtMs = performance.now();
         begin('upkeep of the log failed', () => keepUp(run, source));
       }
+    },
+    now: () => {
+      const before = work ?? Promise.resolve();
+      begin('upkeep of the log failed', () => before.then(() => compact(run, source)));
     },
     end: async () => {
       await work;

@@ -20,7 +20,7 @@ import { numbered } from '../../src/testing/event-store/fixture.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { makeFolder } from '../harness/command.ts';
 import { recover } from '../harness/log-model.ts';
-import { backUp, testClock } from '../harness/memory-backup.ts';
+import { backUp, overwrite, readObject, testClock } from '../harness/memory-backup.ts';
 import { keysOf, makePerson, makeRing, makeSigner } from '../harness/test-keys.ts';
 
 const OPTIONS: ArchiveOptions = {
@@ -170,10 +170,19 @@ describe('the log of a store in which nothing happens', () => {
       before.quiet.length,
       'a reader may have listed them',
     );
+    const copy = memoryVault();
+    for await (const { name } of vault.list('')) await overwrite(copy, name, await readObject(vault, name));
     const { failures } = await compactLog(vault, before, { nowMs: Date.now() + 6000, policy });
     assert.deepEqual(failures, []);
     const after = (await timelineOf(vault)).quiet;
     assert.deepEqual(after, before.quiet.filter(({ at }) => at === 2n).slice(-1));
+    // A run that only catches up does so too, an hour later.
+    const later = { ...testClock, now: () => Date.now() + 3_600_000 };
+    await archive({ store, vault: copy, clock: later }, { ...OPTIONS, once: true });
+    assert.deepEqual(
+      (await timelineOf(copy)).quiet.map(({ at }) => at),
+      [2n],
+    );
   });
 
   it('is sealed and signed as all of it, and reaches as far for who has the keys and who has not', async () => {

@@ -8,6 +8,7 @@ import { encodeKeyRecord, type KeyRecord } from '../../src/format/key-record.ts'
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { writeGap } from '../../src/format/log-gap.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
+import { readSpans } from '../../src/recovery/survey.ts';
 import { type SyncRules, syncVault } from '../../src/upkeep/sync.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { addIncremental, grow, makeChainOfFour } from '../harness/chain.ts';
@@ -228,6 +229,31 @@ describe('a sync', () => {
     const replica = memoryVault();
     await sync(region.vault, replica);
     assert.deepEqual(await contentOf(replica), await contentOf(region.vault));
+  });
+
+  it('copies the newest word of how long nothing came, and removes older ones once they are of no use', async () => {
+    const region = await makeRegion();
+    const replica = memoryVault();
+    const marks = async (vault: Vault) => (await readLogCatalog(vault))[0]!.quiet.map(({ name }) => name);
+    const until = async (vault: Vault): Promise<bigint> =>
+      (await readSpans(vault, await readLogCatalog(vault))).at(-1)!.until;
+    for (let round = 1; round <= 2; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await archiveOnce(region);
+      const report = await sync(region.vault, replica);
+      assert.deepEqual([report.problems, report.log.objects > 0], [[], true]);
+      assert.deepEqual((await marks(replica)).at(-1), (await marks(region.vault)).at(-1));
+      assert.equal(await until(replica), await until(region.vault));
+    }
+    assert.equal((await marks(replica)).length, 2);
+    const later = { ...testClock, now: () => Date.now() + HOUR };
+    const { log } = await syncVault(
+      { source: region.vault, target: replica, clock: later, underLease: leaseOf(replica) },
+      {},
+    );
+    assert.equal(log.removed, 1);
+    assert.deepEqual(await marks(replica), (await marks(region.vault)).slice(-1));
+    assert.equal(await until(replica), await until(region.vault));
   });
 
   it('takes no offence at a backup that is removed from the source meanwhile', async () => {

@@ -50,6 +50,12 @@ export function spoolingSink(
     }
   };
 
+  const noteOutage = (error: unknown): void => {
+    if (!isOutage(error)) throw error;
+    failedAtMs = performance.now();
+    progress.set({ trouble: error.message });
+  };
+
   const putAside = async <Result>(
     write: (sink: LogSink) => Promise<Result>,
     sizeBytes: number,
@@ -59,9 +65,8 @@ export function spoolingSink(
       try {
         return await write(direct);
       } catch (error) {
-        if (!isOutage(error) || sizeBytes > limitBytes) throw error;
-        failedAtMs = performance.now();
-        progress.set({ trouble: error.message });
+        if (sizeBytes > limitBytes) throw error;
+        noteOutage(error);
       }
     }
     const spooledBytes = waiting.reduce((sum, object) => sum + object.sizeBytes, 0);
@@ -76,18 +81,11 @@ export function spoolingSink(
     vault: aside,
     drain,
     write: (piece) => putAside((sink) => sink.write(piece), piece.sizeBytes),
+    // Nothing is lost where it is left out; that a file waits is found here too, in a store that is at rest.
     markQuiet: async (folder, block) => {
-      const isRested = performance.now() - failedAtMs > RETRY_MS;
-      if (!isRested) return;
+      if (performance.now() - failedAtMs <= RETRY_MS) return;
       if (waiting.length > 0) await drain();
-      if (waiting.length > 0) return;
-      try {
-        await direct.markQuiet(folder, block);
-      } catch (error) {
-        if (!isOutage(error)) throw error;
-        failedAtMs = performance.now();
-        progress.set({ trouble: error.message });
-      }
+      if (waiting.length === 0) await direct.markQuiet(folder, block).catch(noteOutage);
     },
     // Its size is not known beforehand: it may only go where there is room for all.
     openLong: async (folder, from, to) => {

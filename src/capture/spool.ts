@@ -22,7 +22,8 @@ const RETRY_MS = 5_000;
 
 /**
  * Writes to the vault, and aside while the vault fails. A log is in order at any time: as long as a file waits, all that come
- * after it wait behind it. When the spool is full, the failure of the vault is that of the write.
+ * after it wait behind it. When the spool is full, the failure of the vault is that of the write. A mark of quiet is left out
+ * rather than put aside, and moves what waits in a store that is at rest.
  */
 export function spoolingSink(
   vault: Vault,
@@ -81,7 +82,6 @@ export function spoolingSink(
     vault: aside,
     drain,
     write: (piece) => putAside((sink) => sink.write(piece), piece.sizeBytes),
-    // Nothing is lost where it is left out; that a file waits is found here too, in a store that is at rest.
     markQuiet: async (folder, block) => {
       if (performance.now() - failedAtMs <= RETRY_MS) return;
       if (waiting.length > 0) await drain();

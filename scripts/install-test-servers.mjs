@@ -1,16 +1,16 @@
 /**
  * node scripts/install-test-servers.mjs
  *
- * Installs what the integration tests start and npm cannot bring: Ceph's S3. Only on Debian and its like, as root, and
- * only when it is not there. Where it cannot, it says why and ends well: the tests that need it skip and say so too.
+ * Installs what the integration tests start and npm cannot bring: Ceph's S3, and age. Only on Debian and its like, as root,
+ * and only when it is not there. Where it cannot, it says why and ends well: the tests that need it skip and say so too.
  * EVENTCORE_TEST_SERVERS=none leaves the machine as it is.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 
-const NEEDED = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin'];
-const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base'];
+const NEEDED = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin', 'age'];
+const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base', 'age'];
 const TIMEOUT_MS = 180_000;
 const SHOWN_LINES = 15;
 // Where there is no network, that is to be known soon.
@@ -30,10 +30,10 @@ if (missing.length > 0) install();
 function install() {
   const reason = whyNot();
   if (reason !== null) {
-    say(`not installing Ceph RGW: ${reason}. Tests against it will be skipped`);
+    say(`not installing Ceph RGW and age: ${reason}. Tests against what is missing will be skipped`);
     return;
   }
-  say(`installing Ceph RGW for the S3 tests: apt-get install ${PACKAGES.join(' ')}`);
+  say(`installing what integration tests need: apt-get install ${PACKAGES.join(' ')}`);
   const startMs = Date.now();
   const endMs = startMs + TIMEOUT_MS;
   let failed = aptGet(INSTALL, endMs);
@@ -41,7 +41,10 @@ function install() {
   if (failed !== null) failed = aptGet(UPDATE, endMs) ?? aptGet(INSTALL, endMs);
   const seconds = Math.round((Date.now() - startMs) / 1000);
   if (failed === null) say(`installed in ${seconds} s`);
-  else say(`could not install Ceph RGW (${seconds} s); tests against it will be skipped:\n${failed}`);
+  else
+    say(
+      `could not install Ceph RGW and age (${seconds} s); tests against what is missing will be skipped:\n${failed}`,
+    );
 }
 
 function whyNot() {

@@ -37,6 +37,11 @@ export function regionsOf({ primary, replicas, archive }: RegionPolicy): NamedRe
   ];
 }
 
+/** Whether two addresses, however they are written, name one vault. */
+export function isSameVault(a: string, b: string): boolean {
+  return openVault(a).address === openVault(b).address;
+}
+
 /** Throws `usage` when the policy has no such region. */
 export function findRegion(policy: RegionPolicy, name: string): NamedRegion {
   const regions = regionsOf(policy);
@@ -81,7 +86,7 @@ export async function withOtherRegions<Result>(
   const regions = settings.policy === null ? [] : regionsOf(settings.policy);
   const vaults: Vault[] = [];
   try {
-    for (const { region, storage } of regions.filter((other) => other.storage !== own)) {
+    for (const { region, storage } of regions.filter((other) => !isSameVault(other.storage, own))) {
       const opened = openVault(storage);
       const vault = limit === null ? opened : limitVault(opened, limit);
       try {

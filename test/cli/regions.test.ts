@@ -153,6 +153,8 @@ describe('regions on the command line', () => {
     assert.match(none.stderr, /no policy says where copies are/);
     assert.match((await run(['sync', '--region', 'nowhere'], 2)).stderr, /primary, near, far, archive/);
     assert.match((await run(['sync', '--region', 'primary'], 2)).stderr, /is the vault that is copied from/);
+    const spelt = await run(['sync', '--region', 'near', '--vault', `file:${at('near')}/`], 2);
+    assert.match(spelt.stderr, /is the vault that is copied from/);
     assert.match((await run(['list', '--region', 'far', '--vault', 'x'], 2)).stderr, /both name a vault/);
     assert.match((await run(['verify', '--region', 'nowhere'], 2)).stderr, /no region "nowhere"/);
     const lone = join(folder.path, 'lone.yaml');

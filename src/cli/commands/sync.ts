@@ -13,7 +13,7 @@ import { helpEnd } from '../exit-codes.ts';
 import { collect } from '../keys.ts';
 import { underLease } from '../leases.ts';
 import type { Paint } from '../output.ts';
-import { findRegion, type NamedRegion, regionsOf } from '../regions.ts';
+import { findRegion, isSameVault, type NamedRegion, regionsOf } from '../regions.ts';
 import { renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
 import { systemClock, systemWriters } from '../wire.ts';
@@ -93,8 +93,8 @@ function isDone({ report, failure }: Outcome): boolean {
 function chooseRegions(policy: RegionPolicy, from: string, { region }: SyncFlags): NamedRegion[] {
   const chosen =
     region?.map((name) => findRegion(policy, name)) ??
-    regionsOf(policy).filter(({ kind, storage }) => kind !== 'primary' && storage !== from);
-  const own = chosen.find(({ storage }) => storage === from);
+    regionsOf(policy).filter(({ kind, storage }) => kind !== 'primary' && !isSameVault(storage, from));
+  const own = chosen.find(({ storage }) => isSameVault(storage, from));
   if (own !== undefined) {
     throw new BackupError('usage', `region ${own.region} is the vault that is copied from`, {
       hint: 'name another region, or with --vault the vault to copy from',

@@ -119,6 +119,7 @@ export {
 export { readChainHeads } from './format/chain-heads.ts';
 export { type ChunkCodec, chunkCodec } from './format/chunk-codec.ts';
 export type { HeadLine } from './format/heads.ts';
+export { type Freeze, type Hold, isFrozen, readFreezes, readHolds } from './format/keep-marks.ts';
 export { readCompanions, readHeads } from './format/line-files.ts';
 export {
   type LogFile,
@@ -157,9 +158,18 @@ export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts';
 export { openPostgresStore } from './stores/postgres/store.ts';
 export { openSqliteStore } from './stores/sqlite/store.ts';
 export { archiveChains, archivedBackups } from './upkeep/archive-tier.ts';
+export { freeze, unfreeze } from './upkeep/freeze.ts';
 export { type HealOptions, type HealPorts, type HealReport, healVault } from './upkeep/heal.ts';
+export { addHold, type HeldBackup, type HoldRequest, listHolds, removeHold } from './upkeep/holds.ts';
 export type { VaultLag } from './upkeep/lag.ts';
 export { type LeaseOptions, type LeasePorts, UPKEEP_LEASE, withLease } from './upkeep/lease.ts';
+export {
+  applyPrune,
+  type PruneOptions,
+  type PrunePlan,
+  type PruneReport,
+  planPrune,
+} from './upkeep/prune.ts';
 export { type RecallOptions, recallObjects } from './upkeep/recall.ts';
 export {
   type SyncOptions,
@@ -169,6 +179,7 @@ export {
   syncVault,
 } from './upkeep/sync.ts';
 export { type RulesOptions, rulesOf } from './upkeep/sync-rules.ts';
+export type { FactsOptions } from './upkeep/vault-facts.ts';
 export { openDirectoryVault } from './vaults/fs/vault.ts';
 export { memoryVault } from './vaults/memory/vault.ts';
 export { type DryRunChange, type DryRunOptions, dryRunVault } from './vaults/wrappers/dry-run.ts';

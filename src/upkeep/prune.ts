@@ -84,19 +84,26 @@ function refuseToPrune(message: string, kind: keyof typeof WAYS_OUT): BackupErro
   return new BackupError('would_overwrite', `nothing was removed: ${message}`, { hint: WAYS_OUT[kind] });
 }
 
-/** Wherever it stops, what is left has no manifest, and as soon as its first object is gone nobody goes on with it. */
+/**
+ * Wherever it stops, what is left has no manifest. A backup that takes up an attempt writes word of that, then looks for the first
+ * one's; here that goes first, and then it is looked whether there is something new.
+ */
 async function removeUnfinished(run: Run, folder: string, modifiedAtMs: number): Promise<void> {
   const objects = await listFolder(run.vault, folder);
-  const names = objects.map(({ name }) => name);
-  if (
-    names.includes(folder + MANIFEST_NAME) ||
-    objects.some((object) => object.modifiedAtMs > modifiedAtMs)
-  ) {
-    run.spared.push({ name: folder, reason: 'it was written to since' });
-    return;
-  }
+  const names = new Set(objects.map(({ name }) => name));
+  const isNew = (object: Listed): boolean => object.modifiedAtMs > modifiedAtMs || !names.has(object.name);
+  if (names.has(folder + MANIFEST_NAME) || objects.some(isNew)) return spareWritten(run, folder);
   const first = objects.filter(({ name }) => name === folder + attemptName(1));
-  await removeAll(run, [...first, ...objects.filter((object) => !first.includes(object))]);
+  await removeAll(run, first);
+  if (first.length > 0 && (await listFolder(run.vault, folder)).some(isNew)) return spareWritten(run, folder);
+  await removeAll(
+    run,
+    objects.filter((object) => !first.includes(object)),
+  );
+}
+
+function spareWritten({ spared }: Run, name: string): void {
+  spared.push({ name, reason: 'it was written to since' });
 }
 
 /** First all manifests, children before parents; then, if nothing came to need one of them, what they stood for. */

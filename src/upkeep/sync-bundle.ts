@@ -67,12 +67,29 @@ export async function syncBundle(
   const isWhole = hasKey && files.every(({ name }) => sound.has(name));
   if (!isWhole || state.isCommitted) return { ...state.copied, isWhole };
   throwIfAborted(run.signal);
+  if (!(await areThere(run, folder, files))) {
+    note(
+      run,
+      backupId,
+      null,
+      'target',
+      'was removed while it was copied, as what an attempt left: run it again',
+    );
+    return { ...state.copied, isWhole: false };
+  }
   const last: Part = { name: manifestName, ...UNKNOWN, make: () => manifestCheck(manifestName) };
   const isDone = await syncPart(run, last, state);
   return { ...state.copied, isWhole: isDone };
 }
 
 const UNKNOWN = { sizeBytes: null, sha256: null } as const;
+
+/** Without a manifest they are a leftover to whoever prunes there, and old ones may have gone since they were looked at. */
+async function areThere({ target }: SyncRun, folder: string, files: readonly Part[]): Promise<boolean> {
+  const names = new Set<string>();
+  for await (const { name } of target.list(folder)) names.add(name);
+  return files.every(({ name }) => names.has(name));
+}
 
 function hasRecordOf(names: ReadonlySet<string>, folder: string, keyId: string): boolean {
   return [...names].some((name) => parseKeyRecordName(name.slice(folder.length))?.keyId === keyId);

@@ -16,12 +16,14 @@ import {
   allNames,
   copyVault,
   DAY,
+  LEFTOVER,
   makeAgedVault,
   NOW,
   planAged,
   pruneAged,
 } from '../harness/aged-vault.ts';
 import { entryOf } from '../harness/chain.ts';
+import { datedVault } from '../harness/dated-vault.ts';
 import { testClock } from '../harness/memory-backup.ts';
 import { assertAllRestore } from '../harness/restore-all.ts';
 import { sampleManifest } from '../harness/sample-manifest.ts';
@@ -164,6 +166,19 @@ describe('while a prune removes', () => {
     );
     assert.equal((await readCatalog(vault)).backups.length, 15);
     assert.ok((await planAged(vault, RULE)).backups.every(({ kept }) => kept));
+  });
+
+  it('an attempt that a backup takes up stays', async () => {
+    const vault = datedVault(await copyVault(aged.vault), () => NOW - 11 * DAY);
+    const folder = LEFTOVER.slice(0, LEFTOVER.lastIndexOf('/') + 1);
+    await writeObject(vault, `${folder}attempt-1.json`, Buffer.from('{}'));
+    const taken = watched(vault, async (name) => {
+      if (name.endsWith('attempt-1.json'))
+        await writeObject(vault, `${folder}attempt-2.json`, Buffer.from('{}'));
+    });
+    const report = await pruneAged(taken, RULE);
+    assert.deepEqual(report.spared, [{ name: folder, reason: 'it was written to since' }]);
+    assert.ok((await allNames(vault)).includes(LEFTOVER));
   });
 
   it('a lease that has ended stops it before the next object', async () => {

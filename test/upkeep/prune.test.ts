@@ -4,6 +4,7 @@ import { isBackupError } from '../../src/core/errors.ts';
 import type { RetentionRule } from '../../src/core/retention-rule.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { type Attempt, encodeAttempt } from '../../src/format/attempt-codec.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
@@ -203,5 +204,28 @@ describe('what is strange in a vault', () => {
     const [old, recent] = plan.unfinished;
     assert.deepEqual([old!.kept, recent!.kept], [false, true]);
     assert.match(recent!.reasons[0]!, /less than 1d before the newest object/);
+  });
+
+  it('is not touched: an attempt whose writer lives, however old its files are', async () => {
+    const attempt: Attempt = {
+      ...{ attemptVersion: 1, backupId: '00000000-1111-4222-8333-444444444444', number: 1 },
+      ...{ startedAt: '2026-10-16T15:30:00.000Z', writer: 'them', format: 'columns', compression: 'zstd' },
+      ...{ level: null, cursor: { kind: 'memory' } as never, reads: [] },
+    };
+    const vault = datedVault(await copyVault(aged.vault), () => NOW - 11 * DAY);
+    await writeObject(
+      vault,
+      `${LEFTOVER.slice(0, LEFTOVER.lastIndexOf('/'))}/attempt-1.json`,
+      encodeAttempt(attempt),
+    );
+    for (const [self, state, kept] of [
+      ['us', 'alive', true],
+      ['us', 'dead', false],
+      ['us', 'unknown', false],
+      ['them', 'dead', true],
+    ] as const) {
+      const plan = await planAged(vault, RULE, { writers: { self, stateOf: () => state } });
+      assert.equal(plan.unfinished[0]!.kept, kept, `${self}, ${state}`);
+    }
   });
 });

@@ -276,6 +276,30 @@ describe('a sync', () => {
     await assertSound(replica, 'without the removed one');
   });
 
+  it('commits no copy of which a prune of the target took a file meanwhile, and the next one makes it whole', async () => {
+    const { vault } = await makeRegion();
+    const replica = memoryVault();
+    let lost: string | null = null;
+    const pruned: Vault = {
+      ...replica,
+      createObject: async (name) => {
+        const writer = await replica.createObject(name);
+        const commit = async (): Promise<void> => {
+          await writer.commit();
+          if (lost !== null || !name.endsWith('heads.index')) return;
+          lost = name.replace('heads.index', 'events-00001.index');
+          await replica.removeObject(lost);
+        };
+        return { ...writer, commit };
+      },
+    };
+    const report = await sync(vault, pruned);
+    assert.match(report.problems[0]!.message, /was removed while it was copied/);
+    await assertSound(replica, 'after the prune');
+    assert.deepEqual((await sync(vault, replica)).problems, []);
+    assert.deepEqual(await contentOf(replica), await contentOf(vault));
+  });
+
   it('lets the vaults move the bytes where they can, and takes back what is not sound', async () => {
     const { vault } = await makeRegion();
     const inner = memoryVault();

@@ -24,6 +24,7 @@ export async function healLog(run: HealRun, folder: string): Promise<void> {
   if (timeline === undefined) return;
   for (const { from, to } of timeline.gaps)
     await healObject(run, folder + gapFileName(from, to), recordCheck);
+  for (const { name, at } of timeline.quiet) await healObject(run, name, () => logCheck(at));
   const files = timeline.spans.flatMap((span) => span.files);
   for (const file of files) {
     throwIfAborted(run.signal);

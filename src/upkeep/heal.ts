@@ -3,7 +3,7 @@ import { throwIfAborted } from '../core/errors.ts';
 import type { Lease } from '../core/lease.ts';
 import type { Vault } from '../core/vault.ts';
 import { MANIFEST_NAME, parseBundleName } from '../format/bundle.ts';
-import { parseLogName } from '../format/log-name.ts';
+import { parseLogName, parseQuietName } from '../format/log-name.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES } from '../format/manifest-codec.ts';
 import { healKeyRecords } from './heal-keys.ts';
 import { healLog } from './heal-log.ts';
@@ -77,8 +77,9 @@ function folderOf(name: string): string {
 /** At the end of a log nobody would miss what was taken away and not put back. */
 async function finishLogFile(run: HealRun, name: string): Promise<void> {
   const parsed = parseLogName(name);
-  if (parsed === null) return;
-  await healObject(run, name, () => (parsed.kind === 'log' ? logCheck(parsed.to) : recordCheck()));
+  const end = parsed?.to ?? parseQuietName(name)?.at;
+  if (end === undefined) return;
+  await healObject(run, name, () => (parsed?.kind === 'gap' ? recordCheck() : logCheck(end)));
 }
 
 function isLogFolder(folder: string): boolean {

@@ -4,7 +4,8 @@ import { formatTime, parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { chainTotals } from '../format/chain.ts';
 import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
-import { type BlockHeader, partOf } from '../format/log-header.ts';
+import { partOf } from '../format/log-header.ts';
+import { quietUntil, type RunEnd } from '../format/log-quiet.ts';
 import { readLogBlocks } from '../format/log-reader.ts';
 
 /** How far a vault is behind the one that it is a copy of. */
@@ -23,7 +24,7 @@ interface Newest {
   /** Of the newest backup whose chain is whole. */
   readonly backup: Manifest | null;
   /** Of the log with the latest end. */
-  readonly log: { readonly timeline: LogTimeline; readonly last: BlockHeader; readonly asOf: bigint } | null;
+  readonly log: { readonly timeline: LogTimeline; readonly asOf: bigint } | null;
 }
 
 /** Reads the ends of the logs, and the headers that the target lacks. The newest backups are the caller's to know. Needs no key. */
@@ -44,20 +45,20 @@ export async function measureLag(
 async function findNewest(vault: Vault, backup: Manifest | null): Promise<Newest> {
   let log: Newest['log'] = null;
   for (const timeline of await readLogCatalog(vault)) {
-    const last = await lastHeader(vault, timeline);
-    if (last !== null && (log === null || last.asOf > log.asOf)) log = { timeline, last, asOf: last.asOf };
+    const asOf = await endOf(vault, timeline);
+    if (asOf !== null && (log === null || asOf > log.asOf)) log = { timeline, asOf };
   }
   return { backup, log };
 }
 
-/** Null also where it cannot be read: that is for a verification to say. */
-async function lastHeader(vault: Vault, { spans }: LogTimeline): Promise<BlockHeader | null> {
-  const file = spans.at(-1)?.files.at(-1);
+/** Up to when a log holds all. Null also where it cannot be read: that is for a verification to say. */
+async function endOf(vault: Vault, timeline: LogTimeline): Promise<bigint | null> {
+  const file = timeline.spans.at(-1)?.files.at(-1);
   if (file === undefined) return null;
-  let last: BlockHeader | null = null;
+  let end: RunEnd | null = null;
   try {
-    for await (const { header } of readLogBlocks(vault, [file])) last = header;
-    return last;
+    for await (const { header, digest } of readLogBlocks(vault, [file])) end = { header, digest };
+    return end === null ? null : await quietUntil(vault, timeline, file.to, end);
   } catch (error) {
     if (!isBackupError(error, 'damaged', 'store_unsupported', 'vault_object_missing')) throw error;
     return null;

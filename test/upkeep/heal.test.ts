@@ -181,6 +181,25 @@ describe('healing a vault from another', () => {
     await assertSound(replica, 'with the longer file');
   });
 
+  it('mends a mark that says that nothing was committed, also where a run died over it', async () => {
+    const region = await makeRegion();
+    const { vault } = region;
+    for (let round = 0; round < 3; round += 1) await archiveOnce(region);
+    const mark = (await namesOf(vault)).find((name) => name.endsWith('.quiet'));
+    assert.ok(mark !== undefined, 'there is a mark');
+    const replica = memoryVault();
+    await sync(vault, replica);
+    const held = (await namesOf(replica)).find((name) => name.endsWith('.quiet'))!;
+    const wanted = await contentOf(vault);
+    await flip(vault, held);
+    assert.deepEqual((await heal(vault, replica)).unhealed, []);
+    assert.deepEqual(await contentOf(vault), wanted);
+    await vault.copyObject(held, `healing/${held}`);
+    await vault.removeObject(held);
+    await heal(vault, replica);
+    assert.deepEqual(await contentOf(vault), wanted);
+  });
+
   it('passes over a vault that cannot be asked', async () => {
     const { vault, replica, wanted } = await withReplica();
     const [name] = await objectNames(vault);

@@ -68,14 +68,20 @@ async function takeStep(world: World): Promise<string> {
   try {
     await step(world, throughOf(world, name, dies));
   } catch (error) {
-    // What fails on purpose, and what another's death left behind; anything else is a finding.
-    if (!isBackupError(error, 'vault_unreachable', 'lease_held')) throw error;
+    if (!isExpected(world, error)) throw error;
     count(world, `died: ${name}`);
     // A lease that nobody gave back ends by itself.
     passTime(world, HOUR);
   }
   passTime(world, 1);
   return dies ? `${name}, which may die` : name;
+}
+
+/** What fails on purpose, what another's death left behind, and damage where there is some; anything else is a finding. */
+function isExpected({ regions }: World, error: unknown): boolean {
+  if (isBackupError(error, 'vault_unreachable', 'lease_held')) return true;
+  const isHurt = Object.values(regions).some(({ damaged }) => damaged.size > 0);
+  return isHurt && isBackupError(error, 'damaged', 'vault_object_missing', 'backup_not_found');
 }
 
 function chooseStep(at: number): [name: string, step: Step] {

@@ -1,12 +1,14 @@
-/** An archiver whose network was cut, on a real server that has not noticed. */
+/** An archiver whose network was cut, on a real server that has not noticed; and one of a server at rest. */
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ArchiveOptions, archive } from '../../src/capture/archiver.ts';
 import { isBackupError } from '../../src/core/errors.ts';
+import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { readLogBlocks } from '../../src/format/log-reader.ts';
+import { readSpans } from '../../src/recovery/survey.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { numbered } from '../../src/testing/event-store/fixture.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
@@ -91,5 +93,31 @@ it('waits, loudly, until the server has dropped its former connection, and a sec
     await assert.rejects(running, (error) => isBackupError(error, 'interrupted'));
     for (const store of [direct, cutOff, writer]) await store.close();
     proxy.close();
+  }
+});
+
+it('says of a server at rest, whose positions do not move, up to when nothing came', async () => {
+  const store = openPostgresStore(server.address(await server.createDatabase()));
+  await store.initialise();
+  const vault = memoryVault();
+  const stop = new AbortController();
+  const options: ArchiveOptions = {
+    ...{ format: 'jsonl', compression: 'none', level: null, flushMs: 20, idleMs: 200 },
+    ...{ software: 'test', outage: { policy: 'hold' }, once: false, signal: stop.signal },
+  };
+  const running = archive({ store, vault, clock: testClock }, options);
+  try {
+    while (((await readLogCatalog(vault))[0]?.quiet.length ?? 0) < 2) await sleep(50);
+    const wanted = timeFromUnixMs(Date.now());
+    const until = async (): Promise<bigint> =>
+      (await readSpans(vault, await readLogCatalog(vault))).at(-1)!.until;
+    for (let tries = 0; (await until()) < wanted; tries += 1) {
+      assert.ok(tries < 200, 'it stays behind');
+      await sleep(50);
+    }
+  } finally {
+    stop.abort();
+    await assert.rejects(running, (error) => isBackupError(error, 'interrupted'));
+    await store.close();
   }
 });

@@ -60,9 +60,17 @@ export const incrementalBackup: Step = async (world, through) => {
   if (catalog.backups.length === 0) return fullBackup(world, through);
   const { chain } = newestRestorePoint(catalog, vault.address);
   const ports = { store: world.store, vault, clock: world.clock };
-  const outcome = await takeIncrementalBackup(ports, chain, backupDefaults);
-  if (outcome.kind !== 'taken') return fullBackup(world, through);
-  owe(world, outcome.report.manifest, before);
+  try {
+    const outcome = await takeIncrementalBackup(ports, chain, backupDefaults);
+    if (outcome.kind !== 'taken') return await fullBackup(world, through);
+    owe(world, outcome.report.manifest, before);
+  } catch (error) {
+    // What was harmed in the chain is needed to tell what is new.
+    const { damaged } = world.regions.primary;
+    const isHurt = chain.some(({ folder }) => damaged.has(folder));
+    if (!isHurt || !isBackupError(error, 'damaged')) throw error;
+    await fullBackup(world, through);
+  }
 };
 
 type Taken = { readonly backupId: string; readonly parentId: string | null; readonly createdAt: string };

@@ -76,14 +76,23 @@ export function vaultToRead(context: CommandContext, settings: Settings, { regio
   );
 }
 
-/** The vaults of all other regions that can be opened; of others a warning says why not. */
+interface OtherRegions {
+  /** Address of the vault that is none of them. */
+  readonly own: string;
+  readonly limit: ThrottleOptions | null;
+  /** Left out: all. */
+  readonly names?: readonly string[];
+}
+
+/** The vaults of all other regions, or of those that are named, that can be opened; of others a warning says why not. */
 export async function withOtherRegions<Result>(
   context: CommandContext,
   settings: Settings,
-  { own, limit }: { readonly own: string; readonly limit: ThrottleOptions | null },
+  { own, limit, names }: OtherRegions,
   work: (vaults: readonly Vault[]) => Promise<Result>,
 ): Promise<Result> {
-  const regions = settings.policy === null ? [] : regionsOf(settings.policy);
+  const all = settings.policy === null ? [] : regionsOf(settings.policy);
+  const regions = all.filter(({ region }) => names === undefined || names.includes(region));
   const vaults: Vault[] = [];
   try {
     for (const { region, storage } of regions.filter((other) => !isSameVault(other.storage, own))) {

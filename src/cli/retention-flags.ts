@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { BackupError } from '../core/errors.ts';
 import type { ArchiveTier } from '../core/region-policy.ts';
 import type { RetentionRule } from '../core/retention-rule.ts';
+import { archiveSources } from '../policy/archive-sources.ts';
 import { formatSpan, parseSpan } from '../policy/duration.ts';
 import { isTimeZone } from '../policy/schedule.ts';
 import { wholeNumber } from './arguments.ts';
@@ -97,7 +98,9 @@ export function choosePruneTarget(
   );
   const rule = ruleOfFlags(flags) ?? own?.retention ?? null;
   const region = own?.region ?? null;
-  const archive = own?.kind === 'primary' ? settings.policy!.archive : null;
+  const { policy } = settings;
+  const isSource = policy !== null && region !== null && archiveSources(policy).includes(region);
+  const archive = isSource ? policy.archive : null;
   if (rule !== null) return { address, region, rule, archive };
   throw new BackupError('usage', `nothing says what is to be kept in ${region ?? 'this vault'}`, {
     hint: 'pass --keep-last 7, --keep-within 30d or the like, or write `primary.retention:` into the configuration (docs/retention.md)',

@@ -25,7 +25,6 @@ export type PolicyFindingCode =
   | 'storage_overlaps'
   | 'archive_too_late'
   | 'archive_on_last_day'
-  | 'archive_not_from_primary'
   | 'archive_too_short'
   | 'expires_before_sync'
   | 'replica_runs_empty'
@@ -121,48 +120,38 @@ function checkArchive(
   return [...findings, ...checkArchiveSource([primary, ...replicas], archive, primaryMs)];
 }
 
-/** What is archived is copied from the vault that `sync` is given, the primary when none is named; `prune` keeps there what is not archived yet. */
+/** What is archived comes from the region that still has it (`archiveSources`), and `prune` there waits for that. */
 function checkArchiveSource(
   regions: readonly (PrimaryRegion | ReplicaRegion)[],
-  { afterDays, region: archive }: ArchiveTier,
+  { afterDays }: ArchiveTier,
   primaryMs: number | null,
 ): PolicyFinding[] {
   const afterMs = afterDays * DAY_MS;
   const after = `archive.after_days is ${afterDays}`;
-  const kept = regions.flatMap(({ region, storage, retention }) => {
+  const kept = regions.flatMap(({ region, retention }) => {
     const keptMs = longestKeptMs(retention, primaryMs);
-    return keptMs === null ? [] : [{ region, storage, keptMs }];
+    return keptMs === null ? [] : [{ region, keptMs }];
   });
   if (kept.length < regions.length) return [];
-  const inPrimary = kept[0]!;
   const longest = kept.reduce((a, b) => (b.keptMs > a.keptMs ? b : a));
   const where = `${longest.region} keeps ${formatSpan(longest.keptMs)}`;
-  if (longest.keptMs < afterMs) {
+  if (longest.keptMs > afterMs) return [];
+  if (longest.keptMs === afterMs) {
     return [
       {
-        ...{ level: 'error', code: 'archive_too_late' },
-        message: `${after}, but no region keeps backups for so long (${where}): nothing would ever be archived`,
-        hint: `let archive.after_days be less than ${Math.floor(longest.keptMs / DAY_MS)}, or let one region keep longer than ${afterDays}d`,
+        ...{ level: 'warning', code: 'archive_on_last_day' },
+        message: `${after}, and ${where}: copies expire on the day on which they are to be archived`,
+        hint: `keep some days longer, as ${afterDays + 7}d: only \`eventcore prune\` waits for the archive, a rule of the bucket does not`,
       },
     ];
   }
-  const findings: PolicyFinding[] = [];
-  if (inPrimary.keptMs < afterMs) {
-    findings.push({
-      ...{ level: 'warning', code: 'archive_not_from_primary' },
-      message: `${after}, but ${inPrimary.region} keeps ${formatSpan(inPrimary.keptMs)} only: what is old enough is in ${longest.region} alone`,
-      hint: `archive from there: \`eventcore sync --vault ${longest.storage} --region ${archive}\`, or let the primary keep longer than ${afterDays}d`,
-    });
-  }
-  // In the primary, `prune` waits until what belongs into the archive is there; in a replica it does not.
-  if (longest.keptMs <= afterMs + (longest === inPrimary ? 0 : DAY_MS)) {
-    findings.push({
-      ...{ level: 'warning', code: 'archive_on_last_day' },
-      message: `${after}, and ${where}: copies expire when they are to be archived`,
-      hint: `keep some days longer, as ${afterDays + 7}d, so that a sync that fails loses nothing`,
-    });
-  }
-  return findings;
+  return [
+    {
+      ...{ level: 'error', code: 'archive_too_late' },
+      message: `${after}, but no region keeps backups for so long (${where}): nothing would ever be archived`,
+      hint: `let archive.after_days be less than ${Math.floor(longest.keptMs / DAY_MS)}, or let one region keep longer than ${afterDays}d`,
+    },
+  ];
 }
 
 function checkSync(

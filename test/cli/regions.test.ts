@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { takeFullBackup } from '../../src/backup/full.ts';
 import { archiveChains } from '../../src/upkeep/archive-tier.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { digestAt, makeFolder, runHere, withStoreAt } from '../harness/command.ts';
-import { testClock } from '../harness/memory-backup.ts';
+import { backupDefaults, testClock } from '../harness/memory-backup.ts';
 import { leaseOf } from '../harness/region.ts';
 
 interface Synced {
@@ -147,6 +148,27 @@ describe('regions on the command line', () => {
     await assertRestores('primary');
   });
 
+  it('archive from a replica what the primary has let go of, and keep it there until then', async () => {
+    const old = join(folder.path, 'old.yaml');
+    writeFileSync(old, POLICY_OF_30_DAYS);
+    const vault = openDirectoryVault(at('keeps-long'));
+    await vault.open({ create: true });
+    const past = { ...testClock, now: () => Date.now() - 100 * 86_400_000 };
+    const { manifest } = await withStoreAt(store, (opened) =>
+      takeFullBackup({ store: opened, vault, clock: past }, backupDefaults),
+    );
+    await runHere(['backup', 'full', '--config', old, '--store', store]);
+    await runHere(['backup', 'full', '--config', old, '--store', store, '--vault', at('keeps-long')]);
+    const words = ['--config', old, '--json'];
+    const prune = ['prune', '--region', 'keeps-long', '--keep-within', '30d', ...words];
+    assert.match((await runHere(prune)).stdout, /not in the archive yet/);
+    const { regions } = JSON.parse(
+      (await runHere(['sync', '--region', 'archive', ...words])).stdout,
+    ) as Synced;
+    assert.deepEqual(regions[0]!.copied, [manifest.backupId]);
+    assert.doesNotMatch((await runHere(prune)).stdout, /not in the archive yet/);
+  });
+
   it('are refused where there are none, or other ones', async () => {
     const none = await runHere(['sync', '--vault', at('primary')]);
     assert.equal(none.code, 2);
@@ -176,5 +198,19 @@ replicas:
     storage: far
 archive:
   storage: archive
+  after_days: 90
+`;
+
+const POLICY_OF_30_DAYS = `
+primary:
+  region: primary
+  storage: keeps-short
+  retention: 30d
+replicas:
+  - region: keeps-long
+    storage: keeps-long
+    retention: 120d
+archive:
+  storage: old-archive
   after_days: 90
 `;

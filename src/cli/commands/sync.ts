@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { RegionPolicy } from '../../core/region-policy.ts';
 import type { Vault } from '../../core/vault.ts';
+import { archiveSources } from '../../policy/archive-sources.ts';
 import { archiveChains } from '../../upkeep/archive-tier.ts';
 import { type SyncReport, syncVault } from '../../upkeep/sync.ts';
 import { rulesOf } from '../../upkeep/sync-rules.ts';
@@ -13,7 +14,7 @@ import { helpEnd } from '../exit-codes.ts';
 import { collect } from '../keys.ts';
 import { underLease } from '../leases.ts';
 import type { Paint } from '../output.ts';
-import { findRegion, isSameVault, type NamedRegion, regionsOf } from '../regions.ts';
+import { findRegion, isSameVault, type NamedRegion, regionsOf, withOtherRegions } from '../regions.ts';
 import { renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
 import { systemClock, systemWriters } from '../wire.ts';
@@ -72,9 +73,20 @@ async function sync(context: CommandContext, flags: SyncFlags): Promise<number> 
   const regions = chooseRegions(policy, from, flags);
   // One for all regions: what is read is limited, and what is written, each to all of them together.
   const limit = chooseLimit(flags, settings, context.signal);
+  // A replica keeps what the primary has let go of before it was old enough for the archive.
+  const names = context.flags.vault === undefined ? archiveSources(policy) : [];
   return withVault(from, { create: false, limit }, async (source) => {
     const outcomes: Outcome[] = [];
-    for (const region of regions) outcomes.push(await syncRegion(context, { source, limit }, region, flags));
+    for (const region of regions) {
+      const sync = (others: readonly Vault[]) =>
+        syncRegion(context, { sources: [source, ...others], limit }, region, flags);
+      const isArchive = region.kind === 'archive';
+      outcomes.push(
+        isArchive
+          ? await withOtherRegions(context, settings, { own: from, limit, names }, sync)
+          : await sync([]),
+      );
+    }
     context.progress.end();
     const [only] = outcomes;
     if (outcomes.length === 1 && only!.failure !== null) throw only!.failure;
@@ -112,16 +124,18 @@ function chooseRegions(policy: RegionPolicy, from: string, { region }: SyncFlags
 
 async function syncRegion(
   context: CommandContext,
-  { source, limit }: { readonly source: Vault; readonly limit: ThrottleOptions | null },
+  { sources, limit }: { readonly sources: readonly Vault[]; readonly limit: ThrottleOptions | null },
   region: NamedRegion,
   flags: SyncFlags,
 ): Promise<Outcome> {
   beginStep(context, `${region.region} …`);
   try {
     const create = flags.dryRun !== true;
-    const report = await withVault(region.storage, { create, limit }, (target) =>
-      copyTo(context, { source, target }, region, flags),
-    );
+    const report = await withVault(region.storage, { create, limit }, async (target) => {
+      const reports: SyncReport[] = [];
+      for (const source of sources) reports.push(await copyTo(context, { source, target }, region, flags));
+      return reports.reduce(together);
+    });
     return { region, report, failure: null };
   } catch (error) {
     if (!isBackupError(error) || context.signal.aborted) throw error;
@@ -129,6 +143,19 @@ async function syncRegion(
     context.log.warn(`region ${region.region}: ${error.message}`);
     return { region, report: null, failure: error };
   }
+}
+
+/** What came from two sources; each lacks what the other one brought. */
+function together(a: SyncReport, b: SyncReport): SyncReport {
+  return {
+    copied: [...a.copied, ...b.copied],
+    left: [...new Set([...a.left, ...b.left])],
+    objects: a.objects + b.objects,
+    bytes: a.bytes + b.bytes,
+    log: a.log,
+    problems: [...a.problems, ...b.problems],
+    lag: a.lag,
+  };
 }
 
 async function copyTo(

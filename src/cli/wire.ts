@@ -7,6 +7,7 @@ import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
 import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
+import { memoryVault } from '../vaults/memory/vault.ts';
 import type { RateBudget } from '../vaults/wrappers/rate.ts';
 import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
 import { storeScheme, vaultPath } from './address.ts';
@@ -90,3 +91,6 @@ export function openVaultAt({ address, budget }: VaultPlace, signal?: AbortSigna
   if (budget === null) return vault;
   return limitVault(vault, signal === undefined ? { budget } : { budget, signal });
 }
+
+/** Stands for a vault that is not there yet. */
+export const emptyVault: () => Vault = memoryVault;

@@ -17,7 +17,7 @@ import type { Paint } from '../output.ts';
 import { findRegion, isSameVault, type NamedRegion, regionsOf, withOtherRegions } from '../regions.ts';
 import { renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
-import { systemClock, systemWriters } from '../wire.ts';
+import { emptyVault, systemClock, systemWriters } from '../wire.ts';
 
 interface SyncFlags {
   readonly region?: readonly string[];
@@ -131,10 +131,14 @@ async function syncRegion(
   beginStep(context, `${region.region} …`);
   try {
     const create = flags.dryRun !== true;
-    const report = await withVault(region.storage, { create, limit }, async (target) => {
+    const copy = async (target: Vault): Promise<SyncReport> => {
       const reports: SyncReport[] = [];
       for (const source of sources) reports.push(await copyTo(context, { source, target }, region, flags));
       return reports.reduce(together);
+    };
+    const report = await withVault(region.storage, { create, limit }, copy).catch((error: unknown) => {
+      if (!create && isNotThere(error)) return copy(emptyVault());
+      throw error;
     });
     return { region, report, failure: null };
   } catch (error) {
@@ -143,6 +147,11 @@ async function syncRegion(
     context.log.warn(`region ${region.region}: ${error.message}`);
     return { region, report: null, failure: error };
   }
+}
+
+/** A directory that the first sync makes. */
+function isNotThere(error: unknown): boolean {
+  return isBackupError(error, 'vault_unreachable') && error.facts.errno === 'ENOENT';
 }
 
 /** What came from two sources; each lacks what the other one brought. */

@@ -182,6 +182,8 @@ export { type RulesOptions, rulesOf } from './upkeep/sync-rules.ts';
 export type { FactsOptions } from './upkeep/vault-facts.ts';
 export { openDirectoryVault } from './vaults/fs/vault.ts';
 export { memoryVault } from './vaults/memory/vault.ts';
+export type { S3VaultOptions } from './vaults/s3/options.ts';
+export { openS3Vault } from './vaults/s3/vault.ts';
 export { type DryRunChange, type DryRunOptions, dryRunVault } from './vaults/wrappers/dry-run.ts';
 export {
   DURATION_CLASSES_MS,

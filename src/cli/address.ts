@@ -18,10 +18,20 @@ export function storeScheme(address: string): 'sqlite' | 'postgres' {
   throw badAddress('store', address, scheme === null ? 'it names no kind of store' : unknownKind(scheme));
 }
 
+const VAULT_SCHEMES = { file: 'file', s3: 's3', glacier: 's3' } as const;
+
+/** The kind of place that a vault address names: a directory, or a bucket of S3. Throws `usage`. */
+export function vaultScheme(address: string): 'file' | 's3' {
+  const scheme = schemeOf(address) ?? 'file';
+  if (Object.hasOwn(VAULT_SCHEMES, scheme)) return VAULT_SCHEMES[scheme as keyof typeof VAULT_SCHEMES];
+  throw badAddress('vault', address, unknownKind(scheme));
+}
+
 /** The directory that a vault address names: `file:PATH`, `file:///PATH` or a bare path. Throws `usage`. */
 export function vaultPath(address: string): string {
+  if (vaultScheme(address) !== 'file')
+    throw badAddress('vault', address, 'it names a bucket, not a directory');
   const scheme = schemeOf(address);
-  if (scheme !== null && scheme !== 'file') throw badAddress('vault', address, unknownKind(scheme));
   const path = scheme === null ? address : address.slice('file:'.length);
   if (path === '' || path.includes('\0')) throw badAddress('vault', address, 'it names no directory');
   if (!path.startsWith('//')) return path;
@@ -38,6 +48,7 @@ export function resolveStoreAddress(address: string, folder: string): string {
 
 /** As `resolveStoreAddress`, for a vault. */
 export function resolveVaultAddress(address: string, folder: string): string {
+  if (vaultScheme(address) !== 'file') return address;
   return `file:${resolve(folder, vaultPath(address))}`;
 }
 
@@ -57,7 +68,7 @@ function storeIdentity(address: string): string {
   return JSON.stringify(place);
 }
 
-const SECRET_PARAMETERS = ['password', 'sslpassword'];
+const SECRET_PARAMETER = /password|secret|token/i;
 
 /** An address without its password, to show to people. What cannot be parsed loses more rather than less. */
 export function redactAddress(address: string): string {
@@ -66,9 +77,10 @@ export function redactAddress(address: string): string {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(address)) return address;
   if (!URL.canParse(address)) return address.replace(/^([^:]+:\/\/[^:/?#]*):.*@/s, '$1@');
   const url = new URL(address);
-  if (url.password === '' && !SECRET_PARAMETERS.some((name) => url.searchParams.has(name))) return address;
+  const secrets = [...url.searchParams.keys()].filter((name) => SECRET_PARAMETER.test(name));
+  if (url.password === '' && secrets.length === 0) return address;
   url.password = '';
-  for (const name of SECRET_PARAMETERS) url.searchParams.delete(name);
+  for (const name of secrets) url.searchParams.delete(name);
   return url.href;
 }
 
@@ -76,7 +88,7 @@ export function redactAddress(address: string): string {
 export function redactText(text: string): string {
   return text
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/?#"']*):[^\s"']*@/gi, '$1@')
-    .replace(/([?&](?:ssl)?password=)[^&\s"']*/gi, '$1***');
+    .replace(/([?&][\w.-]*(?:password|secret|token)[\w.-]*=)[^&\s"']*/gi, '$1***');
 }
 
 /** A path such as `C:\backups` has no scheme: schemes have two letters or more. */
@@ -99,7 +111,8 @@ function unknownKind(scheme: string): string {
 
 const SUPPORTED = {
   store: 'stores are sqlite:./events.db or postgres://user@host:5432/database',
-  vault: 'vaults are directories: file:./backups or a bare path',
+  vault:
+    'vaults are directories: file:./backups or a bare path, and buckets: s3://bucket/prefix (docs/s3.md)',
 };
 
 function badAddress(what: 'store' | 'vault', address: string, reason: string): BackupError {

@@ -23,7 +23,10 @@ store: ${scalar(store)}
 # A hot standby of a PostgreSQL store, which backups may read (backup.target):
 # standby: postgres://user@replica:5432/database
 
-# Where backups live (--vault, EVENTCORE_VAULT): a directory, best on another disk or machine.
+# Where backups live (--vault, EVENTCORE_VAULT): a directory, best on another disk or machine, or a bucket (docs/s3.md):
+#   file:./backups
+#   s3://bucket/prefix?region=eu-central-1    ?endpoint=https://… for another server than Amazon's
+# Leave credentials out: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role give them.
 vault: ${scalar(vault)}
 
 # How fast a command may read from the vault, and write into it (--rate-limit):

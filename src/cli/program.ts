@@ -85,7 +85,10 @@ async function makeProgram(words: readonly string[], start: Start, host: Host): 
     )
     .option('--config <file>', `configuration (default: EVENTCORE_CONFIG, or ${CONFIG_NAME} in this folder)`)
     .option('--store <address>', 'where the events live (default: EVENTCORE_STORE, or the configuration)')
-    .option('--vault <address>', 'where backups live (default: EVENTCORE_VAULT, or the configuration)')
+    .option(
+      '--vault <address>',
+      'where backups live: a directory, or s3://bucket/prefix (default: EVENTCORE_VAULT, or the configuration)',
+    )
     .addHelpText('after', helpEnd(['eventcore demo', 'eventcore init', 'eventcore backup full'], [0, 1, 2]))
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({

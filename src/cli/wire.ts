@@ -8,9 +8,10 @@ import type { Writers } from '../core/writers.ts';
 import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
 import { memoryVault } from '../vaults/memory/vault.ts';
+import { openS3Vault } from '../vaults/s3/vault.ts';
 import type { RateBudget } from '../vaults/wrappers/rate.ts';
 import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
-import { storeScheme, vaultPath } from './address.ts';
+import { storeScheme, vaultPath, vaultScheme } from './address.ts';
 
 /** The one place that knows which adapters there are. */
 
@@ -63,7 +64,7 @@ export async function openStore(address: string): Promise<EventStore> {
 
 /** Opens a vault by its address. Nothing is read or created yet. Throws `usage` for an unknown kind. */
 export function openVault(address: string): Vault {
-  return openDirectoryVault(vaultPath(address));
+  return vaultScheme(address) === 's3' ? openS3Vault(address) : openDirectoryVault(vaultPath(address));
 }
 
 const BUDGETS = new WeakMap<Vault, RateBudget>();

@@ -76,7 +76,7 @@ export interface ObjectInfo {
   readonly sizeBytes: number;
   /** Milliseconds since 1970, by the vault's clock. */
   readonly modifiedAtMs: number;
-  /** Names this one among all that were ever written under the name, where the place keeps them. */
+  /** Names this one among all that were ever written under the name, where the place keeps them; a listing may leave it out. */
   readonly versionId?: string;
   /** It must be recalled before it can be read: `readRange` and `copyObject` throw `object_archived`. */
   readonly isArchived?: true;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { VAULT_COPY_CASES } from './vault/copies.ts';
+import { VAULT_EXTRA_CASES } from './vault/extras.ts';
 import {
   assertCode,
   assertSameBytes,
@@ -24,7 +25,7 @@ export interface VaultContractOptions {
 /** Declares (node:test) the cases that every vault must pass. */
 export function vaultContract(options: VaultContractOptions): void {
   describe(`${options.name} keeps the promises of a vault`, () => {
-    for (const [sentence, run] of [...CASES, ...VAULT_COPY_CASES]) {
+    for (const [sentence, run] of [...CASES, ...VAULT_COPY_CASES, ...VAULT_EXTRA_CASES]) {
       test(sentence, async () => {
         const fixture = await options.setup();
         try {
@@ -289,7 +290,10 @@ async function statsObjects({ vault }: VaultFixture): Promise<void> {
   assert.equal(info.sizeBytes, 12_345);
   assert.ok(Number.isSafeInteger(info.modifiedAtMs), `modifiedAtMs is ${info.modifiedAtMs}`);
   assert.ok(Math.abs(info.modifiedAtMs - Date.now()) < 3_600_000, 'the clocks differ by more than an hour');
-  assert.deepEqual(await collect(vault, ''), [info]);
+  // A listing may leave out which version it is: to find that out can cost a request for each object.
+  const { versionId: _, ...withoutVersion } = info;
+  const listed = await collect(vault, '');
+  assert.deepEqual(listed, [listed[0]?.versionId === undefined ? withoutVersion : info]);
   for (const name of ['missing', 'backups', 'backups/there/below', 'backups/ther']) {
     assert.equal(await vault.stat(name), null);
   }
@@ -328,7 +332,7 @@ async function listsByPrefix({ vault }: VaultFixture): Promise<void> {
 
 async function listsHundreds({ vault }: VaultFixture): Promise<void> {
   const expected = Array.from(
-    { length: 300 },
+    { length: 210 },
     (_, i) => `log/${i % 7}/segment-${String(i).padStart(4, '0')}`,
   );
   for (let i = 0; i < expected.length; i += 20) {

@@ -8,6 +8,7 @@ import {
   resolveVaultAddress,
   storeScheme,
   vaultPath,
+  vaultScheme,
 } from '../../src/cli/address.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 
@@ -61,6 +62,17 @@ describe('the address of a vault', () => {
     });
   }
 
+  it('may name a bucket', () => {
+    for (const address of ['s3://bucket/prefix', 'S3://bucket', 'glacier://bucket/x?region=y']) {
+      assert.equal(vaultScheme(address), 's3');
+      assert.equal(resolveVaultAddress(address, '/etc/app'), address);
+    }
+    for (const address of ['./backups', 'file:///mnt/backups', 'C:\\backups']) {
+      assert.equal(vaultScheme(address), 'file');
+    }
+    assert.throws(() => vaultScheme('gs://bucket/x'), isUsage(/s3:\/\/bucket\/prefix/));
+  });
+
   it('is seen from the folder that it was written in', () => {
     assert.equal(resolveVaultAddress('./backups', '/etc/app'), 'file:/etc/app/backups');
     assert.equal(resolveVaultAddress('file:///mnt/backups', '/etc/app'), 'file:/mnt/backups');
@@ -82,6 +94,10 @@ describe('a password', () => {
     `mysql://user:${secret}@host/db`,
     `postgres:user:${secret}@host/db`,
     `postgresql:/host/db?password=${secret}`,
+    `s3://AKIA:${secret}@bucket/x`,
+    `s3://AKIA:a/${secret}@bucket/x`,
+    `s3://bucket/x?secretAccessKey=${secret}&region=y`,
+    `s3://bucket/x?region=y&sessionToken=${secret}`,
   ];
   for (const address of addresses) {
     it(`is taken out of ${address.replace(secret, '•••')}`, () => {
@@ -100,8 +116,9 @@ describe('a password', () => {
   });
 
   it('is taken out of a text that somebody else wrote', () => {
-    const text = `cannot reach "postgres://user:${secret}@host/db" nor postgres://u@h/d?password=${secret}&x=1, sorry`;
-    const clean = 'cannot reach "postgres://user@host/db" nor postgres://u@h/d?password=***&x=1, sorry';
+    const text = `cannot reach "postgres://user:${secret}@host/db" nor postgres://u@h/d?password=${secret}&x=1, s3://b?secretAccessKey=${secret} sorry`;
+    const clean =
+      'cannot reach "postgres://user@host/db" nor postgres://u@h/d?password=***&x=1, s3://b?secretAccessKey=*** sorry';
     assert.equal(redactText(text), clean);
   });
 

@@ -121,8 +121,8 @@ describe('a command that refuses', () => {
     ),
     usage(
       'a vault is of an unknown kind',
-      ['list', '--vault', 's3://bucket/x'],
-      /s3: is not supported/,
+      ['list', '--vault', 'gs://bucket/x'],
+      /gs: is not supported/,
       /file:/,
     ),
     usage('an export names nothing', ['export', '--to', '-'], /nothing to export is named/, /--store/),

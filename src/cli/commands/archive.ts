@@ -12,6 +12,7 @@ import { readLogCatalog } from '../../format/log-catalog.ts';
 import { positionText } from '../../format/log-name.ts';
 import { basePoint, isOfSource } from '../../recovery/meeting.ts';
 import { carriedSpans, readSpans, wholeChains } from '../../recovery/survey.ts';
+import { vaultScheme } from '../address.ts';
 import {
   FLUSH_MS,
   IDLE_MS,
@@ -154,7 +155,9 @@ function chooseOutage(flags: ArchiveFlags, inFile: ChangeLogSettings): Outage {
   if (policy === 'hold') return { policy };
   if (policy === 'drop') return { policy, limitBytes };
   const spool = flags.spool ?? inFile.spool;
-  if (spool !== undefined) return { policy, vault: openVault(spool), limitBytes };
+  if (spool !== undefined && vaultScheme(spool) === 'file') {
+    return { policy, vault: openVault(spool), limitBytes };
+  }
   throw new BackupError('usage', '--on-outage spool needs a place for the files', {
     hint: 'pass --spool DIRECTORY, on a disk of this machine',
   });

@@ -38,6 +38,7 @@ export function addInitCommand(program: Command, start: Start): void {
         [
           'eventcore init',
           'eventcore init --store postgres://backup@db.example/shop --vault file:/mnt/backups',
+          "eventcore init --vault 's3://backups/shop?region=eu-central-1'",
           'eventcore init --store sqlite:./events.db --create-store',
           'eventcore init --keys                # backups are sealed and signed from the first one on',
         ],
@@ -108,7 +109,8 @@ function addressesForFile(
   { cwd, folder }: { cwd: string; folder: string },
 ): [store: string, vault: string] {
   const resolved = [resolveStoreAddress(store, cwd), resolveVaultAddress(vault, cwd)] as const;
-  return folder === cwd ? [redactAddress(store), vault] : [redactAddress(resolved[0]), resolved[1]];
+  const [storeShown, vaultShown] = folder === cwd ? [store, vault] : resolved;
+  return [redactAddress(storeShown), redactAddress(vaultShown)];
 }
 
 /** Never replaces a file unasked. */

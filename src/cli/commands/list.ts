@@ -4,7 +4,7 @@ import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import { type Catalog, readCatalog, type UnfinishedEntry } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
-import { vaultPath } from '../address.ts';
+import { vaultPath, vaultScheme } from '../address.ts';
 import { backupDocument } from '../backup-names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -105,9 +105,18 @@ function unfinishedLines(unfinished: readonly UnfinishedEntry[], vault: string, 
     ...(unfinished.some(({ canBeTakenUp }) => canBeTakenUp)
       ? ['  `eventcore backup full` goes on with one that can be taken up.']
       : []),
-    '  If no backup is being written to this vault now, they can go:',
-    ...unfinished.map(({ folder }) => `    rm -r ${shellWord(join(vaultPath(vault), folder))}`),
+    ...removalLines(unfinished, vault),
   ];
+}
+
+function removalLines(unfinished: readonly UnfinishedEntry[], vault: string): string[] {
+  const free = '  If no backup is being written to this vault now, they can go';
+  if (vaultScheme(vault) === 'file') {
+    const paths = unfinished.map(({ folder }) => join(vaultPath(vault), folder));
+    return [`${free}:`, ...paths.map((path) => `    rm -r ${shellWord(path)}`)];
+  }
+  const [bucket] = vault.replace(/^[^:]+/, 's3').split('?');
+  return [`${free}, by any tool for S3:`, ...unfinished.map(({ folder }) => `    ${bucket}/${folder}`)];
 }
 
 function attemptSize({ objects, sizeBytes, modifiedAtMs, canBeTakenUp }: UnfinishedEntry): string {

@@ -22,6 +22,7 @@ import { whyMoved, whyNotComparable } from '../../../src/stores/postgres/cursor.
 import { blocksOf, conditionsOf, narrowRanges, rangeSource } from '../../../src/stores/postgres/range.ts';
 import { parseToken } from '../../../src/stores/postgres/reader.ts';
 import { parseSqliteAddress } from '../../../src/stores/sqlite/config.ts';
+import { parseS3Address } from '../../../src/vaults/s3/address.ts';
 import { mutateJson } from '../engine/mutate-json.ts';
 import { demand, type FuzzTarget } from '../engine/target.ts';
 
@@ -70,23 +71,30 @@ const addresses: FuzzTarget = {
       'postgres:///shop?host=/var/run/postgresql',
       `postgres:app:${CANARY}@db/shop`,
       ...['file:./backups', 'file:///srv/backups', 'C:\\backups', 's3://bucket/x'],
+      's3://bucket/a/b?region=x&endpoint=http://127.0.0.1:9000&forcePathStyle=true&lock=governance&lockDays=30',
+      'glacier://bucket/a?asOf=2026-03-01T12:00:00Z&recallDays=3&sse=aws:kms&sseKmsKeyId=x',
+      ...[`s3://key:${CANARY}@bucket/x`, `s3://bucket/x?secretAccessKey=${CANARY}`],
     ),
   run: (input) => {
     const text = textOf(input);
     const messages: string[] = [];
-    for (const read of [storeScheme, vaultPath, parsePostgresAddress]) {
+    for (const read of [storeScheme, vaultPath, parsePostgresAddress, parseS3Address]) {
       refusedOr<unknown>(() => read(text), messages);
     }
     refusedOr(() => parseSqliteAddress(text));
     refusedOr(() => resolveStoreAddress(text, '/srv'));
     refusedOr(() => resolveVaultAddress(text, '/srv'));
+    const bucket = refusedOr(() => parseS3Address(text));
+    if (bucket !== null)
+      demand(parseS3Address(bucket.text).text === bucket.text, 'an address reads back otherwise');
     refusedOr(() => isSameStore(text, 'postgres://app@db.example/shop'));
     redactText(text);
     const isElsewhere = text.split(CANARY).length > 2;
-    if (!URL.canParse(text) || !/^postgres(?:ql)?:/i.test(text) || isElsewhere) return;
+    if (!URL.canParse(text) || !/^(?:postgres(?:ql)?|s3|glacier):/i.test(text) || isElsewhere) return;
     const { password, searchParams } = new URL(text);
+    const named = [password, searchParams.get('password'), searchParams.get('secretAccessKey')];
     // Where the slashes are missing, it may be anywhere.
-    const isSecret = [password, searchParams.get('password')].includes(CANARY) || !text.includes('//');
+    const isSecret = named.includes(CANARY) || (/^postgres/i.test(text) && !text.includes('//'));
     const shown = [redactAddress(text), ...messages].join(' ');
     if (isSecret) demand(!shown.includes(CANARY), 'an address is shown without its password');
   },

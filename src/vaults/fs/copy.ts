@@ -38,14 +38,15 @@ async function linkObject(root: Root, source: Source, to: string, linkFile: type
   const segments = to.split('/');
   const target = segments.pop()!;
   for (let attempt = 1; ; attempt += 1) {
-    const directory = await makeDirectories(root, segments);
+    let directory: string | null = null;
     try {
+      directory = await makeDirectories(root, segments);
       return await linkInto(root, source, { directory, path: join(directory, target) }, linkFile);
     } catch (error) {
-      await removeEmptyDirectories(root, directory);
+      if (directory !== null) await removeEmptyDirectories(root, directory);
       if (!hasErrno(error, 'ENOENT')) throw error;
       if ((await lstatIfThere(source.path)) === null) throw await source.missing();
-      // Another writer's clean-up took the empty directory away.
+      // Another writer's clean-up took the empty directory away, or the one above that it was to be made in.
       if (attempt === OPEN_ATTEMPTS) throw error;
     }
   }

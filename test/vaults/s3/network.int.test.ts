@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Vault } from '../../../src/core/vault.ts';
+import { assertSameBytes, names, noise, put, rejects } from '../../../src/testing/vault/fixture.ts';
+import { openS3Vault } from '../../../src/vaults/s3/vault.ts';
+import { startRgw, type TestRgw, whyNoRgw } from '../../harness/ceph-rgw.ts';
+import { type Cut, type CuttingProxy, startCuttingProxy } from '../../harness/cutting-proxy.ts';
+
+const MIB = 1 << 20;
+/** Two parts. */
+const LARGE = noise(9 * MIB);
+const SMALL = noise(100_000);
+const LIMITS = { pauseMs: 5, silenceMs: 3000 };
+
+const CUTS: readonly Cut[] = [{ afterSent: 50_000 }, { afterReceived: 100 }, 'lose-answer', 'busy'];
+
+describe('between this machine and a real server', { skip: whyNoRgw() }, () => {
+  let rgw: TestRgw;
+  let proxy: CuttingProxy;
+
+  before(async () => {
+    rgw = await startRgw();
+    proxy = await startCuttingProxy(rgw.endpoint);
+  });
+  after(async () => {
+    await proxy.stop();
+    await rgw.stop();
+  });
+
+  async function withVault(
+    bucket: string,
+    lock: boolean,
+    work: (vault: Vault) => Promise<void>,
+  ): Promise<void> {
+    await rgw.createBucket(bucket, { lock });
+    const more = lock ? '&lock=governance&lockDays=1' : '';
+    const address = `s3://${bucket}/one?endpoint=${proxy.endpoint}&forcePathStyle=true${more}`;
+    const vault = openS3Vault(address, { credentials: rgw, limits: LIMITS });
+    proxy.begin(() => null);
+    await vault.open({ create: true });
+    await put(vault, 'before', SMALL);
+    try {
+      await work(vault);
+    } finally {
+      proxy.begin(() => null);
+      await vault.close();
+    }
+  }
+
+  for (const lock of [false, true]) {
+    it(`connections end in the middle of everything, and ${lock ? 'locked' : 'all'} objects are whole`, async () => {
+      await withVault(`cut-${lock}`, lock, async (vault) => {
+        for (const [i, cut] of CUTS.entries()) {
+          const cutsBefore = proxy.cuts;
+          // Those that are open end as well: a client finds that out when it uses them.
+          const storm = () => proxy.begin((n) => (n <= 2 ? cut : null));
+          storm();
+          await put(vault, `large-${i}`, LARGE);
+          storm();
+          await put(vault, `small-${i}`, SMALL);
+          storm();
+          await vault.copyObject('before', `copy-${i}`);
+          storm();
+          assertSameBytes(await vault.readRange(`large-${i}`, 0, LARGE.length), LARGE);
+          storm();
+          assert.equal((await names(vault, '')).length, 3 * i + 4);
+          await rejects(put(vault, `small-${i}`, noise(10)), 'vault_object_exists');
+          assert.ok(proxy.cuts - cutsBefore >= 4, `${JSON.stringify(cut)}: ${proxy.cuts - cutsBefore} cuts`);
+        }
+      });
+    });
+  }
+
+  it('where no connection lasts, a write ends with nothing to be seen of it', async () => {
+    await withVault('never', false, async (vault) => {
+      proxy.begin(() => ({ afterSent: MIB }));
+      await rejects(put(vault, 'large', LARGE), 'vault_unreachable');
+      proxy.begin(() => null);
+      assert.deepEqual(await names(vault, ''), ['before']);
+      await put(vault, 'large', LARGE);
+      assertSameBytes(await vault.readRange('large', 0, LARGE.length), LARGE);
+    });
+  });
+});

@@ -32,7 +32,7 @@ export async function beginUpload(
   const { s3, at } = connection;
   const key = keyOf(connection, name);
   const doing = `write "${name}" in ${at.text}`;
-  const options = writeOptions(connection, id);
+  const options = writeOptions(connection, id, null);
   const algorithm = abilities.keepsSha256 ? { ChecksumAlgorithm: 'SHA256' as const } : {};
   const { UploadId } = await ask(connection, doing, (abortSignal) =>
     s3.createMultipartUpload({ ...key, ...options, ...algorithm }, { abortSignal }),

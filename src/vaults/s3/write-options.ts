@@ -1,11 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { S3Address } from './address.ts';
 import type { Connection } from './connection.ts';
+import { isArchiveClass } from './objects.ts';
 
-/** What is said of every object that is written, in the words of the client. */
-export function writeOptions(connection: Connection, id: string) {
+/**
+ * What stays readable in an archive tier: manifests, leases, holds, records of keys. An archive class would ask for a recall to tell
+ * what there is, and takes more room for what it notes of an object than objects this small have.
+ */
+const SMALL_BYTES = 128 << 10;
+
+/** What is said of every object that is written, in the words of the client. `sizeBytes` null: large, or not known yet. */
+export function writeOptions(connection: Connection, id: string, sizeBytes: number | null) {
   const { at } = connection;
-  const { storageClass } = at;
+  const isReadable =
+    sizeBytes !== null && sizeBytes <= SMALL_BYTES && isArchiveClass(at.storageClass ?? undefined);
+  const storageClass = isReadable ? null : at.storageClass;
   return {
     Metadata: { [WRITE_ID]: id },
     ...(storageClass === null ? {} : { StorageClass: storageClass as 'GLACIER' }),

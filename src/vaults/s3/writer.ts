@@ -160,7 +160,7 @@ function putWhole(object: Unfinished, abilities: Abilities, options: AskOptions)
   const condition = abilities.isExact ? { IfNoneMatch: '*' } : {};
   const request = {
     ...{ ...keyOf(connection, name), Body: bytes, ...condition },
-    ...{ ...writeOptions(connection, id), ...digestOf(bytes, abilities.keepsSha256) },
+    ...{ ...writeOptions(connection, id, bytes.length), ...digestOf(bytes, abilities.keepsSha256) },
   };
   return ask(
     connection,

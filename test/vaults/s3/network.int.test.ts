@@ -5,6 +5,7 @@ import { assertSameBytes, names, noise, put, rejects } from '../../../src/testin
 import { openS3Vault } from '../../../src/vaults/s3/vault.ts';
 import { startRgw, type TestRgw, whyNoRgw } from '../../harness/ceph-rgw.ts';
 import { type Cut, type CuttingProxy, startCuttingProxy } from '../../harness/cutting-proxy.ts';
+import { clientOf } from './servers.ts';
 
 const MIB = 1 << 20;
 /** Two parts. */
@@ -27,6 +28,9 @@ describe('between this machine and a real server', { skip: whyNoRgw() }, () => {
     await rgw.stop();
   });
 
+  const addressOf = (bucket: string): string =>
+    `s3://${bucket}/one?endpoint=${proxy.endpoint}&forcePathStyle=true`;
+
   async function withVault(
     bucket: string,
     lock: boolean,
@@ -34,8 +38,7 @@ describe('between this machine and a real server', { skip: whyNoRgw() }, () => {
   ): Promise<void> {
     await rgw.createBucket(bucket, { lock });
     const more = lock ? '&lock=governance&lockDays=1' : '';
-    const address = `s3://${bucket}/one?endpoint=${proxy.endpoint}&forcePathStyle=true${more}`;
-    const vault = openS3Vault(address, { credentials: rgw, limits: LIMITS });
+    const vault = openS3Vault(`${addressOf(bucket)}${more}`, { credentials: rgw, limits: LIMITS });
     proxy.begin(() => null);
     await vault.open({ create: true });
     await put(vault, 'before', SMALL);
@@ -70,6 +73,43 @@ describe('between this machine and a real server', { skip: whyNoRgw() }, () => {
       });
     });
   }
+
+  it('credentials that are wrong, unknown or without rights, and a bucket that is not there, are refused at once', async () => {
+    await rgw.createBucket('mine');
+    const nobody = await rgw.addUser([]);
+    for (const [bucket, credentials] of [
+      ['mine', { ...rgw, secretAccessKey: 'wrong' }],
+      ['mine', { ...rgw, accessKeyId: 'UNKNOWN' }],
+      ['mine', nobody],
+      ['nowhere', rgw],
+    ] as const) {
+      const vault = openS3Vault(addressOf(bucket), { credentials, limits: LIMITS });
+      const beganAt = performance.now();
+      await rejects(
+        vault.open({ create: true }).then(() => put(vault, 'object', SMALL)),
+        'vault_refused',
+      );
+      assert.ok(performance.now() - beganAt < 5000);
+      await vault.close();
+    }
+  });
+
+  it('a bucket that goes while an object is written takes it with it, and says so', async () => {
+    await withVault('goes', false, async (vault) => {
+      const writer = await vault.createObject('large');
+      await writer.write(LARGE);
+      const client = clientOf(rgw);
+      const { Contents = [] } = await client.listObjectsV2({ Bucket: 'goes' });
+      for (const { Key } of Contents) await client.deleteObject({ Bucket: 'goes', Key: Key! });
+      const { Uploads = [] } = await client.listMultipartUploads({ Bucket: 'goes' });
+      for (const { Key, UploadId } of Uploads)
+        await client.abortMultipartUpload({ Bucket: 'goes', Key: Key!, UploadId: UploadId! });
+      await client.deleteBucket({ Bucket: 'goes' });
+      client.destroy();
+      await rejects(writer.commit(), 'vault_refused');
+      await rejects(put(vault, 'small', SMALL), 'vault_refused');
+    });
+  });
 
   it('where no connection lasts, a write ends with nothing to be seen of it', async () => {
     await withVault('never', false, async (vault) => {

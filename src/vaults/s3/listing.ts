@@ -3,7 +3,8 @@ import { assertObjectPrefix, isObjectName } from '../../core/object-name.ts';
 import type { ObjectInfo } from '../../core/vault.ts';
 import type { S3Address } from './address.ts';
 import { ask, type Connection } from './connection.ts';
-import { isArchiveClass, wholeSeconds } from './objects.ts';
+import { wholeSeconds } from './objects.ts';
+import { isArchiveClass } from './storage-class.ts';
 
 /** Objects in byte order, which is the server's; what has no name of an object is none. */
 export async function* listObjects(connection: Connection, prefix: string): AsyncGenerator<ObjectInfo> {

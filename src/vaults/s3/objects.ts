@@ -3,6 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { ObjectInfo } from '../../core/vault.ts';
 import { type AskOptions, ask, type Connection, keyOf } from './connection.ts';
 import { statusOf } from './errors.ts';
+import { isArchiveClass } from './storage-class.ts';
 import { WRITE_ID } from './write-options.ts';
 
 export type Head = HeadObjectCommandOutput;
@@ -49,13 +50,6 @@ async function assertBucketThere(connection: Connection, asking: AskOptions): Pr
     (abortSignal) => s3.listObjectsV2({ Bucket: at.bucket, Prefix: at.root, MaxKeys: 1 }, { abortSignal }),
     asking,
   );
-}
-
-const ARCHIVE_CLASSES = ['GLACIER', 'DEEP_ARCHIVE'];
-
-/** True when an object of the class must be recalled before it can be read. */
-export function isArchiveClass(storageClass: string | undefined): boolean {
-  return storageClass !== undefined && ARCHIVE_CLASSES.includes(storageClass);
 }
 
 /** Where an archived object stands: the header says so while it is being recalled and once it was. */

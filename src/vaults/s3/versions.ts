@@ -4,7 +4,8 @@ import type { ObjectInfo } from '../../core/vault.ts';
 import type { View } from './address.ts';
 import { ask, type Connection } from './connection.ts';
 import { decodeKey, nameOfKey, nextPage, restoreStatus } from './listing.ts';
-import { isArchiveClass, wholeSeconds } from './objects.ts';
+import { wholeSeconds } from './objects.ts';
+import { isArchiveClass } from './storage-class.ts';
 
 /** A version of an object, as a view shows it. */
 export interface Seen extends ObjectInfo {

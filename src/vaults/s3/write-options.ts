@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { S3Address } from './address.ts';
 import type { Connection } from './connection.ts';
-import { isArchiveClass } from './objects.ts';
+import { isArchiveClass } from './storage-class.ts';
 
 /**
  * What stays readable in an archive tier: manifests, leases, holds, records of keys. An archive class would ask for a recall to tell

@@ -8,8 +8,8 @@ import { decompress } from './compression.ts';
 import { releaseBytes } from './release.ts';
 import { ONLY_PIECE, openPiece, type Seal } from './seal.ts';
 
-/** Chunks that lie together are fetched together, up to this many stored bytes at once. */
-const WINDOW_BYTES = 1 << 20;
+/** Chunks that lie together are fetched together, up to this many stored bytes at once: to a bucket, each request is a few milliseconds of work. */
+const WINDOW_BYTES = 4 << 20;
 
 export const SEE_ALL =
   'run `eventcore verify` to see all that is damaged; restore from another copy or backup';

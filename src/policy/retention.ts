@@ -98,19 +98,23 @@ function whyUntouched({ isUnknownFormat, kind, parentId }: DamagedFacts): string
 
 /** By the vault's own clock: that of its newest object. */
 function whyWaits(
-  { backups, damaged, newestObjectMs }: VaultFacts,
+  { backups, damaged, holds, newestObjectMs }: VaultFacts,
   { backupId, isAtWork, modifiedAtMs }: UnfinishedFacts,
   nowMs: number,
   graceMs: number,
 ): string[] {
   const ageMs = Math.min(nowMs, newestObjectMs ?? nowMs) - modifiedAtMs;
   const child = [...backups, ...damaged].find(({ parentId }) => parentId === backupId);
+  const hold = holds.find(
+    ({ untilMs, ...held }) => held.backupId === backupId && (untilMs === null || untilMs > nowMs),
+  );
   return [
     ...(isAtWork ? ['it is being written'] : []),
     ...(ageMs < graceMs
       ? [`written to less than ${formatSpan(graceMs)} before the newest object of the vault`]
       : []),
     ...(child === undefined ? [] : [`${shortId(child.backupId)} builds on it: its manifest was lost`]),
+    ...(hold === undefined ? [] : [`held: ${hold.reason}; its manifest was lost`]),
   ];
 }
 

@@ -283,6 +283,11 @@ describe('retention', () => {
       [false, true, true],
     );
     assert.match(decided[2]!.reasons.join(), /b builds on it: its manifest was lost/);
+    const hold = { holdId: 'h', backupId: 'x', reason: 'audit', untilMs: null };
+    const [held] = planRetention({ ...facts, holds: [hold] }, { last: 1 }, { nowMs: NOW }).unfinished;
+    assert.deepEqual([held!.kept, held!.reasons], [true, ['held: audit; its manifest was lost']]);
+    const ended = { ...facts, holds: [{ ...hold, untilMs: NOW }] };
+    assert.equal(planRetention(ended, { last: 1 }, { nowMs: NOW }).unfinished[0]!.kept, false);
   });
 });
 

@@ -22,8 +22,10 @@ export async function keptByRule(world: World, region: ModelRegion): Promise<Set
   return new Set([...kept, ...keptByHolds(world, region)]);
 }
 
-export function keptByHolds(world: World, { holds }: ModelRegion): Set<string> {
-  return new Set([...holds.values()].flatMap((id) => withParents(world, id)));
+/** What a hold on something that has lost its manifest builds on, nobody can tell from the vault. */
+export function keptByHolds(world: World, { holds, owed }: ModelRegion): Set<string> {
+  const held = [...holds.values()].filter((id) => owed.has(id));
+  return new Set(held.flatMap((id) => withParents(world, id)));
 }
 
 type Seen = Pick<ModelPoint, 'backupId' | 'createdAtMs'>;

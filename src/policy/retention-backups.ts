@@ -107,20 +107,38 @@ function keepForArchive(
   }
 }
 
+/**
+ * Where a link is not there, all of the chain stays: what is beyond the hole, only the lost manifest would say, and another
+ * copy of the vault may have it.
+ */
 function keepParents({ backups, damaged }: VaultFacts, kept: ReadonlyMap<string, unknown>, keep: Keep): void {
   const byId = new Map(backups.map((backup) => [backup.backupId, backup]));
+  const chains = Map.groupBy(backups, ({ baseId }) => baseId);
   for (const { backupId, parentId } of damaged) {
     if (parentId !== null && byId.has(parentId))
       keep(parentId, `${shortId(backupId)}, which cannot be read, seems to build on it`);
   }
   const waiting = [...kept.keys()];
   const seen = new Set(waiting);
+  const follow = (backupId: string, reason: string): void => {
+    keep(backupId, reason);
+    if (seen.has(backupId)) return;
+    seen.add(backupId);
+    waiting.push(backupId);
+  };
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-    const parent = byId.get(byId.get(id)?.parentId ?? '');
-    if (parent === undefined) continue;
-    keep(parent.backupId, `parent of ${shortId(id)}, which is kept`);
-    if (seen.has(parent.backupId)) continue;
-    seen.add(parent.backupId);
-    waiting.push(parent.backupId);
+    const backup = byId.get(id);
+    if (backup === undefined || backup.parentId === null) continue;
+    if (byId.has(backup.parentId)) {
+      follow(backup.parentId, `parent of ${shortId(id)}, which is kept`);
+      continue;
+    }
+    for (const { backupId } of chains.get(backup.baseId)!) {
+      if (backupId === id) continue;
+      follow(
+        backupId,
+        `${shortId(id)}, which is kept, builds on one that is not here, and so perhaps on this`,
+      );
+    }
   }
 }

@@ -270,6 +270,27 @@ describe('retention', () => {
     assert.ok(Object.values(reasonsOf(whole, { logMs: DAY })).every(([kept]) => kept));
   });
 
+  it('keeps a chain on both sides of a link that was lost: another copy of the vault may have it', () => {
+    const broken = (one: BackupFacts): BackupFacts => ({ ...one, isWhole: false });
+    const facts = vault([
+      backup('full', 1, null),
+      backup('before', 2, 'full', 'full'),
+      // `lost` was built on `before`, and its manifest is gone.
+      broken(backup('behind', 4, 'lost', 'full')),
+      broken(backup('tail', 5, 'behind', 'full')),
+      backup('other', 6, null),
+    ]);
+    const { full, before, behind } = reasonsOf(facts, { last: 2 });
+    assert.deepEqual(behind, [true, 'parent of tail, which is kept']);
+    assert.match(String(before![1]), /^behind, which is kept, builds on one that is not here/);
+    assert.deepEqual([full![0], before![0]], [true, true]);
+    const unwanted = reasonsOf(
+      vault(facts.backups.filter(({ backupId }) => backupId !== 'tail' && backupId !== 'behind')),
+      { last: 1 },
+    );
+    assert.equal(unwanted.before![0], false);
+  });
+
   it('leaves alone what is known to be written, and a bundle without a manifest that a backup builds on', () => {
     const left = (backupId: string) => ({
       ...{ backupId, folder: `backups/${backupId}/`, kind: 'full' as const, sizeBytes: 1 },

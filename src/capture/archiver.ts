@@ -1,16 +1,13 @@
-import { type ChangeFeed, type FeedSource, NEW_LOG } from '../core/change-feed.ts';
+import { type ChangeFeed, NEW_LOG } from '../core/change-feed.ts';
 import type { Clock } from '../core/clock.ts';
 import { BackupError, type BackupErrorOptions, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
-import type { Lease, UnderLease } from '../core/lease.ts';
+import type { UnderLease } from '../core/lease.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import { isSealing, plainInSealed, refusePlain, type WriteKeys } from '../format/bundle-seal.ts';
-import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import { LOG_PREFIX, logFolder, positionText } from '../format/log-name.ts';
-import { planCompaction, planMarkRemovals } from '../policy/compaction.ts';
 import { backOffMs } from './back-off.ts';
-import { compactLog } from './compact.ts';
 import { markGap } from './gaps.ts';
 import { findLogEnd, type LogEnd } from './log-end.ts';
 import { type LogSealer, makeLogSealer } from './log-seal.ts';
@@ -18,6 +15,7 @@ import { type CaptureOptions, capture } from './session.ts';
 import { type LogSink, vaultSink } from './sink.ts';
 import { type Spool, spoolingSink } from './spool.ts';
 import { type ArchiveProgress, type ArchiveStatus, makeProgress } from './status.ts';
+import { makeUpkeep, type StartUpkeep, warnOfFullDisk } from './upkeep.ts';
 
 export interface ArchivePorts {
   readonly store: EventStore;
@@ -63,6 +61,7 @@ interface Run extends ArchivePorts {
   readonly spool: Spool | null;
   readonly sink: LogSink;
   readonly sealer: LogSealer;
+  readonly startUpkeep: StartUpkeep;
   /** By `performance.now()`. */
   readonly startedAtMs: number;
   /** What this run has seen of its log: not there yet, begun by this run, or there. */
@@ -71,16 +70,11 @@ interface Run extends ArchivePorts {
   folder: string | null;
   /** Why the feed could not go on, until something is captured again. */
   lost: BackupError | null;
-  /** Somebody else held the lease when files were to be joined. */
-  isPassedOver: boolean;
   note(message: string, isGrave: boolean, facts?: ArchiveNote['facts']): void;
 }
 
 /** A refusal within this time of the start, before anything was written, ends the run. */
 const START_MS = 60_000;
-const UPKEEP_EVERY_MS = 30_000;
-/** Without a backup the log brings nothing back: it is tried again. */
-const BASE_RETRY_MS = 300_000;
 
 /**
  * Copies what a store commits into the change log of a vault, until the signal fires (`interrupted`) or, with `once`, until
@@ -90,6 +84,7 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
   const progress = makeProgress(options.onStatus ?? (() => undefined));
   const { outage } = options;
   const spool = outage.policy === 'spool' ? spoolingSink(ports.vault, outage, progress) : null;
+  const note: Run['note'] = (message, isGrave, facts = {}) => options.onNote?.({ message, isGrave, facts });
   const run: Run = {
     ...{
       ...ports,
@@ -98,13 +93,13 @@ export async function archive(ports: ArchivePorts, options: ArchiveOptions): Pro
       spool,
       sink: spool ?? vaultSink(ports.vault),
       sealer: makeLogSealer(ports.vault, ports.clock, options.software, ports.keys),
+      startUpkeep: makeUpkeep({ ...ports, progress, signal: options.signal, note }),
       startedAtMs: performance.now(),
       seen: 'nothing',
       folder: null,
       lost: null,
-      isPassedOver: false,
     },
-    note: (message, isGrave, facts = {}) => options.onNote?.({ message, isGrave, facts }),
+    note,
   };
   try {
     for (let failures = 0; ; ) {
@@ -206,7 +201,7 @@ async function runSession(run: Run): Promise<void> {
     progress.set({ state: 'capturing', trouble: null });
     // Now, while the vault is known to be there: what waits in a spool later needs the key's record.
     await sealer.sealFor(logFolder(feed.source));
-    const upkeep = startUpkeep(run, feed.source, opened.baseWanted);
+    const upkeep = run.startUpkeep(feed.source, opened.baseWanted);
     try {
       const sealed = { ...options, sealer };
       await capture(feed, sink, begin, until === undefined ? sealed : { ...sealed, until }, {
@@ -303,107 +298,4 @@ async function openBehindGap(run: Run, end: LogEnd, lost: BackupError): Promise<
     await feed.close();
     throw error;
   }
-}
-
-interface Upkeep {
-  reached(hasHorizon: boolean): void;
-  /** A run that ends before its time has come leaves files and marks behind too. */
-  now(): void;
-  /** Waits for what is under way. */
-  end(): Promise<void>;
-}
-
-/** What is done beside the capture, one at a time; it may fail without harm to the log. */
-function startUpkeep(run: Run, source: FeedSource, baseWanted: string): Upkeep {
-  let baseDueAtMs = run.ensureBase === undefined ? Number.POSITIVE_INFINITY : performance.now();
-  let keptUpAtMs = performance.now();
-  let work: Promise<void> | null = null;
-  const begin = (what: string, task: () => Promise<void>): void => {
-    work = task()
-      .catch((error: unknown) => run.note(`${what}: ${String((error as Error).message)}`, true))
-      .finally(() => (work = null));
-  };
-  return {
-    reached: (hasHorizon) => {
-      if (work !== null) return;
-      if (hasHorizon && performance.now() >= baseDueAtMs) {
-        baseDueAtMs = performance.now() + BASE_RETRY_MS;
-        begin('no backup could be taken for the log', async () => {
-          await run.ensureBase!(baseWanted);
-          baseDueAtMs = Number.POSITIVE_INFINITY;
-        });
-      } else if (performance.now() - keptUpAtMs > UPKEEP_EVERY_MS) {
-        keptUpAtMs = performance.now();
-        begin('upkeep of the log failed', () => keepUp(run, source));
-      }
-    },
-    now: () => {
-      const before = work ?? Promise.resolve();
-      begin('upkeep of the log failed', () => before.then(() => compact(run, source)));
-    },
-    end: async () => {
-      await work;
-    },
-  };
-}
-
-async function keepUp(run: Run, source: FeedSource): Promise<void> {
-  await warnOfFullDisk(run);
-  await compact(run, source);
-}
-
-/** Part of what a store may keep from which on somebody should look. */
-const SCARCE = 0.25;
-
-/** What a store throws away because it keeps too much is a gap. */
-async function warnOfFullDisk({ store, progress, note }: Run): Promise<void> {
-  const state = await store.feedState();
-  if (state?.retainedBytes == null || state.spareBytes === null) return;
-  const { retainedBytes, spareBytes } = state;
-  const isScarce = spareBytes < SCARCE * (retainedBytes + spareBytes);
-  if (isScarce && !progress.status().isScarce) {
-    note('the store keeps nearly as much for the log as it may: behind that it throws it away', true, {
-      retainedBytes,
-      spareBytes,
-    });
-  }
-  progress.set({ isScarce });
-}
-
-async function compact(run: Run, source: FeedSource): Promise<void> {
-  const { vault, clock, underLease } = run;
-  const timeline = await findTimeline(vault, source);
-  // Most of the time there is nothing to do, and a lease costs a few objects.
-  if (timeline === null || isNothing(timeline, clock.now())) return;
-  if (underLease === undefined) return compactUnder(run, source, null);
-  try {
-    await underLease((lease) => compactUnder(run, source, lease));
-    run.isPassedOver = false;
-  } catch (error) {
-    if (!isBackupError(error, 'lease_held')) throw error;
-    if (!run.isPassedOver) run.note(`log files are joined later: ${error.message}`, false, error.facts);
-    run.isPassedOver = true;
-  }
-}
-
-async function findTimeline(vault: Vault, source: FeedSource): Promise<LogTimeline | null> {
-  const folder = logFolder(source);
-  return (await readLogCatalog(vault, folder))[0] ?? null;
-}
-
-function isNothing(timeline: LogTimeline, nowMs: number): boolean {
-  const { joins, removals } = planCompaction(timeline, nowMs);
-  return joins.length === 0 && removals.length === 0 && planMarkRemovals(timeline, nowMs).length === 0;
-}
-
-/** Another holder may have changed the log since it was looked at. */
-async function compactUnder(run: Run, source: FeedSource, lease: Lease | null): Promise<void> {
-  const { vault, clock, note, options } = run;
-  const timeline = await findTimeline(vault, source);
-  if (timeline === null) return;
-  const { failures } = await compactLog(vault, timeline, {
-    ...{ nowMs: clock.now(), signal: options.signal },
-    ...(lease === null ? {} : { lease }),
-  });
-  for (const failure of failures) note(`log files could not be joined: ${failure}`, true);
 }

@@ -8,6 +8,7 @@ import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import type { Writers } from '../../src/core/writers.ts';
 import { type BundleSeal, makeSeal, type WriteKeys } from '../../src/format/bundle-seal.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { logFolder, logScope, parseLogName } from '../../src/format/log-name.ts';
 import type { RetentionOptions } from '../../src/policy/retention.ts';
@@ -32,6 +33,9 @@ const HOUR = DAY / 24;
 /** Twelve days end here. */
 export const NOW = Date.UTC(2026, 9, 27, 14, 30);
 const BEGIN = NOW - 12 * DAY;
+
+/** Lets some of it go: backups and log. */
+export const AGED_RULE: RetentionRule = { last: 2, logMs: 4 * DAY, minimumRedundancy: 1 };
 
 /** Nobody competes. */
 export const TEST_LEASE: Lease = { epoch: 1, assertHeld: () => {} };
@@ -195,4 +199,8 @@ export async function copyVault(vault: Vault): Promise<Vault> {
     await writeObject(copy, name, await vault.readRange(name, 0, sizeBytes));
   }
   return copy;
+}
+
+export async function idsIn(vault: Vault): Promise<string[]> {
+  return (await readCatalog(vault)).backups.map(({ manifest }) => manifest.backupId);
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import {
   PutObjectLockConfigurationCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { freePort } from './free-port.ts';
 import type { BucketOptions, Credentials } from './s3-server/server.ts';
 
 /** Ceph's S3 (RADOS gateway) over one monitor and one disk in memory, on 127.0.0.1, gone when the test process is. */
@@ -316,18 +317,6 @@ function startJanitor(root: string): ChildProcess {
 async function isEnded(child: ChildProcess): Promise<void> {
   for (let i = 0; i < STOP_POLLS && child.exitCode === null; i += 1) await sleep(POLL_MS);
   if (child.exitCode === null) throw new Error(`process ${child.pid} has not ended Ceph RGW`);
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const probe = createServer();
-  probe.once('error', reject);
-  probe.listen(0, '127.0.0.1', () => {
-    const address = probe.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    probe.close(() => resolve(address.port));
-  });
-  return promise;
 }
 
 /** For the error message. */

@@ -11,11 +11,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from './free-port.ts';
 
 /** A PostgreSQL server of its own for one test file, on 127.0.0.1, gone when the test process is. */
 export interface TestPostgres {
@@ -245,18 +246,6 @@ async function startOnFreePort(
       if (attempt === START_ATTEMPTS) throw error;
     }
   }
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const probe = createServer();
-  probe.once('error', reject);
-  probe.listen(0, '127.0.0.1', () => {
-    const address = probe.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    probe.close(() => resolve(address.port));
-  });
-  return promise;
 }
 
 function startServer(

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { BackupError, isBackupError } from '../../src/core/errors.ts';
-import type { RetentionRule } from '../../src/core/retention-rule.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { bundleFolder } from '../../src/format/bundle.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
@@ -12,10 +11,12 @@ import { verifyChains } from '../../src/integrity/verify-chains.ts';
 import { freeze } from '../../src/upkeep/freeze.ts';
 import { addHold } from '../../src/upkeep/holds.ts';
 import {
+  AGED_RULE,
   type AgedVault,
   allNames,
   copyVault,
   DAY,
+  idsIn,
   LEFTOVER,
   makeAgedVault,
   NOW,
@@ -28,16 +29,10 @@ import { testClock } from '../harness/memory-backup.ts';
 import { assertAllRestore } from '../harness/restore-all.ts';
 import { sampleManifest } from '../harness/sample-manifest.ts';
 
-const RULE: RetentionRule = { last: 2, logMs: 4 * DAY, minimumRedundancy: 1 };
-
 let aged: AgedVault;
 before(async () => {
   aged = await makeAgedVault();
 });
-
-async function idsIn(vault: Vault): Promise<string[]> {
-  return (await readCatalog(vault)).backups.map(({ manifest }) => manifest.backupId);
-}
 
 /** A vault that does something of its own before it removes an object. */
 function watched(vault: Vault, before: (name: string) => Promise<void>): Vault {
@@ -58,7 +53,7 @@ describe('while a prune removes', () => {
   it('an object that is locked is named, and all else goes', async () => {
     const vault = await copyVault(aged.vault);
     const folder = (await entryOf(vault, aged.chained.get(3)!)).folder;
-    const report = await pruneAged(watched(vault, locked(new RegExp(`^${folder}heads`))), RULE);
+    const report = await pruneAged(watched(vault, locked(new RegExp(`^${folder}heads`))), AGED_RULE);
     assert.deepEqual(
       report.refused.map(({ name }) => name),
       [`${folder}heads.index`, `${folder}heads.jsonl.zst`],
@@ -73,7 +68,7 @@ describe('while a prune removes', () => {
   it('a backup whose manifest is locked stays whole, with all that it builds on', async () => {
     const vault = await copyVault(aged.vault);
     const { folder } = await entryOf(vault, aged.chained.get(3)!);
-    const report = await pruneAged(watched(vault, locked(new RegExp(`^${folder}manifest.json$`))), RULE);
+    const report = await pruneAged(watched(vault, locked(new RegExp(`^${folder}manifest.json$`))), AGED_RULE);
     assert.equal(report.refused.length, 1);
     const ids = await idsIn(vault);
     for (const day of [1, 2, 3]) assert.ok(ids.includes(aged.chained.get(day)!), `day ${day}`);
@@ -85,7 +80,7 @@ describe('while a prune removes', () => {
   it('a log whose oldest file is locked keeps all behind it', async () => {
     const vault = await copyVault(aged.vault);
     const logs = (await allNames(vault)).filter((name) => name.startsWith('log/'));
-    const report = await pruneAged(watched(vault, locked(new RegExp(logs[1]!))), RULE);
+    const report = await pruneAged(watched(vault, locked(new RegExp(logs[1]!))), AGED_RULE);
     assert.equal(report.refused.length, 1);
     assert.deepEqual(
       (await allNames(vault)).filter((name) => name.startsWith('log/')),
@@ -104,7 +99,7 @@ describe('while a prune removes', () => {
         calls += 1;
         if (calls === at) await child.write();
       });
-      const report = await pruneAged(racing, RULE);
+      const report = await pruneAged(racing, AGED_RULE);
       const catalog = await readCatalog(vault);
       const found = catalog.backups.find(({ manifest }) => manifest.backupId === child.backupId);
       // Where the parent was gone altogether, who takes the backup finds that out himself.
@@ -122,7 +117,7 @@ describe('while a prune removes', () => {
         isWritten = true;
         await child.write();
       }),
-      RULE,
+      AGED_RULE,
     );
     assert.match(report.spared[0]!.reason, /is new and builds on it; it was put back/);
     const catalog = await readCatalog(vault);
@@ -145,7 +140,7 @@ describe('while a prune removes', () => {
           { backup: aged.chained.get(3)!, reason: 'audit', until: null, software: 'test' },
         );
       }),
-      RULE,
+      AGED_RULE,
     );
     assert.match(report.spared[0]!.reason, /held since: audit/);
     const ids = await idsIn(vault);
@@ -161,11 +156,11 @@ describe('while a prune removes', () => {
       isFrozenNow = true;
     });
     await assert.rejects(
-      pruneAged(frozen, RULE),
+      pruneAged(frozen, AGED_RULE),
       (error) => isBackupError(error, 'would_overwrite') && /incident 7/.test(error.message),
     );
     assert.equal((await readCatalog(vault)).backups.length, 15);
-    assert.ok((await planAged(vault, RULE)).backups.every(({ kept }) => kept));
+    assert.ok((await planAged(vault, AGED_RULE)).backups.every(({ kept }) => kept));
   });
 
   it('an attempt that a backup takes up stays', async () => {
@@ -176,7 +171,7 @@ describe('while a prune removes', () => {
       if (name.endsWith('attempt-1.json'))
         await writeObject(vault, `${folder}attempt-2.json`, Buffer.from('{}'));
     });
-    const report = await pruneAged(taken, RULE);
+    const report = await pruneAged(taken, AGED_RULE);
     assert.deepEqual(report.spared, [{ name: folder, reason: 'it was written to since' }]);
     assert.ok((await allNames(vault)).includes(LEFTOVER));
   });
@@ -189,7 +184,7 @@ describe('while a prune removes', () => {
       asked += 1;
       if (asked > 5) throw new BackupError('lease_held', 'it may have ended');
     };
-    await assert.rejects(pruneAged(vault, RULE, { lease: { epoch: 1, assertHeld } }), (error) =>
+    await assert.rejects(pruneAged(vault, AGED_RULE, { lease: { epoch: 1, assertHeld } }), (error) =>
       isBackupError(error, 'lease_held'),
     );
     assert.equal((await allNames(vault)).length, before - 5);

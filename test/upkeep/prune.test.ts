@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
-import type { RetentionRule } from '../../src/core/retention-rule.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
-import type { Vault } from '../../src/core/vault.ts';
 import { type Attempt, encodeAttempt } from '../../src/format/attempt-codec.ts';
-import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { openLogs } from '../../src/format/log-keys.ts';
@@ -14,10 +11,12 @@ import { memoryStore } from '../../src/stores/memory/store.ts';
 import { applyPrune } from '../../src/upkeep/prune.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import {
+  AGED_RULE,
   type AgedVault,
   allNames,
   copyVault,
   DAY,
+  idsIn,
   LEFTOVER,
   makeAgedVault,
   NOW,
@@ -33,21 +32,15 @@ import { backUp, overwrite, readObject, testClock, verifyAll } from '../harness/
 import { assertAllRestore } from '../harness/restore-all.ts';
 import { keysOf, makePerson, makeRing } from '../harness/test-keys.ts';
 
-const RULE: RetentionRule = { last: 2, logMs: 4 * DAY, minimumRedundancy: 1 };
-
 let aged: AgedVault;
 before(async () => {
   aged = await makeAgedVault();
 });
 
-async function idsIn(vault: Vault): Promise<string[]> {
-  return (await readCatalog(vault)).backups.map(({ manifest }) => manifest.backupId);
-}
-
 describe('a prune', () => {
   it('leaves what the rule keeps, whole, and says of all else why it goes', async () => {
     const vault = await copyVault(aged.vault);
-    const report = await pruneAged(vault, RULE);
+    const report = await pruneAged(vault, AGED_RULE);
     const { logged, chained } = aged;
     assert.deepEqual(
       (await idsIn(vault)).sort(),
@@ -61,7 +54,7 @@ describe('a prune', () => {
 
   it('brings back every instant of the window afterwards, as before', async () => {
     const vault = await copyVault(aged.vault);
-    await pruneAged(vault, RULE);
+    await pruneAged(vault, AGED_RULE);
     for (let hours = 0; hours <= 4 * 24 - 2; hours += 5) {
       const target = { kind: 'time', time: timeFromUnixMs(NOW - hours * 3_600_000 - 3_600_000) } as const;
       const [now, then] = [await recover(vault, target), await recover(aged.vault, target)];
@@ -72,9 +65,9 @@ describe('a prune', () => {
 
   it('changes nothing the second time', async () => {
     const vault = await copyVault(aged.vault);
-    await pruneAged(vault, RULE);
+    await pruneAged(vault, AGED_RULE);
     const names = await allNames(vault);
-    assert.equal((await pruneAged(vault, RULE)).objects, 0);
+    assert.equal((await pruneAged(vault, AGED_RULE)).objects, 0);
     assert.deepEqual(await allNames(vault), names);
   });
 });
@@ -86,21 +79,23 @@ describe('a prune that dies', () => {
     await pruneAged(begun, { last: 5, logMs: 6 * DAY });
     await writeObject(begun, LEFTOVER, Buffer.from('left'));
     const whole = await copyVault(begun);
-    await pruneAged(whole, RULE, { graceMs: 0 });
+    await pruneAged(whole, AGED_RULE, { graceMs: 0 });
     const end = await allNames(whole);
     const seen = new Set<string>();
     for (const forGood of [false, true]) {
       for (let failAt = 1; ; failAt += 1) {
         const vault = await copyVault(begun);
         const faulty = faultyVault(vault, { failAt, forGood });
-        const failure = await pruneAged(faulty.vault, RULE, { graceMs: 0 }).catch((error: unknown) => error);
+        const failure = await pruneAged(faulty.vault, AGED_RULE, { graceMs: 0 }).catch(
+          (error: unknown) => error,
+        );
         if (faulty.calls() < failAt) break;
         assert.ok(isBackupError(failure, 'vault_unreachable'), String(failure));
         const state = (await allNames(vault)).join();
         if (seen.has(state)) continue;
         seen.add(state);
         await assertAllRestore(vault);
-        await pruneAged(vault, RULE, { graceMs: 0 });
+        await pruneAged(vault, AGED_RULE, { graceMs: 0 });
         assert.deepEqual(await allNames(vault), end, `after call ${failAt}`);
       }
     }
@@ -116,12 +111,12 @@ describe('a prune of a sealed log', () => {
     const sealed = await makeAgedVault(memoryVault(), { ring: makeRing([owner]), signer: null });
     const vault = await copyVault(sealed.vault);
     const removed: string[] = [];
-    await pruneAged(vault, RULE, { onRemoved: (name) => removed.push(name) });
+    await pruneAged(vault, AGED_RULE, { onRemoved: (name) => removed.push(name) });
     // Days 0 to 5 went: the first key sealed no other, the second one also the last file.
     assert.equal(removed.filter(isKey).length, 1);
     assert.ok(isKey(removed.at(-1)!));
     assert.equal((await allNames(vault)).filter(isKey).length, 3);
-    assert.deepEqual((await pruneAged(vault, RULE)).objects, 0);
+    assert.deepEqual((await pruneAged(vault, AGED_RULE)).objects, 0);
     const keys = keysOf(makeRing([], [owner]));
     const [log] = openLogs(vault, await readLogCatalog(vault), keys);
     assert.deepEqual((await verifyLog(vault, log!, { quick: false })).problems, []);
@@ -132,7 +127,7 @@ describe('a prune of a sealed log', () => {
     const vault = await copyVault(sealed.vault);
     const name = (await allNames(vault)).find((found) => found.endsWith('.log'))!;
     await overwrite(vault, name, Buffer.from('no log'));
-    await pruneAged(vault, RULE);
+    await pruneAged(vault, AGED_RULE);
     assert.equal((await allNames(vault)).filter(isKey).length, 4);
   });
 });
@@ -140,7 +135,7 @@ describe('a prune of a sealed log', () => {
 describe('what is strange in a vault', () => {
   it('stops a prune: a backup from the future, and a clock that is behind what was written', async () => {
     const vault = await copyVault(aged.vault);
-    const behind = await planAged(vault, RULE, { nowMs: NOW - 3 * DAY });
+    const behind = await planAged(vault, AGED_RULE, { nowMs: NOW - 3 * DAY });
     assert.equal(behind.stopped?.kind, 'clock');
     assert.ok(behind.backups.every(({ kept }) => kept));
     const refused = applyPrune(vault, behind, { lease: TEST_LEASE });
@@ -148,7 +143,7 @@ describe('what is strange in a vault', () => {
       refused,
       (error) => isBackupError(error, 'would_overwrite') && /by this host's clock/.test(error.message),
     );
-    const skewed = await planAged(vault, RULE, { vaultNowMs: NOW - 3_600_000 });
+    const skewed = await planAged(vault, AGED_RULE, { vaultNowMs: NOW - 3_600_000 });
     assert.match(skewed.stopped!.message, /by the vault's clock/);
   });
 
@@ -158,8 +153,8 @@ describe('what is strange in a vault', () => {
     const store = memoryStore();
     await store.initialise();
     const { manifest } = await backUp(store, vault, {}, undefined, clock);
-    assert.match((await planAged(vault, RULE)).stopped!.message, new RegExp(manifest.backupId));
-    const plan = await planAged(vault, RULE, { trustClock: true });
+    assert.match((await planAged(vault, AGED_RULE)).stopped!.message, new RegExp(manifest.backupId));
+    const plan = await planAged(vault, AGED_RULE, { trustClock: true });
     const kept = plan.backups.filter((decision) => decision.kept).map(({ item }) => item.backupId);
     assert.deepEqual(
       kept.toSorted(),
@@ -172,7 +167,7 @@ describe('what is strange in a vault', () => {
   });
 
   it('expires nothing more for a clock that has jumped ahead', async () => {
-    const rule = { ...RULE, withinMs: 2 * DAY, daily: 2 };
+    const rule = { ...AGED_RULE, withinMs: 2 * DAY, daily: 2 };
     const far = await planAged(aged.vault, rule, { nowMs: NOW + 900 * DAY });
     const near = await planAged(aged.vault, rule);
     assert.deepEqual(far.backups, near.backups);
@@ -185,9 +180,9 @@ describe('what is strange in a vault', () => {
     const name = `${folder}manifest.json`;
     const bytes = await readObject(vault, name);
     await overwrite(vault, name, Buffer.from(bytes.toString().replace('"durationMs": ', '"durationMs": 1')));
-    const plan = await planAged(vault, RULE);
+    const plan = await planAged(vault, AGED_RULE);
     assert.match(plan.damaged[0]!.reasons.join(), /never removed by a rule/);
-    await pruneAged(vault, RULE);
+    await pruneAged(vault, AGED_RULE);
     const ids = await idsIn(vault);
     for (const day of [1, 2]) assert.ok(ids.includes(aged.chained.get(day)!), `day ${day}`);
     assert.ok((await allNames(vault)).includes(`${folder}heads.index`));
@@ -200,7 +195,7 @@ describe('what is strange in a vault', () => {
     const young = 'backups/incremental-backup-00000000-1111-4222-8333-555555555555.eventcore/heads.index';
     await writeObject(vault, young, Buffer.from('young'));
     const writers = { self: 'here', stateOf: () => 'alive' as const };
-    const plan = await planAged(vault, RULE, { writers });
+    const plan = await planAged(vault, AGED_RULE, { writers });
     const [old, recent] = plan.unfinished;
     assert.deepEqual([old!.kept, recent!.kept], [false, true]);
     assert.match(recent!.reasons[0]!, /less than 1d before the newest object/);
@@ -224,7 +219,7 @@ describe('what is strange in a vault', () => {
       ['us', 'unknown', false],
       ['them', 'dead', true],
     ] as const) {
-      const plan = await planAged(vault, RULE, { writers: { self, stateOf: () => state } });
+      const plan = await planAged(vault, AGED_RULE, { writers: { self, stateOf: () => state } });
       assert.equal(plan.unfinished[0]!.kept, kept, `${self}, ${state}`);
     }
   });

@@ -1,6 +1,7 @@
 import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackupError } from '../../core/errors.ts';
+import { makeInTurn } from '../../core/in-turn.ts';
 import type { ObjectWriter } from '../../core/vault.ts';
 import { makeDirectories, type Root, removeEmptyDirectories, syncDirectories } from './directories.ts';
 import { hasErrno, toVaultError, toWriteError } from './errors.ts';
@@ -35,21 +36,12 @@ interface Unfinished {
  */
 export async function createWriter(root: Root, name: string): Promise<ObjectWriter> {
   const file = await openUnfinished(root, name);
-  const inTurn = makeQueue();
+  // So that an abort never meets a write half-way.
+  const inTurn = makeInTurn();
   return {
     write: (bytes) => inTurn(() => orGiveUp(file, () => take(file, bytes))),
     commit: () => inTurn(() => orGiveUp(file, () => commit(file))),
     abort: () => inTurn(() => discard(file)),
-  };
-}
-
-/** Runs jobs one after the other, so that an abort never meets a write half-way. */
-function makeQueue(): (job: () => Promise<void>) => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return (job) => {
-    const result = last.then(job);
-    last = result.catch(() => {});
-    return result;
   };
 }
 

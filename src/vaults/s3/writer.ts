@@ -1,4 +1,5 @@
 import { BackupError } from '../../core/errors.ts';
+import { makeInTurn } from '../../core/in-turn.ts';
 import type { ObjectWriter } from '../../core/vault.ts';
 import type { Abilities } from './abilities.ts';
 import { type AskOptions, ask, type Connection, keyOf } from './connection.ts';
@@ -49,21 +50,12 @@ export function createWriter(
     ...{ buffer: NOTHING, bufferedBytes: 0, onItsWay: new Set(), bytesOnTheirWay: 0 },
     ...{ state: 'open', lostPart: null, failure: null },
   };
-  const inTurn = makeQueue();
+  // So that an abort never meets a write half-way.
+  const inTurn = makeInTurn();
   return {
     write: (bytes) => inTurn(() => orGiveUp(object, () => take(object, bytes))),
     commit: () => inTurn(() => orGiveUp(object, () => commit(object))),
     abort: () => inTurn(() => discard(object)),
-  };
-}
-
-/** Runs jobs one after the other, so that an abort never meets a write half-way. */
-function makeQueue(): (job: () => Promise<void>) => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return (job) => {
-    const result = last.then(job);
-    last = result.catch(() => {});
-    return result;
   };
 }
 

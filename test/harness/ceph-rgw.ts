@@ -23,6 +23,8 @@ export interface TestRgw extends Credentials {
   createBucket(name: string, options?: BucketOptions): Promise<void>;
   /** Somebody with the right to read, write and delete, versions too, in these buckets, but not to bypass their locks. */
   addUser(buckets: readonly string[]): Promise<Credentials>;
+  /** From now on these are nobody's. */
+  revoke(credentials: Credentials): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -93,6 +95,8 @@ async function startIn(root: string, options: TestRgwOptions, end: () => Promise
       for (const bucket of buckets) await allow(client, bucket, id);
       return user;
     },
+    revoke: ({ accessKeyId }) =>
+      admin(cluster.config, ['key', 'rm', '--key-type', 's3', '--access-key', accessKeyId]),
     stop: async () => {
       client.destroy();
       await end();

@@ -3,13 +3,13 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
  * What happens to a connection: it ends after so many bytes to or from the server, loses the first answer whole, or is told that
- * the server is too busy. Null for one that is left alone.
+ * the server is too busy, or out of order. Null for one that is left alone.
  */
 export type Cut =
   | { readonly afterSent: number }
   | { readonly afterReceived: number }
   | 'lose-answer'
-  | 'busy'
+  | keyof typeof ANSWERS
   | null;
 
 /** Stands between a client and a real server, and does to their connections what networks do. */
@@ -22,15 +22,16 @@ export interface CuttingProxy {
   stop(): Promise<void>;
 }
 
-const BUSY_BODY = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code></Error>';
-const BUSY = [
-  'HTTP/1.1 503 Slow Down',
-  'Content-Type: application/xml',
-  `Content-Length: ${BUSY_BODY.length}`,
-  'Connection: close',
-  '',
-  BUSY_BODY,
-].join('\r\n');
+const ANSWERS = {
+  busy: answer('503 Slow Down', 'SlowDown'),
+  broken: answer('500 Internal Server Error', 'InternalError'),
+} as const;
+
+function answer(status: string, code: string): string {
+  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code></Error>`;
+  const headers = ['Content-Type: application/xml', `Content-Length: ${body.length}`, 'Connection: close'];
+  return [`HTTP/1.1 ${status}`, ...headers, '', body].join('\r\n');
+}
 
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const { hostname, port } = new URL(target);
@@ -79,9 +80,9 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
 }
 
 function relay(client: Socket, upstream: Socket, kind: Cut, cutNow: () => void): void {
-  if (kind === 'busy') {
+  if (kind === 'busy' || kind === 'broken') {
     // After the first bytes of a request, or it would be the answer to none.
-    client.once('data', () => client.end(BUSY, cutNow));
+    client.once('data', () => client.end(ANSWERS[kind], cutNow));
     return;
   }
   if (kind === 'lose-answer') {

@@ -74,5 +74,17 @@ describe('on a real server', { skip: whyNoRgw() }, () => {
       assert.deepEqual([ran.code, ran.stderr], [0, ''], words.join(' '));
     }
     assert.equal(await digestAt(`sqlite:${folder}/restored.db`), digest);
+    // The server refuses what is signed more than a quarter of an hour off its own clock.
+    const skewed = {
+      ...env,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(AN_HOUR_BEHIND)}`,
+    };
+    const late = ['backup', 'full', '--json', '--store', 'sqlite:events.db', '--vault', vault];
+    const ran = await runCommand(folder, late, { env: skewed });
+    assert.deepEqual([ran.code, ran.stderr], [0, '']);
+    const { createdAt } = JSON.parse(ran.stdout) as { createdAt: string };
+    assert.ok(Date.parse(createdAt) < Date.now() - 3_000_000, 'its clock was right');
   });
 });
+
+const AN_HOUR_BEHIND = 'const now = Date.now; Date.now = () => now() - 3_600_000;';

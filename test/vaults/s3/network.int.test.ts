@@ -14,7 +14,7 @@ const LARGE = noise(9 * MIB);
 const SMALL = noise(100_000);
 const LIMITS = { pauseMs: 5, silenceMs: 3000 };
 
-const CUTS: readonly Cut[] = [{ afterSent: 50_000 }, { afterReceived: 100 }, 'lose-answer', 'busy'];
+const CUTS: readonly Cut[] = [{ afterSent: 50_000 }, { afterReceived: 100 }, 'lose-answer', 'busy', 'broken'];
 
 describe('between this machine and a real server', { skip: whyNoRgw() }, () => {
   let rgw: TestRgw;
@@ -93,6 +93,20 @@ describe('between this machine and a real server', { skip: whyNoRgw() }, () => {
       assert.ok(performance.now() - beganAt < 5000);
       await vault.close();
     }
+  });
+
+  it('credentials that end while an object is written leave none', async () => {
+    await withVault('ends', false, async (owner) => {
+      const user = await rgw.addUser(['ends']);
+      const vault = openS3Vault(addressOf('ends'), { credentials: user, limits: LIMITS });
+      await vault.open({ create: true });
+      const writer = await vault.createObject('large');
+      await writer.write(LARGE);
+      await rgw.revoke(user);
+      await rejects(writer.commit(), 'vault_refused');
+      await vault.close();
+      assert.deepEqual(await names(owner, ''), ['before']);
+    });
   });
 
   it('a bucket that goes while an object is written takes it with it, and says so', async () => {

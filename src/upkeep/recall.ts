@@ -23,7 +23,7 @@ export interface RecallState {
 }
 
 const ASKED_AT_ONCE = 8;
-const FIRST_PAUSE_MS = 10_000;
+const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;
 /** The slowest tiers give what was asked for within two days. */
 const TIMEOUT_MS = 72 * 3_600_000;

@@ -49,6 +49,27 @@ describe('the command with a vault in a bucket', () => {
     assert.equal((await eventcore('backup', 'incremental', '--store', store)).code, 0);
   });
 
+  it('asks for what is archived and says how long that takes, or waits for it', async () => {
+    server.createBucket('archive');
+    const archive = vault.replace('s3://backups', 'glacier://archive');
+    const large = `sqlite:${join(folder, 'large.db')}`;
+    const own = await fillStore(large, 20_000);
+    const run = (...words: string[]): Promise<Ran> => runHere([...words, '--vault', archive]);
+    // What lies there cannot be read back.
+    assert.equal((await run('backup', 'full', '--no-verify', '--store', large)).code, 0);
+    server.restoreMs = 3_600_000;
+    const asked = await run('restore', '--to', target('asked.db'));
+    assert.equal(asked.code, 6);
+    assert.match(asked.stderr, /cannot be read yet[\s\S]*usually takes up to 5 h[\s\S]*--wait-for-archive/);
+    assert.equal((await run('list')).code, 0);
+    assert.equal((await run('verify')).code, 6);
+    const waiting = run('restore', '--to', target('waited.db'), '--wait-for-archive');
+    server.passTime(3_600_001);
+    const waited = await waiting;
+    assert.equal(waited.code, 0, waited.stderr);
+    assert.equal(await digestAt(target('waited.db')), own);
+  });
+
   it('lists what can go, by a tool for S3', async () => {
     const folder = 'shop/backups/full-backup-00000000-0000-4000-8000-000000000000.eventcore';
     await client.putObject({ Bucket: 'backups', Key: `${folder}/events-00001.columns.zst`, Body: 'x' });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { S3 } from '@aws-sdk/client-s3';
@@ -37,6 +38,8 @@ describe('the command with a vault in a bucket', () => {
   });
 
   const eventcore = (...words: string[]): Promise<Ran> => runHere([...words, '--vault', vault]);
+  const keysIn = async (bucket: string): Promise<string[]> =>
+    ((await client.listObjectsV2({ Bucket: bucket })).Contents ?? []).map(({ Key }) => Key!);
   const target = (name: string): string => `sqlite:${join(folder, name)}`;
 
   it('backs up, verifies, restores, and takes a second backup', async () => {
@@ -49,25 +52,34 @@ describe('the command with a vault in a bucket', () => {
     assert.equal((await eventcore('backup', 'incremental', '--store', store)).code, 0);
   });
 
-  it('asks for what is archived and says how long that takes, or waits for it', async () => {
-    server.createBucket('archive');
-    const archive = vault.replace('s3://backups', 'glacier://archive');
-    const large = `sqlite:${join(folder, 'large.db')}`;
-    const own = await fillStore(large, 20_000);
-    const run = (...words: string[]): Promise<Ran> => runHere([...words, '--vault', archive]);
-    // What lies there cannot be read back.
-    assert.equal((await run('backup', 'full', '--no-verify', '--store', large)).code, 0);
-    server.restoreMs = 3_600_000;
-    const asked = await run('restore', '--to', target('asked.db'));
-    assert.equal(asked.code, 6);
-    assert.match(asked.stderr, /cannot be read yet[\s\S]*usually takes up to 5 h[\s\S]*--wait-for-archive/);
-    assert.equal((await run('list')).code, 0);
-    assert.equal((await run('verify')).code, 6);
-    const waiting = run('restore', '--to', target('waited.db'), '--wait-for-archive');
-    server.passTime(3_600_001);
-    const waited = await waiting;
-    assert.equal(waited.code, 0, waited.stderr);
-    assert.equal(await digestAt(target('waited.db')), own);
+  it('keeps copies in other buckets, heals from them, prunes, and comes back when a region is lost', async () => {
+    for (const bucket of ['east', 'west']) server.createBucket(bucket);
+    const at = (bucket: string): string => vault.replace('backups', bucket);
+    const config = join(folder, 'regions.yaml');
+    await writeFile(
+      config,
+      `primary:\n  region: east\n  storage: ${at('east')}\nreplicas:\n  - region: west\n    storage: ${at('west')}\n`,
+    );
+    const run = async (code: number, ...words: string[]): Promise<string> => {
+      const ran = await runHere([...words, '--config', config, '--store', store]);
+      assert.equal(ran.code, code, `${words.join(' ')}: ${ran.stdout}${ran.stderr}`);
+      return ran.stdout;
+    };
+    for (const kind of ['full', 'full', 'incremental']) await run(0, 'backup', kind);
+    const copies = server.log.count('UploadPartCopy');
+    const synced = JSON.parse(await run(0, 'sync', '--json')) as { regions: { copied: string[] }[] };
+    assert.equal(synced.regions[0]!.copied.length, 3);
+    assert.ok(server.log.count('UploadPartCopy') > copies, 'the server copies');
+    const key = (await keysIn('east')).find((name) => name.includes('events-00001.columns'))!;
+    server.corrupt('east', key);
+    await run(4, 'verify');
+    await run(0, 'verify', '--heal');
+    await run(0, 'prune', '--keep-last', '2', '--apply');
+    assert.equal((await keysIn('east')).filter((name) => name.endsWith('/manifest.json')).length, 2);
+    server.removeBucket('east');
+    await run(6, 'restore', '--to', target('lost.db'));
+    await run(0, 'restore', '--region', 'west', '--to', target('west.db'));
+    assert.equal(await digestAt(target('west.db')), digest);
   });
 
   it('lists what can go, by a tool for S3', async () => {
@@ -116,5 +128,27 @@ describe('the command with a vault in a bucket', () => {
     const ran = await runHere(['init', '--config', config, '--store', store, '--vault', vault]);
     assert.deepEqual([ran.code, ran.stderr], [0, '']);
     assert.equal((await runHere(['list', '--config', config])).code, 0);
+  });
+
+  // The last one: it sets the server's clock.
+  it('asks for what is archived and says how long that takes, or waits for it', async () => {
+    server.createBucket('archive');
+    const archive = vault.replace('s3://backups', 'glacier://archive');
+    const large = `sqlite:${join(folder, 'large.db')}`;
+    const own = await fillStore(large, 20_000);
+    const run = (...words: string[]): Promise<Ran> => runHere([...words, '--vault', archive]);
+    // What lies there cannot be read back.
+    assert.equal((await run('backup', 'full', '--no-verify', '--store', large)).code, 0);
+    server.restoreMs = 3_600_000;
+    const asked = await run('restore', '--to', target('asked.db'));
+    assert.equal(asked.code, 6);
+    assert.match(asked.stderr, /cannot be read yet[\s\S]*usually takes up to 5 h[\s\S]*--wait-for-archive/);
+    assert.equal((await run('list')).code, 0);
+    assert.equal((await run('verify')).code, 6);
+    const waiting = run('restore', '--to', target('waited.db'), '--wait-for-archive');
+    server.passTime(3_600_001);
+    const waited = await waiting;
+    assert.equal(waited.code, 0, waited.stderr);
+    assert.equal(await digestAt(target('waited.db')), own);
   });
 });

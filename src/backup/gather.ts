@@ -18,7 +18,7 @@ export function makeGathered(): Gathered {
 
 /** Adds a result, or what was gathered of several; its table is taken over, since each may name every stream. */
 export function gather(gathered: Gathered, { files, facts, stages, table }: RangeResult): void {
-  gathered.files.push(...files);
+  for (const file of files) gathered.files.push(file);
   mergeFacts(gathered.facts, facts);
   mergeStages(gathered.stages, stages);
   if (gathered.table.count === 0) {

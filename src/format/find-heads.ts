@@ -60,7 +60,7 @@ async function openHeads(vault: Vault, link: ChainMember): Promise<HeadsChunks> 
     const lines: HeadLine[] = [];
     for await (const chunk of fetchChunks(vault, folder + file!.name, entries, { chunks: [number] })) {
       const decoded = await naming(folder, () => withPlain(chunk, storedForm(link, file!), decodeHeads));
-      lines.push(...decoded);
+      for (const line of decoded) lines.push(line);
     }
     return lines;
   };

@@ -100,8 +100,10 @@ function note(batch: ChangeBatch, seen: Seen): SeenBatch {
   for (let i = 0; i < transactions.count; i += 1) {
     const own = rows.slice(row, row + transactions.events[i]!);
     row += own.length;
-    if (i === 0 && isContinued) seen.transactions.at(-1)!.events.push(...own);
-    else {
+    if (i === 0 && isContinued) {
+      // One by one: a large batch has more events than a call takes arguments.
+      for (const event of own) seen.transactions.at(-1)!.events.push(event);
+    } else {
       const commit = transactions.commits[i]!;
       seen.transactions.push({
         commit,

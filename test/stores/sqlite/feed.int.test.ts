@@ -70,7 +70,8 @@ for (const mode of ['WAL', 'DELETE']) {
       assertWhole(following.seen.transactions);
       // Every third round is given up as if this side had died too: it has to come again.
       if (round % 3 !== 1) {
-        kept.push(...eventsOf(following.seen));
+        // One by one: a quick machine writes more events than a call takes arguments.
+        for (const event of eventsOf(following.seen)) kept.push(event);
         log = resumption(
           { ...following.seen, transactions: [{ ...NOTHING, events: kept }] },
           following.feed.source,
@@ -81,7 +82,7 @@ for (const mode of ['WAL', 'DELETE']) {
     }
     const last = await follow(place.store, log);
     await readOut(last);
-    kept.push(...eventsOf(last.seen));
+    for (const event of eventsOf(last.seen)) kept.push(event);
     await last.stop();
     assert.ok(kept.length > 500, `${kept.length} events`);
     assert.deepEqual(inOrder(kept), await readAll(place.store));

@@ -74,6 +74,7 @@ async function needsStore({ store }: StoreCase): Promise<void> {
     () => store.append([{ streamId: 'a', events: numbered(1) }]),
     () => store.clear(),
     () => store.openSnapshot(),
+    () => store.openInspection({ statementTimeoutMs: 1000 }),
   ];
   for (const attempt of attempts) await refuses(attempt(), 'not_an_event_store');
   assert.equal((await store.inspect()).state, 'missing');

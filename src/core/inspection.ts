@@ -55,11 +55,13 @@ export interface SqlNames {
   /** The same names without quotes, for questions to the catalog. */
   readonly schemaName: string | null;
   readonly eventsName: string;
+  /** Without quotes: the tables of the layout that are there, the events' first. */
+  readonly tables: readonly string[];
   /** What the layout has to keep events as they are, there or not. */
   readonly guards: readonly SqlGuard[];
   readonly indexes: readonly SqlIndex[];
-  /** SQL for the bucket, from 0 on, that an event's stream falls into. */
-  bucket(seed: number, of: number): string;
+  /** SQL for the bucket, from 0 on, that a text falls into: left out, the name of an event's stream. */
+  bucket(seed: number, of: number, text?: string): string;
   /** SQL that is true for the events of the streams of some buckets. */
   inBucket(sample: StreamSample): string;
 }
@@ -82,6 +84,8 @@ export interface SqlSnapshots {
 export interface SqlGuard {
   /** Without quotes. */
   readonly name: string;
+  /** It fires before each row. */
+  readonly event: 'INSERT' | 'UPDATE' | 'DELETE';
   readonly functionName: string;
   readonly functionBody: string;
   /** Statements that make it as the layout has it, in place of one of its name or of its function's. */

@@ -35,6 +35,7 @@ export function sqlNames(schema: string, companions: readonly FoundCompanion[]):
       snapshots === null ? null : { table: snapshots, id: 'snapshot_id', versions: 'stream_versions' },
     schemaName: schema,
     eventsName: EVENTS.name,
+    tables: [EVENTS, ...present].map(({ name }) => name),
     guards: TRIGGERS.map((trigger) => guardOf(schema, trigger)),
     indexes: [EVENTS, ...indexed].flatMap((table) => indexesOf(schema, table)),
     bucket: bucketSql,
@@ -54,9 +55,9 @@ const COLUMNS = {
 } as const;
 
 /** The hash of a name's bytes: a collation of the database's own would make other buckets. Its remainder may be negative. */
-function bucketSql(seed: number, of: number): string {
+function bucketSql(seed: number, of: number, text: string = COLUMNS.stream): string {
   const count = Number(of);
-  const hash = `hashtextextended(${COLUMNS.stream}::text COLLATE "C", ${Number(seed)})`;
+  const hash = `hashtextextended(${text}::text COLLATE "C", ${Number(seed)})`;
   return `(((${hash} % ${count}) + ${count}) % ${count})::int`;
 }
 
@@ -65,6 +66,7 @@ function guardOf(schema: string, trigger: TriggerLayout): SqlGuard {
   const name = pg.escapeIdentifier(trigger.name);
   return {
     name: trigger.name,
+    event: trigger.event,
     functionName: trigger.functionName,
     functionBody: trigger.functionBody,
     create: [

@@ -14,8 +14,8 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
   const checkpoints = present.find(({ role }) => role === 'checkpoints');
   const snapshots = present.find(({ role }) => role === 'snapshots');
   const { id, stream, version, type, data, metadata, time } = events.columns;
-  const bucket = (seed: number, of: number): string =>
-    `${BUCKET_FUNCTION}(${quoted(stream)}, ${Number(seed)}, ${Number(of)})`;
+  const bucket = (seed: number, of: number, text = quoted(stream)): string =>
+    `${BUCKET_FUNCTION}(${text}, ${Number(seed)}, ${Number(of)})`;
   return {
     ...{ dialect: 'sqlite', layout: name, versionBase, events: quoted(events.table) },
     ...{ id: quoted(id), stream: quoted(stream), version: quoted(version), type: quoted(type) },
@@ -28,6 +28,7 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
     snapshots:
       snapshots === undefined ? null : { table: quoted(snapshots.table), id: 'snapshot_id', versions: null },
     ...{ schemaName: null, eventsName: events.table },
+    tables: [events.table, ...present.map(({ table }) => table)],
     // EventCore has no triggers in SQLite: it alone keeps to the rules.
     guards: [],
     indexes: indexesOf(config),

@@ -67,6 +67,7 @@ async function namesThings(context: StoreCase): Promise<void> {
     ]) {
       assert.deepEqual(await collect(select(sql)), []);
     }
+    assert.equal(names.tables[0], names.eventsName);
     assert.ok(names.indexes.some(({ unique, columns: { length } }) => unique && length === 2));
   });
 }

@@ -87,20 +87,18 @@ function takeIdle({ database, idle }: Inspection): pg.Client | undefined {
   }
 }
 
-const SETTING = /^[a-z_]+$/;
-
+/** A list of names, a search path say, is one text here: SET would take it for one name. */
 function beginSql(timeoutMs: number, settings: SelectOptions['settings'] = {}): string {
   const all = {
-    lock_timeout: Math.min(LOCK_TIMEOUT_MS, timeoutMs),
+    lock_timeout: String(Math.min(LOCK_TIMEOUT_MS, timeoutMs)),
     // A reader that is stopped must not keep the server from tidying up.
-    idle_in_transaction_session_timeout: timeoutMs + GRACE_MS,
+    idle_in_transaction_session_timeout: String(timeoutMs + GRACE_MS),
     ...settings,
   };
-  const set = Object.entries(all).map(([name, value]) => {
-    if (!SETTING.test(name)) throw new BackupError('internal', `no setting of a statement: ${name}`);
-    return `SET LOCAL ${name} = ${pg.escapeLiteral(String(value))}`;
-  });
-  return ['BEGIN TRANSACTION READ ONLY', ...set].join('; ');
+  const set = Object.entries(all).map(
+    (setting) => `set_config(${setting.map((text) => pg.escapeLiteral(text)).join(', ')}, true)`,
+  );
+  return `BEGIN TRANSACTION READ ONLY; SELECT ${set.join(', ')}`;
 }
 
 /** Cuts the connection when the time is long over, and when the signal fires: then the server is told, too. */

@@ -23,7 +23,8 @@ export const INDEX_AGREES: CheckDefinition = {
       .filter(({ unique, tableName }) => unique && tableName === names.eventsName)
       .map((index) => ({
         sql: indexSql(names, index),
-        answer: ({ found }) => (found == null ? null : compared(names, settings, index, found)),
+        answer: ({ found, keys }) =>
+          found == null ? null : compared(names, settings, { ...index, columns: keys!.split(',') }, found),
       })),
 };
 
@@ -39,30 +40,36 @@ function compared(names: SqlNames, settings: CheckSettings, index: SqlIndex, fou
 
 /** A lookup has then one way only, and what has no condition on a key is read from the table. */
 const BY_INDEX = {
-  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_tidscan: 'off' },
-  ...{ enable_hashjoin: 'off', enable_mergejoin: 'off', enable_material: 'off', enable_sort: 'off' },
-  max_parallel_workers_per_gather: '0',
+  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_tidscan: 'off', enable_sort: 'off' },
+  ...{ enable_incremental_sort: 'off', max_parallel_workers_per_gather: '0' },
 };
 
 /**
- * The place of a row is in no index, so the rows of the sample come from the table. What the index alone tells comes in its order, and
- * is asked of one over several columns: over the id alone, all ids would have to be read.
+ * The place of a row is in no index, so the rows of the sample come from the table. A row is looked up in the order of the index, with
+ * a span for its last column: no other index, one over the streams alone say, gives that order without a sort. What the index tells by
+ * itself is asked of one over several columns: over the id alone, all ids would have to be read.
  */
 function postgresSql(names: SqlNames, settings: CheckSettings, { columns }: SqlIndex): string {
   const { events } = names;
   const keys = columns.map((column) => `"${column}"`);
-  const same = keys.map((key) => `i.${key} = t.${key}`).join(' AND ');
+  const last = keys.at(-1)!;
+  const same = keys.slice(0, -1).map((key) => `i.${key} = t.${key} AND `);
   const list = keys.join(', ');
+  const bucket = bucketColumn(names, settings);
+  const sample = inSample(names, settings);
   const phantoms = `UNION ALL
     SELECT 'phantom', bucket::text, count(*)::text FROM (
       SELECT * FROM by_index EXCEPT ALL SELECT ${list}, bucket FROM by_table) AS p GROUP BY bucket`;
   const byIndex = `, by_index AS MATERIALIZED (
-      SELECT ${list}, ${bucketColumn(names, settings)} AS bucket FROM ${events} WHERE ${inSample(names, settings)} ORDER BY ${list})`;
+      SELECT ${list}, ${bucket} AS bucket FROM ${events} WHERE ${sample} ORDER BY ${list})`;
   return `WITH by_table AS MATERIALIZED (
-      SELECT ctid AS place, ${list}, ${bucketColumn(names, settings)} AS bucket FROM ${events} WHERE ${inSample(names, settings)}
+      SELECT ctid AS place, ${list}, ${bucket} AS bucket FROM ${events} WHERE ${sample}
     )${columns.length > 1 ? byIndex : ''}
     SELECT 'lost' AS kind, bucket::text AS bucket, count(*)::text AS events FROM by_table AS t
-     WHERE NOT EXISTS (SELECT FROM ${events} AS i WHERE ${same} AND i.ctid = t.place) GROUP BY bucket
+     WHERE NOT EXISTS (SELECT FROM (
+             SELECT i.ctid AS place FROM ${events} AS i WHERE ${same.join('')}i.${last} BETWEEN t.${last} AND t.${last}
+              ORDER BY ${keys.map((key) => `i.${key}`).join(', ')} OFFSET 0) AS looked_up
+            WHERE looked_up.place = t.place) GROUP BY bucket
     ${columns.length > 1 ? phantoms : ''}`;
 }
 

@@ -3,7 +3,7 @@ import { literal } from './check.ts';
 
 /**
  * SQL for one row that tells how it stands with an index of the layout: `found`, the name of one that does its work, null where there
- * is none; `named`, what there is of its own name: `unusable`, `other`, or null.
+ * is none, and `keys`, its columns with commas between them; `named`, what there is of its own name: `unusable`, `other`, or null.
  */
 export function indexSql(names: SqlNames, index: SqlIndex): string {
   return names.dialect === 'postgres' ? postgresSql(index) : sqliteSql(index);
@@ -28,7 +28,7 @@ function postgresSql({ name, table, unique, isKey, columns }: SqlIndex): string 
                     WHERE k.place <= i.indnkeyatts ORDER BY k.place) AS columns
         FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am am ON am.oid = x.relam
        WHERE i.indrelid = ${literal(table)}::regclass)
-    SELECT min(name) FILTER (WHERE ${does}) AS found,
+    SELECT min(name) FILTER (WHERE ${does}) AS found, min(array_to_string(columns, ',')) FILTER (WHERE ${does}) AS keys,
            max(CASE WHEN usable THEN 'other' ELSE 'unusable' END) FILTER (WHERE name = ${literal(name!)}) AS named
       FROM there`;
 }
@@ -42,7 +42,7 @@ function sqliteSql({ name, tableName, unique, columns }: SqlIndex): string {
       SELECT l.name, l."unique" AS is_unique, l.partial,
              (SELECT group_concat(name, ',' ORDER BY ${order}) FROM pragma_index_info(l.name)) AS columns
         FROM pragma_index_list(${literal(tableName)}) AS l)
-    SELECT min(name) FILTER (WHERE ${does}) AS found,
+    SELECT min(name) FILTER (WHERE ${does}) AS found, ${wanted} AS keys,
            max('other') FILTER (WHERE name = ${name === null ? 'NULL' : literal(name)}) AS named
       FROM there`;
 }

@@ -87,8 +87,16 @@ function takeIdle({ database, idle }: Inspection): pg.Client | undefined {
   }
 }
 
+/** What a statement may wish for: how it is planned, and where names are looked up. */
+const SETTING = /^(?:enable_[a-z_]+|search_path|work_mem|max_parallel_workers_per_gather)$/;
+
 /** A list of names, a search path say, is one text here: SET would take it for one name. */
 function beginSql(timeoutMs: number, settings: SelectOptions['settings'] = {}): string {
+  const refused = Object.keys(settings).find((name) => !SETTING.test(name));
+  if (refused !== undefined) {
+    const hint = 'it may set enable_…, search_path, work_mem and max_parallel_workers_per_gather';
+    throw new BackupError('check_refused', `a check may not set ${refused}`, { hint });
+  }
   const all = {
     lock_timeout: String(Math.min(LOCK_TIMEOUT_MS, timeoutMs)),
     // A reader that is stopped must not keep the server from tidying up.

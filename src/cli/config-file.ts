@@ -13,6 +13,7 @@ import {
   parseRate,
   parseSize,
 } from './arguments.ts';
+import { drillSchema } from './drill-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
 
 /** What may stand in a configuration file. */
@@ -61,6 +62,7 @@ const configSchema = z.strictObject({
     .string()
     .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
     .nullish(),
+  drill: drillSchema.nullish(),
   ...policyShape,
 });
 
@@ -128,6 +130,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
   backup: backupSchema,
   change_log: changeLogSchema,
   encryption: encryptionSchema,
+  drill: drillSchema,
 };
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {

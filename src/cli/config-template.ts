@@ -73,8 +73,22 @@ ${keys === null ? '  # sign_key: file:./backup.sign-key.pem' : `  sign_key: ${sc
 ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${keys.signer}]`}
   # require_signature: true
 
+${DRILL}
 ${POLICY}`;
 }
+
+const DRILL = `# Restores that are made only to see that they work (docs/drill.md), by \`eventcore drill\`:
+# drill:
+#   test_frequency: 1d                  # how often a schedule of yours runs it
+#   full_restore_test_frequency: 7d     # a full restore is due this long after the last one that passed
+#   sample_restore_percentage: 5        # of the streams, in a partial restore
+#   cleanup_test_data: true
+#   target: sqlite                      # sqlite, sqlite:FOLDER, postgres (programs on this machine) or postgres://user@host/postgres
+#   heartbeat_url: https://…            # called after each drill that passed
+#   checks:
+#     - { name: no_order_without_lines, sql: "SELECT count(*) FROM …", expect: 0 }
+#     - module: ./order-state.js        # exports initialState, evolve and, if wanted, streams
+`;
 
 const POLICY = `# Copies in other regions, and how long what stays (docs/policy.md). The storage of the primary region is the vault.
 # Spans: 12h, 30d, 12w, 6m (months), 7y. Schedules: minute, hour, day of the month, month, day of the week.
@@ -92,7 +106,7 @@ const POLICY = `# Copies in other regions, and how long what stays (docs/policy.
 #   storage: /mnt/archive/backups
 #   after_days: 90
 #   retention: 7y
-# objectives: { rpo: 15m, region_rpo: 30h }
+# objectives: { rpo: 15m, region_rpo: 30h, rto: 2h, drilled_within: 8d }
 `;
 
 function scalar(text: string): string {

@@ -6,6 +6,7 @@ import type { PolicyFinding } from '../policy/contradictions.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
 import { parseRate } from './arguments.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
+import type { DrillSection } from './drill-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
 
@@ -28,6 +29,8 @@ export interface Settings {
   readonly policy: RegionPolicy | null;
   /** What in the policy is worth a look; what would lose something is refused. */
   readonly policyWarnings: readonly PolicyFinding[];
+  /** How restores are tried out; paths as they stand there. */
+  readonly drill: DrillSection;
   /** The file that was read, null when there is none. */
   readonly file: string | null;
 }
@@ -71,6 +74,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     rateLimit: config.rate_limit == null ? null : parseRate(config.rate_limit),
     policy: read?.policy ?? null,
     policyWarnings: read?.warnings ?? [],
+    drill: config.drill ?? {},
     file: text === null ? null : path,
   };
 }

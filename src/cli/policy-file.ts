@@ -118,10 +118,13 @@ function scheduleOf(
   return { cron: cron.trim(), timeZone };
 }
 
-function objectivesOf({ rpo, region_rpo }: NonNullable<PolicySections['objectives']>): RecoveryObjectives {
+function objectivesOf(section: NonNullable<PolicySections['objectives']>): RecoveryObjectives {
+  const { rpo, region_rpo, rto, drilled_within } = section;
   return {
     ...(rpo === undefined ? {} : { rpoMs: rpo }),
     ...(region_rpo === undefined ? {} : { regionRpoMs: region_rpo }),
+    ...(rto === undefined ? {} : { rtoMs: rto }),
+    ...(drilled_within === undefined ? {} : { drilledWithinMs: drilled_within }),
   };
 }
 

@@ -4,7 +4,7 @@ import { type BareM, parseSpan } from '../policy/duration.ts';
 
 /** What may stand in the sections of a configuration file that say where copies are and how long they stay. */
 
-const span = (bareM: BareM, example: string) =>
+export const span = (bareM: BareM, example: string) =>
   z.string({ error: `expected a span of time, as ${example}` }).transform((text, context) => {
     const ms = parseSpan(text, bareM);
     if (ms !== null) return ms;
@@ -73,7 +73,12 @@ const archiveSchema = z.strictObject({
   time_zone: text.optional(),
 });
 
-const objectivesSchema = z.strictObject({ rpo: lost.optional(), region_rpo: lost.optional() });
+const objectivesSchema = z.strictObject({
+  rpo: lost.optional(),
+  region_rpo: lost.optional(),
+  rto: lost.optional(),
+  drilled_within: kept.optional(),
+});
 
 export const policyShape = {
   time_zone: text.nullish(),

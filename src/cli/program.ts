@@ -119,6 +119,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   freeze: async () => (await import('./commands/freeze.ts')).addFreezeCommand,
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
+  drill: async () => (await import('./commands/drill.ts')).addDrillCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
+import type { DrillTargets } from '../core/drill-target.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
@@ -12,6 +13,7 @@ import { openS3Vault } from '../vaults/s3/vault.ts';
 import type { RateBudget } from '../vaults/wrappers/rate.ts';
 import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
 import { storeScheme, vaultPath, vaultScheme } from './address.ts';
+import type { DrillPlace } from './drill-target.ts';
 
 /** The one place that knows which adapters there are. */
 
@@ -92,6 +94,25 @@ export function openVaultAt({ address, budget }: VaultPlace, signal?: AbortSigna
   if (budget === null) return vault;
   return limitVault(vault, signal === undefined ? { budget } : { budget, signal });
 }
+
+/** Where a drill restores to. Nothing is made before its first target. */
+export async function openDrillTargets(place: DrillPlace): Promise<DrillTargets> {
+  const common = { writers: systemWriters, openStore };
+  if (place.kind === 'files')
+    return (await import('../targets/sqlite-files.ts')).sqliteFileTargets({ ...common, ...place });
+  if (place.kind === 'databases') {
+    const { postgresDatabaseTargets } = await import('../targets/postgres-databases.ts');
+    return postgresDatabaseTargets({ ...common, ...place });
+  }
+  return (await import('../targets/postgres-server.ts')).postgresServerTargets({ ...common, ...place });
+}
+
+/** The folder of the programs with which a server of PostgreSQL can be made here; null when there are none. */
+export async function findDrillPrograms(env: CommandEnv): Promise<string | null> {
+  return (await import('../targets/postgres-programs.ts')).findPostgresPrograms(env);
+}
+
+type CommandEnv = Readonly<Record<string, string | undefined>>;
 
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;

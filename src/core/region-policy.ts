@@ -12,12 +12,16 @@ export interface RegionPolicy {
   readonly objectives?: RecoveryObjectives;
 }
 
-/** How much of the newest events may be lost, as a time. */
+/** How much of the newest events may be lost, as a time, and how sure and how quick it is that the rest comes back. */
 export interface RecoveryObjectives {
   /** When the store is lost. */
   readonly rpoMs?: number;
   /** When the store and the vault of its region are lost. */
   readonly regionRpoMs?: number;
+  /** How long it may take to restore all of the store. */
+  readonly rtoMs?: number;
+  /** How long ago the last drill that passed may be. */
+  readonly drilledWithinMs?: number;
 }
 
 interface Region {

@@ -2,6 +2,7 @@ import { formatBytes, plural } from '../cli/units.ts';
 import type { VaultTraits } from '../core/vault.ts';
 import { DAY_MS, formatSpan } from '../policy/duration.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';
+import { DRILL_CHECKS } from './drill-checks.ts';
 import { SIGNATURE_CHECKS } from './signature-checks.ts';
 import { checkClock } from './store-checks.ts';
 import type { Finding, VaultProbe } from './vault-probe.ts';
@@ -23,6 +24,7 @@ export const VAULT_CHECKS = [
   'killed backups',
   'keys',
   ...SIGNATURE_CHECKS,
+  ...DRILL_CHECKS,
 ] as const;
 
 /** `keptMs`: after how long nothing is kept in this vault any more, as far as a policy says; null when that is not known. */

@@ -42,6 +42,18 @@ export const WALLS: readonly Wall[] = [
   { room: 'upkeep/', rooms: ['core/', 'policy/', 'format/', 'recovery/'], packages: [] },
   { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
 
+  // A drill wraps the vault so that nothing of it is written but evidence.
+  {
+    room: 'drills/',
+    rooms: [
+      ...['core/', 'policy/', 'format/', 'backup/', 'recovery/', 'integrity/', 'upkeep/'],
+      'vaults/wrappers/',
+    ],
+    packages: ['node:crypto', 'node:util'],
+  },
+  // Where drills restore to. It makes databases, and is given what opens stores in them.
+  { room: 'targets/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*', 'pg'] },
+
   // How numbers are said to people is the command line's.
   {
     room: 'doctor/',
@@ -63,7 +75,7 @@ export interface Wall {
 }
 
 /** Concrete stores, vaults and keys: everyone else meets them through the ports in core. */
-export const ADAPTER = /^(?:stores|vaults|keys)\/(?!layouts\/|wrappers\/)/;
+export const ADAPTER = /^(?:stores|vaults|keys|targets)\/(?!layouts\/|wrappers\/)/;
 /** The one module that chooses them, and the face of the library. */
 export const NAMES_ADAPTERS: readonly string[] = ['cli/wire.ts', 'index.ts'];
 

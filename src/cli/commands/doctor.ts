@@ -4,6 +4,7 @@ import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
 import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
+import { checkDrills } from '../../doctor/drill-checks.ts';
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
 import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
@@ -17,6 +18,7 @@ import {
   VAULT_PROBE_CHECKS,
 } from '../../doctor/vault-checks.ts';
 import { LARGE_BYTES, type ProbeOptions, probeVault, RACERS } from '../../doctor/vault-probe.ts';
+import { lastPassedAtMs, readEvidence } from '../../drills/evidence.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
@@ -194,6 +196,7 @@ async function lookAtVault(
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
+      checks.push(await lookAtDrills(vault, settings));
       return survey;
     });
   } catch (error) {
@@ -202,6 +205,23 @@ async function lookAtVault(
   } finally {
     skipRest(checks, VAULT_CHECKS, 'the vault could not be looked at');
   }
+}
+
+/** So many evidences are read to find the last one that passed. */
+const EVIDENCE_READ = 50;
+
+async function lookAtDrills(vault: Vault, settings: Settings | null): Promise<Check> {
+  const { trusted_signers: trustedSigners = [], require_signature: requireSignature = false } =
+    settings?.encryption ?? {};
+  const { found, total } = await readEvidence(vault, { trustedSigners, requireSignature }, EVIDENCE_READ);
+  const { drill, policy } = settings ?? {};
+  const every = drill?.test_frequency;
+  // Who said how often it runs wants to hear of it when it did not, twice.
+  const withinMs = policy?.objectives?.drilledWithinMs ?? (every === undefined ? null : 2 * every);
+  return checkDrills({
+    ...{ total, withinMs, nowMs: systemClock.now(), lastPassedAtMs: lastPassedAtMs(found, null) },
+    newestPassed: found[0]?.evidence?.overallSuccess ?? null,
+  });
 }
 
 async function lookAtKeys(

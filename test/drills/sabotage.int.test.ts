@@ -7,13 +7,14 @@ import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { takeFullBackup } from '../../src/backup/full.ts';
 import { openVault } from '../../src/cli/wire.ts';
+import { encodeGap } from '../../src/format/log-gap.ts';
 import { withStoreAt } from '../harness/command.ts';
 import {
   type DrilledWorld,
@@ -87,8 +88,26 @@ const SABOTAGES: readonly Sabotage[] = [
       const files = globSync('vault/log/*/*.log*', { cwd: world.path }).sort();
       rmSync(join(world.path, files.at(-2)!));
     },
+    fails: ['backup_verification', 'point_in_time_recovery'],
+    reason: /nothing is there from .* and no gap is marked/,
+  },
+  {
+    way: 'the change log has a gap, and no backup was taken since',
+    damage: async (world) => {
+      await world.append(2);
+      await world.succeed(['archive', '--once']);
+      await world.append(2);
+      await world.succeed(['archive', '--once']);
+      const lost = globSync('vault/log/*/*.log', { cwd: world.path }).sort().at(-2)!;
+      rmSync(join(world.path, lost));
+      const [from, to] = basename(lost, '.log')
+        .split('-')
+        .map((text) => BigInt(`0x${text}`)) as [bigint, bigint];
+      const marker = { from, to, reason: 'slot_lost', message: 'the slot was lost', noticedAt: NOTICED };
+      writeFileSync(join(world.path, lost.replace(/log$/, 'gap')), encodeGap(marker));
+    },
     fails: ['point_in_time_recovery'],
-    reason: /goes on until .* and that cannot be reached: there is a gap/,
+    reason: /goes on until .* and that cannot be reached: there is a gap: the slot was lost/,
   },
   {
     way: 'a file of the change log is damaged',
@@ -185,10 +204,12 @@ const SABOTAGES: readonly Sabotage[] = [
       writeFileSync(join(world.path, 'encryption'), `encryption: { require_signature: true }\n`);
       world.configure(REGIONS);
     },
-    fails: ['backup_verification', ...EVERYWHERE],
+    fails: ['backup_creation', 'backup_verification', ...EVERYWHERE],
     reason: /not signed/,
   },
 ];
+
+const NOTICED = '2026-11-23T04:05:06.000Z';
 
 const FORGETFUL = `export const initialState = () => ({ cents: 0 });
 export function evolve(state, { type, data }) {
@@ -218,7 +239,7 @@ function assertFails(drilled: DrilledWorld, fails: readonly string[], reason: Re
 }
 
 function assertNothingLeft(world: DrillWorld): void {
-  assert.deepEqual(globSync('{*drill-*,vault/drills/scratch/**}', { cwd: world.path }), []);
+  assert.deepEqual(globSync('{*drill-*{,/**},vault/drills/scratch/**}', { cwd: world.path }), []);
 }
 
 describe('a drill finds what makes backups useless', { concurrency: 2 }, () => {
@@ -229,10 +250,12 @@ describe('a drill finds what makes backups useless', { concurrency: 2 }, () => {
   after(() => sound.remove());
 
   it('and finds nothing where all is well', async () => {
-    const drilled = await sound.drill();
+    const world = sound.copy();
+    const drilled = await world.drill();
     assertFails(drilled, [], null);
     assert.deepEqual(new Set(Object.values(drilled.states)), new Set(['passed']));
-    assertNothingLeft(sound);
+    assertNothingLeft(world);
+    world.remove();
   });
 
   for (const { way, damage, config, words, fails, reason } of SABOTAGES) {
@@ -422,7 +445,12 @@ describe('a drill finds what is wrong with buckets', () => {
 
   it('the archive is not brought back yet', async () => {
     const cold = at('cold', '&storageClass=GLACIER');
-    await world.succeed(['backup', 'full', '--vault', cold]);
+    // What is small stays readable.
+    const note = crypto.randomBytes(200_000).toString('base64');
+    await withStoreAt(world.store, (store) =>
+      store.append([{ streamId: 'large', events: [{ type: 'Noted', data: JSON.stringify({ note }) }] }]),
+    );
+    await world.succeed(['backup', 'full', '--no-verify', '--vault', cold]);
     world.configure(
       `primary: { region: here, storage: ./vault }\narchive: { region: cold, storage: "${cold}", after_days: 1 }\n`,
     );

@@ -154,7 +154,11 @@ async function runTest(
     return { name: test.name, state, code, reason, ms, steps: [...steps] };
   };
   try {
-    const outcome = await withDeadline(test.run(context), deadline);
+    const outcome = await withDeadline(
+      test.run(context),
+      deadline,
+      Math.min(MOST_GRACE_MS, settings.deadlineMs / 4),
+    );
     return outcome === null ? ended('passed', null, null) : ended(outcome.state, null, outcome.reason);
   } catch (error) {
     throwIfAborted(running.signal);
@@ -166,13 +170,17 @@ async function runTest(
 }
 
 /** Most of what a test waits for ends with its signal; what does not is left behind, a little later. */
-const GRACE_MS = 10_000;
+const MOST_GRACE_MS = 10_000;
 
-async function withDeadline(work: Promise<TestOutcome>, deadline: AbortSignal): Promise<TestOutcome> {
+async function withDeadline(
+  work: Promise<TestOutcome>,
+  deadline: AbortSignal,
+  graceMs: number,
+): Promise<TestOutcome> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   let timer: NodeJS.Timeout | undefined;
   const giveUp = (): void => {
-    timer = setTimeout(() => reject(new BackupError('check_timed_out', 'it took too long')), GRACE_MS);
+    timer = setTimeout(() => reject(new BackupError('check_timed_out', 'it took too long')), graceMs);
   };
   deadline.addEventListener('abort', giveUp, { once: true });
   try {

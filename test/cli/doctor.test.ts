@@ -81,7 +81,7 @@ describe('eventcore doctor', () => {
       '--vault',
       join(folder.path, 'nowhere'),
     ]);
-    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 24 failed\n']);
+    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 25 failed\n']);
   });
 
   it('looks at all the rest when one thing is wrong', async () => {

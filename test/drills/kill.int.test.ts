@@ -9,7 +9,7 @@ describe('a drill that is killed leaves nothing that the next one does not remov
   let ground: DrillGround;
   before(async () => {
     server = await startPostgres();
-    ground = await prepareDrillGround(server, ['backup_creation', 'full_restore']);
+    ground = await prepareDrillGround(server, ['full_restore']);
   });
   after(async () => {
     ground.remove();

@@ -3,9 +3,19 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { planRest } from '../../../src/backup/attempts.ts';
 import { backupDocument } from '../../../src/cli/backup-names.ts';
+import { drillLines } from '../../../src/cli/drill-report.ts';
 import type { Manifest } from '../../../src/core/manifest.ts';
+import { NO_TRUST_POLICY } from '../../../src/core/trust.ts';
+import { renderReport } from '../../../src/drills/render-report.ts';
 import { type Attempt, decodeAttempt, encodeAttempt } from '../../../src/format/attempt-codec.ts';
 import { assertChain } from '../../../src/format/chain.ts';
+import {
+  decodeEvidence,
+  encodeEvidence,
+  evidenceName,
+  findEvidenceSignature,
+  parseEvidenceName,
+} from '../../../src/format/drill-evidence.ts';
 import { decodeFreeze, decodeHold, encodeFreeze, encodeHold } from '../../../src/format/keep-marks.ts';
 import { decodeGap, encodeGap } from '../../../src/format/log-gap.ts';
 import {
@@ -18,7 +28,9 @@ import {
 import { decodeManifest, encodeManifest } from '../../../src/format/manifest-codec.ts';
 import { basePoint } from '../../../src/recovery/meeting.ts';
 import type { Random } from '../../../src/testing/random.ts';
+import { sampleEvidence } from '../../harness/sample-evidence.ts';
 import { sampleManifest } from '../../harness/sample-manifest.ts';
+import { makeSigner } from '../../harness/test-keys.ts';
 import { changeJson, writeJson } from '../engine/mutate-json.ts';
 import { demand, type FuzzTarget, sameBytes } from '../engine/target.ts';
 
@@ -252,4 +264,23 @@ const keepMark: FuzzTarget = {
   },
 };
 
-export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [manifest, attempt, gap, header, keepMark];
+const evidence: FuzzTarget = {
+  name: 'drill evidence',
+  refusals: ['damaged'],
+  seeds: () => [
+    encodeEvidence(sampleEvidence(), null),
+    encodeEvidence(sampleEvidence({ previous: sampleEvidence().report, store: null }), makeSigner()),
+  ],
+  reshape: reshapeDocument('checksum'),
+  run: (input) => {
+    const read = decodeEvidence(input);
+    demand(parseEvidenceName(evidenceName(read)) !== null, 'what decodes has a name');
+    findEvidenceSignature(read, NO_TRUST_POLICY);
+    const found = { name: '', drillId: '', sha256: '', signature: null, problem: null, evidence: read };
+    demand(!renderReport(read, [found]).includes('<script'), 'a report runs nothing');
+    drillLines(read, (_, text) => text);
+    return true;
+  },
+};
+
+export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [manifest, attempt, gap, header, keepMark, evidence];

@@ -93,8 +93,11 @@ async function searchRanked(
   for (const one of found.sort((a, b) => a.rank - b.rank)) await searchFile(vault, link, search, one);
 }
 
+/** More names than this would be looked up in each filter for longer than it takes to read all chunks. */
+const MOST_LOOKED_UP = 20_000;
+
 function chunksOf(entries: readonly ChunkEntry[], names: readonly Uint8Array[] | 'all'): number[] {
-  if (names === 'all') return entries.map((_, number) => number);
+  if (names === 'all' || names.length > MOST_LOOKED_UP) return entries.map((_, number) => number);
   return entries.flatMap(({ events }, number) => {
     const filter = Buffer.from(events!.filter, 'base64');
     return names.some((name) => mayContain(filter, name)) ? [number] : [];

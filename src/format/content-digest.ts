@@ -37,6 +37,18 @@ export function eventDigest(batch: EventBatch, row: number): Buffer {
   return crypto.hash('sha256', scratch.subarray(0, used), 'buffer');
 }
 
+/** SHA-256 over one field, in hex. */
+export function fieldDigest(bytes: Uint8Array): string {
+  return crypto.hash('sha256', bytes, 'hex');
+}
+
+const SHORT_BYTES = 6;
+
+/** 48 bits of an event's digest, exact as a number. */
+export function shortDigest(batch: EventBatch, row: number): number {
+  return eventDigest(batch, row).readUIntLE(0, SHORT_BYTES);
+}
+
 export function contentDigestText(digest: ContentDigest): string {
   return Array.from(digest.lanes, (lane) => lane.toString(16).padStart(8, '0')).join('');
 }

@@ -10,7 +10,7 @@ import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/
 import { type FileDigest, makeFileDigest } from '../format/file-digest.ts';
 import { decodeHeads } from '../format/heads.ts';
 import { decodeCompanions } from '../format/line-files.ts';
-import type { Seal } from '../format/seal.ts';
+import { isSealBroken, type Seal } from '../format/seal.ts';
 
 /** What one checker is to do: one data file and its chunk table. Survives structured cloning. */
 export interface VerifyFileJob {
@@ -170,7 +170,8 @@ async function loadIndex(
     return await readIndex(vault, job.folder, job.file, seal);
   } catch (error) {
     if (!isBackupError(error, 'damaged')) throw error;
-    report('index_damaged', null, `is damaged: ${error.message}`, job.file.index.name);
+    const code = isSealBroken(error) ? 'seal_broken' : 'index_damaged';
+    report(code, null, `is damaged: ${error.message}`, job.file.index.name);
     return null;
   }
 }
@@ -235,7 +236,8 @@ async function checkChunk(
     return job.file.role === 'events' ? records : 0;
   } catch (error) {
     if (!isBackupError(error, 'damaged')) throw error;
-    report('chunk_undecodable', chunk.number, `cannot be read: ${error.message}`);
+    const code = isSealBroken(error) ? 'seal_broken' : 'chunk_undecodable';
+    report(code, chunk.number, `cannot be read: ${error.message}`);
     return 0;
   }
 }

@@ -31,6 +31,7 @@ export function verificationLines(
   return [
     `${verdict} in ${printable(vault)}${depth}`,
     ...summaryTable(results, quick, paint),
+    ...results.flatMap(malformedLines),
     ...unsound.flatMap(({ verification }) => ['', ...problemLines(verification, paint)]),
   ];
 }
@@ -97,6 +98,13 @@ function summaryTable(results: readonly Verified[], quick: boolean, paint: Paint
     ],
     rows,
   );
+}
+
+function malformedLines({ verification: { backupId, malformedPayloads } }: Verified): string[] {
+  if (malformedPayloads === null || malformedPayloads === 0) return [];
+  return [
+    `  ${backupId} has payloads that are no JSON, as the store had them: ${formatCount(malformedPayloads)}`,
+  ];
 }
 
 function contentsText({ isWhole, eventsValid }: BackupVerification, quick: boolean): string {

@@ -97,6 +97,8 @@ export interface BackupVerification {
   readonly overallValid: boolean;
   readonly signature: SignatureFinding;
   readonly eventsChecked: number;
+  /** Data and metadata that are no JSON, as the store had them; null where nobody looked. No problem of the backup. */
+  readonly malformedPayloads: number | null;
   /** All rungs of the ladder, the lowest first. */
   readonly rungs: readonly RungResult[];
   /** Whether all of its files were checked, or some of them alone. */

@@ -45,6 +45,8 @@ export interface VerifyOptions {
   readonly heads?: () => AsyncIterable<HeadLine>;
   /** Names of the data files to check; left out: all. Some alone do not show how events follow one another, nor the counts. */
   readonly files?: ReadonlySet<string> | undefined;
+  /** Counts the payloads that are no JSON too. That is no damage: the store has them so. */
+  readonly payloads?: boolean | undefined;
   /** A data file was read to its end. */
   readonly onFile?: (checked: CheckedFile) => void;
   readonly onProgress?: (progress: Progress) => void;
@@ -111,6 +113,7 @@ export async function verifyBackup(
     overallValid: problems.length === 0 && missingEvents === 0,
     signature: seal.signature,
     eventsChecked,
+    malformedPayloads: options.payloads && !options.quick && isOpen(backup) ? found.malformed : null,
     rungs: climb(failed, untriedRungs(backup, options, files)),
     isWhole,
     problems: problems.slice(0, MAX_PROBLEMS).map(withRung),
@@ -225,6 +228,7 @@ export function manifestProblem(
     overallValid: false,
     signature: { state: 'unsigned', signer: null },
     eventsChecked: 0,
+    malformedPayloads: null,
     rungs: climb(rungsOf([problem]), { completeness: 'the manifest cannot be used' }),
     isWhole: true,
     problems: [withRung(problem)],
@@ -246,10 +250,11 @@ async function verifyFiles(
   options: VerifyOptions,
 ): Promise<VerifyFileResult> {
   const { manifest, folder } = backup;
-  const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable() };
+  const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable(), malformed: 0 };
   const take = inOrder<VerifyFileResult>((result) => {
     total.problems.push(...result.problems);
     mergeFacts(total.facts, result.facts);
+    total.malformed += result.malformed;
     const [from, to] = total.table.count === 0 ? [total.table, result.table] : [result.table, total.table];
     total.table = to;
     mergeTable(to, from);
@@ -266,11 +271,21 @@ async function verifyFiles(
     futureAfter: (parseTime(manifest.createdAt) ?? 0n) + DAY_US,
   };
   const { format, compression, headsDigest } = manifest;
-  const { quick } = options;
+  const { quick, payloads = false } = options;
   const checkOne = async (place: number, signal: AbortSignal): Promise<void> => {
     const file = files[place]!;
     const seal = tryOpen(backup, file);
-    const job: VerifyFileJob = { folder, file, format, compression, seal, limits, headsDigest, quick };
+    const job: VerifyFileJob = {
+      folder,
+      file,
+      format,
+      compression,
+      seal,
+      limits,
+      headsDigest,
+      quick,
+      payloads,
+    };
     const hooks: VerifyFileHooks = { onProgress, signal };
     const run = ports.runFile ?? ((...work) => verifyFile(ports.vault, ...work));
     const result = await run(job, hooks);

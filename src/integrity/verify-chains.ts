@@ -13,7 +13,7 @@ import { climb, rungsOf, withRung } from './ladder.ts';
 import { type CheckedFile, type VerifyOptions, type VerifyPorts, verifyBackup } from './verify-backup.ts';
 
 export interface VerifyChainsOptions
-  extends Pick<VerifyOptions, 'quick' | 'parallel' | 'trust' | 'onProgress' | 'signal'> {
+  extends Pick<VerifyOptions, 'quick' | 'parallel' | 'trust' | 'payloads' | 'onProgress' | 'signal'> {
   /** Compares some of the backups, each with all that its chain holds, with a live store too. */
   readonly againstStore?: { readonly store: EventStore; readonly backups: ReadonlySet<CatalogEntry> };
   /** What opens sealed backups; where it opens none, only digests are checked. */

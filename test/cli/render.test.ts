@@ -146,6 +146,7 @@ describe('the account of a verification', () => {
   const sound: BackupVerification = {
     ...{ backupId: 'aaaaaaaa-0001', checksumValid: true, metadataConsistent: true, eventsValid: true },
     ...{ completenessVerified: false, missingEvents: 0, overallValid: true, eventsChecked: 3 },
+    malformedPayloads: null,
     signature: { state: 'unsigned', signer: null },
     ...{ rungs: climb(new Set(), { completeness: 'no store was named' }), isWhole: true },
     ...{ problems: [], problemsOmitted: 0, verificationTime: '2026-11-23T04:05:06.000Z', durationMs: 12 },

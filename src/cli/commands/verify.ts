@@ -50,6 +50,7 @@ import { limitVault, systemClock } from '../wire.ts';
 interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags, ChoiceFlags {
   readonly heal?: true;
   readonly record: boolean;
+  readonly payloads?: true;
   readonly rateLimit?: number;
 }
 
@@ -73,6 +74,7 @@ export function addVerifyCommand(program: Command, start: Start): void {
       readShare,
     )
     .option('--not-since <span>', 'leave out what was found sound within this time, as 12h', readSpan)
+    .option('--payloads', 'also count data and metadata that are no JSON, as the store has them; slower')
     .option('--no-record', 'do not write into the vault what was verified')
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
@@ -272,7 +274,7 @@ async function checkAll(
   let begun = 0;
   const checked = await verifyChains(ports, catalog, taken.entries, {
     ...{ quick: flags.quick === true, parallel, signal: context.signal, keys, trust: keys.trust },
-    ...{ files: taken.files, onProgress: context.progress.update },
+    ...{ files: taken.files, payloads: flags.payloads, onProgress: context.progress.update },
     onBackup: ({ manifest }) => {
       begun += 1;
       beginStep(context, `verifying ${manifest.backupId.slice(0, 8)} (${begun} of ${taken.entries.length})`);

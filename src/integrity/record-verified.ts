@@ -3,7 +3,12 @@ import { type BackupError, isBackupError } from '../core/errors.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import type { VerifiedUnit } from '../core/verified.ts';
-import { MAX_RECORD_UNITS, type VerifiedRecord, writeVerified } from '../format/verified-record.ts';
+import {
+  MAX_RECORD_UNITS,
+  VERIFIED_PREFIX,
+  type VerifiedRecord,
+  writeVerified,
+} from '../format/verified-record.ts';
 
 /** Writes down, while a verification runs, what it found. */
 export interface Recorder {
@@ -44,6 +49,7 @@ export function makeRecorder(
     try {
       for (const record of asRecords(units, software, clock)) {
         if (refused) return;
+        if (records === 0) await vault.removeLeftovers(VERIFIED_PREFIX);
         await writeVerified(vault, record);
         records += 1;
       }

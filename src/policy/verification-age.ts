@@ -7,7 +7,7 @@ export interface VerificationAge {
   /** Whole name of what it is the age of. */
   readonly oldest: string | null;
   readonly never: number;
-  /** Found unsound when they were verified last. */
+  /** Folders of backups, and files of logs, that were found unsound when they were verified last. */
   readonly unsound: readonly string[];
   readonly units: number;
 }
@@ -18,11 +18,12 @@ export function verificationAge(units: readonly UnitFacts[], nowMs: number): Ver
     (found, unit) => (found === null || since(unit) < since(found) ? unit : found),
     null,
   );
+  const unsound = units.filter(({ isSound }) => isSound === false);
   return {
     oldestMs: oldest === null ? null : Math.max(0, nowMs - since(oldest)),
     oldest: oldest?.name ?? null,
     never: units.filter(({ verifiedAtMs }) => verifiedAtMs === null).length,
-    unsound: units.filter(({ isSound }) => isSound === false).map(({ name }) => name),
+    unsound: [...new Set(unsound.map(({ backup, name }) => backup ?? name))],
     units: units.length,
   };
 }

@@ -142,6 +142,13 @@ describe('the age of verification', () => {
     assert.deepEqual(age, { oldestMs: 7 * HOUR, oldest: 'b', never: 1, unsound: [], units: 3 });
   });
 
+  it('comes with what was found unsound, each backup once', () => {
+    const unsound = { ...hoursAgo(1), isSound: false };
+    const of = (backup: string, file: string) => unit(`${backup}${file}`, { ...unsound, backup });
+    const units = [of('one/', 'a'), of('one/', 'b'), unit('x.log', unsound), unit('c', hoursAgo(1))];
+    assert.deepEqual(verificationAge(units, NOW).unsound, ['one/', 'x.log']);
+  });
+
   it('is none where nothing is', () => {
     assert.equal(verificationAge([], NOW).oldestMs, null);
   });

@@ -70,7 +70,8 @@ export function chosenOf(
   const chosen = entries.filter(({ folder, manifest }) => {
     const own = manifest.files.map(({ name }) => name).filter((name) => choice.names.has(folder + name));
     if (own.length < manifest.files.length) files.set(folder, new Set(own));
-    return own.length > 0;
+    // One that has no file costs nothing.
+    return own.length > 0 || manifest.files.length === 0;
   });
   return { entries: chosen, files };
 }
@@ -96,7 +97,8 @@ export function choiceDocument({ plan }: Choice, { share, notSince }: ChoiceFlag
 }
 
 export function choiceLine({ plan, names }: Choice): string {
-  if (names.size === 0) return 'Nothing is due: all was found sound within the time that was named';
+  if (names.size === 0 && plan.units.length > 0)
+    return 'Nothing is due: all was found sound within the time that was named';
   const never = plan.units.filter(({ kept, item }) => kept && item.verifiedAtMs === null).length;
   const files = `${formatCount(names.size)} of ${formatCount(plan.units.length)} files`;
   const bytes = `${formatBytes(plan.takenBytes)} of ${formatBytes(plan.totalBytes)}`;

@@ -183,12 +183,19 @@ async function removeLog(run: Run, { objects }: LogPlan): Promise<void> {
   for (const { item } of gone) if (!(await removeOne(run, item))) return;
 }
 
-/** What was planned holds for good: nothing that a newer record says is unsaid. */
+/**
+ * What was planned holds for good: nothing that a newer record says is unsaid. Where records are locked they wait: they are small, and
+ * new ones become needless every day.
+ */
 async function removeRecords(run: Run, records: readonly Decision<RecordFacts>[]): Promise<void> {
   const gone = records.filter(({ kept }) => !kept).map(({ item }) => item);
   if (gone.length === 0) return;
   await refuseWhenFrozen(run);
-  for (const item of gone) await removeOne(run, item);
+  for (const item of gone) {
+    if (await removeOne(run, item)) continue;
+    run.refused.pop();
+    return;
+  }
 }
 
 interface Listed {

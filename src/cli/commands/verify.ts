@@ -5,20 +5,12 @@ import type { BackupVerification } from '../../core/report.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import type { Vault } from '../../core/vault.ts';
 import { BACKUPS_PREFIX } from '../../format/bundle.ts';
-import {
-  type Catalog,
-  type CatalogEntry,
-  type DamagedEntry,
-  findBackup,
-  newestBackup,
-  readCatalog,
-} from '../../format/catalog.ts';
+import { type Catalog, type CatalogEntry, readCatalog } from '../../format/catalog.ts';
 import { type LogTimeline, readLogCatalog } from '../../format/log-catalog.ts';
 import { openLogs } from '../../format/log-keys.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
 import { makeRecorder, type Recorder } from '../../integrity/record-verified.ts';
 import { unitOfBackup, unitOfFile, unitOfLogFile } from '../../integrity/verified-units.ts';
-import { manifestProblem } from '../../integrity/verify-backup.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
 import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
 import type { HealReport } from '../../upkeep/heal.ts';
@@ -34,6 +26,7 @@ import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { logLines, type Verified, verificationLines } from '../render-verification.ts';
 import { readSpan } from '../retention-flags.ts';
 import { plural } from '../units.ts';
+import { allCandidates, type Candidate, entriesOf, named } from '../verify-candidates.ts';
 import {
   type Choice,
   type ChoiceFlags,
@@ -103,9 +96,6 @@ const LEFT = 'what was verified is remembered; `eventcore verify --not-since 12h
 function isRecorded({ record, quick }: VerifyFlags): boolean {
   return record && quick !== true;
 }
-
-/** A backup to check, or the verdict on one that has no manifest to check it by. */
-type Candidate = CatalogEntry | BackupVerification;
 
 async function verify(
   context: CommandContext,
@@ -196,51 +186,6 @@ function foldersToRead(catalog: Catalog, candidates: readonly Candidate[], all: 
   return entriesOf(catalog, candidates, all).map(({ folder }) => folder);
 }
 
-/** What can be checked, with what that builds on. */
-function entriesOf(catalog: Catalog, candidates: readonly Candidate[], all: boolean): CatalogEntry[] {
-  const chosen = candidates.filter((candidate): candidate is CatalogEntry => 'manifest' in candidate);
-  return all ? chosen : withParents(catalog, chosen);
-}
-
-/** A vault with nothing to check is refused. */
-function allCandidates(catalog: Catalog, vaultAddress: string, hasLogs: boolean): Candidate[] {
-  if (catalog.damaged.length === 0 && !hasLogs) newestBackup(catalog, vaultAddress);
-  return [...catalog.backups, ...catalog.damaged.map(damagedManifest)];
-}
-
-/**
- * What was named, and what it builds on. Throws `backup_not_found`; a damaged or missing manifest is a finding, not a
- * failure.
- */
-function named(catalog: Catalog, wanted: readonly string[]): Candidate[] {
-  const candidates = new Map<string, Candidate>();
-  for (const id of wanted) {
-    const candidate = findCandidate(catalog, id);
-    const { backupId } = 'manifest' in candidate ? candidate.manifest : candidate;
-    candidates.set(backupId, candidate);
-  }
-  return [...candidates.values()];
-}
-
-function findCandidate(catalog: Catalog, wanted: string): Candidate {
-  const isWanted = ({ backupId }: { readonly backupId: string }): boolean =>
-    backupId === wanted || (wanted.length >= 4 && backupId.startsWith(wanted));
-  if (catalog.backups.some(({ manifest }) => isWanted(manifest))) return findBackup(catalog, wanted);
-  const damaged = catalog.damaged.find(isWanted);
-  if (damaged !== undefined) return damagedManifest(damaged);
-  const unfinished = catalog.unfinished.find(isWanted);
-  return unfinished === undefined ? findBackup(catalog, wanted) : missingManifest(unfinished.backupId);
-}
-
-function damagedManifest({ backupId, code, message }: DamagedEntry): BackupVerification {
-  return manifestProblem(systemClock, backupId, code, message);
-}
-
-function missingManifest(backupId: string): BackupVerification {
-  const message = 'the manifest is missing: the backup never finished, or is being written now';
-  return manifestProblem(systemClock, backupId, 'manifest_missing', message);
-}
-
 interface CheckOptions {
   readonly flags: VerifyFlags;
   readonly store: EventStore | null;
@@ -295,16 +240,6 @@ async function checkAll(
 
 function nowText(): string {
   return formatTime(timeFromUnixMs(systemClock.now()), 3);
-}
-
-/** A backup is as sound as what it builds on. */
-function withParents(catalog: Catalog, chosen: readonly CatalogEntry[]): CatalogEntry[] {
-  const wanted = new Set(chosen);
-  for (const { manifest } of wanted) {
-    const parent = catalog.backups.find(({ manifest: { backupId } }) => backupId === manifest.parentId);
-    if (parent !== undefined) wanted.add(parent);
-  }
-  return catalog.backups.filter((entry) => wanted.has(entry));
 }
 
 async function checkLogs(

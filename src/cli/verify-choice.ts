@@ -5,7 +5,8 @@ import type { CatalogEntry } from '../format/catalog.ts';
 import type { LogTimeline } from '../format/log-catalog.ts';
 import { unitsOf } from '../policy/verified-memory.ts';
 import { planShare, type SharePlan, type ShareRule } from '../policy/verify-share.ts';
-import { formatBytes, formatCount } from './units.ts';
+import type { Paint } from './output.ts';
+import { formatBytes, formatCount, plural } from './units.ts';
 import { readMemory } from './verified.ts';
 
 /** Which part of a vault a run verifies. */
@@ -89,6 +90,7 @@ export function choiceDocument({ plan }: Choice, { share, notSince }: ChoiceFlag
   return {
     share: share ?? null,
     notSinceMs: notSince ?? null,
+    unsoundLeft: unsoundLeft(plan),
     ...{ takenBytes: plan.takenBytes, totalBytes: plan.totalBytes, totalFiles: plan.units.length },
     files: plan.units
       .filter(({ kept }) => kept)
@@ -96,12 +98,22 @@ export function choiceDocument({ plan }: Choice, { share, notSince }: ChoiceFlag
   };
 }
 
-export function choiceLine({ plan, names }: Choice): string {
+/** Found unsound before, and not looked at again now. */
+function unsoundLeft({ units }: SharePlan): number {
+  return units.filter(({ kept, item }) => !kept && item.isSound === false).length;
+}
+
+export function choiceLines({ plan, names }: Choice, paint: Paint): string[] {
   if (names.size === 0 && plan.units.length > 0)
-    return 'Nothing is due: all was found sound within the time that was named';
+    return ['Nothing is due: all was found sound within the time that was named'];
   const never = plan.units.filter(({ kept, item }) => kept && item.verifiedAtMs === null).length;
   const files = `${formatCount(names.size)} of ${formatCount(plan.units.length)} files`;
   const bytes = `${formatBytes(plan.takenBytes)} of ${formatBytes(plan.totalBytes)}`;
   const first = never === 0 ? '' : `, ${formatCount(never)} of them never verified before`;
-  return `Share: ${files} (${bytes}), the longest unverified ones${first}`;
+  const left = unsoundLeft(plan);
+  const warning = `${plural(left, 'file')} found unsound before and not in this share: \`eventcore verify\` looks again`;
+  return [
+    `Share: ${files} (${bytes}), the longest unverified ones${first}`,
+    ...(left === 0 ? [] : [paint('warning', warning)]),
+  ];
 }

@@ -49,7 +49,7 @@ export function makeRecorder(
     try {
       for (const record of asRecords(units, software, clock)) {
         if (refused) return;
-        if (records === 0) await vault.removeLeftovers(VERIFIED_PREFIX);
+        if (records === 0) await clearLeftovers(vault);
         await writeVerified(vault, record);
         records += 1;
       }
@@ -80,6 +80,15 @@ export function makeRecorder(
       if (failure !== null) throw failure;
     },
   };
+}
+
+/** What killed runs left; that this user may not look for it keeps nothing from being written. */
+async function clearLeftovers(vault: Vault): Promise<void> {
+  try {
+    await vault.removeLeftovers(VERIFIED_PREFIX);
+  } catch (error) {
+    if (!isBackupError(error)) throw error;
+  }
 }
 
 function put(folders: Folders, unit: VerifiedUnit): void {

@@ -121,6 +121,9 @@ describe('a vault that is verified', () => {
     assert.match((await run('verify', '--not-since', '12h')).stdout, /^Nothing is due/);
     const mend = await flip(await eventsOf(ids[1]!));
     assert.equal((await run('verify', ids[1]!)).code, 4);
+    const share = await run('verify', '--share', '1%');
+    assert.equal(share.code, 0);
+    assert.match(share.stdout, /\n2 files found unsound before and not in this share/);
     const again = await json('verify', '--not-since', '12h');
     assert.equal(again.ran.code, 4);
     assert.deepEqual(

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RUNG_OF } from '../../src/core/report.ts';
 import { RUNGS, type Rung } from '../../src/core/rungs.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
 import { encodeManifest } from '../../src/format/manifest-codec.ts';
 import { climb, rungsOf } from '../../src/integrity/ladder.ts';
 import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyChains } from '../../src/integrity/verify-chains.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
-import { entryOf } from '../harness/chain.ts';
+import { entryOf, makeChainOfFour } from '../harness/chain.ts';
 import { forge, type PlainSample, plainSample } from '../harness/forged-backup.ts';
 import { backUp, fill, overwrite, readObject, testClock, verifyAll } from '../harness/memory-backup.ts';
 import { keysOf, makePerson, makeRing, makeSigner } from '../harness/test-keys.ts';
@@ -150,6 +152,25 @@ describe('the ladder', () => {
     await forge(sample, 'events', (text) => text.replace('"streamId":"a"', '"streamId":""'));
     assert.equal(lowest(await check('events-00001.jsonl')), 'structure');
     assert.equal(lowest(await check('heads.jsonl')), undefined);
+  });
+
+  it('is climbed by a backup whose parents wait for another turn, as long as their heads can be read', async () => {
+    const { vault, ids } = await makeChainOfFour();
+    const only = async () => {
+      const catalog = await readCatalog(vault);
+      const entry = await entryOf(vault, ids[2]!);
+      const options = { quick: false, parallel: 1 };
+      return (await verifyChains({ vault, clock: testClock }, catalog, [entry], options))[0]!.verification;
+    };
+    assert.equal(passed(await only()).at(-1), 'counts');
+    const parent = await entryOf(vault, ids[1]!);
+    const heads = parent.manifest.files.find(({ role }) => role === 'heads')!;
+    const bytes = await readObject(vault, parent.folder + heads.name);
+    bytes[3]! ^= 1;
+    await overwrite(vault, parent.folder + heads.name, bytes);
+    const result = await only();
+    assert.equal(lowest(result), 'counts');
+    assert.equal(result.problems[0]!.code, 'chain_broken');
   });
 
   it('counts payloads of a store that are no JSON when asked, and calls them no damage', async () => {

@@ -32,7 +32,7 @@ import {
   type ChoiceFlags,
   checkChoice,
   choiceDocument,
-  choiceLine,
+  choiceLines,
   chooseUnits,
   chosenLogs,
   chosenOf,
@@ -291,7 +291,7 @@ function reportResults(
   }
   const backupLines = results.length > 0 ? verificationLines(results, { vault, quick }, output.paint) : [];
   const healingLines = healing === null ? [] : healLines(healing, output.paint);
-  const choiceLines = choice === null ? [] : [choiceLine(choice)];
-  output.account([...healingLines, ...choiceLines, ...backupLines, ...logLines(logs, output.paint)]);
+  const shareLines = choice === null ? [] : choiceLines(choice, output.paint);
+  output.account([...healingLines, ...shareLines, ...backupLines, ...logLines(logs, output.paint)]);
   return isSound ? 0 : UNSOUND;
 }

@@ -90,8 +90,16 @@ export type {
   ReplicaRegion,
   Schedule,
 } from './core/region-policy.ts';
-export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
+export {
+  type BackupVerification,
+  type FoundProblem,
+  type Problem,
+  type ProblemCode,
+  type Progress,
+  RUNG_OF,
+} from './core/report.ts';
 export type { RetentionRule } from './core/retention-rule.ts';
+export { RUNGS, type Rung, type RungResult } from './core/rungs.ts';
 export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
 export type { SignatureFinding, SignatureState, TrustPolicy } from './core/trust.ts';
 export type { ObjectInfo, ObjectWriter, Recall, Vault, VaultTraits } from './core/vault.ts';

@@ -92,7 +92,7 @@ const POLICY = `# Copies in other regions, and how long what stays (docs/policy.
 #   storage: /mnt/archive/backups
 #   after_days: 90
 #   retention: 7y
-# objectives: { rpo: 15m, region_rpo: 30h }
+# objectives: { rpo: 15m, region_rpo: 30h, verified_within: 30d }
 `;
 
 function scalar(text: string): string {

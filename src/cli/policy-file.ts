@@ -118,10 +118,15 @@ function scheduleOf(
   return { cron: cron.trim(), timeZone };
 }
 
-function objectivesOf({ rpo, region_rpo }: NonNullable<PolicySections['objectives']>): RecoveryObjectives {
+function objectivesOf({
+  rpo,
+  region_rpo,
+  verified_within: verified,
+}: NonNullable<PolicySections['objectives']>): RecoveryObjectives {
   return {
     ...(rpo === undefined ? {} : { rpoMs: rpo }),
     ...(region_rpo === undefined ? {} : { regionRpoMs: region_rpo }),
+    ...(verified === undefined ? {} : { verifiedWithinMs: verified }),
   };
 }
 

@@ -73,7 +73,11 @@ const archiveSchema = z.strictObject({
   time_zone: text.optional(),
 });
 
-const objectivesSchema = z.strictObject({ rpo: lost.optional(), region_rpo: lost.optional() });
+const objectivesSchema = z.strictObject({
+  rpo: lost.optional(),
+  region_rpo: lost.optional(),
+  verified_within: kept.optional(),
+});
 
 export const policyShape = {
   time_zone: text.nullish(),

@@ -12,12 +12,14 @@ export interface RegionPolicy {
   readonly objectives?: RecoveryObjectives;
 }
 
-/** How much of the newest events may be lost, as a time. */
+/** How much of the newest events may be lost, as a time, and how old a verification may be. */
 export interface RecoveryObjectives {
   /** When the store is lost. */
   readonly rpoMs?: number;
   /** When the store and the vault of its region are lost. */
   readonly regionRpoMs?: number;
+  /** Everything in a vault is verified again within this time. */
+  readonly verifiedWithinMs?: number;
 }
 
 interface Region {

@@ -5,6 +5,7 @@ import { bad, type Check, good, skipped, warn } from './check.ts';
 import { SIGNATURE_CHECKS } from './signature-checks.ts';
 import { checkClock } from './store-checks.ts';
 import type { Finding, VaultProbe } from './vault-probe.ts';
+import { VERIFICATION_CHECKS } from './verification-checks.ts';
 
 export const PROMISE_CHECKS = [
   'vault',
@@ -21,6 +22,7 @@ export const VAULT_CHECKS = [
   'newest backup',
   'manifests',
   'killed backups',
+  ...VERIFICATION_CHECKS,
   'keys',
   ...SIGNATURE_CHECKS,
 ] as const;

@@ -17,9 +17,12 @@ import {
   VAULT_PROBE_CHECKS,
 } from '../../doctor/vault-checks.ts';
 import { LARGE_BYTES, type ProbeOptions, probeVault, RACERS } from '../../doctor/vault-probe.ts';
+import { checkVerified } from '../../doctor/verification-checks.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
+import { verificationAge } from '../../policy/verification-age.ts';
+import { unitsOf } from '../../policy/verified-memory.ts';
 import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { redactAddress } from '../address.ts';
 import { CONFIG_NAME, type Settings } from '../config.ts';
@@ -29,6 +32,7 @@ import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import type { Tone } from '../output.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, plural, printable } from '../units.ts';
+import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
@@ -189,10 +193,14 @@ async function lookAtVault(
   try {
     return await withVault(address, { create: false }, async (vault) => {
       const catalog = await readCatalog(vault);
-      const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
+      const logs = await readLogCatalog(vault);
+      const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
+      const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
+      const within = settings?.policy?.objectives?.verifiedWithinMs ?? null;
+      checks.push(checkVerified(verificationAge(units, systemClock.now()), within));
       checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
       return survey;
     });

@@ -41,6 +41,7 @@ export function sqlNames(schema: string, companions: readonly FoundCompanion[]):
     bucket: bucketSql,
     inBucket: ({ seed, of, buckets }: StreamSample) =>
       `${bucketSql(seed, of)} = ANY ('{${buckets.map(Number).join(',')}}'::int[])`,
+    inStreams: (streams) => `${COLUMNS.stream} = ANY (${pg.escapeLiteral(arrayText(streams))}::text[])`,
   };
 }
 
@@ -59,6 +60,10 @@ function bucketSql(seed: number, of: number, text: string = COLUMNS.stream): str
   const count = Number(of);
   const hash = `hashtextextended(${text}::text COLLATE "C", ${Number(seed)})`;
   return `(((${hash} % ${count}) + ${count}) % ${count})::int`;
+}
+
+function arrayText(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`;
 }
 
 function guardOf(schema: string, trigger: TriggerLayout): SqlGuard {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { EventStore } from '../../../src/core/event-store.ts';
+import { INDEX_AGREES } from '../../../src/integrity/checks/index-agrees.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';
 import { ask, assertFound, findings } from './asking.ts';
 
@@ -229,6 +230,13 @@ describe('the checks of a SQLite store', () => {
       unseenByIndex(`INSERT INTO eventcore_events SELECT 'lost-' || stream_id, stream_id, 6, event_type, event_data, metadata,
         created_at FROM eventcore_events WHERE stream_version = 5`),
     );
+    const parts = [0, 1, 2, 3].map((bucket) => ({ seed: 1, of: 4, buckets: [bucket] }));
+    let events = 0;
+    for (const sample of parts) {
+      const inPart = await findings(store, { checks: [INDEX_AGREES], sample });
+      events += inPart.index_agrees?.[0]?.events ?? 0;
+    }
+    assert.equal(events, 3);
     const found = await findings(store);
     assertFound(found, { index_agrees: 1, index_structure: 4 });
     const [lost] = found.index_agrees!;

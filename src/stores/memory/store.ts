@@ -29,7 +29,7 @@ export interface MemoryStoreOptions {
 const VERSION_BASE = 1;
 const SOUND: StoreExamination = {
   clockAheadMs: null,
-  ...{ backupObstacles: [], feedObstacles: [], contractBreaches: [], leftovers: [] },
+  ...{ backupObstacles: [], feedObstacles: [], leftovers: [] },
 };
 const encode = (text: string): Uint8Array => Buffer.from(text);
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString();

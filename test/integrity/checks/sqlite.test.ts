@@ -5,6 +5,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { EventStore } from '../../../src/core/event-store.ts';
+import { pause } from '../../../src/core/pause.ts';
 import { INDEX_AGREES } from '../../../src/integrity/checks/index-agrees.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';
 import { ask, assertFound, findings } from './asking.ts';
@@ -187,6 +188,30 @@ describe('the checks of a SQLite store', () => {
       if (expected.stream_duplicates === undefined) assertFound(await findings(store), {});
     });
   }
+
+  it('see nothing wrong while events are written, streams removed and checkpoints moved', async () => {
+    let isOver = false;
+    const writing = (async (): Promise<number> => {
+      for (let round = 0; ; round += 1) {
+        if (isOver) return round;
+        const events = [
+          { type: 'Tested', data: '{}' },
+          { type: 'Tested', data: '{}' },
+        ];
+        await store.append([`shared-${round % 3}`, `own-${round}`].map((streamId) => ({ streamId, events })));
+        damage(`INSERT OR REPLACE INTO eventcore_subscription_versions (subscription_name, last_position)
+            SELECT 'mail', max(event_id) FROM eventcore_events;
+          DELETE FROM eventcore_events WHERE stream_id = 'own-${round - 2}'`);
+        await pause(1);
+      }
+    })();
+    for (let round = 0; round < 4; round += 1) {
+      const sample = round % 2 === 0 ? null : { seed: round, of: 2, buckets: [1] };
+      assertFound(await findings(store, { sample }), {});
+    }
+    isOver = true;
+    assert.ok((await writing) > 20);
+  });
 
   it('ask for the metadata that the policy wants', async () => {
     await store.append([

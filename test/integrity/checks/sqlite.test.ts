@@ -189,6 +189,19 @@ describe('the checks of a SQLite store', () => {
     });
   }
 
+  it('find an event of no stream whatever the sample is', async () => {
+    damage(`${WITHOUT_KEYS.replace('stream_id TEXT NOT NULL', 'stream_id TEXT')} ${UNIQUE_INDEX} ${STREAM_INDEX}
+      CREATE UNIQUE INDEX by_id ON eventcore_events (event_id);
+      UPDATE eventcore_events SET stream_id = NULL WHERE stream_id = 'c' AND stream_version = 5`);
+    for (const sample of [null, { seed: 1, of: 4, buckets: [] }, { seed: 1, of: 1, buckets: [0] }]) {
+      const { event_fields: fields } = await findings(store, { sample });
+      assert.deepEqual(
+        fields!.map(({ streamId, version, message }) => [streamId, version, message]),
+        [[null, '5', 'it is of no stream']],
+      );
+    }
+  });
+
   it('see nothing wrong while events are written, streams removed and checkpoints moved', async () => {
     let isOver = false;
     const writing = (async (): Promise<number> => {

@@ -69,6 +69,20 @@ export type {
   StreamHead,
   StreamSummary,
 } from './core/event-store.ts';
+export type { Finding, FindingRung, RepairKind, SweepPlace } from './core/finding.ts';
+export type {
+  InspectionOptions,
+  SelectOptions,
+  SqlCheckpoints,
+  SqlGuard,
+  SqlIndex,
+  SqlNames,
+  SqlRow,
+  SqlSnapshots,
+  SqlValue,
+  StoreInspection,
+  StreamSample,
+} from './core/inspection.ts';
 export type { KeyRing, Signer, WrappedKey } from './core/key-ring.ts';
 export type { Lease, UnderLease } from './core/lease.ts';
 export type {
@@ -90,6 +104,7 @@ export type {
   ReplicaRegion,
   Schedule,
 } from './core/region-policy.ts';
+export type { RepairStatement } from './core/repair.ts';
 export {
   type BackupVerification,
   type FoundProblem,
@@ -138,6 +153,23 @@ export {
 } from './format/log-catalog.ts';
 export { openLogs } from './format/log-keys.ts';
 export { type OpenNeed, openChain, type ReadKeys } from './format/open-bundle.ts';
+export { BUILT_IN_CHECKS } from './integrity/checks/built-in.ts';
+export {
+  type CheckDefinition,
+  type CheckFinding,
+  type CheckFound,
+  type CheckQuestion,
+  type CheckSettings,
+  type CheckSkip,
+  CLOCK_TOLERANCE_MS,
+} from './integrity/checks/check.ts';
+export { type SqlCheck, sqlCheck } from './integrity/checks/custom.ts';
+export {
+  type CheckResult,
+  type ChecksOptions,
+  type ChecksReport,
+  runChecks,
+} from './integrity/run-checks.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
 export { openKeys } from './keys/load.ts';

@@ -129,7 +129,9 @@ function eachImport(check: (module: string, edge: ImportEdge, target: string) =>
 }
 
 function resolveTarget(module: string, specifier: string): string {
-  return specifier.startsWith('.') ? posix.join(posix.dirname(module), specifier) : specifier;
+  if (!specifier.startsWith('.')) return specifier;
+  // What starts a thread or a process names its file as it is called when built, too.
+  return posix.join(posix.dirname(module), specifier).replace(/\.js$/, '.ts');
 }
 
 function countLines(source: string): number {

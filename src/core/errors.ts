@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   not_an_event_store: { exitCode: 5, retryable: false },
   value_not_storable: { exitCode: 5, retryable: false },
   version_conflict: { exitCode: 5, retryable: true },
+  check_refused: { exitCode: 5, retryable: false },
+  check_timed_out: { exitCode: 5, retryable: true },
   vault_unreachable: { exitCode: 6, retryable: true },
   vault_refused: { exitCode: 6, retryable: false },
   vault_full: { exitCode: 6, retryable: true },

@@ -2,6 +2,7 @@ import type { ChangeFeed, FeedOptions, FeedSource, FeedState } from './change-fe
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { StoreExamination } from './examination.ts';
+import type { InspectionOptions, StoreInspection } from './inspection.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
@@ -76,6 +77,12 @@ export interface EventStore {
    * `not_an_event_store`.
    */
   openMerge(options: MergeOptions): Promise<MergeSession>;
+
+  /**
+   * For questions in the store's own SQL, which change nothing: on a standby too. Null for a store that has none. Throws
+   * `not_an_event_store`.
+   */
+  openInspection(options: InspectionOptions): Promise<StoreInspection | null>;
 
   /**
    * Follows what is committed from now on, or from where a log in a vault ends. Prepares the store for it where that is

@@ -2,6 +2,7 @@ import { describe, test } from 'node:test';
 import { APPEND_CASES } from './event-store/appends.ts';
 import { CHANGE_CASES } from './event-store/changes.ts';
 import { type EventStoreFixture, runCase, type StoreCapabilities } from './event-store/fixture.ts';
+import { INSPECTION_CASES } from './event-store/inspections.ts';
 import { LOOK_CASES } from './event-store/looks.ts';
 import { MERGE_CASES } from './event-store/merges.ts';
 import { RESTORE_CASES } from './event-store/restores.ts';
@@ -17,7 +18,7 @@ export interface EventStoreContractOptions {
 
 const CASES = [
   ...[...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES],
-  ...[...RESTORE_CASES, ...MERGE_CASES],
+  ...[...RESTORE_CASES, ...MERGE_CASES, ...INSPECTION_CASES],
 ];
 
 /** Declares (node:test) the cases that every event store must pass. */

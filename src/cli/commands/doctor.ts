@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore, StoreDescription } from '../../core/event-store.ts';
+import type { Obstacle } from '../../core/examination.ts';
 import type { Vault } from '../../core/vault.ts';
 import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
 import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
@@ -144,7 +145,7 @@ async function lookAtStore(
       const found = await inspect(store, checks);
       if (found?.state === 'missing') return null;
       const examination = await store.examine();
-      checks.push(...checkExamination(examination));
+      checks.push(...checkExamination(examination, await breachesOf(store)));
       const feed = await store.feedState();
       return { kind: found?.kind ?? null, feed, obstacles: examination.feedObstacles };
     });
@@ -158,6 +159,12 @@ async function lookAtStore(
   } finally {
     skipRest(checks, STORE_CHECKS, 'the store could not be looked at');
   }
+}
+
+/** What checks tables takes longer to load than the rest of the doctor. */
+async function breachesOf(store: EventStore): Promise<readonly Obstacle[] | string> {
+  const { findBreaches } = await import('../store-contract.ts');
+  return findBreaches(store);
 }
 
 /** Null where a right is missing: which one, the examination says. */

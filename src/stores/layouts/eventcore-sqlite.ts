@@ -15,7 +15,14 @@ export interface SqliteEventsTable {
     Record<'id' | 'stream' | 'version' | 'type' | 'data' | 'metadata' | 'time', string>
   >;
   readonly create: string;
-  readonly indexes: readonly { readonly name: string; readonly create: string }[];
+  readonly indexes: readonly SqliteIndex[];
+}
+
+export interface SqliteIndex {
+  readonly name: string;
+  readonly unique: boolean;
+  readonly columns: readonly string[];
+  readonly create: string;
 }
 
 export interface SqliteCompanionTable {
@@ -57,11 +64,15 @@ export const EVENTCORE_SQLITE: SqliteLayout = {
     indexes: [
       {
         name: 'idx_eventcore_events_stream_version',
+        unique: true,
+        columns: ['stream_id', 'stream_version'],
         create: `CREATE UNIQUE INDEX idx_eventcore_events_stream_version
   ON eventcore_events (stream_id, stream_version)`,
       },
       {
         name: 'idx_eventcore_events_stream_id',
+        unique: false,
+        columns: ['stream_id'],
         create: 'CREATE INDEX idx_eventcore_events_stream_id ON eventcore_events (stream_id)',
       },
     ],

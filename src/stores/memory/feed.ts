@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { ChangeFeed, FeedOptions, FeedSource, TransactionTable } from '../../core/change-feed.ts';
+import type {
+  ChangeFeed,
+  FeedOptions,
+  FeedSource,
+  FeedState,
+  TransactionTable,
+} from '../../core/change-feed.ts';
 import { BackupError } from '../../core/errors.ts';
 import { makeAlarm, type PolledBatch, type PolledChanges, readPolled } from '../../core/polled-feed.ts';
 import { timeFromUnixMs } from '../../core/time.ts';
@@ -42,6 +48,13 @@ export function openMemoryFeed(
     },
     acknowledge: async () => {},
     close,
+  };
+}
+
+export function memoryFeedState(events: number, feeds: ReadonlySet<OpenFeed>): FeedState {
+  return {
+    position: BigInt(events + 1),
+    ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
   };
 }
 

@@ -15,7 +15,7 @@ import { assertAppends } from '../../core/new-event.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
-import { newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
+import { memoryFeedState, newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
 import { openMemoryMerge } from './merge.ts';
 import { openMemoryRestore } from './restore.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
@@ -29,7 +29,7 @@ export interface MemoryStoreOptions {
 const VERSION_BASE = 1;
 const SOUND: StoreExamination = {
   clockAheadMs: null,
-  ...{ backupObstacles: [], feedObstacles: [], contractBreaches: [], leftovers: [] },
+  ...{ backupObstacles: [], feedObstacles: [], leftovers: [] },
 };
 const encode = (text: string): Uint8Array => Buffer.from(text);
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
@@ -89,14 +89,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     joinRestore: async () => {
       throw notShared();
     },
+    // There is no SQL here to ask in.
+    openInspection: async () => events() && null,
     openFeed: async (feed) => {
       events();
       return openMemoryFeed(state, feed, { now, feeds });
     },
-    feedState: async () => ({
-      position: BigInt(events().length + 1),
-      ...{ acknowledged: null, retainedBytes: null, spareBytes: null, isRead: feeds.size > 0 },
-    }),
+    feedState: async () => memoryFeedState(events().length, feeds),
     countAhead: async ({ source: { systemIdentifier }, from }) => {
       if (systemIdentifier !== state.identity) return null;
       return Math.max(0, events().length + 1 - Number(from));

@@ -43,7 +43,7 @@ export function tableSql(schema: string, table: TableLayout, kind: 'UNLOGGED ' |
   return `CREATE ${kind}TABLE ${qualified(schema, table.name)} (${[...columns, ...checks].join(', ')})`;
 }
 
-function primaryKeySql(schema: string, table: TableLayout): string {
+export function primaryKeySql(schema: string, table: TableLayout): string {
   const { name, column } = table.primaryKey;
   return `ALTER TABLE ${qualified(schema, table.name)} ADD CONSTRAINT ${name} PRIMARY KEY (${column})`;
 }
@@ -56,13 +56,16 @@ export function indexSql(schema: string, table: TableLayout, index: IndexLayout)
 /** Creates a trigger of the events table, and its function, where they are missing. */
 async function createTrigger(client: pg.Client, schema: string, trigger: TriggerLayout): Promise<void> {
   if (!(await isThere(client, FUNCTION_EXISTS, [schema, trigger.functionName]))) {
-    await client.query(
-      `CREATE FUNCTION ${qualified(schema, trigger.functionName)}() RETURNS trigger LANGUAGE plpgsql
-       AS ${pg.escapeLiteral(trigger.functionBody)}`,
-    );
+    await client.query(`CREATE ${functionSql(schema, trigger)}`);
   }
   if (await isThere(client, TRIGGER_EXISTS, [schema, EVENTS.name, trigger.name])) return;
   await client.query(triggerSql(schema, trigger));
+}
+
+/** What stands behind CREATE, or CREATE OR REPLACE. */
+export function functionSql(schema: string, { functionName, functionBody }: TriggerLayout): string {
+  return `FUNCTION ${qualified(schema, functionName)}() RETURNS trigger LANGUAGE plpgsql
+       AS ${pg.escapeLiteral(functionBody)}`;
 }
 
 export function triggerSql(schema: string, trigger: TriggerLayout): string {

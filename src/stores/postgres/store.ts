@@ -4,6 +4,7 @@ import { closeDatabase, inTransaction, openDatabase, withClient } from './connec
 import { countAhead } from './count-ahead.ts';
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
+import { openInspection } from './inspection.ts';
 import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
 import { openMerge } from './merge.ts';
@@ -39,6 +40,7 @@ export function openPostgresStore(address: string): EventStore {
     openRestore: (options) => openRestore(database, options),
     joinRestore: (token) => joinRestore(database, token),
     openMerge: (options) => openMerge(database, options),
+    openInspection: (options) => openInspection(database, options),
     openFeed: (options) => openFeed(database, options),
     feedState: () => readFeedState(database),
     countAhead: (place) => countAhead(database, place),

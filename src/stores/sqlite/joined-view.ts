@@ -7,8 +7,9 @@ import type { BatchReader } from '../../core/event-store.ts';
 import { batchMaker } from './block-batch.ts';
 import { blockCapacity, FIRST_PACE } from './blocks.ts';
 import type { KeyRange } from './event-rows.ts';
+import { revived } from './failure.ts';
 import { keyRangesOf } from './ranges.ts';
-import { isViewToken, revived, type SharedBlock, type ViewAnswer, type ViewRequest } from './shared-view.ts';
+import { isViewToken, type SharedBlock, type ViewAnswer, type ViewRequest } from './shared-view.ts';
 
 /** Longer than the thread that shares the view is ever busy with the events of one request. */
 const JOIN_TIMEOUT_MS = 30_000;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { BroadcastChannel } from 'node:worker_threads';
-import { BackupError, isBackupError } from '../../core/errors.ts';
 import { type Block, fillBlock, type Pace } from './blocks.ts';
 import { guarded } from './errors.ts';
 import type { EventRows, Key, KeyRange } from './event-rows.ts';
+import { type Failure, failure } from './failure.ts';
 
 /**
  * A transaction belongs to the connection that began it, and a connection to its thread. So other threads do not join it:
@@ -40,9 +40,6 @@ export interface SharedBlock {
   /** Key of the last event; null when the range has no more. */
   readonly last: Key | null;
 }
-
-/** An error as plain data: structured cloning loses its class. */
-type Failure = Pick<BackupError, 'code' | 'message' | 'hint' | 'facts'>;
 
 const TOKEN = /^sqlite-view-[0-9a-f-]{36}$/;
 
@@ -84,16 +81,4 @@ function answerTo(request: ViewRequest, rows: EventRows, address: string): ViewA
   } catch (error) {
     return { kind: 'failed', id, ...failure(error) };
   }
-}
-
-function failure(error: unknown): Failure {
-  if (isBackupError(error)) {
-    const { code, message, hint, facts } = error;
-    return { code, message, hint, facts };
-  }
-  return { code: 'internal', message: String(error), hint: null, facts: {} };
-}
-
-export function revived({ code, message, hint, facts }: Failure): BackupError {
-  return new BackupError(code, message, hint === null ? { facts } : { hint, facts });
 }

@@ -5,6 +5,7 @@ import { parseSqliteAddress } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
 import { feedState, openSqliteFeed, type SqliteFeed } from './feed.ts';
+import { openSqliteInspection } from './inspection.ts';
 import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
 import { openSqliteMerge } from './merge.ts';
@@ -56,6 +57,10 @@ export function openSqliteStore(address: string): EventStore {
     openMerge: async (options) => {
       const session = openSqliteMerge(config, options);
       return { ...session, discard: endedBy(open, session.discard) };
+    },
+    openInspection: async (options) => {
+      const inspection = openSqliteInspection(config, options);
+      return { ...inspection, close: endedBy(open, inspection.close) };
     },
     openFeed: async (options) => {
       const feed = openSqliteFeed(config, options);

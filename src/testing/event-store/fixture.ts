@@ -19,6 +19,8 @@ export interface StoreCapabilities {
   readonly storesNul: boolean;
   /** Ids that are no UUIDs can be stored; otherwise they are refused with `value_not_storable`. */
   readonly storesTextIds: boolean;
+  /** Takes statements of SQL (`openInspection`). */
+  readonly answersSql: boolean;
 }
 
 /** What a case of the contract works with. */

@@ -9,7 +9,13 @@ import { numbered } from '../../../src/testing/event-store/fixture.ts';
 
 changeFeedContract({
   name: 'memory',
-  capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true, tellsTransactions: true },
+  capabilities: {
+    keepsJsonText: true,
+    storesNul: true,
+    storesTextIds: true,
+    answersSql: false,
+    tellsTransactions: true,
+  },
   setup: async () => {
     const store = memoryStore();
     return { open: () => store, cleanup: async () => {} };

@@ -3,7 +3,7 @@ import { eventStoreContract } from '../../../src/testing/event-store-contract.ts
 
 eventStoreContract({
   name: 'memory',
-  capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true },
+  capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true, answersSql: false },
   setup: async () => {
     const store = memoryStore();
     return { open: () => store, cleanup: async () => {} };

@@ -11,7 +11,7 @@ after(() => server.stop());
 
 eventStoreContract({
   name: 'PostgreSQL',
-  capabilities: { keepsJsonText: false, storesNul: false, storesTextIds: false },
+  capabilities: { keepsJsonText: false, storesNul: false, storesTextIds: false, answersSql: true },
   setup: async () => {
     const database = await server.createDatabase();
     return {

@@ -12,7 +12,13 @@ after(() => server.stop());
 
 changeFeedContract({
   name: 'PostgreSQL',
-  capabilities: { keepsJsonText: false, storesNul: false, storesTextIds: false, tellsTransactions: true },
+  capabilities: {
+    keepsJsonText: false,
+    storesNul: false,
+    storesTextIds: false,
+    answersSql: true,
+    tellsTransactions: true,
+  },
   setup: async () => {
     const database = await server.createDatabase();
     return { open: () => openPostgresStore(server.address(database)), cleanup: async () => {} };

@@ -8,7 +8,13 @@ import { changeFeedContract } from '../../../src/testing/change-feed-contract.ts
 for (const mode of ['WAL', 'DELETE'] as const) {
   changeFeedContract({
     name: `SQLite in journal mode ${mode}`,
-    capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true, tellsTransactions: false },
+    capabilities: {
+      keepsJsonText: true,
+      storesNul: true,
+      storesTextIds: true,
+      answersSql: true,
+      tellsTransactions: false,
+    },
     setup: async () => {
       const folder = mkdtempSync(path.join(tmpdir(), 'eventcore-sqlite-'));
       const file = path.join(folder, 'events.db');

@@ -6,7 +6,7 @@ import { eventStoreContract } from '../../../src/testing/event-store-contract.ts
 
 eventStoreContract({
   name: 'SQLite',
-  capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true },
+  capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true, answersSql: true },
   setup: async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'eventcore-sqlite-'));
     return {

@@ -1,0 +1,101 @@
+import pg from 'pg';
+import type { SqlGuard, SqlIndex, SqlNames, StreamSample } from '../../core/inspection.ts';
+import {
+  CHECKPOINTS,
+  EVENTS,
+  LAYOUT_NAME,
+  SNAPSHOTS,
+  type TableLayout,
+  TRIGGERS,
+  type TriggerLayout,
+  VERSION_BASE,
+} from '../layouts/eventcore-postgres.ts';
+import { type FoundCompanion, qualified } from './catalog.ts';
+import { functionSql, indexSql, primaryKeySql, triggerSql } from './schema.ts';
+
+/** What statements call the things of a schema; of the companions, those that are there. */
+export function sqlNames(schema: string, companions: readonly FoundCompanion[]): SqlNames {
+  const present = companions.map(({ layout }) => layout);
+  const tableOf = (layout: TableLayout) =>
+    present.some(({ name }) => name === layout.name) ? qualified(schema, layout.name) : null;
+  const checkpoints = tableOf(CHECKPOINTS);
+  const snapshots = tableOf(SNAPSHOTS);
+  const indexed = present.filter(({ role }) => role !== 'ledger');
+  return {
+    dialect: 'postgres',
+    layout: LAYOUT_NAME,
+    versionBase: VERSION_BASE,
+    events: qualified(schema, EVENTS.name),
+    ...COLUMNS,
+    checkpoints:
+      checkpoints === null
+        ? null
+        : { table: checkpoints, name: 'subscription_name', position: 'last_position' },
+    snapshots:
+      snapshots === null ? null : { table: snapshots, id: 'snapshot_id', versions: 'stream_versions' },
+    schemaName: schema,
+    eventsName: EVENTS.name,
+    tables: [EVENTS, ...present].map(({ name }) => name),
+    guards: TRIGGERS.map((trigger) => guardOf(schema, trigger)),
+    indexes: [EVENTS, ...indexed].flatMap((table) => indexesOf(schema, table)),
+    bucket: bucketSql,
+    inBucket: ({ seed, of, buckets }: StreamSample) =>
+      `${bucketSql(seed, of)} = ANY ('{${buckets.map(Number).join(',')}}'::int[])`,
+    inStreams: (streams) => `${COLUMNS.stream} = ANY (${pg.escapeLiteral(arrayText(streams))}::text[])`,
+  };
+}
+
+const COLUMNS = {
+  id: 'event_id',
+  stream: 'stream_id',
+  version: 'stream_version',
+  type: 'event_type',
+  data: 'event_data',
+  metadata: 'metadata',
+  time: 'created_at',
+} as const;
+
+/** The hash of a name's bytes: a collation of the database's own would make other buckets. Its remainder may be negative. */
+function bucketSql(seed: number, of: number, text: string = COLUMNS.stream): string {
+  const count = Number(of);
+  const hash = `hashtextextended(${text}::text COLLATE "C", ${Number(seed)})`;
+  return `(((${hash} % ${count}) + ${count}) % ${count})::int`;
+}
+
+function arrayText(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`;
+}
+
+function guardOf(schema: string, trigger: TriggerLayout): SqlGuard {
+  const table = qualified(schema, EVENTS.name);
+  const name = pg.escapeIdentifier(trigger.name);
+  return {
+    name: trigger.name,
+    event: trigger.event,
+    functionName: trigger.functionName,
+    functionBody: trigger.functionBody,
+    create: [
+      `CREATE OR REPLACE ${functionSql(schema, trigger)}`,
+      `DROP TRIGGER IF EXISTS ${name} ON ${table}`,
+      triggerSql(schema, trigger),
+    ],
+    enable: `ALTER TABLE ${table} ENABLE TRIGGER ${name}`,
+  };
+}
+
+function indexesOf(schema: string, table: TableLayout): SqlIndex[] {
+  const { name, column } = table.primaryKey;
+  const about = { table: qualified(schema, table.name), tableName: table.name };
+  const key: SqlIndex = {
+    ...{ ...about, name, unique: true, isKey: true, columns: [column] },
+    create: primaryKeySql(schema, table),
+  };
+  const others = table.indexes.map(
+    (index): SqlIndex => ({
+      ...{ ...about, name: index.name, unique: index.unique, isKey: false },
+      columns: index.columns.split(', '),
+      create: indexSql(schema, table, index),
+    }),
+  );
+  return [key, ...others];
+}

@@ -11,7 +11,11 @@ export interface StoreInspection {
    */
   select(
     sql: string,
-    options?: { readonly parameters?: readonly SqlValue[]; readonly limit?: number; readonly signal?: AbortSignal },
+    options?: {
+      readonly parameters?: readonly SqlValue[];
+      readonly limit?: number;
+      readonly signal?: AbortSignal;
+    },
   ): AsyncIterable<SqlRow>;
 
   close(): Promise<void>;
@@ -50,8 +54,9 @@ export interface SqlNames {
   inBucket(sample: StreamSample): string;
 }
 
-/** Streams whose names fall into some of `of` buckets, by a hash of the seed and the name: each as likely as any other. */
+/** Streams whose names fall into some of `of` buckets, by a hash of the seed and the name (`core/stream-bucket.ts`): each as likely as any other. */
 export interface StreamSample {
+  /** 32 bits. */
   readonly seed: number;
   readonly of: number;
   readonly buckets: readonly number[];

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
-import type { StoreRange, StreamTail } from '../../core/event-store.ts';
+import type { BlockPlan, StoreRange, StreamTail } from '../../core/event-store.ts';
 
 /** Blocks of the events table from `from` (inclusive) to `to` (exclusive, null: to the end). */
 export interface BlockRange {
@@ -47,6 +47,24 @@ export function cutIntoRanges(
     const range: BlockRange = { from: bound(index), to: index === count - 1 ? null : bound(index + 1) };
     return { index, spec: JSON.stringify(range) };
   });
+}
+
+const BLOCK_PAGES = 32;
+
+/**
+ * Cuts a table of `tableBytes` into blocks of 32 pages. What a view sees lies in the pages that the table had when the view was taken, and
+ * the last block is open all the same.
+ */
+export function cutIntoBlocks(tableBytes: number): BlockPlan {
+  const blocks = Math.max(1, Math.ceil(tableBytes / BLOCK_BYTES / BLOCK_PAGES));
+  return {
+    blocks,
+    range: (block) => {
+      const from = block * BLOCK_PAGES;
+      const range: BlockRange = { from, to: block >= blocks - 1 ? null : from + BLOCK_PAGES, workers: 0 };
+      return { index: block, spec: JSON.stringify(range) };
+    },
+  };
 }
 
 /** The whole table, or a few large parts of it, and of them only the changes. */
@@ -158,7 +176,7 @@ export function withSettings(settings: readonly string[], statement: string): st
 /** What to set for the statement that reads a range: the server shares out what it is told to, whatever it costs by its reckoning. */
 export function rangeSettings({ spec }: StoreRange): string[] {
   const range = parseSpec(spec);
-  if (!('from' in range) || range.changes === undefined) return [];
+  if (!('from' in range) || (range.changes === undefined && range.workers === undefined)) return [];
   const workers = `max_parallel_workers_per_gather = ${range.workers ?? 0}`;
   return [workers, ...(range.workers ? ['parallel_setup_cost = 0', 'parallel_tuple_cost = 0'] : [])];
 }

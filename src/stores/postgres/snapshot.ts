@@ -5,10 +5,18 @@ import { type FoundCompanion, findCompanions, findTable, qualified, requireEvent
 import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
 import { cutIntoPasses, type TableFacts } from './pass.ts';
-import { type Changes, cutChanges, cutIntoRanges, cutTails, narrowRanges, sharedChanges } from './range.ts';
+import {
+  type Changes,
+  cutChanges,
+  cutIntoBlocks,
+  cutIntoRanges,
+  cutTails,
+  narrowRanges,
+  sharedChanges,
+} from './range.ts';
 import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
 import { toBackupError } from './server-error.ts';
-import { readSummaries } from './summaries.ts';
+import { readSampledSummaries, readSummaries } from './summaries.ts';
 
 /** Few, since the state of a snapshot may be large. */
 const PAGE_ROWS = 50;
@@ -81,9 +89,14 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
+    planBlocks: () => refusing(async () => cutIntoBlocks(await heapBytes(client, oid))),
     countEvents: () => refusing(() => countEvents(client, schema)),
-    readSummaries: () =>
-      readSummaries({ database, schema, open: () => joinedConnection(database, token) }, stop.signal),
+    readSummaries: ({ sample } = {}) => {
+      const source = { database, schema, open: () => joinedConnection(database, token) };
+      return sample === undefined
+        ? readSummaries(source, stop.signal)
+        : readSampledSummaries(source, sample, stop.signal);
+    },
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
       stop.abort();

@@ -20,7 +20,7 @@ export interface StreamSearch {
   readonly take: (batch: EventBatch) => void | Promise<void>;
   /** True ends the search. Chunks are then fetched one by one, since the next may not be needed. */
   readonly isDone?: () => boolean;
-  /** Whether a chunk may hold something that is wanted, by more than the names of its streams; asked when its file is begun. */
+  /** Whether a chunk may still hold something that is wanted, by more than the names of its streams. */
   readonly wants?: (events: ChunkEvents) => boolean;
   /** Chunks with a lower rank are read first within a backup, so that it may be done sooner. */
   readonly rank?: (events: ChunkEvents) => number;
@@ -96,7 +96,10 @@ async function searchRanked(
       found.push({ file, entries, chunks: [chunk], rank: rank(entries[chunk]!.events!) });
     }
   }
-  for (const one of found.sort((a, b) => a.rank - b.rank)) await searchFile(vault, link, search, one);
+  for (const one of found.sort((a, b) => a.rank - b.rank)) {
+    const { events } = one.entries[one.chunks[0]!]!;
+    if (search.wants?.(events!) !== false) await searchFile(vault, link, search, one);
+  }
 }
 
 function chunksOf(

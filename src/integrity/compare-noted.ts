@@ -13,22 +13,39 @@ import { compareBatch, NOTED, type NotedEvents } from './noted-events.ts';
 
 /**
  * Finds out what a chain has in the place of each noted event, and sets its state. Read are the chunks that may hold one of them by its
- * time, its version and its stream's name together; what is not found so, as its time in the store is another one, is looked for without its
- * time. Throws `damaged`, also when the chain lacks what its heads say it has.
+ * time, its version and its stream's name together, those first that may hold most: what is found needs not be looked for in others. What
+ * is not found so, as its time in the store is another one, is looked for without its time. Throws `damaged`, also when the chain lacks what its
+ * heads say it has.
  */
 export async function compareNoted(
   noted: NotedEvents,
   { vault, chain, signal }: { vault: Vault; chain: Chain; signal?: AbortSignal | undefined },
 ): Promise<void> {
   await setByHeads(noted, vault, chain);
-  for (const wants of [byTime(noted), byVersion(noted)]) {
-    if (!hasOpen(noted)) return;
-    const take = (batch: Parameters<typeof compareBatch>[1]): void => compareBatch(noted, batch);
-    await searchStreams(vault, chain, { names: () => 'all', take, wants, signal });
+  for (const count of [countByTime(noted), countByVersion(noted)]) {
+    if (!hasState(noted, NOTED.open)) return;
+    await searchStreams(vault, chain, {
+      names: () => 'all',
+      take: (batch) => compareBatch(noted, batch),
+      wants: (events) => count(events, 1) > 0,
+      rank: (events) => -count(events, Number.POSITIVE_INFINITY),
+      isDone: () => !UNSETTLED.some((state) => hasState(noted, state)),
+      signal,
+    });
   }
-  const missing = noted.state.indexOf(NOTED.open);
-  if (missing !== -1 && missing < noted.count) throw notInFiles(noted, missing);
+  const missing = noted.state.subarray(0, noted.count).indexOf(NOTED.open);
+  if (missing !== -1) throw notInFiles(noted, missing);
 }
+
+/** What was found to be otherwise may be there a second time, as it is: the store then had two of that version when it was backed up. */
+const UNSETTLED: readonly number[] = [NOTED.open, NOTED.changed, NOTED.other];
+
+function hasState({ state, count }: NotedEvents, wanted: number): boolean {
+  return state.subarray(0, count).includes(wanted);
+}
+
+/** How many of the noted events a chunk may hold; no more than `most` are counted. */
+type CountIn = (events: ChunkEvents, most: number) => number;
 
 /** An event that the chain cannot have is not looked for. */
 async function setByHeads(noted: NotedEvents, vault: Vault, chain: Chain): Promise<void> {
@@ -45,40 +62,37 @@ async function setByHeads(noted: NotedEvents, vault: Vault, chain: Chain): Promi
   releaseTable(heads);
 }
 
-function hasOpen({ state, count }: NotedEvents): boolean {
-  const at = state.indexOf(NOTED.open);
-  return at !== -1 && at < count;
-}
-
-/** Wants chunks by the times of the noted events; these are sorted once. */
-function byTime(noted: NotedEvents): (events: ChunkEvents) => boolean {
+/** By the times of the noted events; these are sorted once. */
+function countByTime(noted: NotedEvents): CountIn {
   const order = Uint32Array.from({ length: noted.count }, (_, at) => at);
   // Doubles keep the order of all times, and equal ones equal.
   const times = Float64Array.from(noted.time.subarray(0, noted.count), Number);
   order.sort((a, b) => times[a]! - times[b]!);
-  return (events) => {
+  return (events, most) => {
     const [earliest, latest] = [parseTime(events.earliest), parseTime(events.latest)];
     // A table may say anything.
-    if (earliest === null || latest === null) return true;
+    if (earliest === null || latest === null) return 1;
     const mayHold = inChunk(noted, events);
     const end = Number(latest);
-    for (let i = firstFrom(times, order, Number(earliest)); i < order.length; i += 1) {
+    let found = 0;
+    for (let i = firstFrom(times, order, Number(earliest)); i < order.length && found < most; i += 1) {
       const at = order[i]!;
-      if (times[at]! > end) return false;
-      if (mayHold(at)) return true;
+      if (times[at]! > end) break;
+      if (mayHold(at)) found += 1;
     }
-    return false;
+    return found;
   };
 }
 
-/** Wants chunks for what no chunk of its time had; that is little. */
-function byVersion(noted: NotedEvents): (events: ChunkEvents) => boolean {
-  return (events) => {
+/** For what no chunk of its time had; that is little. */
+function countByVersion(noted: NotedEvents): CountIn {
+  return (events, most) => {
     const mayHold = inChunk(noted, events);
-    for (let at = 0; at < noted.count; at += 1) {
-      if (noted.state[at] === NOTED.open && mayHold(at)) return true;
+    let found = 0;
+    for (let at = 0; at < noted.count && found < most; at += 1) {
+      if (noted.state[at] === NOTED.open && mayHold(at)) found += 1;
     }
-    return false;
+    return found;
   };
 }
 
@@ -88,8 +102,7 @@ function inChunk(
 ): (at: number) => boolean {
   const bits = Buffer.from(filter, 'base64');
   return (at) => {
-    // What was found otherwise may be there a second time, as it is.
-    if (state[at] !== NOTED.open && state[at] !== NOTED.changed && state[at] !== NOTED.other) return false;
+    if (!UNSETTLED.includes(state[at]!)) return false;
     if (version[at]! < lowestVersion || version[at]! > highestVersion) return false;
     return mayContain(bits, streamName(streams, stream[at]!));
   };

@@ -18,6 +18,8 @@ export interface SweepState {
 
 /** One way through all parts. Each has a place between 0 and 2^32 in the order of the round, which does not depend on how many there are. */
 export interface SweepRound {
+  /** So many neighbours are looked at together, and are one in the order. */
+  readonly group: number;
   /** From 0; each has another order. */
   readonly round: number;
   /** RFC 3339; null: not begun. */
@@ -43,17 +45,24 @@ export interface SweepStep {
 /** Streams of a store are cut into so many buckets: a thousandth is the least that is looked at. */
 const BUCKETS = 1000;
 
+/**
+ * Blocks that lie together were mostly written together, and so were backed up in the same chunks: what has to be read of a backup for a group of
+ * them is about as much as for one. But a run takes at least so many groups, from all over the store.
+ */
+const LEAST_GROUPS = 8;
+const LARGEST_GROUP = 16;
+
 /** More are not looked at again before their turn comes. */
 const MOST_SUSPECTS = 1000;
 
-const NOT_BEGUN: SweepRound = { round: 0, startedAt: null, from: 0, finishedAt: null };
+const NOT_BEGUN: SweepRound = { group: 1, round: 0, startedAt: null, from: 0, finishedAt: null };
 
 export function beginSweep(seed: number): SweepState {
   return { seed: seed >>> 0, blocks: NOT_BEGUN, buckets: NOT_BEGUN, suspects: [] };
 }
 
 /**
- * What the next run looks at in a store of `blocks` blocks: `percentage` of them, rounded up, and as much of the buckets. The last
+ * What the next run looks at in a store of `blocks` blocks: `percentage` of them, rounded up to whole groups, and as much of the buckets. The last
  * run of a round takes what is left. So everything was looked at once after ceil(100 / percentage) runs; blocks that come
  * meanwhile take their places in the round, or are looked at in the next one. `now` is RFC 3339.
  */
@@ -61,9 +70,12 @@ export function planSweep(
   state: SweepState,
   { blocks, percentage, now }: { readonly blocks: number; readonly percentage: number; readonly now: string },
 ): SweepStep {
+  const share = percentage / 100;
   const take = (round: SweepRound, salt: number, count: number): Taken =>
-    takeNext(round, { count, share: percentage / 100, now, order: orderOf(state.seed, salt, round.round) });
-  const ofBlocks = take(state.blocks, 1, blocks);
+    takeNext(round, { count, share, now, order: orderOf(state.seed, salt, round.round) });
+  const { blocks: round } = state;
+  const group = round.startedAt === null ? groupSize(blocks * share) : round.group;
+  const ofBlocks = take({ ...round, group }, 1, blocks);
   const ofBuckets = take(state.buckets, 2, BUCKETS);
   const suspects = (kind: SweepPlace['kind'], count: number): number[] =>
     state.suspects.flatMap((place) => (place.kind === kind && place.number < count ? [place.number] : []));
@@ -118,6 +130,12 @@ interface Taken {
   readonly next: SweepRound;
 }
 
+function groupSize(blocksOfRun: number): number {
+  let size = 1;
+  while (size < LARGEST_GROUP && size * 2 * LEAST_GROUPS <= blocksOfRun) size *= 2;
+  return size;
+}
+
 function takeNext(
   round: SweepRound,
   options: {
@@ -128,19 +146,20 @@ function takeNext(
   },
 ): Taken {
   const { count, share, now, order } = options;
-  const left = placesFrom(round.from, count, order);
-  const wanted = Math.max(1, Math.ceil(count * share - ROUNDING));
+  const { group, from } = round;
+  const groups = Math.ceil(count / group);
+  const left = placesFrom(from, groups, order);
+  const wanted = Math.max(1, Math.ceil(groups * share - ROUNDING));
   const isLast = left.length <= wanted;
   const end = isLast ? TURN : left[wanted - 1]! + 1;
   const numbers: number[] = [];
   for (let number = 0; number < count; number += 1) {
-    const place = order(number);
-    if (place >= round.from && place < end) numbers.push(number);
+    const place = order(Math.floor(number / group));
+    if (place >= from && place < end) numbers.push(number);
   }
-  const started = { ...round, startedAt: round.startedAt ?? now };
   const next = isLast
-    ? { round: round.round + 1, startedAt: null, from: 0, finishedAt: now }
-    : { ...started, from: end };
+    ? { group, round: round.round + 1, startedAt: null, from: 0, finishedAt: now }
+    : { ...round, startedAt: round.startedAt ?? now, from: end };
   return { numbers, next };
 }
 

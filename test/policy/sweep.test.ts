@@ -10,7 +10,7 @@ const percentages = fc.oneof(
   fc.constantFrom(0.1, 1, 2.5, 5, 10, 30, 33.3, 50, 99, 100),
   fc.double({ min: 0.5, max: 100, noNaN: true }),
 );
-const sizes = fc.integer({ min: 1, max: 600 });
+const sizes = fc.oneof(fc.integer({ min: 1, max: 600 }), fc.integer({ min: 1, max: 5000 }));
 
 /** Runs until both rounds have ended once; the table has `sizeAt(run)` blocks. */
 function sweepOnce(seed: number, percentage: number, sizeAt: (run: number) => number) {
@@ -48,13 +48,17 @@ describe('a sweep', () => {
     );
   });
 
-  it('takes exactly its share in each run but the last, rounded up', () => {
+  it('takes exactly its share in each run but the last, rounded up to groups that are small against it', () => {
     fc.assert(
       fc.property(seeds, percentages, sizes, (seed, percentage, size) => {
-        const { blocks } = sweepOnce(seed, percentage, () => size);
-        const share = Math.max(1, Math.ceil((size * percentage) / 100 - 1e-9));
-        for (const numbers of blocks.slice(0, -1)) assert.equal(numbers.length, share);
-        assert.ok(blocks.at(-1)!.length <= share);
+        const { blocks, state } = sweepOnce(seed, percentage, () => size);
+        const { group } = state.blocks;
+        const share = (size * percentage) / 100;
+        assert.ok(group === 1 || group <= share / 8, `groups of ${group} for ${share}`);
+        const groups = Math.max(1, Math.ceil((Math.ceil(size / group) * percentage) / 100 - 1e-9));
+        const grouped = blocks.map((numbers) => new Set(numbers.map((number) => Math.floor(number / group))));
+        for (const taken of grouped.slice(0, -1)) assert.equal(taken.size, groups);
+        assert.ok(grouped.at(-1)!.size <= groups);
       }),
       { numRuns: 60 },
     );
@@ -125,6 +129,15 @@ describe('a sweep', () => {
     const state = endStep(planSweep(beginSweep(1), { blocks: 5000, percentage: 100, now: NOW }), many);
     assert.equal(state.suspects.length, 1000);
     assert.equal(planSweep(state, { blocks: 10, percentage: 1, now: NOW }).blocks.length, 10);
+  });
+
+  it('reads neighbours together in a large store, and keeps to their number while a round lasts', () => {
+    const first = planSweep(beginSweep(5), { blocks: 4000, percentage: 5, now: NOW });
+    assert.equal(first.next.blocks.group, 16);
+    assert.equal(first.blocks.length, 13 * 16);
+    const second = planSweep(first.next, { blocks: 4100, percentage: 0.1, now: NOW });
+    assert.equal(second.next.blocks.group, 16);
+    assert.equal(planSweep(beginSweep(5), { blocks: 4000, percentage: 0.1, now: NOW }).next.blocks.group, 1);
   });
 
   it('draws each block as often as any other, and pairs of them alike', () => {

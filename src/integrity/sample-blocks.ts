@@ -1,4 +1,4 @@
-import { type BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
+import { isBackupError, throwIfAborted } from '../core/errors.ts';
 import { type EventBatch, NULL_LENGTH } from '../core/event-batch.ts';
 import { idText } from '../core/event-id.ts';
 import type { BlockPlan, StoreSnapshot } from '../core/event-store.ts';
@@ -45,6 +45,8 @@ export interface SampledBlocks {
   readonly compared: number;
   /** Why not all of them were; null when they were. */
   readonly skipped: string | null;
+  /** The block in whose reading the store was lost, and how; null: all were read. */
+  readonly lost: { readonly block: number; readonly message: string } | null;
 }
 
 /**
@@ -54,17 +56,23 @@ export interface SampledBlocks {
  */
 export async function sampleBlocks(sampling: BlockSampling): Promise<SampledBlocks> {
   const run = makeRun(sampling);
+  let lost: SampledBlocks['lost'] = null;
   for (const block of sampling.blocks) {
     throwIfAborted(sampling.signal);
     try {
       await readBlock(sampling, run, block);
     } catch (error) {
-      if (!isOfBlock(error)) throw error;
-      sampling.findings.add(unreadable(error, block));
+      if (isBackupError(error, 'store_unreachable')) {
+        lost = { block, message: error.message };
+        break;
+      }
+      // What the store says of an event's bytes, and not of itself or the way to it.
+      if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
+      sampling.findings.add(unreadable(block, `cannot be read: ${error.message}`));
     }
   }
   await endPortion(sampling, run);
-  return { events: run.events, compared: run.compared, skipped: run.skipped };
+  return { events: run.events, compared: run.compared, skipped: run.skipped, lost };
 }
 
 interface Run {
@@ -110,11 +118,6 @@ async function readBlock(sampling: BlockSampling, run: Run, block: number): Prom
 }
 
 const FAULTS = Object.keys(EVENT_FAULTS) as EventFault[];
-
-/** What a store says of an event's bytes, and not of itself or the way to it. */
-function isOfBlock(error: unknown): error is BackupError {
-  return isBackupError(error, 'damaged', 'store_unsupported');
-}
 
 async function endPortion(sampling: BlockSampling, run: Run): Promise<void> {
   const { noted, against } = run;
@@ -213,7 +216,7 @@ function said({ streamId, version, eventId }: EventName, text: string): string {
   return `event ${eventId} (version ${version} of stream ${JSON.stringify(streamId)}) ${text}`;
 }
 
-function unreadable(error: BackupError, block: number): Finding {
+export function unreadable(block: number, text: string): Finding {
   return {
     ...{ check: 'block_unreadable', rung: 'blocks', severity: 'damage', repair: null, events: 0 },
     ...{
@@ -223,7 +226,7 @@ function unreadable(error: BackupError, block: number): Finding {
       object: null,
       place: { kind: 'block', number: block },
     },
-    message: `block ${block} of the events cannot be read: ${error.message}`,
+    message: `block ${block} of the events ${text}`,
   };
 }
 

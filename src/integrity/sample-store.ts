@@ -5,9 +5,9 @@ import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { canOpen, headsRole } from '../format/bundle-keys.ts';
 import type { Chain } from '../format/chain.ts';
-import { endStep, planSweep, type SweepState, type SweepStep } from '../policy/sweep.ts';
+import { breakOffStep, endStep, planSweep, type SweepState, type SweepStep } from '../policy/sweep.ts';
 import { type FindingList, makeFindingList } from './finding-list.ts';
-import { type SampledBlocks, sampleBlocks } from './sample-blocks.ts';
+import { type SampledBlocks, sampleBlocks, unreadable } from './sample-blocks.ts';
 import { sampleStreams } from './sample-streams.ts';
 
 export interface SamplePorts {
@@ -51,6 +51,8 @@ export interface StoreSample {
   readonly vaultBytesRead: number;
   /** What was not done, and why. */
   readonly skipped: { readonly comparison?: string; readonly streams?: string };
+  /** How the store was lost while a block was read: the rest was not looked at, and the next run begins anew; null usually. */
+  readonly brokenOff: string | null;
   /** Where the next run goes on. */
   readonly sweep: SweepState;
 }
@@ -58,7 +60,7 @@ export interface StoreSample {
 /**
  * Looks at the next part of a store's sweep, in one view: blocks event by event, streams by what there is of them, both held against the
  * newest backup. Changes nothing. Throws what the store cannot be reached for, and `interrupted`; what is wrong with the backup is a
- * reason why the comparison was skipped.
+ * reason why the comparison was skipped. A store that is lost while a block is read ends the run, with what was found so far.
  */
 export async function sampleStore(ports: SamplePorts, options: SampleOptions): Promise<StoreSample> {
   const description = await ports.store.inspect();
@@ -113,7 +115,8 @@ async function sampleView(
   const findings = makeFindingList();
   const behind = await whyBehind(snapshot, ports);
   const streams = await sampleStreamsOf(ports, snapshot, { step, seed: sweep.seed, findings, behind });
-  const { events, compared, skipped }: SampledBlocks = await sampleBlocks({
+  for (const block of step.avoided) findings.add(unreadable(block, AVOIDED));
+  const { events, compared, skipped, lost }: SampledBlocks = await sampleBlocks({
     ...{ snapshot, plan, blocks: step.blocks, findings, pace: ports.pace, signal: ports.signal },
     against: behind ?? whyNotCompared(ports, description) ?? { vault: ports.vault!, chain: ports.chain! },
     limits: {
@@ -130,9 +133,14 @@ async function sampleView(
       ...(skipped === null ? {} : { comparison: skipped }),
       ...(streams.skipped === null ? {} : { streams: streams.skipped }),
     },
-    sweep: endStep(step, findings.places()),
+    brokenOff: lost?.message ?? null,
+    sweep:
+      lost === null ? endStep(step, findings.places()) : breakOffStep(sweep, lost.block, findings.places()),
   };
 }
+
+const AVOIDED =
+  'is not read before the next round: twice the store was lost when it was, and a server may die of damaged events';
 
 /** Why the view may lack what the newest backup has: a standby that lags has lost nothing. */
 async function whyBehind(snapshot: StoreSnapshot, { vault, chain }: SamplePorts): Promise<string | null> {

@@ -14,6 +14,14 @@ export interface SweepState {
   readonly buckets: SweepRound;
   /** Where runs found something, and whereon no later run found nothing. */
   readonly suspects: readonly SweepPlace[];
+  /** Blocks in whose reading the store was lost. */
+  readonly strikes: readonly Strike[];
+}
+
+/** A server may die of bytes that it did not write so: a block is not read a third time before the next round. */
+export interface Strike {
+  readonly block: number;
+  readonly times: number;
 }
 
 /** One way through all parts. Each has a place between 0 and 2^32 in the order of the round, which does not depend on how many there are. */
@@ -36,6 +44,8 @@ export interface SweepStep {
   readonly buckets: readonly number[];
   /** Of how many buckets. */
   readonly of: number;
+  /** Blocks that must not be read in this round any more. */
+  readonly avoided: readonly number[];
   /** How many of both are looked at because of what was found there, and are not due. */
   readonly again: number;
   /** The state behind this step, but for its suspects. */
@@ -52,13 +62,16 @@ const BUCKETS = 1000;
 const LEAST_GROUPS = 8;
 const LARGEST_GROUP = 16;
 
+const MOST_TIMES = 2;
+const MOST_STRIKES = 100;
+
 /** More are not looked at again before their turn comes. */
 const MOST_SUSPECTS = 1000;
 
 const NOT_BEGUN: SweepRound = { group: 1, round: 0, startedAt: null, from: 0, finishedAt: null };
 
 export function beginSweep(seed: number): SweepState {
-  return { seed: seed >>> 0, blocks: NOT_BEGUN, buckets: NOT_BEGUN, suspects: [] };
+  return { seed: seed >>> 0, blocks: NOT_BEGUN, buckets: NOT_BEGUN, suspects: [], strikes: [] };
 }
 
 /**
@@ -79,36 +92,60 @@ export function planSweep(
   const ofBuckets = take(state.buckets, 2, BUCKETS);
   const suspects = (kind: SweepPlace['kind'], count: number): number[] =>
     state.suspects.flatMap((place) => (place.kind === kind && place.number < count ? [place.number] : []));
+  const avoided = state.strikes.flatMap(({ block, times }) =>
+    times >= MOST_TIMES && block < blocks ? [block] : [],
+  );
+  const due = without(ofBlocks.numbers, avoided);
   const all = {
-    blocks: union(ofBlocks.numbers, suspects('block', blocks)),
+    blocks: without(union(due, suspects('block', blocks)), avoided),
     buckets: union(ofBuckets.numbers, suspects('bucket', BUCKETS)),
   };
+  const isNewRound = ofBlocks.next.round > state.blocks.round;
+  const strikes = isNewRound ? state.strikes.map(({ block }) => ({ block, times: 1 })) : state.strikes;
   return {
-    ...all,
-    of: BUCKETS,
-    again: all.blocks.length + all.buckets.length - ofBlocks.numbers.length - ofBuckets.numbers.length,
-    next: { ...state, blocks: ofBlocks.next, buckets: ofBuckets.next },
+    ...{ ...all, avoided, of: BUCKETS },
+    again: all.blocks.length + all.buckets.length - due.length - ofBuckets.numbers.length,
+    next: { ...state, blocks: ofBlocks.next, buckets: ofBuckets.next, strikes },
   };
 }
 
 /** The state after a run that found something at these places: all others that it looked at are clean. */
-export function endStep({ next }: SweepStep, found: Iterable<SweepPlace>): SweepState {
+export function endStep({ next, blocks }: SweepStep, found: Iterable<SweepPlace>): SweepState {
+  const read = new Set(blocks);
+  const strikes = next.strikes.filter(({ block }) => !read.has(block));
+  return { ...next, suspects: gather(found), strikes };
+}
+
+/** The state after a run that ended when the store was lost in reading a block: the next one begins where it began. */
+export function breakOffStep(state: SweepState, lost: number, found: Iterable<SweepPlace>): SweepState {
+  const others = state.strikes.filter(({ block }) => block !== lost);
+  const times = 1 + (state.strikes.find(({ block }) => block === lost)?.times ?? 0);
+  const strikes = [{ block: lost, times }, ...others].slice(0, MOST_STRIKES);
+  return { ...state, suspects: gather([...state.suspects, ...found]), strikes };
+}
+
+function gather(places: Iterable<SweepPlace>): SweepPlace[] {
   const suspects = new Map<string, SweepPlace>();
-  for (const { kind, number } of found) {
+  for (const { kind, number } of places) {
     if (suspects.size === MOST_SUSPECTS) break;
     suspects.set(`${kind} ${number}`, { kind, number });
   }
-  return { ...next, suspects: [...suspects.values()] };
+  return [...suspects.values()];
 }
 
 /** A state that was kept as JSON; null when it is none. */
 export function readSweep(value: unknown): SweepState | null {
   const state = value as SweepState | null;
   if (typeof state !== 'object' || state === null) return null;
-  const { seed, blocks, buckets, suspects } = state;
+  const { seed, blocks, buckets, suspects, strikes } = state;
   if (!isCount(seed) || !isRound(blocks) || !isRound(buckets)) return null;
   const areSuspects = Array.isArray(suspects) && suspects.length <= MOST_SUSPECTS && suspects.every(isPlace);
-  return areSuspects ? { seed: seed >>> 0, blocks, buckets, suspects } : null;
+  const areStrikes = Array.isArray(strikes) && strikes.length <= MOST_STRIKES && strikes.every(isStrike);
+  return areSuspects && areStrikes ? { seed: seed >>> 0, blocks, buckets, suspects, strikes } : null;
+}
+
+function isStrike(strike: Strike | null): boolean {
+  return isCount(strike?.block) && isCount(strike?.times);
 }
 
 function isRound(round: SweepRound | null | undefined): boolean {
@@ -198,4 +235,10 @@ function scatter(number: number): number {
 
 function union(numbers: readonly number[], more: readonly number[]): number[] {
   return [...new Set([...numbers, ...more])].sort((a, b) => a - b);
+}
+
+function without(numbers: readonly number[], others: readonly number[]): readonly number[] {
+  if (others.length === 0) return numbers;
+  const left = new Set(others);
+  return numbers.filter((number) => !left.has(number));
 }

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { SweepPlace } from '../../src/core/finding.ts';
-import { beginSweep, endStep, planSweep, readSweep, type SweepState } from '../../src/policy/sweep.ts';
+import {
+  beginSweep,
+  breakOffStep,
+  endStep,
+  planSweep,
+  readSweep,
+  type SweepState,
+} from '../../src/policy/sweep.ts';
 
 const NOW = '2026-11-29T18:00:00Z';
 const seeds = fc.nat(0xffff_ffff);
@@ -124,6 +131,40 @@ describe('a sweep', () => {
     assert.deepEqual(clean.suspects, []);
   });
 
+  it('reads a block no more in which the store was lost twice, until the next round', () => {
+    const options = { blocks: 20, percentage: 50, now: NOW };
+    let state = beginSweep(2);
+    const [lost] = planSweep(state, options).blocks;
+    for (const times of [1, 2]) {
+      const step = planSweep(state, options);
+      assert.ok(step.blocks.includes(lost!));
+      state = breakOffStep(state, lost!, [{ kind: 'bucket', number: 4 }]);
+      assert.deepEqual([state.strikes, state.blocks.from], [[{ block: lost, times }], 0]);
+      state = readSweep(JSON.parse(JSON.stringify(state)))!;
+    }
+    const first = planSweep(state, options);
+    assert.deepEqual([first.avoided, first.blocks.length], [[lost], 9]);
+    assert.ok(!first.blocks.includes(lost!) && first.buckets.includes(4));
+    state = endStep(first, [{ kind: 'block', number: lost! }]);
+    const second = planSweep(state, options);
+    assert.equal(second.blocks.length, 10);
+    state = endStep(second, []);
+    const seen: number[] = [];
+    for (let run = 0; run < 2; run += 1) {
+      const step = planSweep(state, options);
+      seen.push(...step.blocks);
+      state = endStep(step, []);
+    }
+    assert.ok(seen.includes(lost!));
+    assert.deepEqual(state.strikes, []);
+  });
+
+  it('forgets a lost store where the block is read the next time', () => {
+    const options = { blocks: 20, percentage: 100, now: NOW };
+    const state = breakOffStep(beginSweep(2), 3, []);
+    assert.deepEqual(endStep(planSweep(state, options), []).strikes, []);
+  });
+
   it('forgets suspects that the table has no more, and keeps a bounded number', () => {
     const many: SweepPlace[] = Array.from({ length: 5000 }, (_, number) => ({ kind: 'block', number }));
     const state = endStep(planSweep(beginSweep(1), { blocks: 5000, percentage: 100, now: NOW }), many);
@@ -166,6 +207,7 @@ describe('a sweep', () => {
       { ...state, buckets: null },
       { ...state, suspects: [{ kind: 'row', number: 1 }] },
       { ...state, suspects: [null] },
+      { ...state, strikes: [{ block: 1 }] },
     ];
     for (const other of others) assert.equal(readSweep(other), null, JSON.stringify(other));
   });

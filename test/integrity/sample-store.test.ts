@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { BackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { newestRestorePoint } from '../../src/format/chain.ts';
+import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
+import { makeFindingList } from '../../src/integrity/finding-list.ts';
+import { sampleBlocks } from '../../src/integrity/sample-blocks.ts';
 import { type SampleOptions, sampleStore } from '../../src/integrity/sample-store.ts';
 import { beginSweep } from '../../src/policy/sweep.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
@@ -11,6 +15,7 @@ import type { TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUpChanges } from '../harness/chain-backup.ts';
 import { backUp, fill, objectNames, overwrite, readObject } from '../harness/memory-backup.ts';
+import { keysOf, makePerson, makeRing, makeSigner } from '../harness/test-keys.ts';
 import { temporaryStore } from '../stores/sqlite/temporary-store.ts';
 
 const NOW_MS = Date.now();
@@ -247,5 +252,136 @@ describe('a sample of a store', () => {
     await assert.rejects(sampleStore({ ...backed, chain, pace, signal: stop.signal }, OPTIONS), {
       code: 'interrupted',
     });
+  });
+
+  it('holds streams against a sealed backup by what the host remembers, and events once there is a key', async () => {
+    const store = memoryStore();
+    const vault = memoryVault();
+    await fill(store, EVENTS);
+    const owner = makePerson('owner');
+    const host = keysOf(makeRing([owner]), makeSigner());
+    await backUp(store, vault, {}, host);
+    await fill(
+      store,
+      without(65).map((event, i) => (i === 200 ? { ...event, data: '0' } : event)),
+    );
+    const sampleAs = async (keys: ReadKeys | null) => {
+      const { chain } = newestRestorePoint(await readCatalog(vault), 'memory:');
+      const opened = await openChain(vault, chain, keys, 'nothing');
+      return sampleStore({ store, vault, chain: opened }, OPTIONS);
+    };
+    const checks = async (keys: ReadKeys | null) => (await sampleAs(keys)).findings.map(({ check }) => check);
+    assert.deepEqual(await checks(null), []);
+    assert.deepEqual(await checks(host), ['stream_gap']);
+    assert.deepEqual(await checks(keysOf(makeRing([], [owner]))), ['stream_gap', 'event_changed']);
+    const { skipped } = await sampleAs(null);
+    assert.match(skipped.comparison!, /is sealed, and no key opens it/);
+    assert.match(skipped.streams!, /is sealed, and no key opens it/);
+    assert.deepEqual(Object.keys((await sampleAs(host)).skipped), ['comparison']);
+  });
+
+  it('takes a standby that lags for nothing else', async () => {
+    const { store, vault } = await backedUp(memoryStore());
+    await fill(store, EVENTS.slice(0, 100));
+    const message = 'the standby is at 0/1, the last backup saw up to 0/2';
+    const lagging: EventStore = {
+      ...store,
+      openSnapshot: async () => ({
+        ...(await store.openSnapshot()),
+        planChangesIn: async () => {
+          throw new BackupError('store_behind', message);
+        },
+      }),
+    };
+    const { findings: found, skipped } = await sample({ store: lagging, vault });
+    assert.deepEqual([found, skipped], [[], { comparison: message, streams: message }]);
+  });
+
+  it('does not hold payloads against a backup of a store of another kind', async (t) => {
+    const { vault } = await backedUp(memoryStore());
+    const { store } = temporaryStore(t);
+    await fill(
+      store,
+      without(3).map((event) => ({ ...event, data: `${event.data} ` })),
+    );
+    const { findings: found, skipped } = await sample({ store, vault });
+    assert.deepEqual(
+      found.map(({ check, streamId }) => [check, streamId]),
+      [['stream_gap', 'stream-3']],
+    );
+    assert.match(skipped.comparison!, /of a store of another kind, memory/);
+  });
+
+  it('keeps its place, and what it found, when the store is lost while a block is read', async () => {
+    const { store, vault } = await backedUp(memoryStore());
+    await fill(store, changed(1, { data: '0' }));
+    const lost: number[] = [];
+    const dying: EventStore = {
+      ...store,
+      openSnapshot: async () => {
+        const snapshot = await store.openSnapshot();
+        return {
+          ...snapshot,
+          readRange: (range, options) => {
+            if (range.index !== 4 || range.spec === 'all') return snapshot.readRange(range, options);
+            lost.push(range.index);
+            throw new BackupError('store_unreachable', 'Connection terminated unexpectedly');
+          },
+        };
+      },
+    };
+    let sweep = beginSweep(3);
+    for (const run of [1, 2, 3]) {
+      const result = await sample({ store: dying, vault }, { sweep });
+      const found = result.findings.map(({ check, place }) => [check, place?.number]);
+      const isDying = run < 3;
+      assert.equal(result.brokenOff, isDying ? 'Connection terminated unexpectedly' : null);
+      assert.equal(result.sweep.blocks.round, isDying ? 0 : 1);
+      assert.deepEqual(found, [...(isDying ? [] : [['block_unreadable', 4]]), ['event_changed', 0]]);
+      assert.equal(result.eventsChecked, isDying ? 128 : 568);
+      ({ sweep } = result);
+    }
+    assert.deepEqual(lost, [4, 4]);
+  });
+
+  it('compares as much in portions as in one go', async () => {
+    const { store, vault } = await backedUp(memoryStore());
+    await fill(
+      store,
+      EVENTS.map((event, i) => (i % 50 === 7 ? { ...event, data: '0' } : event)),
+    );
+    const { chain } = newestRestorePoint(await readCatalog(vault), 'memory:');
+    for (const portionEvents of [1, 7, 128, 599, 600, 10_000]) {
+      const snapshot = await store.openSnapshot();
+      const plan = await snapshot.planBlocks();
+      const list = makeFindingList();
+      const result = await sampleBlocks({
+        ...{ snapshot, plan, against: { vault, chain }, findings: list, portionEvents },
+        blocks: Array.from({ length: plan.blocks }, (_, i) => i),
+        limits: { versionBase: 1, futureAfter: START * 2n, requiredMetadata: [] },
+        pace: async () => {},
+      });
+      assert.deepEqual(result, { events: 600, compared: 600, skipped: null, lost: null });
+      assert.equal(list.findings.length, 12);
+    }
+  });
+
+  it('lists no more findings than somebody can look at, and counts the others', async () => {
+    const many: TestEvent[] = Array.from({ length: 3000 }, (_, i) => ({
+      ...{
+        id: `00000000-0000-7000-8000-${String(i).padStart(12, '0')}`,
+        streamId: `stream-${i}`,
+        version: 1,
+      },
+      data: '{}',
+    }));
+    const backed = await backedUp(memoryStore(), many);
+    await fill(
+      backed.store,
+      many.map((event) => ({ ...event, data: '{"other":1}' })),
+    );
+    const { findings: found, findingsOmitted, sweep } = await sample(backed);
+    assert.deepEqual([found.length, findingsOmitted], [1000, 2000]);
+    assert.equal(sweep.suspects.length, Math.ceil(3000 / 32));
   });
 });

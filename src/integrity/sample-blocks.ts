@@ -7,6 +7,7 @@ import { nameText } from '../core/name-text.ts';
 import { streamName } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
+import { eventBytes } from './batch-bytes.ts';
 import { compareNoted } from './compare-noted.ts';
 import { EVENT_FAULTS, type EventFault, type FaultLimits, faultOf } from './event-faults.ts';
 import type { FindingList } from './finding-list.ts';
@@ -96,8 +97,8 @@ function makeRun({ against }: BlockSampling): Run {
 /** A block has some 256 KiB of events. */
 const BATCH_BYTES = 512 << 10;
 
-/** Some 25 MiB. */
-const PORTION_EVENTS = 250_000;
+/** Some 10 MiB. */
+const PORTION_EVENTS = 100_000;
 
 async function readBlock(sampling: BlockSampling, run: Run, block: number): Promise<void> {
   const { snapshot, plan, limits, pace, signal, portionEvents = PORTION_EVENTS } = sampling;
@@ -228,14 +229,4 @@ export function unreadable(block: number, text: string): Finding {
     },
     message: `block ${block} of the events ${text}`,
   };
-}
-
-const ROW_BYTES = 24;
-
-function eventBytes({ count, id, stream, type, data, metadata }: EventBatch): number {
-  let bytes = count * ROW_BYTES;
-  for (const { lengths } of [id, stream, type, data, metadata]) {
-    for (let row = 0; row < count; row += 1) if (lengths[row] !== NULL_LENGTH) bytes += lengths[row]!;
-  }
-  return bytes;
 }

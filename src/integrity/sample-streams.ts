@@ -19,6 +19,7 @@ import {
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import { loadSomeHeads } from '../format/chain-heads.ts';
+import { eventBytes } from './batch-bytes.ts';
 import type { FindingList } from './finding-list.ts';
 import { countVersions, runsOf, splitRuns, type VersionRun, withoutRuns } from './version-runs.ts';
 
@@ -151,7 +152,7 @@ async function readVersions(
     for await (const batch of snapshot.readRange(range, options)) {
       const own = pickStreams(batch, selection);
       if (own !== null) addBatch(table, own);
-      await pace(batch.bytes.length);
+      await pace(eventBytes(batch));
     }
   }
   return table;

@@ -14,7 +14,7 @@ import { assertStore, rowKeyOf } from './inspector.ts';
 import { planNewRows, readCursor } from './new-rows.ts';
 import { countRows, estimateRows, keyRangesOf, planBlocks, planRanges } from './ranges.ts';
 import { shareView } from './shared-view.ts';
-import { readSummaries } from './summaries.ts';
+import { readSampledSummaries, readSummaries } from './summaries.ts';
 import { planTails } from './tails.ts';
 
 /**
@@ -47,7 +47,8 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         planTails: async (tails) => guarded(address, () => planTails(rows, tails)),
         countEvents: async () => guarded(address, () => countRows(rows)),
         planBlocks: async () => guarded(address, () => planBlocks(rows)),
-        readSummaries: ({ sample } = {}) => readSummaries(db, config, sample),
+        readSummaries: ({ sample } = {}) =>
+          sample === undefined ? readSummaries(db, config) : readSampledSummaries(db, config, sample),
         estimate: async () => guarded(address, () => estimateRows(rows)),
         planRanges: async (parallel) => guarded(address, () => planRanges(rows, parallel)),
         readRange: (range, options) => readBatches(rows, keyRangesOf(range), address, options),

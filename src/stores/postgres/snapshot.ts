@@ -89,7 +89,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
-    planBlocks: () => refusing(async () => cutIntoBlocks(await heapBytes(client, oid))),
+    planBlocks: () => refusing(async () => cutIntoBlocks(await tableFacts(client, oid))),
     countEvents: () => refusing(() => countEvents(client, schema)),
     readSummaries: ({ sample } = {}) => {
       const source = { database, schema, open: () => joinedConnection(database, token) };

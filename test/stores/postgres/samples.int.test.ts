@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { EventStore } from '../../../src/core/event-store.ts';
 import { bucketOf } from '../../../src/core/stream-bucket.ts';
 import { hashesAlike, inBucketSql } from '../../../src/stores/postgres/buckets.ts';
+import { cutIntoBlocks, rangeSource } from '../../../src/stores/postgres/range.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
 import { asOwner, closeStores, openStore, readRows, seedEvents } from './seeding.ts';
 
@@ -105,4 +106,27 @@ test('blocks are read by one connection, without looking through the table and w
   assert.equal(events, 20_000);
   assert.deepEqual([await pids(), await scans()], before);
   await snapshot.close();
+});
+
+test('a server that cannot read some blocks alone is told each place, and looks nowhere else', async () => {
+  const snapshot = await store.openSnapshot();
+  const { blocks, range } = await snapshot.planBlocks();
+  const [{ bytes }] = (await server.exec(
+    "SELECT pg_relation_size('eventcore_events')::int AS bytes",
+    database,
+  )) as [{ bytes: number }];
+  const old = cutIntoBlocks({ bytes, readsBlocks: false });
+  assert.equal(old.blocks, blocks);
+  for (const block of [0, 3, blocks - 1])
+    assert.deepEqual(await readRows(snapshot, [old.range(block)]), await readRows(snapshot, [range(block)]));
+  await snapshot.close();
+  const plan = await server.exec(
+    `EXPLAIN SELECT * ${rangeSource(old.range(2), 'eventcore_events')}`,
+    database,
+  );
+  assert.match(JSON.stringify(plan), /Tid Scan on eventcore_events/);
+  assert.deepEqual(
+    await readRows(await store.openSnapshot(), [cutIntoBlocks({ bytes: 0, readsBlocks: false }).range(0)]),
+    [],
+  );
 });

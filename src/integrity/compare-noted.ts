@@ -1,4 +1,5 @@
 import { BackupError } from '../core/errors.ts';
+import type { EventRange } from '../core/manifest.ts';
 import { nameText } from '../core/name-text.ts';
 import { holdsVersion } from '../core/stream-entry.ts';
 import { findStream, releaseTable, streamName } from '../core/stream-table.ts';
@@ -13,28 +14,53 @@ import { compareBatch, NOTED, type NotedEvents } from './noted-events.ts';
 
 /**
  * Finds out what a chain has in the place of each noted event, and sets its state. Read are the chunks that may hold one of them by its
- * time, its version and its stream's name together, those first that may hold most: what is found needs not be looked for in others. What
- * is not found so, as its time in the store is another one, is looked for without its time. Throws `damaged`, also when the chain lacks what its
- * heads say it has.
+ * time, its version and its stream's name together, those first that may hold most: what is found needs not be looked for in others. Of what
+ * is not found so the heads tell whether the chain can have it at all; that is then looked for without its time, which may be another one in the
+ * store. Throws `damaged`, also when the chain lacks what its heads say it has.
  */
-export async function compareNoted(
-  noted: NotedEvents,
-  { vault, chain, signal }: { vault: Vault; chain: Chain; signal?: AbortSignal | undefined },
-): Promise<void> {
-  await setByHeads(noted, vault, chain);
-  for (const count of [countByTime(noted), countByVersion(noted)]) {
-    if (!hasState(noted, NOTED.open)) return;
-    await searchStreams(vault, chain, {
-      names: () => 'all',
-      take: (batch) => compareBatch(noted, batch),
-      wants: (events) => count(events, 1) > 0,
-      rank: (events) => -count(events, Number.POSITIVE_INFINITY),
-      isDone: () => !UNSETTLED.some((state) => hasState(noted, state)),
-      signal,
-    });
-  }
+export async function compareNoted(noted: NotedEvents, search: NotedSearch): Promise<void> {
+  await searchBy(noted, search, countByTime(noted));
+  if (!hasState(noted, NOTED.open)) return;
+  await setByHeads(noted, search);
+  if (!hasState(noted, NOTED.open)) return;
+  await searchBy(noted, search, countByVersion(noted));
   const missing = noted.state.subarray(0, noted.count).indexOf(NOTED.open);
   if (missing !== -1) throw notInFiles(noted, missing);
+}
+
+export interface NotedSearch {
+  readonly vault: Vault;
+  readonly chain: Chain;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What tells which events a chunk, or a backup, may hold; a backup has no filter. */
+type Holding = Omit<ChunkEvents, 'streams' | 'filter'> & { readonly filter: string | null };
+
+/** How many of the noted events may be there; no more than `most` are counted. */
+type CountIn = (holding: Holding, most: number) => number;
+
+async function searchBy(
+  noted: NotedEvents,
+  { vault, chain, signal }: NotedSearch,
+  count: CountIn,
+): Promise<void> {
+  const links = chain.filter(({ manifest: { eventRange } }) => {
+    return eventRange !== null && count(holdingOf(eventRange), 1) > 0;
+  });
+  await searchStreams(vault, links, {
+    names: () => 'all',
+    take: (batch) => compareBatch(noted, batch),
+    wants: (events) => count(events, 1) > 0,
+    rank: (events) => -count(events, Number.POSITIVE_INFINITY),
+    isDone: () => !UNSETTLED.some((state) => hasState(noted, state)),
+    signal,
+  });
+}
+
+function holdingOf({ earliestEvent, latestEvent, earliestVersion, latestVersion }: EventRange): Holding {
+  const versions = { lowestVersion: Number(earliestVersion), highestVersion: Number(latestVersion) };
+  return { earliest: earliestEvent, latest: latestEvent, ...versions, filter: null };
 }
 
 /** What was found to be otherwise may be there a second time, as it is: the store then had two of that version when it was backed up. */
@@ -44,15 +70,15 @@ function hasState({ state, count }: NotedEvents, wanted: number): boolean {
   return state.subarray(0, count).includes(wanted);
 }
 
-/** How many of the noted events a chunk may hold; no more than `most` are counted. */
-type CountIn = (events: ChunkEvents, most: number) => number;
-
-/** An event that the chain cannot have is not looked for. */
-async function setByHeads(noted: NotedEvents, vault: Vault, chain: Chain): Promise<void> {
-  const isNoted = (bytes: Uint8Array, start: number, length: number): boolean =>
-    findStream(noted.streams, bytes, start, length) !== -1;
-  const heads = await loadSomeHeads(vault, chain, isNoted);
+/** An event that the chain cannot have is not looked for any more. */
+async function setByHeads(noted: NotedEvents, { vault, chain }: NotedSearch): Promise<void> {
+  const open = new Set<number>();
+  for (let at = 0; at < noted.count; at += 1) if (noted.state[at] === NOTED.open) open.add(noted.stream[at]!);
+  const heads = await loadSomeHeads(vault, chain, (bytes, start, length) =>
+    open.has(findStream(noted.streams, bytes, start, length)),
+  );
   for (let at = 0; at < noted.count; at += 1) {
+    if (noted.state[at] !== NOTED.open) continue;
     const name = streamName(noted.streams, noted.stream[at]!);
     const index = findStream(heads, name, 0, name.length);
     const version = noted.version[at]!;
@@ -98,13 +124,13 @@ function countByVersion(noted: NotedEvents): CountIn {
 
 function inChunk(
   { state, version, stream, streams }: NotedEvents,
-  { lowestVersion, highestVersion, filter }: ChunkEvents,
+  { lowestVersion, highestVersion, filter }: Holding,
 ): (at: number) => boolean {
-  const bits = Buffer.from(filter, 'base64');
+  const bits = filter === null ? null : Buffer.from(filter, 'base64');
   return (at) => {
     if (!UNSETTLED.includes(state[at]!)) return false;
     if (version[at]! < lowestVersion || version[at]! > highestVersion) return false;
-    return mayContain(bits, streamName(streams, stream[at]!));
+    return bits === null || mayContain(bits, streamName(streams, stream[at]!));
   };
 }
 

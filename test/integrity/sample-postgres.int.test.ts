@@ -108,6 +108,29 @@ test('what was done to rows behind the triggers is found, each in its way', asyn
   ]);
 });
 
+test('copies of events are found, and also without an index that would have kept them out', async () => {
+  const database = await copyOf('copies');
+  const columns = 'stream_id, stream_version, event_type, event_data, metadata, created_at';
+  for (const sql of [
+    'DROP INDEX eventcore_events_stream_version_idx, eventcore_events_stream_idx',
+    'ALTER TABLE eventcore_events DROP CONSTRAINT eventcore_events_pkey',
+    `INSERT INTO eventcore_events SELECT * FROM eventcore_events WHERE stream_id = 'stream-9' AND stream_version = 5`,
+    `INSERT INTO eventcore_events (event_id, ${columns}) SELECT gen_random_uuid(), ${columns} FROM eventcore_events
+      WHERE stream_id = 'stream-10' AND stream_version = 6`,
+  ])
+    await asOwner(server, database, sql);
+  const { findings, compared } = await sample(database);
+  assert.equal(compared, EVENTS + 3);
+  assert.deepEqual(
+    findings.map(({ check, streamId, version, repair }) => [check, streamId, version, repair]).sort(),
+    [
+      ['event_replaced', 'stream-10', '6', null],
+      ['stream_duplicates', 'stream-10', null, 'remove_copies'],
+      ['stream_duplicates', 'stream-9', null, 'remove_copies'],
+    ],
+  );
+});
+
 test('a bit that flipped in the file of the table is found, with its event', async () => {
   const database = await copyOf('flipped');
   await changeFile(database, 'eventcore_events', (bytes) => {

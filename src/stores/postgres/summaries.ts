@@ -95,7 +95,20 @@ async function startSampled(client: pg.Client, schema: string, sample: StreamSam
   await raiseMemory(client, 'work_mem', MEMORY_SHARE);
   await client.query('SET max_parallel_workers_per_gather = 0');
   const condition = (await hashesAlike(client, sample)) ? inBucketSql('stream_id', sample) : 'true';
-  await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${sampledSql(schema, condition)}`);
+  const sql = (await hasStreamIndex(client, schema))
+    ? sampledSql(schema, condition)
+    : summarySql(schema, condition);
+  await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${sql}`);
+}
+
+/** Without one, to look up a single event means to look through the whole table. */
+async function hasStreamIndex(client: pg.Client, schema: string): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+       WHERE indrelid = $1::regclass AND indisvalid AND indpred IS NULL AND attname = 'stream_id') AS found`,
+    [qualified(schema, EVENTS.name)],
+  );
+  return rows[0]!.found;
 }
 
 /** The index on stream and version says all but the id of the last event, which is looked up for each stream. */
@@ -112,13 +125,13 @@ function sampledSql(schema: string, condition: string): string {
  * One pass over the table, without an index or a join: the greatest version's id comes out of the greatest text of a
  * version and its id. With its sign bit turned, a version sorts as its bytes do.
  */
-function summarySql(schema: string): string {
+function summarySql(schema: string, condition = 'true'): string {
   return `SELECT stream_id AS stream, events::text, first::text, last::text, right(versioned_id, 32)::uuid::text AS id
       FROM (
         SELECT stream_id, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last,
                max(encode(int8send(stream_version # '-9223372036854775808'::bigint) || uuid_send(event_id), 'hex')
                    COLLATE "C") AS versioned_id
-          FROM ${qualified(schema, EVENTS.name)} GROUP BY stream_id) AS streams
+          FROM ${qualified(schema, EVENTS.name)} WHERE ${condition} GROUP BY stream_id) AS streams
      ORDER BY stream_id COLLATE "C"`;
 }
 

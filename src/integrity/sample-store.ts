@@ -1,6 +1,6 @@
 import { type BackupError, isBackupError } from '../core/errors.ts';
 import type { EventStore, StoreDescription, StoreSnapshot } from '../core/event-store.ts';
-import type { Finding } from '../core/finding.ts';
+import type { Finding, SweepPlace } from '../core/finding.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { canOpen, headsRole } from '../format/bundle-keys.ts';
@@ -135,8 +135,19 @@ async function sampleView(
     },
     brokenOff: lost?.message ?? null,
     sweep:
-      lost === null ? endStep(step, findings.places()) : breakOffStep(sweep, lost.block, findings.places()),
+      lost === null
+        ? endStep(step, [...findings.places(), ...unsettled(sweep, skipped, streams.skipped)])
+        : breakOffStep(sweep, lost.block, findings.places()),
   };
+}
+
+/** Nothing was found, and nothing is known to be clean, where nothing was compared. */
+function unsettled(
+  { suspects }: SweepState,
+  comparison: string | null,
+  streams: string | null,
+): SweepPlace[] {
+  return suspects.filter(({ kind }) => (kind === 'block' ? comparison : streams) !== null);
 }
 
 const AVOIDED =

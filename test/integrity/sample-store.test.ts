@@ -9,7 +9,7 @@ import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
 import { makeFindingList } from '../../src/integrity/finding-list.ts';
 import { sampleBlocks } from '../../src/integrity/sample-blocks.ts';
 import { type SampleOptions, sampleStore } from '../../src/integrity/sample-store.ts';
-import { beginSweep } from '../../src/policy/sweep.ts';
+import { beginSweep, type SweepState } from '../../src/policy/sweep.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
@@ -278,6 +278,27 @@ describe('a sample of a store', () => {
     assert.match(skipped.comparison!, /is sealed, and no key opens it/);
     assert.match(skipped.streams!, /is sealed, and no key opens it/);
     assert.deepEqual(Object.keys((await sampleAs(host)).skipped), ['comparison']);
+  });
+
+  it('holds nothing for clean that could not be compared', async () => {
+    const backed = await backedUp(memoryStore());
+    await fill(
+      backed.store,
+      without(65).map((event, i) => (i === 200 ? { ...event, data: '0' } : event)),
+    );
+    const places = [
+      { kind: 'bucket', number: 0 },
+      { kind: 'block', number: 6 },
+    ];
+    const shown = ({ sweep }: { sweep: SweepState }) =>
+      sweep.suspects.map((place) => (place.kind === 'bucket' ? { ...place, number: 0 } : place));
+    const first = await sample(backed);
+    assert.deepEqual(shown(first), places);
+    const blind = await sampleStore({ ...backed, chain: null }, { ...OPTIONS, sweep: first.sweep });
+    assert.deepEqual([blind.findings, shown(blind)], [[], places]);
+    await fill(backed.store, EVENTS);
+    const last = await sample(backed, { sweep: blind.sweep });
+    assert.deepEqual([last.findings, last.sweep.suspects], [[], []]);
   });
 
   it('takes a standby that lags for nothing else', async () => {

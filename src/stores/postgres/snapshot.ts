@@ -89,7 +89,12 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
-    planBlocks: () => refusing(async () => cutIntoBlocks(await tableFacts(client, oid))),
+    planBlocks: () =>
+      refusing(async () => {
+        // So that a connection that cannot be had is no fault of the first block.
+        await reader.prepare(1);
+        return cutIntoBlocks(await tableFacts(client, oid));
+      }),
     countEvents: () => refusing(() => countEvents(client, schema)),
     readSummaries: ({ sample } = {}) => {
       const source = { database, schema, open: () => joinedConnection(database, token) };

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
+import type { BlockPlan, CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
 import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
@@ -14,7 +14,13 @@ import {
   narrowRanges,
   sharedChanges,
 } from './range.ts';
-import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
+import {
+  BEGIN_VIEW,
+  joinedConnection,
+  type PreparedReader,
+  readerOver,
+  type SnapshotToken,
+} from './reader.ts';
 import { toBackupError } from './server-error.ts';
 import { readSampledSummaries, readSummaries } from './summaries.ts';
 
@@ -57,6 +63,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   };
   const cursor = { ...(await readCursor(client, oid)), filenode: await readFilenode(client, oid) };
   const stop = new AbortController();
+  const summaries = { database, schema, open: () => joinedConnection(database, token) };
   return {
     token: JSON.stringify(token),
     servesJoined: false,
@@ -89,19 +96,12 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
-    planBlocks: () =>
-      refusing(async () => {
-        // So that a connection that cannot be had is no fault of the first block.
-        await reader.prepare(1);
-        return cutIntoBlocks(await tableFacts(client, oid));
-      }),
+    planBlocks: () => refusing(() => planBlocks(client, oid, reader)),
     countEvents: () => refusing(() => countEvents(client, schema)),
-    readSummaries: ({ sample } = {}) => {
-      const source = { database, schema, open: () => joinedConnection(database, token) };
-      return sample === undefined
-        ? readSummaries(source, stop.signal)
-        : readSampledSummaries(source, sample, stop.signal);
-    },
+    readSummaries: ({ sample } = {}) =>
+      sample === undefined
+        ? readSummaries(summaries, stop.signal)
+        : readSampledSummaries(summaries, sample, stop.signal),
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
       stop.abort();
@@ -109,6 +109,12 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       await reader.close();
     },
   };
+}
+
+async function planBlocks(client: pg.Client, oid: string, reader: PreparedReader): Promise<BlockPlan> {
+  // So that a connection that cannot be had is no fault of the first block.
+  await reader.prepare(1);
+  return cutIntoBlocks(await tableFacts(client, oid));
 }
 
 function changesBetween(since: StoreCursor, here: StoreCursor): Changes {

@@ -7,7 +7,7 @@ import { readCatalog } from '../../src/format/catalog.ts';
 import { newestRestorePoint } from '../../src/format/chain.ts';
 import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
 import { makeFindingList } from '../../src/integrity/finding-list.ts';
-import { sampleBlocks } from '../../src/integrity/sample-blocks.ts';
+import { type Against, sampleBlocks } from '../../src/integrity/sample-blocks.ts';
 import { type SampleOptions, sampleStore } from '../../src/integrity/sample-store.ts';
 import { beginSweep, type SweepState } from '../../src/policy/sweep.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
@@ -58,6 +58,25 @@ async function findings(backed: Backed, options: Partial<SampleOptions> = {}) {
   return result.findings
     .map(({ check, streamId, version, events, repair }) => [check, streamId, version, events, repair])
     .sort();
+}
+
+/** Looks at blocks, or at all of them. */
+async function sampleSome(
+  store: EventStore,
+  against: Against,
+  blocks: readonly number[] | null,
+  portionEvents = 1000,
+) {
+  const snapshot = await store.openSnapshot();
+  const plan = await snapshot.planBlocks();
+  const list = makeFindingList();
+  const result = await sampleBlocks({
+    ...{ snapshot, plan, against, findings: list, portionEvents },
+    blocks: blocks ?? Array.from({ length: plan.blocks }, (_, i) => i),
+    limits: { versionBase: 1, futureAfter: START * 2n, requiredMetadata: [] },
+    pace: async () => {},
+  });
+  return { result, list };
 }
 
 const without = (...numbers: number[]): TestEvent[] => EVENTS.filter((_, i) => !numbers.includes(i));
@@ -365,6 +384,19 @@ describe('a sample of a store', () => {
     assert.deepEqual(lost, [4, 4]);
   });
 
+  it('finds events whose times were all moved, in backups of other times', async () => {
+    const { store, vault } = await backedUp(memoryStore());
+    await fill(
+      store,
+      EVENTS.map((event, i) => (i >= 576 ? { ...event, time: START / 2n } : event)),
+    );
+    const { chain } = newestRestorePoint(await readCatalog(vault), 'memory:');
+    const { result, list } = await sampleSome(store, { vault, chain }, [18]);
+    assert.deepEqual(result, { events: 24, compared: 24, skipped: null, lost: null });
+    assert.deepEqual([...new Set(list.findings.map(({ check }) => check))], ['event_changed']);
+    assert.equal(list.findings.length, 24);
+  });
+
   it('compares as much in portions as in one go', async () => {
     const { store, vault } = await backedUp(memoryStore());
     await fill(
@@ -373,15 +405,7 @@ describe('a sample of a store', () => {
     );
     const { chain } = newestRestorePoint(await readCatalog(vault), 'memory:');
     for (const portionEvents of [1, 7, 128, 599, 600, 10_000]) {
-      const snapshot = await store.openSnapshot();
-      const plan = await snapshot.planBlocks();
-      const list = makeFindingList();
-      const result = await sampleBlocks({
-        ...{ snapshot, plan, against: { vault, chain }, findings: list, portionEvents },
-        blocks: Array.from({ length: plan.blocks }, (_, i) => i),
-        limits: { versionBase: 1, futureAfter: START * 2n, requiredMetadata: [] },
-        pace: async () => {},
-      });
+      const { result, list } = await sampleSome(store, { vault, chain }, null, portionEvents);
       assert.deepEqual(result, { events: 600, compared: 600, skipped: null, lost: null });
       assert.equal(list.findings.length, 12);
     }

@@ -57,6 +57,7 @@ export { type EventBatch, MAX_VERSION, NULL_LENGTH, type Spans, spanBytes } from
 export type {
   BatchReader,
   BatchWriter,
+  BlockPlan,
   CompanionRole,
   CompanionRow,
   EventStore,

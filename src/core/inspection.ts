@@ -111,8 +111,9 @@ export interface SqlIndex {
   readonly create: string | null;
 }
 
-/** Streams whose names fall into some of `of` buckets, by a hash of the seed and the name: each as likely as any other. */
+/** Streams whose names fall into some of `of` buckets, by a hash of the seed and the name (`core/stream-bucket.ts`): each as likely as any other. */
 export interface StreamSample {
+  /** 32 bits. */
   readonly seed: number;
   readonly of: number;
   readonly buckets: readonly number[];

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from '../../core/event.ts';
 import type {
+  BlockPlan,
   CompanionRow,
   EventStore,
   RestoreSessionOptions,
@@ -11,7 +12,9 @@ import type {
   StreamSummary,
 } from '../../core/event-store.ts';
 import type { StoreExamination } from '../../core/examination.ts';
+import { nameBytes } from '../../core/name-text.ts';
 import { assertAppends } from '../../core/new-event.ts';
+import { bucketFilter } from '../../core/stream-bucket.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
@@ -246,13 +249,15 @@ function openSnapshot(events: readonly MemoryEvent[], companions: readonly Compa
     planChangesIn: async () => 'a store in memory numbers no transactions',
     planTails: async () => [{ index: 0, spec: 'all' }],
     countEvents: async () => events.length,
-    readSummaries: async function* () {
-      yield* summarise(events);
+    planBlocks: async () => planBlocks(events.length),
+    readSummaries: async function* ({ sample } = {}) {
+      const isWanted = sample === undefined ? () => true : bucketFilter(sample);
+      for (const summary of summarise(events)) if (isWanted(nameBytes(summary.streamId))) yield summary;
     },
     estimate: async () => ({ events: events.length, bytes: null }),
     planRanges: async () => [{ index: 0, spec: 'all' }],
-    readRange: async function* (_range, { batchBytes, signal }) {
-      for (const batch of packBatches(events, batchBytes)) {
+    readRange: async function* ({ spec }, { batchBytes, signal }) {
+      for (const batch of packBatches(eventsOf(events, spec), batchBytes)) {
         throwIfAborted(signal);
         yield batch;
       }
@@ -262,4 +267,20 @@ function openSnapshot(events: readonly MemoryEvent[], companions: readonly Compa
     },
     close: async () => {},
   };
+}
+
+const BLOCK_EVENTS = 32;
+
+function planBlocks(events: number): BlockPlan {
+  return {
+    blocks: Math.max(1, Math.ceil(events / BLOCK_EVENTS)),
+    range: (block) => ({ index: block, spec: `block ${block}` }),
+  };
+}
+
+/** Of a range of `all`, or of one block. */
+function eventsOf(events: readonly MemoryEvent[], spec: string): readonly MemoryEvent[] {
+  const block = /^block (\d+)$/.exec(spec);
+  if (block === null) return events;
+  return events.slice(Number(block[1]) * BLOCK_EVENTS, (Number(block[1]) + 1) * BLOCK_EVENTS);
 }

@@ -16,12 +16,11 @@ export const EVENT_FIELDS: CheckDefinition = {
   every: 'run',
   repaired:
     'put back as the newest backup has it, where it can be told which event it was; else a person has to decide',
-  questions: (names, settings) => {
-    const ofSample = { sql: oddFieldsSql(names, settings, inSample(names, settings)), answer: odd };
-    if (settings.sample === null) return [ofSample];
-    // What is of no stream is in no bucket.
-    return [ofSample, { sql: oddFieldsSql(names, settings, `${names.stream} IS NULL`), answer: odd }];
-  },
+  questions: (names, settings) =>
+    [inSample(names, settings), `${names.stream} IS NULL`].map((which) => ({
+      sql: oddFieldsSql(names, settings, which),
+      answer: odd,
+    })),
 };
 
 function oddFieldsSql(names: SqlNames, settings: CheckSettings, which: string): string {

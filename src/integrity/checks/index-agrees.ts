@@ -108,7 +108,7 @@ function lostInPostgres({ events }: SqlNames, { columns }: Found, part: string):
   const keys = columns.map((column) => `"${column}"`);
   const last = keys.at(-1)!;
   const same = keys.slice(0, -1).map((key) => `i.${key} = t.${key} AND `);
-  return `WITH by_table AS MATERIALIZED (SELECT ctid AS place, ${keys.join(', ')} FROM ${events} WHERE ${part})
+  return `WITH by_table AS MATERIALIZED (SELECT ctid AS place, ${keys.join(', ')} FROM ${events} WHERE ${part} AND ${present(keys)})
     SELECT count(*) AS lost FROM by_table AS t
      WHERE NOT EXISTS (SELECT FROM (
              SELECT i.ctid AS place FROM ${events} AS i WHERE ${same.join('')}i.${last} BETWEEN t.${last} AND t.${last}
@@ -128,7 +128,8 @@ function phantomsInPostgres(names: SqlNames, settings: CheckSettings, { columns 
 
 function lostInSqlite({ events, id }: SqlNames, { name, columns }: Found, part: string): string {
   const same = columns.map((column) => `i."${column}" = t."${column}"`).join(' AND ');
-  return `SELECT count(*) AS lost FROM (SELECT * FROM ${events} NOT INDEXED WHERE ${part}) AS t
+  const keys = [...columns.map((column) => `"${column}"`), id];
+  return `SELECT count(*) AS lost FROM (SELECT * FROM ${events} NOT INDEXED WHERE ${part} AND ${present(keys)}) AS t
      WHERE NOT EXISTS (SELECT 1 FROM ${events} AS i ${indexedBy(name)} WHERE ${same} AND i.${id} = t.${id})`;
 }
 
@@ -137,8 +138,13 @@ function phantomsInSqlite(names: SqlNames, settings: CheckSettings, { name, colu
   const list = columns.map((column) => `"${column}"`).join(', ');
   const same = columns.map((column) => `t."${column}" = i."${column}"`).join(' AND ');
   return `SELECT count(*) AS phantoms FROM (
-      SELECT _rowid_ AS place, ${list} FROM ${events} ${indexedBy(name)} WHERE ${names.stream} IS NOT NULL AND ${inSample(names, settings)}) AS i
+      SELECT _rowid_ AS place, ${list} FROM ${events} ${indexedBy(name)} WHERE ${inSample(names, settings)}) AS i
      WHERE NOT EXISTS (SELECT 1 FROM ${events} AS t NOT INDEXED WHERE t._rowid_ = i.place AND ${same})`;
+}
+
+/** What is nothing is equal to nothing, so it cannot be looked up; that it is there is found elsewhere. */
+function present(keys: readonly string[]): string {
+  return keys.map((key) => `${key} IS NOT NULL`).join(' AND ');
 }
 
 function indexedBy(name: string): string {

@@ -6,8 +6,10 @@ import { after, before, describe, it } from 'node:test';
 import { checksSchema, type UserCheck } from '../../../src/cli/check-schema.ts';
 import { loadUserChecks } from '../../../src/cli/user-checks.ts';
 import type { EventStore } from '../../../src/core/event-store.ts';
+import type { SqlNames } from '../../../src/core/inspection.ts';
 import { BUILT_IN_CHECKS } from '../../../src/integrity/checks/built-in.ts';
-import type { CheckDefinition } from '../../../src/integrity/checks/check.ts';
+import type { CheckDefinition, CheckQuestion, CheckSettings } from '../../../src/integrity/checks/check.ts';
+import { CHECKSUM_FAILURES } from '../../../src/integrity/checks/checksum-failures.ts';
 import { moduleCheck, sqlCheck } from '../../../src/integrity/checks/custom.ts';
 import { runChecks } from '../../../src/integrity/run-checks.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';
@@ -241,6 +243,19 @@ describe('a run of checks', () => {
     const aborted = runChecks(inspection, checks, { settings, signal: AbortSignal.abort() });
     await assert.rejects(aborted, { code: 'interrupted' });
     await inspection.close();
+  });
+
+  it('tells pages with a wrong checksum as the server counted them', async () => {
+    const [question] = CHECKSUM_FAILURES.questions(
+      { dialect: 'postgres' } as SqlNames,
+      {} as CheckSettings,
+    ) as CheckQuestion[];
+    const found = question!.answer({ name: 'shop', failures: '3', last: '2026-02-28 12:00:00+00' });
+    assert.deepEqual(found, {
+      object: 'shop',
+      message:
+        '3 pages had a wrong checksum in shop, the last one at 2026-02-28 12:00:00+00: the disk changes data',
+    });
   });
 
   it('knows each built-in check by one name, with what it proves', () => {

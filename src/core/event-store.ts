@@ -2,6 +2,7 @@ import type { ChangeFeed, FeedOptions, FeedSource, FeedState } from './change-fe
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { StoreExamination } from './examination.ts';
+import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
@@ -76,6 +77,9 @@ export interface EventStore {
    * `not_an_event_store`.
    */
   openMerge(options: MergeOptions): Promise<MergeSession>;
+
+  /** Starts to put right what is damaged in a store that is in use. Throws `not_an_event_store`, `lease_held`. */
+  openRepair(options: RepairOptions): Promise<RepairSession>;
 
   /**
    * Follows what is committed from now on, or from where a log in a vault ends. Prepares the store for it where that is

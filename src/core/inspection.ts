@@ -11,7 +11,11 @@ export interface StoreInspection {
    */
   select(
     sql: string,
-    options?: { readonly parameters?: readonly SqlValue[]; readonly limit?: number; readonly signal?: AbortSignal },
+    options?: {
+      readonly parameters?: readonly SqlValue[];
+      readonly limit?: number;
+      readonly signal?: AbortSignal;
+    },
   ): AsyncIterable<SqlRow>;
 
   close(): Promise<void>;

@@ -4,6 +4,7 @@ import { CHANGE_CASES } from './event-store/changes.ts';
 import { type EventStoreFixture, runCase, type StoreCapabilities } from './event-store/fixture.ts';
 import { LOOK_CASES } from './event-store/looks.ts';
 import { MERGE_CASES } from './event-store/merges.ts';
+import { REPAIR_CASES } from './event-store/repairs.ts';
 import { RESTORE_CASES } from './event-store/restores.ts';
 import { SNAPSHOT_CASES } from './event-store/snapshots.ts';
 
@@ -17,7 +18,7 @@ export interface EventStoreContractOptions {
 
 const CASES = [
   ...[...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES],
-  ...[...RESTORE_CASES, ...MERGE_CASES],
+  ...[...RESTORE_CASES, ...MERGE_CASES, ...REPAIR_CASES],
 ];
 
 /** Declares (node:test) the cases that every event store must pass. */

@@ -17,6 +17,7 @@ import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
 import { newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
 import { openMemoryMerge } from './merge.ts';
+import { openMemoryRepair } from './repair.ts';
 import { openMemoryRestore } from './restore.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
 import { compareBytes, summarise } from './summaries.ts';
@@ -85,6 +86,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       events();
       return openMemoryMerge(state, { now, onCommit: ring });
     },
+    openRepair: async () => {
+      events();
+      return openMemoryRepair(state);
+    },
     openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
     joinRestore: async () => {
       throw notShared();
@@ -111,7 +116,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
 
 function emptyState(): MemoryState {
   return {
-    ...{ initialised: false, restoring: false, events: [], commits: [], companions: [] },
+    ...{ initialised: false, restoring: false, repairing: false, events: [], commits: [], companions: [] },
     ...{ identity: newIdentity(), timeline: 1 },
   };
 }

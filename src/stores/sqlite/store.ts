@@ -9,6 +9,7 @@ import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
 import { openSqliteMerge } from './merge.ts';
 import { openSqliteSnapshot } from './reader.ts';
+import { openSqliteRepair } from './repair.ts';
 import { openSqliteRestore } from './restore.ts';
 import { initialiseStore } from './schema.ts';
 
@@ -55,6 +56,10 @@ export function openSqliteStore(address: string): EventStore {
     },
     openMerge: async (options) => {
       const session = openSqliteMerge(config, options);
+      return { ...session, discard: endedBy(open, session.discard) };
+    },
+    openRepair: async (options) => {
+      const session = openSqliteRepair(config, options);
       return { ...session, discard: endedBy(open, session.discard) };
     },
     openFeed: async (options) => {

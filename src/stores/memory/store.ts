@@ -79,9 +79,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       state.timeline += 1;
     },
     openSnapshot: async () => openSnapshot(events(), state.companions),
-    joinSnapshot: async () => {
-      throw notShared();
-    },
+    joinSnapshot: notShared,
     openMerge: async () => {
       events();
       return openMemoryMerge(state, { now, onCommit: ring });
@@ -91,9 +89,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       return openMemoryRepair(state);
     },
     openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
-    joinRestore: async () => {
-      throw notShared();
-    },
+    joinRestore: notShared,
     openFeed: async (feed) => {
       events();
       return openMemoryFeed(state, feed, { now, feeds });
@@ -121,8 +117,8 @@ function emptyState(): MemoryState {
   };
 }
 
-function notShared(): BackupError {
-  return new BackupError('internal', 'memory: has no views or restores that another thread could join');
+async function notShared(): Promise<never> {
+  throw new BackupError('internal', 'memory: has no views or restores that another thread could join');
 }
 
 function describe(state: MemoryState): StoreDescription {

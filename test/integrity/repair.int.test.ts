@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import type { EventStore } from '../../src/core/event-store.ts';
+import { readAll } from '../../src/testing/event-store/restoring.ts';
+import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
+import { closeStores, openStore } from '../stores/postgres/seeding.ts';
+import {
+  apply,
+  backedUpStore,
+  DAMAGE,
+  found,
+  plan,
+  portsOf,
+  type RepairPlace,
+  repairsToEquality,
+} from './repair-cases.ts';
+import { REFUSALS } from './repair-refusals.ts';
+
+let server: TestPostgres;
+let database: string;
+let store: EventStore;
+
+before(async () => {
+  server = await startPostgres();
+});
+after(() => server.stop());
+beforeEach(async () => {
+  database = await server.createDatabase();
+  store = openStore(server.address(database));
+});
+afterEach(closeStores);
+
+function exec(sql: string): Promise<Record<string, unknown>[]> {
+  return server.exec(`SET session_replication_role = replica; ${sql}`, database);
+}
+
+const SCHEMA = `SELECT pg_get_indexdef(indexrelid) AS def FROM pg_index WHERE indrelid = 'eventcore_events'::regclass
+  UNION ALL SELECT tgname || ' ' || tgenabled::text FROM pg_trigger WHERE tgrelid = 'eventcore_events'::regclass
+  UNION ALL SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`;
+
+async function dump(): Promise<unknown> {
+  const tables = ['eventcore_events', 'eventcore_subscription_versions', 'eventcore_command_state_snapshots'];
+  const rows = tables.map((name) =>
+    exec(`SELECT ctid::text, xmin::text, t::text AS row FROM ${name} t ORDER BY ctid`),
+  );
+  return [await exec(SCHEMA), ...(await Promise.all(rows))];
+}
+
+function place(): RepairPlace {
+  return { store, exec, dump };
+}
+
+for (const damage of DAMAGE) test(`PostgreSQL: ${damage.name}`, () => repairsToEquality(place(), damage));
+for (const [sentence, run] of REFUSALS) test(`PostgreSQL: ${sentence}`, () => run(place()));
+
+const TRIGGERS = `SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'eventcore_events'::regclass ORDER BY 1`;
+const BREAK = `UPDATE eventcore_events SET event_type = 'Broken' WHERE stream_id = 'b' AND stream_version = 5`;
+
+test('the owner who is no superuser repairs too, and each trigger is as it was', async () => {
+  const vault = await backedUpStore(store);
+  const sound = await readAll(store);
+  const role = `owner_${database}`;
+  await exec(`CREATE ROLE ${role} LOGIN; ALTER TABLE eventcore_events OWNER TO ${role}; GRANT CREATE ON SCHEMA public TO ${role};
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role};
+    ALTER TABLE eventcore_events DISABLE TRIGGER eventcore_prevent_delete_trigger;
+    ALTER TABLE eventcore_events ENABLE ALWAYS TRIGGER eventcore_version_trigger`);
+  await server.exec(
+    `ALTER TABLE eventcore_events DISABLE TRIGGER USER; ${BREAK}; ALTER TABLE eventcore_events ENABLE TRIGGER USER`,
+    database,
+  );
+  const triggers = await exec(TRIGGERS);
+  const ports = await portsOf(openStore(server.address(database, role)), vault);
+  const result = await apply(ports, await plan(ports, [found('b', 'put_back_events')]));
+  assert.deepEqual(
+    result.steps.map(({ outcome, reason }) => [outcome, reason]),
+    [['repaired', null]],
+  );
+  assert.deepEqual(await exec(TRIGGERS), triggers);
+  assert.deepEqual(await readAll(store), sound);
+  assert.deepEqual(await exec('SELECT repaired_by FROM eventcore_repairs'), [{ repaired_by: role }]);
+});
+
+test('a role without the rights is refused with the way out, and nothing is changed', async () => {
+  const vault = await backedUpStore(store);
+  await exec(BREAK);
+  const before = await dump();
+  const role = `reader_${database}`;
+  await exec(`CREATE ROLE ${role} LOGIN; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO ${role}`);
+  const ports = await portsOf(openStore(server.address(database, role)), vault);
+  const planned = await plan(ports, [found('b', 'put_back_events')]);
+  const [first] = (await apply(ports, planned)).steps;
+  assert.equal(first!.outcome, 'refused');
+  assert.match(first!.reason!, /GRANT CREATE ON SCHEMA public TO reader_/);
+  await exec(`GRANT CREATE ON SCHEMA public TO ${role}`);
+  const [second] = (await apply(ports, planned)).steps;
+  assert.match(second!.reason!, /repair as the owner of the tables; or GRANT SELECT, UPDATE, DELETE/);
+  assert.deepEqual(await dump(), before);
+});
+
+test('a payload that the server cannot read for damage is put back, and what can be read of it is kept', async () => {
+  const vault = await backedUpStore(store);
+  const sound = await readAll(store);
+  // A large value whose pieces are gone.
+  await store.append([
+    { streamId: 'large', events: [{ type: 'Large', data: JSON.stringify({ x: noise() }) }] },
+  ]);
+  const { backUpChanges } = await import('../harness/chain-backup.ts');
+  await backUpChanges(store, vault);
+  const [toast] = await exec(
+    `SELECT reltoastrelid::text AS oid, reltoastrelid::regclass::text AS name FROM pg_class WHERE relname = 'eventcore_events'`,
+  );
+  const become = (kind: string): string =>
+    `UPDATE pg_class SET relkind = '${kind}' WHERE oid = ${toast!.oid}`;
+  await server.exec(
+    `SET allow_system_table_mods = on; ${become('r')}; DELETE FROM ${toast!.name}; ${become('t')}`,
+    database,
+  );
+  await server.exec('VACUUM eventcore_events', database);
+  await assert.rejects(readAll(store));
+  const ports = await portsOf(store, vault);
+  const planned = await plan(ports, [found('large', 'put_back_events')]);
+  const result = await apply(ports, planned);
+  assert.deepEqual(
+    result.steps.map(({ outcome, reason }) => [outcome, reason]),
+    [['repaired', null]],
+  );
+  const repaired = await readAll(store);
+  assert.deepEqual(
+    repaired.filter(({ streamId }) => streamId !== 'large'),
+    sound,
+  );
+  const [kept] = await exec('SELECT row_before FROM eventcore_repairs');
+  const before = kept!.row_before as Record<string, unknown>;
+  assert.deepEqual([before.stream_id, before.unreadable], ['large', ['event_data']]);
+});
+
+/** That does not compress. */
+function noise(): string {
+  return Array.from({ length: 400 }, () => crypto.randomUUID()).join('');
+}

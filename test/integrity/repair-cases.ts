@@ -25,8 +25,7 @@ export interface RepairPlace {
 }
 
 /** A store of three streams with a full backup and an incremental one, and with events that no backup has. */
-export async function backedUpStore(store: EventStore): Promise<Vault> {
-  const vault = memoryVault();
+export async function backedUpStore(store: EventStore, vault: Vault = memoryVault()): Promise<Vault> {
   await store.initialise();
   for (const streamId of ['a', 'b', 'c']) await store.append([{ streamId, events: numbered(6) }]);
   await backUp(store, vault);

@@ -14,6 +14,8 @@ import {
   type RepairPlace,
   repairsToEquality,
 } from './repair-cases.ts';
+import { killAtEachStep } from './repair-kills.ts';
+import { temporaryPlace } from './repair-places.ts';
 import { REFUSALS } from './repair-refusals.ts';
 
 let server: TestPostgres;
@@ -52,6 +54,17 @@ function place(): RepairPlace {
 
 for (const damage of DAMAGE) test(`PostgreSQL: ${damage.name}`, () => repairsToEquality(place(), damage));
 for (const [sentence, run] of REFUSALS) test(`PostgreSQL: ${sentence}`, () => run(place()));
+
+test('PostgreSQL: a repair that is killed at any step leaves whole steps, and the next one does the rest', (t) =>
+  killAtEachStep(t, async () => {
+    database = await server.createDatabase();
+    const address = server.address(database);
+    store = openStore(address);
+    return { ...place(), address, checkpoints: 'public.eventcore_subscription_versions' };
+  }));
+
+test('SQLite: a repair that is killed at any step leaves whole steps, and the next one does the rest', (t) =>
+  killAtEachStep(t, async () => ({ ...temporaryPlace(t), checkpoints: 'eventcore_subscription_versions' })));
 
 const TRIGGERS = `SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'eventcore_events'::regclass ORDER BY 1`;
 const BREAK = `UPDATE eventcore_events SET event_type = 'Broken' WHERE stream_id = 'b' AND stream_version = 5`;

@@ -18,8 +18,8 @@ export interface TouchedRow<Key> {
 export type Likeness = 'none' | 'content' | 'all';
 
 export interface PutBackPlan<Key> {
-  /** Rows that become these events. */
-  readonly changes: readonly { readonly key: Key; readonly event: number }[];
+  /** Rows that become these events; `isMoved`: they come from another place. */
+  readonly changes: readonly PutBackChange<Key>[];
   /** Copies to take away. */
   readonly removals: readonly { readonly key: Key; readonly event: number }[];
   /** Events in whose place another one stands. */
@@ -27,6 +27,18 @@ export interface PutBackPlan<Key> {
   /** Events that are nowhere. */
   readonly absent: readonly number[];
 }
+
+export interface PutBackChange<Key> {
+  readonly key: Key;
+  readonly event: number;
+  readonly isMoved: boolean;
+}
+
+/**
+ * Where rows that move stand until all are out of each other's way: so far below every version as an exact one can be, since who follows
+ * the store's changes reads these too.
+ */
+export const PARKED_FROM = -Number.MAX_SAFE_INTEGER;
 
 /**
  * What becomes of each row. An event is told by its id: so two that were exchanged find back to their places, and one whose stream or
@@ -40,7 +52,7 @@ export function planPutBack<Key>(count: number, rows: readonly TouchedRow<Key>[]
     ({ byPlace }) => byPlace,
   );
   const plan = { changes: [], removals: [], diverged: [], absent: [] } as {
-    changes: { key: Key; event: number }[];
+    changes: PutBackChange<Key>[];
     removals: { key: Key; event: number }[];
     diverged: number[];
     absent: number[];
@@ -56,7 +68,10 @@ export function planPutBack<Key>(count: number, rows: readonly TouchedRow<Key>[]
     }
     const [kept, ...copies] = [...named, ...inPlace];
     if (kept === undefined) plan.absent.push(event);
-    else if (!kept.isEqual) plan.changes.push({ key: kept.key, event });
+    // Who follows the changes is told of a removal by the id: what stays of several with one id is written again behind it.
+    else if (!kept.isEqual || named.length > 1) {
+      plan.changes.push({ key: kept.key, event, isMoved: kept.byPlace !== event });
+    }
     for (const { key } of copies) plan.removals.push({ key, event });
   }
   return plan;

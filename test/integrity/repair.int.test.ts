@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { archive } from '../../src/capture/archiver.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
+import { digestStore } from '../../src/integrity/store-digest.ts';
 import { readAll } from '../../src/testing/event-store/restoring.ts';
+import { memoryVault } from '../../src/vaults/memory/vault.ts';
+import { backUpChanges } from '../harness/chain-backup.ts';
+import { recover } from '../harness/log-model.ts';
+import { testClock } from '../harness/memory-backup.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { closeStores, openStore } from '../stores/postgres/seeding.ts';
 import {
@@ -117,7 +123,6 @@ test('a payload that the server cannot read for damage is put back, and what can
   await store.append([
     { streamId: 'large', events: [{ type: 'Large', data: JSON.stringify({ x: noise() }) }] },
   ]);
-  const { backUpChanges } = await import('../harness/chain-backup.ts');
   await backUpChanges(store, vault);
   const [toast] = await exec(
     `SELECT reltoastrelid::text AS oid, reltoastrelid::regclass::text AS name FROM pg_class WHERE relname = 'eventcore_events'`,
@@ -145,6 +150,48 @@ test('a payload that the server cannot read for damage is put back, and what can
   const [kept] = await exec('SELECT row_before FROM eventcore_repairs');
   const before = kept!.row_before as Record<string, unknown>;
   assert.deepEqual([before.stream_id, before.unreadable], ['large', ['event_data']]);
+});
+
+test('the change log goes through a repair: recoveries from a base before it give the repaired store', async () => {
+  const vault = memoryVault();
+  await store.initialise();
+  const capture = (): Promise<unknown> =>
+    archive(
+      { store, vault, clock: testClock },
+      {
+        ...{ format: 'columns', compression: 'zstd', level: null, flushMs: 20, idleMs: 50 },
+        ...{ software: 'test', outage: { policy: 'hold' }, once: true },
+      },
+    );
+  await capture();
+  await backedUpStore(store, vault);
+  await store.append([
+    { streamId: 'large', events: [{ type: 'Large', data: JSON.stringify({ x: noise() }) }] },
+  ]);
+  await backUpChanges(store, vault);
+  const sound = await digestStore(store);
+  await exec(`${DAMAGE[4]!.sql}; UPDATE eventcore_events SET event_data = '{}' WHERE stream_id = 'large';
+    DELETE FROM eventcore_events WHERE stream_id = 'a' AND stream_version = 4`);
+  await capture();
+  const ports = await portsOf(store, vault);
+  const findings = ['a', 'b', 'large'].map((streamId) => found(streamId, 'put_back_events'));
+  const result = await apply(ports, await plan(ports, findings));
+  assert.deepEqual(
+    result.steps.map(({ outcome }) => outcome),
+    ['repaired', 'repaired'],
+  );
+  // Only its type: the large value beside it has to come through all the same.
+  await exec(
+    `UPDATE eventcore_events SET event_type = 'Broken', event_data = event_data || '{}' WHERE stream_id = 'large'`,
+  );
+  await apply(ports, await plan(ports, [found('large', 'put_back_events')]));
+  await store.append([{ streamId: 'a', events: [{ type: 'Behind', data: '{}' }] }]);
+  await capture();
+  const { events } = await digestStore(store);
+  assert.equal(events, sound.events + 1);
+  const recovered = await recover(vault, { kind: 'latest' });
+  assert.notEqual(recovered.plan.log, null, recovered.plan.reasons.join('; '));
+  assert.deepEqual(await digestStore(recovered.store), await digestStore(store));
 });
 
 /** That does not compress. */

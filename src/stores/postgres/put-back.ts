@@ -5,6 +5,7 @@ import {
   assertNotDiverged,
   type Likeness,
   notAsGiven,
+  PARKED_FROM,
   type PutBackPlan,
   planPutBack,
   type TouchedRow,
@@ -144,39 +145,41 @@ function asideRows(batch: EventBatch, { changes, removals }: PutBackPlan<string>
   ];
 }
 
-/** Far below every version. */
-const PARKED_BELOW = '-4611686018427387904';
-
 /**
- * Rows are updated, not written anew: columns that the layout does not know stay. All are moved out of the way first, since two that
- * were exchanged would each find the other in its place.
+ * Rows are updated, not written anew: columns that the layout does not know stay. Those that move are first moved out of the way, since two
+ * that were exchanged would each find the other in its place. Each update gives every value: one that is left as it was would not reach who
+ * follows the changes, where it is large.
  */
 async function applyPlan(
   { client, live }: Repair,
   batch: EventBatch,
-  plan: PutBackPlan<string>,
+  { changes, removals }: PutBackPlan<string>,
 ): Promise<void> {
-  const { changes, removals } = plan;
   if (removals.length > 0) {
     const keys = removals.map(({ key }) => key);
     await client.query(`DELETE FROM ${live} WHERE ctid = ANY ($1::text[]::tid[])`, [keys]);
   }
-  if (changes.length === 0) return;
-  const keys = changes.map(({ key }) => key);
-  const ids = changes.map(({ event }) => idText(batch, event));
-  const { rows } = await client.query<{ key: string; target: string }>(
-    `UPDATE ${live} l SET stream_version = ${PARKED_BELOW} + p.number
-       FROM unnest($1::text[]::tid[], $2::uuid[]) WITH ORDINALITY AS p(key, target, number) WHERE l.ctid = p.key
-     RETURNING l.ctid::text AS key, p.target::text AS target`,
-    [keys, ids],
-  );
-  const set = EVENTS.columns.map(({ name }) => `${name} = s.${name}`).join(', ');
-  await client.query(
-    `UPDATE ${live} l SET ${set}
-       FROM unnest($1::text[]::tid[], $2::uuid[]) AS p(key, target) JOIN ${STAGED} s ON s.event_id = p.target
-      WHERE l.ctid = p.key`,
-    [rows.map(({ key }) => key), rows.map(({ target }) => target)],
-  );
+  const update = async (rows: readonly { key: string; event: number }[], version: string) => {
+    const set = EVENTS.columns.map(
+      ({ name }) => `${name} = ${name === 'stream_version' ? version : `s.${name}`}`,
+    );
+    const result = await client.query<{ key: string }>(
+      `UPDATE ${live} l SET ${set.join(', ')}
+         FROM unnest($1::text[]::tid[], $2::uuid[]) WITH ORDINALITY AS p(key, target, number)
+         JOIN ${STAGED} s ON s.event_id = p.target WHERE l.ctid = p.key
+       RETURNING l.ctid::text AS key, l.event_id::text AS id`,
+      [rows.map(({ key }) => key), rows.map(({ event }) => idText(batch, event))],
+    );
+    return result.rows as { key: string; id: string }[];
+  };
+  const [moved, others] = [
+    changes.filter(({ isMoved }) => isMoved),
+    changes.filter(({ isMoved }) => !isMoved),
+  ];
+  const events = new Map(moved.map(({ event }) => [idText(batch, event).toLowerCase(), event]));
+  const parked = moved.length === 0 ? [] : await update(moved, `${PARKED_FROM} + p.number`);
+  const placed = parked.map(({ key, id }) => ({ key, event: events.get(id)! }));
+  if (changes.length > 0) await update([...others, ...placed], 's.stream_version');
 }
 
 /** What the store gives back now is what the backup has, or nothing of it stays. */

@@ -5,6 +5,7 @@ import { nameText } from '../../core/name-text.ts';
 import {
   assertNotDiverged,
   notAsGiven,
+  PARKED_FROM,
   type PutBackPlan,
   planPutBack,
   type TouchedRow,
@@ -150,8 +151,8 @@ function keepAside(repair: SqliteRepair, batch: EventBatch, plan: PutBackPlan<Ke
 }
 
 /**
- * A row keeps its number, by which the change log and the next backup know it. All are moved out of the way first, since two that were
- * exchanged would each find the other in its place.
+ * A row keeps its number, by which the change log and the next backup know it. Those that move are first moved out of the way,
+ * since two that were exchanged would each find the other in its place.
  */
 function applyPlan(repair: SqliteRepair, { changes, removals }: PutBackPlan<Key>): void {
   const { db, key } = repair;
@@ -161,15 +162,13 @@ function applyPlan(repair: SqliteRepair, { changes, removals }: PutBackPlan<Key>
   const remove = db.prepare(`DELETE FROM ${live} ${where}`);
   for (const removal of removals) remove.run(removal.key);
   const park = db.prepare(`UPDATE ${live} SET ${version} = ? ${where}`);
-  for (const [number, change] of changes.entries()) park.run(PARKED_BELOW + BigInt(number), change.key);
+  for (const [number, { key, isMoved }] of changes.entries())
+    if (isMoved) park.run(PARKED_FROM + number, key);
   const all = Object.values(columns).map(quoted).join(', ');
   const values = `SELECT ${all} FROM temp.${STAGED} WHERE _rowid_ = ?`;
   const set = db.prepare(`UPDATE ${live} SET (${all}) = (${values}) ${where}`);
   for (const change of changes) set.run(change.event + 1, change.key);
 }
-
-/** Far below every version. */
-const PARKED_BELOW = -(2n ** 62n);
 
 /** What the store gives back now is what the backup has, or nothing of it stays. */
 function assertAsGiven(repair: SqliteRepair, batch: EventBatch, plan: PutBackPlan<Key>): void {

@@ -34,6 +34,7 @@ import { systemClock } from '../wire.ts';
 
 interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags {
   readonly heal?: true;
+  readonly fromStore?: true;
   readonly quick?: true;
   readonly againstStore?: true;
   readonly rateLimit?: number;
@@ -52,6 +53,10 @@ export function addVerifyCommand(program: Command, start: Start): void {
     .option(
       '--heal',
       'replace what is damaged or missing by what another region has sound, then verify again',
+    )
+    .option(
+      '--from-store',
+      'with --heal: make anew, to the byte, what no region has and the live store still holds',
     )
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
@@ -81,9 +86,17 @@ async function verify(
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, context);
   const vaultAddress = vaultToRead(context, settings, flags);
-  if (flags.heal) requirePolicy(settings, (message) => context.log.warn(message));
+  if (flags.fromStore && !flags.heal) {
+    throw new BackupError('usage', '--from-store goes with --heal', {
+      hint: 'add --heal to mend what is damaged',
+    });
+  }
+  // Without a policy there are no regions, and the store is all that can be asked.
+  const isFromStoreAlone = flags.fromStore && settings.policy === null;
+  if (flags.heal && !isFromStoreAlone) requirePolicy(settings, (message) => context.log.warn(message));
   if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
+  const donorAddress = flags.fromStore ? requireAddress(settings, 'store') : null;
   const limit = chooseLimit(flags, settings, context.signal);
   return withVault(vaultAddress, { create: false, limit }, async (vault) => {
     await refuseArchived(context, vault, 'manifests', flags);
@@ -96,7 +109,10 @@ async function verify(
       first.results.map(({ verification }) => verification),
       first.logs,
     );
-    const report = await healFolders(context, settings, { vault, address: vaultAddress, folders, limit });
+    const work = { vault, address: vaultAddress, folders, limit };
+    const report = await (donorAddress === null
+      ? healFolders(context, settings, { ...work, store: null })
+      : withStore(donorAddress, (store) => healFolders(context, settings, { ...work, store })));
     return reportResults(context, report.healed.length === 0 ? first : await check(), report, place);
   });
 }

@@ -69,6 +69,7 @@ export type {
   StreamHead,
   StreamSummary,
 } from './core/event-store.ts';
+export type { Finding, FindingRung, RepairKind, SweepPlace } from './core/finding.ts';
 export type { KeyRing, Signer, WrappedKey } from './core/key-ring.ts';
 export type { Lease, UnderLease } from './core/lease.ts';
 export type {
@@ -90,6 +91,7 @@ export type {
   ReplicaRegion,
   Schedule,
 } from './core/region-policy.ts';
+export type { PutBackCounts, RepairOptions, RepairSession, RepairStatement } from './core/repair.ts';
 export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
 export type { RetentionRule } from './core/retention-rule.ts';
 export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
@@ -130,6 +132,22 @@ export {
 } from './format/log-catalog.ts';
 export { openLogs } from './format/log-keys.ts';
 export { type OpenNeed, openChain, type ReadKeys } from './format/open-bundle.ts';
+export {
+  type ApplyOptions,
+  applyRepair,
+  type PlanOptions,
+  planRepair,
+  type RepairResult,
+} from './integrity/repair.ts';
+export type {
+  EventStep,
+  FoundForRepair,
+  RepairPlan,
+  RepairRefusal,
+  RepairStep,
+  StatementStep,
+} from './integrity/repair-plan.ts';
+export type { RepairPorts, StepResult } from './integrity/repair-ports.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
 export { openKeys } from './keys/load.ts';
@@ -171,6 +189,7 @@ export {
   planPrune,
 } from './upkeep/prune.ts';
 export { type RecallOptions, recallObjects } from './upkeep/recall.ts';
+export { storeDonor } from './upkeep/store-donor.ts';
 export {
   type SyncOptions,
   type SyncPorts,

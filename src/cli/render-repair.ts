@@ -13,10 +13,13 @@ const MOST_NAMED = 20;
 
 /** A plan, for people: what would be done and why, and what would not. */
 export function repairPlanLines(plan: RepairPlan, paint: Paint): string[] {
-  const { steps, refusals, onlyLive } = plan;
+  const { steps, refusals, onlyLive, unfinished } = plan;
   const from = plan.backupId === null ? '' : ` with backup ${plan.backupId}`;
   return [
     steps.length === 0 ? `Nothing to repair in ${plan.store}` : `Repair of ${plan.store}${from}`,
+    ...unfinished.map(({ repairId, beganAt }) => {
+      return `Repair ${repairId} was begun at ${beganAt} and has not ended: it died, or is under way`;
+    }),
     ...steps.flatMap((step, i) => stepLines(step, `${i + 1}. `)),
     ...(onlyLive === 0
       ? []

@@ -1,6 +1,7 @@
 import { BackupError } from './errors.ts';
 import { type EventBatch, spanBytes } from './event-batch.ts';
 import { nameText } from './name-text.ts';
+import type { PutBackCounts } from './repair.ts';
 
 /** A row of a store that has the id of an event that is to be put back, or stands in its place. */
 export interface TouchedRow<Key> {
@@ -18,7 +19,7 @@ export interface TouchedRow<Key> {
 export type Likeness = 'none' | 'content' | 'all';
 
 export interface PutBackPlan<Key> {
-  /** Rows that become these events; `isMoved`: they come from another place. */
+  /** Rows that become these events. */
   readonly changes: readonly PutBackChange<Key>[];
   /** Copies to take away. */
   readonly removals: readonly { readonly key: Key; readonly event: number }[];
@@ -31,7 +32,10 @@ export interface PutBackPlan<Key> {
 export interface PutBackChange<Key> {
   readonly key: Key;
   readonly event: number;
+  /** It comes from another place. */
   readonly isMoved: boolean;
+  /** It is what it should be, and is only written again. */
+  readonly isEqual: boolean;
 }
 
 /**
@@ -70,7 +74,8 @@ export function planPutBack<Key>(count: number, rows: readonly TouchedRow<Key>[]
     if (kept === undefined) plan.absent.push(event);
     // Who follows the changes is told of a removal by the id: what stays of several with one id is written again behind it.
     else if (!kept.isEqual || named.length > 1) {
-      plan.changes.push({ key: kept.key, event, isMoved: kept.byPlace !== event });
+      const { key, byPlace, isEqual } = kept;
+      plan.changes.push({ key, event, isMoved: byPlace !== event, isEqual });
     }
     for (const { key } of copies) plan.removals.push({ key, event });
   }
@@ -101,6 +106,11 @@ function groupBy<Row>(rows: readonly Row[], of: (row: Row) => number | null): Ma
     else group.push(row);
   }
   return groups;
+}
+
+export function countPutBack({ changes, removals, absent }: PutBackPlan<unknown>): PutBackCounts {
+  const changed = changes.filter(({ isEqual }) => !isEqual).length;
+  return { changed, removed: removals.length, absent: absent.length };
 }
 
 /** Throws `store_diverged`. */

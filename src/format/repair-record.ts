@@ -1,6 +1,7 @@
 import crypto from 'node:crypto';
 import { REPAIR_KINDS, type RepairKind } from '../core/finding.ts';
 import { parseTime } from '../core/time.ts';
+import type { Vault } from '../core/vault.ts';
 import { isTooDeep } from './json-depth.ts';
 
 /**
@@ -47,6 +48,30 @@ export function repairRecordName({ repairId, state }: RepairRecord, beganAt: str
   const time = beganAt.replaceAll(/[-:]/g, '').replace(/\.\d+/, '');
   return `${REPAIRS_PREFIX}${time}-${repairId}${state === 'done' ? '-done' : ''}.json`;
 }
+
+const NAME =
+  /^integrity\/repairs\/(\d{8}T\d{6}Z)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(-done)?\.json$/;
+
+export interface UnfinishedRepair {
+  readonly repairId: string;
+  /** When it began, to the second. */
+  readonly beganAt: string;
+}
+
+/** Repairs that have not ended, oldest first: they died, or are under way. Told by a listing. */
+export async function listUnfinishedRepairs(vault: Vault): Promise<UnfinishedRepair[]> {
+  const open = new Map<string, UnfinishedRepair>();
+  const done = new Set<string>();
+  for await (const { name } of vault.list(REPAIRS_PREFIX)) {
+    const [, time, repairId, isDone] = NAME.exec(name) ?? [];
+    if (time === undefined || repairId === undefined) continue;
+    if (isDone !== undefined) done.add(repairId);
+    else open.set(repairId, { repairId, beganAt: time.replace(TIME, '$1-$2-$3T$4:$5:$6Z') });
+  }
+  return [...open.values()].filter(({ repairId }) => !done.has(repairId));
+}
+
+const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
 export function encodeRepairRecord(record: RepairRecord): Buffer {
   const { state, repairId, at, software, backupId, steps } = record;

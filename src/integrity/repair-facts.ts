@@ -159,7 +159,7 @@ function compare(
   const rows = matchRows(held, live);
   const plan = planPutBack(held.length, rows.touched);
   const at = (events: readonly number[]) => byStream(events.map((event) => held[event]!));
-  const changed = at(plan.changes.map(({ event }) => event));
+  const changed = at(plan.changes.filter(({ isEqual }) => !isEqual).map(({ event }) => event));
   const copied = at([...new Set(plan.removals.map(({ event }) => event))]);
   const [absent, diverged] = [at(plan.absent), at(plan.diverged)];
   const [doubledIn, all] = [byStream(doubled), byStream(chain)];

@@ -1,5 +1,6 @@
 import type { Finding, RepairKind } from '../core/finding.ts';
 import type { RepairStatement } from '../core/repair.ts';
+import type { UnfinishedRepair } from '../format/repair-record.ts';
 import type { StreamFacts } from './repair-facts.ts';
 
 /** What is wrong, and how the check that found it would put it right in the store's own language: nothing where it is about events. */
@@ -21,6 +22,8 @@ export interface RepairPlan {
   readonly onlyLive: number;
   /** Rows are looked for without the store's indexes, since one of them is damaged. */
   readonly withoutIndexes: boolean;
+  /** Earlier repairs that have not ended: they died, or are under way. */
+  readonly unfinished: readonly UnfinishedRepair[];
 }
 
 export type RepairStep = EventStep | StatementStep;
@@ -99,18 +102,19 @@ export interface PlanInput {
   readonly facts: readonly StreamFacts[];
   readonly allowed: readonly RepairKind[] | 'all';
   readonly withoutIndexes: boolean;
+  readonly unfinished: readonly UnfinishedRepair[];
 }
 
 /** Decides what is done about findings, what is not, and why. Nothing that only the store has is ever written over. */
 export function decideRepair(input: PlanInput): RepairPlan {
-  const { store, backupId, found, facts, allowed, withoutIndexes } = input;
+  const { store, backupId, found, facts, allowed, withoutIndexes, unfinished } = input;
   const may = (kind: RepairKind): boolean => allowed === 'all' || allowed.includes(kind);
   const refusals: RepairRefusal[] = [];
   const events = planEvents(facts, may, refusals);
   const statements = planStatements(found, may, refusals);
   for (const refusal of refuseFindings(input)) refusals.push(refusal);
   return {
-    ...{ store, backupId, withoutIndexes },
+    ...{ store, backupId, withoutIndexes, unfinished },
     steps: ORDER.flatMap((kind) => [...events, ...statements].filter((step) => step.kind === kind)),
     refusals,
     onlyLive: facts.reduce((sum, { onlyLive }) => sum + onlyLive, 0),
@@ -144,20 +148,24 @@ function planEvents(
       refuse('not_allowed', kind, of, versions, `${kind} is not among the repairs that are allowed`);
     else streams[kind].push({ streamId: of.streamId, versions });
   };
-  for (const of of facts) {
-    const copied = new Set(of.copied);
+  for (const stream of facts) {
     // An event that is changed and has copies is put right in one go, or not at all.
-    const tied = may('remove_copies') ? [] : of.changed.filter((version) => copied.has(version));
-    refuse('not_allowed', 'put_back_events', of, tied, 'it has copies too, and remove_copies is not allowed');
-    take(
-      'put_back_events',
-      of,
-      of.changed.filter((version) => !tied.includes(version)),
-    );
-    take('remove_copies', of, of.copied);
-    if (of.diverged.length === 0) take('reinstate_events', of, of.absent);
-    else refuse('diverged', 'reinstate_events', of, of.absent, BEHIND_OTHERS);
-    refuse('diverged', 'put_back_events', of, of.diverged, OTHERS);
+    const [changed, copied] = [new Set(stream.changed), new Set(stream.copied)];
+    const part = (
+      versions: readonly number[],
+      kind: EventKind,
+      isTied: (version: number) => boolean,
+    ): void => {
+      const other = kind === 'remove_copies' ? 'put_back_events' : 'remove_copies';
+      const tied = may(kind) && !may(other) ? versions.filter(isTied) : [];
+      refuse('not_allowed', kind, stream, tied, `it takes ${other} too, which is not allowed`);
+      take(kind, stream, tied.length === 0 ? versions : versions.filter((version) => !isTied(version)));
+    };
+    part(stream.changed, 'put_back_events', (version) => copied.has(version));
+    part(stream.copied, 'remove_copies', (version) => changed.has(version));
+    if (stream.diverged.length === 0) take('reinstate_events', stream, stream.absent);
+    else refuse('diverged', 'reinstate_events', stream, stream.absent, BEHIND_OTHERS);
+    refuse('diverged', 'put_back_events', stream, stream.diverged, OTHERS);
   }
   return EVENT_KINDS.flatMap((kind) => (streams[kind].length === 0 ? [] : [eventStep(kind, streams[kind])]));
 }

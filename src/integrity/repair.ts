@@ -4,7 +4,12 @@ import type { RepairKind } from '../core/finding.ts';
 import type { RepairSession } from '../core/repair.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import { writeObject } from '../format/data-file-writer.ts';
-import { encodeRepairRecord, type RepairRecord, repairRecordName } from '../format/repair-record.ts';
+import {
+  encodeRepairRecord,
+  listUnfinishedRepairs,
+  type RepairRecord,
+  repairRecordName,
+} from '../format/repair-record.ts';
 import { gatherEvents } from './gathered-events.ts';
 import { recheckSteps } from './repair-check.ts';
 import { gatherFacts } from './repair-facts.ts';
@@ -39,7 +44,9 @@ export async function planRepair(
   const search = { vault, streamIds, withoutIndexes, signal };
   const facts = chain === null ? [] : await gatherFacts(store, { ...search, chain });
   const backupId = chain?.at(-1)?.manifest.backupId ?? null;
-  return decideRepair({ store: store.address, backupId, found, facts, allowed, withoutIndexes });
+  const unfinished = await listUnfinishedRepairs(vault);
+  const known = { store: store.address, backupId, withoutIndexes, unfinished };
+  return decideRepair({ ...known, found, facts, allowed });
 }
 
 export interface ApplyOptions {

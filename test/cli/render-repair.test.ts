@@ -7,6 +7,7 @@ const plain = (_tone: string, text: string): string => text;
 
 const PLAN: RepairPlan = {
   ...{ store: 'postgres://db/shop', backupId: 'b-1', onlyLive: 3, withoutIndexes: false },
+  unfinished: [{ repairId: 'r-0', beganAt: '2026-11-29T18:00:00Z' }],
   steps: [
     {
       ...{
@@ -51,6 +52,7 @@ const PLAN: RepairPlan = {
 it('a plan says what would be done, why, what is touched and kept, and what is refused', () => {
   assert.deepEqual(repairPlanLines(PLAN, plain), [
     'Repair of postgres://db/shop with backup b-1',
+    'Repair r-0 was begun at 2026-11-29T18:00:00Z and has not ended: it died, or is under way',
     '1. put_back_events: 3 events of 2 streams',
     '   why: they differ',
     '   touches: their rows',

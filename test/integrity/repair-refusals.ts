@@ -189,6 +189,7 @@ async function recordsInVault({ store, exec }: RepairPlace): Promise<void> {
   await exec(`DELETE FROM eventcore_events WHERE stream_id = 'a' AND stream_version = 4`);
   const ports = await portsOf(store, vault);
   const { repairId } = await apply(ports, await plan(ports, [found('a', 'reinstate_events')]));
+  assert.deepEqual((await plan(ports, [])).unfinished, []);
   const names = (await namesIn(vault)).filter((name) => name.startsWith(REPAIRS_PREFIX));
   assert.equal(names.length, 2);
   const records = await Promise.all(

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { archive } from '../../src/capture/archiver.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
@@ -70,7 +72,24 @@ test('PostgreSQL: a repair that is killed at any step leaves whole steps, and th
   }));
 
 test('SQLite: a repair that is killed at any step leaves whole steps, and the next one does the rest', (t) =>
-  killAtEachStep(t, async () => ({ ...temporaryPlace(t), checkpoints: 'eventcore_subscription_versions' })));
+  killAtEachStep(t, async () => ({ ...temporaryPlace(t), checkpoints: 'eventcore_subscription_versions' }), [
+    'put back',
+    'published 1',
+    'executed',
+  ]));
+
+test('what was kept aside puts a row back as it was before the repair, as docs/repair.md says', async () => {
+  const vault = await backedUpStore(store);
+  await exec(DAMAGE[3]!.sql);
+  const damaged = await readAll(store);
+  const ports = await portsOf(store, vault);
+  await apply(ports, await plan(ports, [DAMAGE[3]!.finding]));
+  const docs = readFileSync(path.join(import.meta.dirname, '../../docs/repair.md'), 'utf8');
+  const undo = /^ {4}BEGIN;[\s\S]+?COMMIT;$/m.exec(docs)![0];
+  assert.match(undo, /r\.entry = 17/);
+  await server.exec(undo.replace('17', '1'), database);
+  assert.deepEqual(await readAll(store), damaged);
+});
 
 const TRIGGERS = `SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'eventcore_events'::regclass ORDER BY 1`;
 const BREAK = `UPDATE eventcore_events SET event_type = 'Broken' WHERE stream_id = 'b' AND stream_version = 5`;
@@ -97,6 +116,28 @@ test('the owner who is no superuser repairs too, and each trigger is as it was',
   assert.deepEqual(await exec(TRIGGERS), triggers);
   assert.deepEqual(await readAll(store), sound);
   assert.deepEqual(await exec('SELECT repaired_by FROM eventcore_repairs'), [{ repaired_by: role }]);
+});
+
+test('copies with the very id of an event are taken away where the key is gone', async () => {
+  const vault = await backedUpStore(store);
+  const sound = await readAll(store);
+  await exec(`ALTER TABLE eventcore_events DROP CONSTRAINT eventcore_events_pkey;
+    DROP INDEX eventcore_events_stream_version_idx;
+    INSERT INTO eventcore_events SELECT * FROM eventcore_events WHERE stream_id = 'b' AND stream_version < 4;
+    UPDATE eventcore_events SET event_type = 'Broken' WHERE stream_id = 'b' AND stream_version = 2`);
+  const ports = await portsOf(store, vault);
+  const planned = await plan(ports, [found('b', 'remove_copies')]);
+  assert.deepEqual(
+    planned.steps.map(({ kind, ...step }) => [kind, 'events' in step && step.events]),
+    [
+      ['put_back_events', 1],
+      ['remove_copies', 3],
+    ],
+  );
+  const result = await apply(ports, planned);
+  assert.ok(result.steps.every(({ outcome }) => outcome === 'repaired'));
+  assert.deepEqual(await readAll(store), sound);
+  assert.equal((await exec('SELECT FROM eventcore_repairs')).length, 4);
 });
 
 test('a role without the rights is refused with the way out, and nothing is changed', async () => {

@@ -1,6 +1,12 @@
 import { BackupError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
-import { assertNotDiverged, type Likeness, planPutBack, type TouchedRow } from '../../core/put-back.ts';
+import {
+  assertNotDiverged,
+  countPutBack,
+  type Likeness,
+  planPutBack,
+  type TouchedRow,
+} from '../../core/put-back.ts';
 import type { PutBackCounts, RepairSession } from '../../core/repair.ts';
 import { unpackBatch } from './batches.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
@@ -49,8 +55,8 @@ function putBack(
   const wanted = unpackBatch(batch);
   const plan = planPutBack(wanted.length, findTouched(held, wanted));
   assertNotDiverged(batch, plan);
-  const { changes, removals, absent } = plan;
-  const counts = { changed: changes.length, removed: removals.length, absent: absent.length };
+  const { changes, removals } = plan;
+  const counts = countPutBack(plan);
   if (changes.length + removals.length === 0) return { counts, result: held };
   const removed = new Set(removals.map(({ key }) => key));
   const changed = new Map(changes.map(({ key, event }) => [key, wanted[event]!]));

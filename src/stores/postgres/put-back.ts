@@ -3,6 +3,7 @@ import { type EventBatch, spanBytes } from '../../core/event-batch.ts';
 import { idText } from '../../core/event-id.ts';
 import {
   assertNotDiverged,
+  countPutBack,
   type Likeness,
   notAsGiven,
   PARKED_FROM,
@@ -39,7 +40,7 @@ export async function putBack(
     await withoutTriggers(client, live, () => applyPlan(repair, batch, plan));
     await assertAsGiven(repair, batch, plan);
   }
-  return { changed: plan.changes.length, removed: plan.removals.length, absent: plan.absent.length };
+  return countPutBack(plan);
 }
 
 async function stage(database: Database, { client }: Repair, batch: EventBatch): Promise<void> {
@@ -136,11 +137,13 @@ function compareSql(live: string): string {
 
 function asideRows(batch: EventBatch, { changes, removals }: PutBackPlan<string>) {
   return [
-    ...changes.map(({ key, event }) => ({
-      key,
-      kind: 'put_back_events' as const,
-      sha256After: crypto.hash('sha256', spanBytes(batch, batch.data, event) ?? new Uint8Array(0), 'hex'),
-    })),
+    ...changes
+      .filter(({ isEqual }) => !isEqual)
+      .map(({ key, event }) => ({
+        key,
+        kind: 'put_back_events' as const,
+        sha256After: crypto.hash('sha256', spanBytes(batch, batch.data, event) ?? new Uint8Array(0), 'hex'),
+      })),
     ...removals.map(({ key }) => ({ key, kind: 'remove_copies' as const, sha256After: null })),
   ];
 }

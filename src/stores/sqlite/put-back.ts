@@ -4,6 +4,7 @@ import { type EventBatch, spanBytes } from '../../core/event-batch.ts';
 import { nameText } from '../../core/name-text.ts';
 import {
   assertNotDiverged,
+  countPutBack,
   notAsGiven,
   PARKED_FROM,
   type PutBackPlan,
@@ -49,7 +50,7 @@ export async function putBack(
       for (const { create } of triggers) db.exec(create);
       assertAsGiven(repair, batch, plan);
     }
-    return { changed: plan.changes.length, removed: plan.removals.length, absent: plan.absent.length };
+    return countPutBack(plan);
   });
 }
 
@@ -143,7 +144,8 @@ function keepAside(repair: SqliteRepair, batch: EventBatch, plan: PutBackPlan<Ke
     };
     record(repair, { kind, reason, before: rowText(row), event, sha256After });
   };
-  for (const { key, event } of plan.changes) {
+  for (const { key, event, isEqual } of plan.changes) {
+    if (isEqual) continue;
     const data = spanBytes(batch, batch.data, event) ?? new Uint8Array(0);
     keep(key, 'put_back_events', crypto.hash('sha256', data, 'hex'));
   }

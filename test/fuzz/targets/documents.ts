@@ -16,6 +16,7 @@ import {
   PREFIX_BYTES,
 } from '../../../src/format/log-header.ts';
 import { decodeManifest, encodeManifest } from '../../../src/format/manifest-codec.ts';
+import { decodeRepairRecord, encodeRepairRecord } from '../../../src/format/repair-record.ts';
 import { basePoint } from '../../../src/recovery/meeting.ts';
 import type { Random } from '../../../src/testing/random.ts';
 import { sampleManifest } from '../../harness/sample-manifest.ts';
@@ -252,4 +253,38 @@ const keepMark: FuzzTarget = {
   },
 };
 
-export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [manifest, attempt, gap, header, keepMark];
+const sampleRepair = {
+  ...{ repairId: sampleMark.id, at: sampleMark.createdAt, software: sampleMark.software, backupId },
+  steps: [{ kind: 'put_back_events', count: 3 }],
+} as const;
+
+const repairRecord: FuzzTarget = {
+  name: 'repair record',
+  refusals: [],
+  seeds: () => [
+    encodeRepairRecord({ ...sampleRepair, state: 'intended' }),
+    encodeRepairRecord({ ...sampleRepair, state: 'intended', backupId: null, steps: [] }),
+    encodeRepairRecord({
+      ...sampleRepair,
+      state: 'done',
+      steps: sampleRepair.steps.map((step) => ({ ...step, outcome: 'repaired' })),
+    }),
+  ],
+  reshape: reshapeDocument('checksum'),
+  run: (input) => {
+    const record = decodeRepairRecord(input);
+    demand(
+      record === null || sameBytes(encodeRepairRecord(record), input),
+      'a record encodes to the same bytes',
+    );
+  },
+};
+
+export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [
+  manifest,
+  attempt,
+  gap,
+  header,
+  keepMark,
+  repairRecord,
+];

@@ -18,7 +18,9 @@ export async function recheckSteps(
 ): Promise<void> {
   const steps = plan.steps.filter((step) => !failures.has(step));
   const events = steps.filter(isEventStep);
-  await noting(failures, events, () => recheckEvents(ports, events, failures, signal));
+  await noting(failures, events, () =>
+    recheckEvents(ports, { steps: events, withoutIndexes: plan.withoutIndexes }, failures, signal),
+  );
   const statements = steps.filter((step): step is StatementStep => !isEventStep(step));
   await noting(failures, statements, async () => {
     const still = await ports.recheck([...new Set(statements.map(({ check }) => check))]);
@@ -48,14 +50,13 @@ async function noting(
 
 async function recheckEvents(
   { store, vault, chain }: Pick<RepairPorts, 'store' | 'vault' | 'chain'>,
-  steps: readonly EventStep[],
+  { steps, withoutIndexes }: { readonly steps: readonly EventStep[]; readonly withoutIndexes: boolean },
   failures: StepFailures,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (chain === null) return;
   const streamIds = steps.flatMap(({ streams }) => streams.map(({ streamId }) => streamId));
-  // Not through the indexes: what they show and what is there should be the same by now, and that is told by looking at it.
-  const facts = await gatherFacts(store, { vault, chain, streamIds, withoutIndexes: false, signal });
+  const facts = await gatherFacts(store, { vault, chain, streamIds, withoutIndexes, signal });
   const byStream = new Map(facts.map((of) => [of.streamId, of]));
   for (const step of steps) {
     const left = step.streams.reduce((sum, { streamId, versions }) => {

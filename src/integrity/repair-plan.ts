@@ -71,20 +71,23 @@ export type RefusalCode =
   /** It is not there any more, or what is there agrees with the backup. */
   | 'not_found_again'
   /** A check found it and has no statement for it. */
-  | 'no_statement';
+  | 'no_statement'
+  /** Store and backup could not be held against each other: no key is given, say, or the streams are too large. */
+  | 'not_compared';
 
 export const EVENT_KINDS = ['put_back_events', 'remove_copies', 'reinstate_events'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /**
  * Content first, and copies with it: a merge adds nothing to a stream in which anything stands where it should not, and no unique index
- * is built over copies. Then what is missing. Sequences, indexes and guards look at all events, so they come behind them; guards behind the
- * indexes that they rest on. What speaks of the last event, checkpoints and snapshots, is last.
+ * is built over copies. Then indexes, since a merge finds by them what is there: through one that is damaged it would add a second time what
+ * it does not see. Then what is missing. Sequences and guards look at all events, so they come behind them; and what speaks of the last
+ * event, checkpoints and snapshots, is last.
  */
-const ORDER: readonly RepairKind[] = [
-  ...EVENT_KINDS,
-  ...(['advance_sequence', 'rebuild_index', 'restore_guards', 'clamp_checkpoint', 'drop_snapshot'] as const),
-];
+const ORDER = [
+  ...(['put_back_events', 'remove_copies', 'rebuild_index', 'reinstate_events'] as const),
+  ...(['advance_sequence', 'restore_guards', 'clamp_checkpoint', 'drop_snapshot'] as const),
+] satisfies readonly RepairKind[];
 
 export function isEventKind(kind: RepairKind): kind is EventKind {
   return (EVENT_KINDS as readonly RepairKind[]).includes(kind);
@@ -100,6 +103,8 @@ export interface PlanInput {
   readonly found: readonly FoundForRepair[];
   /** Of the streams that findings about events name. */
   readonly facts: readonly StreamFacts[];
+  /** Why there are no facts; null where there are. */
+  readonly notCompared: string | null;
   readonly allowed: readonly RepairKind[] | 'all';
   readonly withoutIndexes: boolean;
   readonly unfinished: readonly UnfinishedRepair[];
@@ -110,7 +115,7 @@ export function decideRepair(input: PlanInput): RepairPlan {
   const { store, backupId, found, facts, allowed, withoutIndexes, unfinished } = input;
   const may = (kind: RepairKind): boolean => allowed === 'all' || allowed.includes(kind);
   const refusals: RepairRefusal[] = [];
-  const events = planEvents(facts, may, refusals);
+  const events = planEvents(facts, { may, withoutIndexes }, refusals);
   const statements = planStatements(found, may, refusals);
   for (const refusal of refuseFindings(input)) refusals.push(refusal);
   return {
@@ -125,7 +130,10 @@ type Versions = readonly { readonly streamId: string; readonly versions: readonl
 
 function planEvents(
   facts: readonly StreamFacts[],
-  may: (kind: RepairKind) => boolean,
+  {
+    may,
+    withoutIndexes,
+  }: Pick<PlanInput, 'withoutIndexes'> & { readonly may: (kind: RepairKind) => boolean },
   refusals: RepairRefusal[],
 ): EventStep[] {
   const streams: Record<EventKind, { streamId: string; versions: readonly number[] }[]> = {
@@ -163,7 +171,9 @@ function planEvents(
     };
     part(stream.changed, 'put_back_events', (version) => copied.has(version));
     part(stream.copied, 'remove_copies', (version) => changed.has(version));
-    if (stream.diverged.length === 0) take('reinstate_events', stream, stream.absent);
+    const isBlind = withoutIndexes && may('reinstate_events') && !may('rebuild_index');
+    if (isBlind) refuse('not_allowed', 'reinstate_events', stream, stream.absent, BLIND);
+    else if (stream.diverged.length === 0) take('reinstate_events', stream, stream.absent);
     else refuse('diverged', 'reinstate_events', stream, stream.absent, BEHIND_OTHERS);
     refuse('diverged', 'put_back_events', stream, stream.diverged, OTHERS);
   }
@@ -174,6 +184,8 @@ const OTHERS =
   'another event stands there, which only the store has: it is not overwritten; `eventcore diff` shows both, and a person decides which of them counts';
 const BEHIND_OTHERS =
   'nothing is added to a stream in which another event stands at one of the versions: decide about that one first';
+
+const BLIND = 'a merge looks through an index that is damaged, and rebuild_index is not allowed';
 
 const WORDS: Readonly<Record<EventKind, Pick<EventStep, 'reason' | 'touches' | 'keeps'>>> = {
   put_back_events: {
@@ -226,13 +238,14 @@ function refusalOf(finding: Finding, code: RefusalCode, reason: string): RepairR
 }
 
 /** Findings about events that no step takes up. */
-function refuseFindings({ found, facts, backupId }: PlanInput): RepairRefusal[] {
+function refuseFindings({ found, facts, backupId, notCompared }: PlanInput): RepairRefusal[] {
   const byStream = new Map(facts.map((of) => [of.streamId, of]));
   return found.flatMap(({ finding }): RepairRefusal[] => {
     const { repair: kind, streamId } = finding;
     if (kind === null) return [refusalOf(finding, 'undecided', finding.message)];
     if (!isEventKind(kind)) return [];
     if (backupId === null) return [refusalOf(finding, 'not_backed_up', 'there is no backup to take it from')];
+    if (notCompared !== null) return [refusalOf(finding, 'not_compared', notCompared)];
     const of = streamId === null ? undefined : byStream.get(streamId);
     if (of === undefined) return [refusalOf(finding, 'not_found_again', 'it names no stream to look into')];
     const reason = whyUntouched(finding, of);

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { BackupError, type ErrorCode, isBackupError, throwIfAborted } from '../core/errors.ts';
+import type { EventStore } from '../core/event-store.ts';
 import type { RepairKind } from '../core/finding.ts';
 import type { RepairSession } from '../core/repair.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
@@ -12,7 +13,7 @@ import {
 } from '../format/repair-record.ts';
 import { gatherEvents } from './gathered-events.ts';
 import { recheckSteps } from './repair-check.ts';
-import { gatherFacts } from './repair-facts.ts';
+import { type FactsSearch, gatherFacts, type StreamFacts } from './repair-facts.ts';
 import {
   decideRepair,
   type EventStep,
@@ -42,11 +43,34 @@ export async function planRepair(
     repair !== null && isEventKind(repair) && streamId !== null ? [streamId] : [],
   );
   const search = { vault, streamIds, withoutIndexes, signal };
-  const facts = chain === null ? [] : await gatherFacts(store, { ...search, chain });
+  const { facts, notCompared } =
+    chain === null ? { facts: [], notCompared: null } : await compareStreams(store, { ...search, chain });
   const backupId = chain?.at(-1)?.manifest.backupId ?? null;
   const unfinished = await listUnfinishedRepairs(vault);
   const known = { store: store.address, backupId, withoutIndexes, unfinished };
-  return decideRepair({ ...known, found, facts, allowed });
+  return decideRepair({ ...known, found, facts, notCompared, allowed });
+}
+
+/** What keeps events from being compared keeps nothing else from being repaired. */
+const NOT_COMPARED: readonly ErrorCode[] = [
+  ...(['key_missing', 'key_wrong', 'key_refused', 'signature_invalid'] as const),
+  ...(['object_archived', 'damaged', 'vault_object_missing', 'usage'] as const),
+];
+
+async function compareStreams(
+  store: EventStore,
+  search: FactsSearch,
+): Promise<{ readonly facts: readonly StreamFacts[]; readonly notCompared: string | null }> {
+  try {
+    return { facts: await gatherFacts(store, search), notCompared: null };
+  } catch (error) {
+    if (!isBackupError(error, ...NOT_COMPARED)) throw error;
+    return { facts: [], notCompared: textOf(error) };
+  }
+}
+
+function textOf({ message, hint }: BackupError): string {
+  return hint === null ? message : `${message}; ${hint}`;
 }
 
 export interface ApplyOptions {
@@ -63,8 +87,8 @@ export interface RepairResult {
 }
 
 /**
- * Carries a plan out: first what is there and wrong, in one transaction; then what is missing, by a merge; then the statements of checks, in
- * one transaction. All that was touched is looked at again. Each of these is all or nothing, so whenever this dies the store is as it was
+ * Carries a plan out: first what is there and wrong, in one transaction; then indexes; then what is missing, by a merge; then the other
+ * statements of checks, in one transaction. All that was touched is looked at again. Each of these is all or nothing, so whenever this dies the store is as it was
  * before or after one of them, and a new plan does the rest; the vault then has word of a repair that was begun and not of its end.
  */
 export async function applyRepair(
@@ -83,8 +107,9 @@ export async function applyRepair(
   await write({ ...of, state: 'intended', at: beganAt, steps: counted });
   const run: RepairRun = { ports, plan, repairId, options, failures: new Map() };
   await putBack(run);
+  await execute(run, (kind) => kind === 'rebuild_index');
   await reinstate(run);
-  await executeAll(run);
+  await execute(run, (kind) => kind !== 'rebuild_index');
   options.onStep?.('looking at all of it again');
   await recheckSteps(ports, plan, run.failures, options.signal);
   const steps = plan.steps.map((step): StepResult => {
@@ -138,8 +163,14 @@ async function putBack(run: RepairRun): Promise<void> {
 }
 
 async function reinstate(run: RepairRun): Promise<void> {
-  const { ports, plan, options } = run;
+  const { ports, plan, options, failures } = run;
+  const isBlind = plan.steps.some((step) => step.kind === 'rebuild_index' && failures.has(step));
   for (const step of stepsOf(plan, 'reinstate_events')) {
+    if (isBlind) {
+      const reason = 'an index was not rebuilt, and a merge looks through it';
+      failures.set(step, { outcome: 'refused', reason });
+      continue;
+    }
     await attempt(run, [step], async () => {
       options.onStep?.('adding what is missing');
       await ports.reinstate(
@@ -151,8 +182,9 @@ async function reinstate(run: RepairRun): Promise<void> {
 }
 
 /** One statement that fails leaves the others standing. */
-async function executeAll(run: RepairRun): Promise<void> {
-  const steps = run.plan.steps.filter((step): step is StatementStep => !isEventStep(step));
+async function execute(run: RepairRun, isWanted: (kind: RepairKind) => boolean): Promise<void> {
+  const all = run.plan.steps.filter((step): step is StatementStep => !isEventStep(step));
+  const steps = all.filter(({ kind }) => isWanted(kind));
   if (steps.length === 0) return;
   run.options.onStep?.('putting right what belongs to the events');
   await attempt(run, steps, () =>
@@ -202,7 +234,8 @@ async function attempt(
   } catch (error) {
     if (!isBackupError(error) || error.code === 'interrupted') throw error;
     const outcome = REFUSED.includes(error.code) ? 'refused' : 'failed';
-    const reason = error.hint === null ? error.message : `${error.message}; ${error.hint}`;
-    for (const step of steps) if (!run.failures.has(step)) run.failures.set(step, { outcome, reason });
+    for (const step of steps) {
+      if (!run.failures.has(step)) run.failures.set(step, { outcome, reason: textOf(error) });
+    }
   }
 }

@@ -20,7 +20,7 @@ function finding(repair: RepairKind | null, more: Partial<Finding> = {}): Findin
 function decide(input: Partial<PlanInput>) {
   return decideRepair({
     ...{ store: 'memory:', backupId: 'b', found: [], facts: [], allowed: 'all', withoutIndexes: false },
-    ...{ unfinished: [], ...input },
+    ...{ notCompared: null, unfinished: [], ...input },
   });
 }
 
@@ -50,6 +50,36 @@ it('what is not there any more, is nowhere backed up, or is double in the backup
   assert.deepEqual(of({ onlyLive: 3 }), ['not_backed_up']);
   assert.deepEqual(of({ doubled: [4] }, '4'), ['undecided']);
   assert.deepEqual(of({ changed: [4] }, '4'), []);
+});
+
+it('what could not be compared is refused with the reason, and nothing else is', () => {
+  const statement = { sql: 'SELECT 1', reason: 'to test it', before: null };
+  const plan = decide({
+    notCompared: 'the key is missing',
+    found: [
+      ...found(finding('reinstate_events')),
+      { finding: finding('restore_guards', { streamId: null }), statements: [statement] },
+    ],
+  });
+  assert.deepEqual(
+    [plan.steps.map(({ kind }) => kind), reasons(plan)],
+    [['restore_guards'], ['not_compared']],
+  );
+});
+
+it('nothing is added through an index that is damaged and may not be rebuilt; where it may, that comes first', () => {
+  const statement = { sql: 'REINDEX …', reason: 'to test it', before: null };
+  const index = {
+    finding: finding('rebuild_index', { streamId: null, object: 'an_index' }),
+    statements: [statement],
+  };
+  const input = { found: [index], facts: [{ ...SOUND, absent: [3] }], withoutIndexes: true };
+  const blind = decide({ ...input, allowed: ['reinstate_events'] });
+  assert.deepEqual([blind.steps, reasons(blind)], [[], ['not_allowed', 'not_allowed']]);
+  assert.deepEqual(
+    decide(input).steps.map(({ kind }) => kind),
+    ['rebuild_index', 'reinstate_events'],
+  );
 });
 
 it('a check that has no statement for it is named', () => {

@@ -11,6 +11,10 @@ type Case = readonly [string, (place: RepairPlace) => Promise<void>];
 export const REFUSALS: readonly Case[] = [
   ['another event in the place of one is not overwritten, nor is anything added beside it', keepsOthers],
   ['the second of two rows is taken away when it has the same content, and kept aside', removesCopies],
+  [
+    'copies, the unique index that they kept from being, and what is missing are put right in one go',
+    rebuilds,
+  ],
   ['a plan changes nothing at all in the store or the vault', plansOnly],
   ['events that no backup has are not touched, and a gap among them is refused', leavesOnlyLive],
   ['what is not allowed is refused, and with it what it is tied to', keepsToWhatIsAllowed],
@@ -74,6 +78,46 @@ async function removesCopies({ store, exec }: RepairPlace): Promise<void> {
   );
   assert.deepEqual(await readAll(store), before);
   assert.deepEqual(await keptRows(exec, result.repairId), [['remove_copies', 'a', '3']]);
+}
+
+async function rebuilds({ store, exec, dump }: RepairPlace): Promise<void> {
+  const vault = await backedUpStore(store);
+  const sound = await readAll(store);
+  const isPostgres = store.address.startsWith('postgres');
+  const name = isPostgres ? 'eventcore_events_stream_version_idx' : 'idx_eventcore_events_stream_version';
+  const table = isPostgres ? 'public.eventcore_events' : 'eventcore_events';
+  await exec(`DROP INDEX ${name};
+    INSERT INTO eventcore_events (event_id, stream_id, stream_version, event_type, event_data, metadata, created_at)
+      SELECT '${OTHER}', stream_id, stream_version, event_type, event_data, metadata, created_at FROM eventcore_events
+       WHERE stream_id = 'a' AND stream_version = 3;
+    DELETE FROM eventcore_events WHERE stream_id = 'a' AND stream_version = 5`);
+  const sql = `CREATE UNIQUE INDEX ${name} ON ${table} (stream_id, stream_version)`;
+  const index = {
+    finding: found('', 'rebuild_index', { streamId: null, object: name }),
+    statements: [{ sql, reason: 'it is missing', before: null }],
+  };
+  const copies = { finding: found('a', 'remove_copies'), statements: [] };
+  const ports = await portsOf(store, vault);
+  const planned = await planRepair(ports, { found: [index, copies], allowed: 'all' });
+  const kinds = ['remove_copies', 'rebuild_index', 'reinstate_events'];
+  assert.deepEqual(
+    planned.steps.map(({ kind }) => kind),
+    kinds,
+  );
+  const result = await apply(ports, planned);
+  assert.deepEqual(
+    result.steps.map(({ outcome }) => outcome),
+    kinds.map(() => 'repaired'),
+  );
+  assert.deepEqual(await readAll(store), sound);
+  assert.ok(JSON.stringify(await dump()).includes(name), 'the index is there');
+  // Where the index cannot be built, nothing is added.
+  await exec(`DELETE FROM eventcore_events WHERE stream_id = 'a' AND stream_version = 5`);
+  const again = await planRepair(ports, { found: [index, copies], allowed: 'all' });
+  assert.deepEqual(
+    (await apply(ports, again)).steps.map(({ outcome }) => outcome === 'repaired'),
+    [false, false],
+  );
 }
 
 async function plansOnly({ store, exec, dump }: RepairPlace): Promise<void> {

@@ -30,7 +30,7 @@ export function repairPlanLines(plan: RepairPlan, paint: Paint): string[] {
 }
 
 /** What became of each step. */
-export function repairResultLines({ repairId, steps }: RepairResult, paint: Paint): string[] {
+export function repairResultLines({ repairId, steps, unrecorded }: RepairResult, paint: Paint): string[] {
   if (repairId === null) return [];
   return [
     `Repair ${repairId}`,
@@ -38,6 +38,7 @@ export function repairResultLines({ repairId, steps }: RepairResult, paint: Pain
       const word = paint(outcome === 'repaired' ? 'good' : 'bad', outcome);
       return `  ${word}: ${headline(step)}${reason === null ? '' : `: ${printable(reason)}`}`;
     }),
+    ...(unrecorded === null ? [] : [`  The vault has no word of its end: ${printable(unrecorded)}`]),
   ];
 }
 

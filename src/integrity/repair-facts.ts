@@ -100,9 +100,12 @@ async function readLive(
   for (const event of found) into.push(event);
 }
 
-/** The server found its own data damaged (SQLSTATE class XX), or a store said so. */
+/** The server found its own data damaged (SQLSTATE class XX), or what was read cannot be an event, as a version beyond 2^53. */
 function isDamage(error: unknown): boolean {
-  return isBackupError(error) && (error.code === 'damaged' || String(error.facts.sqlState).startsWith('XX'));
+  if (!isBackupError(error)) return false;
+  return (
+    ['damaged', 'store_unsupported'].includes(error.code) || String(error.facts.sqlState).startsWith('XX')
+  );
 }
 
 async function readStreams(

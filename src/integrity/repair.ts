@@ -84,6 +84,8 @@ export interface RepairResult {
   /** As in the store's record, `eventcore_repairs`, and the vault's. Null where there was nothing to do. */
   readonly repairId: string | null;
   readonly steps: readonly StepResult[];
+  /** Why the vault has no word of its end; null where it has. */
+  readonly unrecorded: string | null;
 }
 
 /**
@@ -96,7 +98,7 @@ export async function applyRepair(
   plan: RepairPlan,
   options: ApplyOptions,
 ): Promise<RepairResult> {
-  if (plan.steps.length === 0) return { repairId: null, steps: [] };
+  if (plan.steps.length === 0) return { repairId: null, steps: [], unrecorded: null };
   const { clock, vault } = ports;
   const repairId = clock.uuid();
   const beganAt = nowText(clock);
@@ -116,8 +118,19 @@ export async function applyRepair(
     return { step, ...(run.failures.get(step) ?? { outcome: 'repaired', reason: null }) };
   });
   const done = steps.map(({ outcome }, i) => ({ ...counted[i]!, outcome }));
-  await write({ ...of, state: 'done', at: nowText(clock), steps: done });
-  return { repairId, steps };
+  const last: RepairRecord = { ...of, state: 'done', at: nowText(clock), steps: done };
+  return { repairId, steps, unrecorded: await refusalOf(() => write(last)) };
+}
+
+/** What was done is told also where the vault does not take word of it. */
+async function refusalOf(work: () => Promise<void>): Promise<string | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (!isBackupError(error)) throw error;
+    return textOf(error);
+  }
 }
 
 function countOf(step: RepairStep): number {

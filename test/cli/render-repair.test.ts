@@ -76,10 +76,11 @@ it('a result names the repair and what became of each step', () => {
     { step: first!, outcome: 'repaired', reason: null } as const,
     { step: second!, outcome: 'refused', reason: 'must be owner' } as const,
   ];
-  assert.deepEqual(repairResultLines({ repairId: 'r-1', steps }, plain), [
+  assert.deepEqual(repairResultLines({ repairId: 'r-1', steps, unrecorded: 'it is full' }, plain), [
     'Repair r-1',
     '  repaired: put_back_events: 3 events of 2 streams',
     '  refused: restore_guards (a_trigger): must be owner',
+    '  The vault has no word of its end: it is full',
   ]);
-  assert.deepEqual(repairResultLines({ repairId: null, steps: [] }, plain), []);
+  assert.deepEqual(repairResultLines({ repairId: null, steps: [], unrecorded: null }, plain), []);
 });

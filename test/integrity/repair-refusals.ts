@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { decodeRepairRecord, REPAIRS_PREFIX } from '../../src/format/repair-record.ts';
 import { planRepair } from '../../src/integrity/repair.ts';
+import { restoreBackup } from '../../src/recovery/restore.ts';
 import { numbered } from '../../src/testing/event-store/fixture.ts';
-import { readAll } from '../../src/testing/event-store/restoring.ts';
-import { readObject } from '../harness/memory-backup.ts';
+import { readAll, readCompanions } from '../../src/testing/event-store/restoring.ts';
+import { newestChain } from '../harness/chain-backup.ts';
+import { backUp, readObject, testClock } from '../harness/memory-backup.ts';
 import { apply, backedUpStore, found, keptRows, plan, portsOf, type RepairPlace } from './repair-cases.ts';
 
 type Case = readonly [string, (place: RepairPlace) => Promise<void>];
@@ -22,6 +24,7 @@ export const REFUSALS: readonly Case[] = [
   ['the vault has word of a repair before and after it, without names or payloads', recordsInVault],
   ['appends to a stream that is repaired at the same time are neither lost nor overwritten', keepsAppends],
   ['two repairs at once: one of them does it', onlyOne],
+  ['what was kept aside is in no backup, and stays when the store is cleared or replaced', staysAside],
 ];
 
 const OTHER = '01932f3e-7c00-7a01-8b02-00000000beef';
@@ -157,7 +160,7 @@ async function leavesOnlyLive({ store, exec }: RepairPlace): Promise<void> {
     ],
   );
   assert.deepEqual([planned.steps, planned.onlyLive], [[], 2]);
-  assert.deepEqual(await apply(ports, planned), { repairId: null, steps: [] });
+  assert.deepEqual(await apply(ports, planned), { repairId: null, steps: [], unrecorded: null });
   assert.deepEqual(await readAll(store), before);
 }
 
@@ -295,4 +298,25 @@ async function onlyOne({ store, exec }: RepairPlace): Promise<void> {
     ['repaired'],
   );
   assert.deepEqual(await readAll(store), before);
+}
+
+async function staysAside({ store, exec }: RepairPlace): Promise<void> {
+  const vault = await backedUpStore(store);
+  await exec(
+    `UPDATE eventcore_events SET event_type = 'Broken' WHERE stream_id = 'b' AND stream_version = 5`,
+  );
+  const ports = await portsOf(store, vault);
+  const { repairId } = await apply(ports, await plan(ports, [found('b', 'put_back_events')]));
+  const kept = [['put_back_events', 'b', '5']];
+  const events = await readAll(store);
+  assert.deepEqual(await readCompanions(store), []);
+  const full = await backUp(store, vault);
+  assert.ok(full.manifest.files.every(({ role }) => role !== 'companions'));
+  await restoreBackup({ target: store, vault, clock: testClock }, await newestChain(vault), {
+    ...{ replace: true, checkpoints: 'keep', parallel: 1 },
+  });
+  assert.deepEqual(await readAll(store), events);
+  assert.deepEqual(await keptRows(exec, repairId), kept);
+  await store.clear();
+  assert.deepEqual(await keptRows(exec, repairId), kept);
 }

@@ -5,6 +5,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { archive } from '../../src/capture/archiver.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
+import { refuses } from '../../src/testing/event-store/fixture.ts';
 import { readAll } from '../../src/testing/event-store/restoring.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUpChanges } from '../harness/chain-backup.ts';
@@ -138,6 +139,28 @@ test('copies with the very id of an event are taken away where the key is gone',
   assert.ok(result.steps.every(({ outcome }) => outcome === 'repaired'));
   assert.deepEqual(await readAll(store), sound);
   assert.equal((await exec('SELECT FROM eventcore_repairs')).length, 4);
+});
+
+test('an event whose version is beyond all numbers is found by its id and put back', async () => {
+  const vault = await backedUpStore(store);
+  const sound = await readAll(store);
+  await exec(
+    `UPDATE eventcore_events SET stream_version = 9223372036854775807 WHERE stream_id = 'b' AND stream_version = 6`,
+  );
+  await assert.rejects(readAll(store));
+  const ports = await portsOf(store, vault);
+  const result = await apply(ports, await plan(ports, [found('b', 'put_back_events')]));
+  assert.deepEqual(
+    result.steps.map(({ outcome, reason }) => [outcome, reason]),
+    [['repaired', null]],
+  );
+  assert.deepEqual(await readAll(store), sound);
+});
+
+test('a table with partitions is refused', async () => {
+  await store.initialise();
+  await exec('CREATE TABLE part () INHERITS (eventcore_events)');
+  await refuses(store.openRepair({ repairId: crypto.randomUUID() }), 'store_unsupported', /partitions/);
 });
 
 test('a role without the rights is refused with the way out, and nothing is changed', async () => {

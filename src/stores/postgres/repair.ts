@@ -27,7 +27,8 @@ export async function openRepair(
   };
   try {
     await endWithUs(client);
-    await requireEvents(client, schema);
+    const { oid } = await requireEvents(client, schema);
+    await requireOneTable(repair, oid);
     await client.query('BEGIN');
     await lockRepairs(repair);
     await ensureRecord(repair);
@@ -74,6 +75,22 @@ async function execute(
 ) {
   await keepStatement(repair, kind, reason, before);
   await repair.client.query(sql, [...(parameters ?? [])]);
+}
+
+/** A row is told by its place in its table: with parts of their own, two rows could have the same. */
+async function requireOneTable({ client, live }: Repair, oid: string): Promise<void> {
+  const { rows } = await client.query<{ parted: boolean }>(
+    'SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = $1) AS parted',
+    [oid],
+  );
+  if (!rows[0]!.parted) return;
+  throw new BackupError(
+    'store_unsupported',
+    `${live} has partitions, in which single rows cannot be repaired`,
+    {
+      hint: 'restore the streams with `eventcore restore --stream` into another store, and copy them by hand',
+    },
+  );
 }
 
 async function lockRepairs({ client, schema, live }: Repair): Promise<void> {

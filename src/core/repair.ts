@@ -20,10 +20,10 @@ export interface RepairSession {
   putBack(batch: EventBatch, reason: string): Promise<PutBackCounts>;
 
   /**
-   * Runs one statement of a check's repair, and keeps aside what it changes. One that fails leaves no trace, and the session goes on.
-   * Throws `store_unsupported` where a store has no SQL.
+   * Runs the statements of one repair that a check knows, all or none, and keeps aside what they change. Where one fails they leave no
+   * trace, and the session goes on. Throws `store_unsupported` where a store has no SQL.
    */
-  execute(statement: RepairStatement, kind: RepairKind): Promise<void>;
+  execute(statements: readonly RepairStatement[], kind: RepairKind): Promise<void>;
 
   /** Makes all of it visible in one step, guards in force. After it, `discard` does nothing. */
   publish(): Promise<void>;

@@ -1,4 +1,5 @@
 import { isBackupError } from '../core/errors.ts';
+import type { Finding } from '../core/finding.ts';
 import { gatherFacts, type StreamFacts } from './repair-facts.ts';
 import {
   type EventKind,
@@ -25,11 +26,15 @@ export async function recheckSteps(
   await noting(failures, statements, async () => {
     const still = await ports.recheck([...new Set(statements.map(({ check }) => check))]);
     for (const step of statements) {
-      const left = still.find(({ check, object }) => check === step.check && object === step.object);
+      const left = still.find((finding) => isAbout(finding, step));
       if (left !== undefined)
         failures.set(step, { outcome: 'failed', reason: `it is still there: ${left.message}` });
     }
   });
+}
+
+export function isAbout({ check, object }: Finding, step: StatementStep): boolean {
+  return check === step.check && object === step.object;
 }
 
 /** What cannot be looked at again is not called repaired. */

@@ -12,7 +12,7 @@ import {
   repairRecordName,
 } from '../format/repair-record.ts';
 import { gatherEvents } from './gathered-events.ts';
-import { recheckSteps } from './repair-check.ts';
+import { isAbout, recheckSteps } from './repair-check.ts';
 import { type FactsSearch, gatherFacts, type StreamFacts } from './repair-facts.ts';
 import {
   decideRepair,
@@ -89,9 +89,9 @@ export interface RepairResult {
 }
 
 /**
- * Carries a plan out: first what is there and wrong, in one transaction; then indexes; then what is missing, by a merge; then the other
- * statements of checks, in one transaction. All that was touched is looked at again. Each of these is all or nothing, so whenever this dies the store is as it was
- * before or after one of them, and a new plan does the rest; the vault then has word of a repair that was begun and not of its end.
+ * Carries a plan out, one transaction after the other: what is there and wrong; indexes; what is missing, by a merge; sequences and guards;
+ * what speaks of the last event. All that was touched is looked at again. Whenever this dies the store is as it was before or after one of
+ * these, and a new plan does the rest; the vault then has word of a repair that was begun and not of its end.
  */
 export async function applyRepair(
   ports: RepairPorts,
@@ -109,9 +109,10 @@ export async function applyRepair(
   await write({ ...of, state: 'intended', at: beganAt, steps: counted });
   const run: RepairRun = { ports, plan, repairId, options, failures: new Map() };
   await putBack(run);
-  await execute(run, (kind) => kind === 'rebuild_index');
+  await execute(run, stepsBy(plan, ['rebuild_index']));
   await reinstate(run);
-  await execute(run, (kind) => kind !== 'rebuild_index');
+  await execute(run, stepsBy(plan, ['advance_sequence', 'restore_guards']));
+  await execute(run, await stillWrong(run, stepsBy(plan, ['clamp_checkpoint', 'drop_snapshot'])));
   options.onStep?.('looking at all of it again');
   await recheckSteps(ports, plan, run.failures, options.signal);
   const steps = plan.steps.map((step): StepResult => {
@@ -194,10 +195,26 @@ async function reinstate(run: RepairRun): Promise<void> {
   }
 }
 
-/** One statement that fails leaves the others standing. */
-async function execute(run: RepairRun, isWanted: (kind: RepairKind) => boolean): Promise<void> {
-  const all = run.plan.steps.filter((step): step is StatementStep => !isEventStep(step));
-  const steps = all.filter(({ kind }) => isWanted(kind));
+function stepsBy(plan: RepairPlan, kinds: readonly RepairKind[]): StatementStep[] {
+  return plan.steps.filter((step): step is StatementStep => !isEventStep(step) && kinds.includes(step.kind));
+}
+
+/** What was ahead of events that were missing is not ahead of them any more. */
+async function stillWrong(
+  run: RepairRun,
+  steps: readonly StatementStep[],
+): Promise<readonly StatementStep[]> {
+  if (steps.length === 0 || !run.plan.steps.some(isEventStep)) return steps;
+  let left: readonly StatementStep[] = [];
+  await attempt(run, steps, async () => {
+    const found = await run.ports.recheck([...new Set(steps.map(({ check }) => check))]);
+    left = steps.filter((step) => found.some((finding) => isAbout(finding, step)));
+  });
+  return left;
+}
+
+/** One that fails leaves the others standing. */
+async function execute(run: RepairRun, steps: readonly StatementStep[]): Promise<void> {
   if (steps.length === 0) return;
   run.options.onStep?.('putting right what belongs to the events');
   await attempt(run, steps, () =>
@@ -205,7 +222,7 @@ async function execute(run: RepairRun, isWanted: (kind: RepairKind) => boolean):
       let done = 0;
       for (const step of steps) {
         await attempt(run, [step], async () => {
-          for (const statement of step.statements) await session.execute(statement, step.kind);
+          await session.execute(step.statements, step.kind);
           done += 1;
         });
       }

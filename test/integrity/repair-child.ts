@@ -5,6 +5,7 @@ import type { RepairSession } from '../../src/core/repair.ts';
 import { applyRepair } from '../../src/integrity/repair.ts';
 import type { RepairPlan } from '../../src/integrity/repair-plan.ts';
 import { newestChain } from '../harness/chain-backup.ts';
+import { found } from './repair-cases.ts';
 
 /** A process that carries out the plan `argv[4]` on the store `argv[2]` with the vault `argv[3]`, and dies at the step `argv[5]`. */
 
@@ -48,8 +49,8 @@ function watchedSession(session: RepairSession, number: number): RepairSession {
       passing('put back');
       return counts;
     },
-    execute: async (statement, kind) => {
-      await session.execute(statement, kind);
+    execute: async (statements, kind) => {
+      await session.execute(statements, kind);
       passing('executed');
     },
     publish: async () => {
@@ -62,7 +63,11 @@ function watchedSession(session: RepairSession, number: number): RepairSession {
 const store = watched(await openStore(address));
 const vault = openVault(folder);
 await vault.open({ create: false });
-const ports = repairPorts(store, vault, await newestChain(vault), async () => []);
-const result = await applyRepair(ports, JSON.parse(planText) as RepairPlan, { software: 'child' });
+const plan = JSON.parse(planText) as RepairPlan;
+const ahead = plan.steps.flatMap((step) =>
+  'object' in step ? [found('', step.kind, { streamId: null, object: step.object })] : [],
+);
+const ports = repairPorts(store, vault, await newestChain(vault), async () => ahead);
+const result = await applyRepair(ports, plan, { software: 'child' });
 process.stdout.write(result.steps.map(({ outcome }) => outcome).join(' '));
 process.exit(0);

@@ -43,9 +43,16 @@ export async function killAtEachStep(
       DELETE FROM eventcore_events WHERE stream_id = 'a' AND stream_version = 4;
       INSERT INTO eventcore_subscription_versions (subscription_name, last_position) VALUES ('ahead', '${AHEAD}')`);
     const damaged = await readAll(store);
-    const ports = await portsOf(store, vault);
+    const ahead = found('', 'clamp_checkpoint', { streamId: null, object: 'ahead' });
+    const ports = {
+      ...(await portsOf(store, vault)),
+      recheck: async () => {
+        const rows = await exec(`SELECT * FROM eventcore_subscription_versions`);
+        return rows.some((row) => row.last_position === AHEAD) ? [ahead] : [];
+      },
+    };
     const clamp = {
-      finding: found('', 'clamp_checkpoint', { streamId: null, object: 'ahead' }),
+      finding: ahead,
       statements: [
         {
           sql: `UPDATE ${checkpoints} SET last_position = '${BEHIND}'`,

@@ -20,6 +20,7 @@ export const REFUSALS: readonly Case[] = [
   ['a plan changes nothing at all in the store or the vault', plansOnly],
   ['events that no backup has are not touched, and a gap among them is refused', leavesOnlyLive],
   ['what is not allowed is refused, and with it what it is tied to', keepsToWhatIsAllowed],
+  ['a checkpoint that is not ahead any more once events are back stays as it is', leavesCheckpoints],
   ['a statement that fails leaves the others standing, and what was there is kept', runsStatements],
   ['the vault has word of a repair before and after it, without names or payloads', recordsInVault],
   ['appends to a stream that is repaired at the same time are neither lost nor overwritten', keepsAppends],
@@ -180,6 +181,28 @@ async function keepsToWhatIsAllowed({ store, exec }: RepairPlace): Promise<void>
   );
 }
 
+async function leavesCheckpoints({ store, exec }: RepairPlace): Promise<void> {
+  const vault = await backedUpStore(store);
+  const events = await readAll(store);
+  const last = events.filter(({ streamId }) => streamId === 'c').at(-1)!;
+  await exec(`DELETE FROM eventcore_events WHERE event_id = '${String(last.id)}';
+    INSERT INTO eventcore_subscription_versions (subscription_name, last_position) VALUES ('c', '${String(last.id)}')`);
+  const clamp = {
+    finding: found('', 'clamp_checkpoint', { streamId: null, object: 'c' }),
+    statements: [{ sql: 'DELETE FROM eventcore_subscription_versions', reason: 'it is ahead', before: null }],
+  };
+  const missing = { finding: found('c', 'reinstate_events'), statements: [] };
+  const ports = await portsOf(store, vault);
+  const planned = await planRepair(ports, { found: [clamp, missing], allowed: 'all' });
+  const result = await apply(ports, planned);
+  assert.deepEqual(
+    result.steps.map(({ outcome }) => outcome),
+    ['repaired', 'repaired'],
+  );
+  assert.deepEqual(await readAll(store), events);
+  assert.equal((await exec('SELECT * FROM eventcore_subscription_versions')).length, 1);
+}
+
 async function runsStatements({ store, exec }: RepairPlace): Promise<void> {
   const vault = await backedUpStore(store);
   await exec(`INSERT INTO eventcore_subscription_versions (subscription_name, last_position)
@@ -211,7 +234,12 @@ async function runsStatements({ store, exec }: RepairPlace): Promise<void> {
       },
       {
         finding: broken,
-        statements: [{ sql: 'SELECT no_such_function()', reason: 'made up', before: null }],
+        // The first of them does much, and has done nothing when the second one fails.
+        statements: ['DELETE FROM eventcore_subscription_versions', 'SELECT no_such_function()'].map(
+          (sql) => ({
+            ...{ sql: named(sql), reason: 'made up', before: null },
+          }),
+        ),
       },
     ],
   });

@@ -53,7 +53,8 @@ function session(database: Database, repair: Repair): RepairSession {
   };
   return {
     putBack: (batch, reason) => refusing(() => putBack(database, repair, batch, reason)),
-    execute: (statement, kind) => refusing(() => inSavepoint(client, () => execute(repair, statement, kind))),
+    execute: (statements, kind) =>
+      refusing(() => inSavepoint(client, () => executeAll(repair, statements, kind))),
     publish: () =>
       refusing(async () => {
         await client.query('COMMIT');
@@ -68,13 +69,15 @@ function session(database: Database, repair: Repair): RepairSession {
   };
 }
 
-async function execute(
+async function executeAll(
   repair: Repair,
-  { sql, parameters, reason, before }: RepairStatement,
+  statements: readonly RepairStatement[],
   kind: RepairKind,
-) {
-  await keepStatement(repair, kind, reason, before);
-  await repair.client.query(sql, [...(parameters ?? [])]);
+): Promise<void> {
+  for (const { sql, parameters, reason, before } of statements) {
+    await keepStatement(repair, kind, reason, before);
+    await repair.client.query(sql, [...(parameters ?? [])]);
+  }
 }
 
 /** A row is told by its place in its table: with parts of their own, two rows could have the same. */

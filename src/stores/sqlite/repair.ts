@@ -34,7 +34,7 @@ export function openSqliteRepair(
       assertInTransaction(db, config);
       return putBack(repair, batch, reason);
     },
-    execute: async (statement, kind) => refusing(() => execute(repair, statement, kind)),
+    execute: async (statements, kind) => refusing(() => executeAll(repair, statements, kind)),
     publish: async () => {
       refusing(() => db.exec('COMMIT'));
       db.close();
@@ -72,21 +72,26 @@ function begin(
   return { db, config, ...options, key: rowKey === 'id' ? config.layout.events.columns.id : rowKey };
 }
 
-function execute(repair: SqliteRepair, statement: RepairStatement, kind: RepairKind): void {
+function executeAll(repair: SqliteRepair, statements: readonly RepairStatement[], kind: RepairKind): void {
   const { db } = repair;
-  const { sql, parameters, reason, before } = statement;
   db.exec('SAVEPOINT repair_step');
   try {
-    const rows = before === null ? [] : readRows(db, before.sql, before.parameters);
-    for (const row of rows.length === 0 ? [null] : rows) {
-      record(repair, { kind, reason, before: row, event: null, sha256After: null });
-    }
-    db.prepare(sql).run(...bound(parameters));
+    for (const statement of statements) execute(repair, statement, kind);
     db.exec('RELEASE repair_step');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK TO repair_step; RELEASE repair_step');
     throw error;
   }
+}
+
+function execute(repair: SqliteRepair, statement: RepairStatement, kind: RepairKind): void {
+  const { db } = repair;
+  const { sql, parameters, reason, before } = statement;
+  const rows = before === null ? [] : readRows(db, before.sql, before.parameters);
+  for (const row of rows.length === 0 ? [null] : rows) {
+    record(repair, { kind, reason, before: row, event: null, sha256After: null });
+  }
+  db.prepare(sql).run(...bound(parameters));
 }
 
 function readRows(db: DatabaseSync, sql: string, parameters?: readonly SqlValue[]): string[] {

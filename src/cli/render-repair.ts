@@ -47,7 +47,7 @@ function stepLines(step: RepairStep, number: string): string[] {
     ? step.streams.slice(0, MOST_NAMED).map(({ streamId, versions }) => {
         return `${printable(streamId)}: ${versionsText(versions)}`;
       })
-    : step.statements.map(({ reason }) => printable(reason));
+    : [...new Set(step.statements.map(({ reason }) => printable(reason)))];
   const more = isEventStep(step) && step.streams.length > MOST_NAMED ? step.streams.length - MOST_NAMED : 0;
   return [
     `${number}${headline(step)}`,

@@ -105,7 +105,7 @@ export type {
   ReplicaRegion,
   Schedule,
 } from './core/region-policy.ts';
-export type { RepairStatement } from './core/repair.ts';
+export type { PutBackCounts, RepairOptions, RepairSession, RepairStatement } from './core/repair.ts';
 export {
   type BackupVerification,
   type FoundProblem,
@@ -166,6 +166,22 @@ export {
 } from './integrity/checks/check.ts';
 export { type SqlCheck, sqlCheck } from './integrity/checks/custom.ts';
 export {
+  type ApplyOptions,
+  applyRepair,
+  type PlanOptions,
+  planRepair,
+  type RepairResult,
+} from './integrity/repair.ts';
+export type {
+  EventStep,
+  FoundForRepair,
+  RepairPlan,
+  RepairRefusal,
+  RepairStep,
+  StatementStep,
+} from './integrity/repair-plan.ts';
+export type { RepairPorts, StepResult } from './integrity/repair-ports.ts';
+export {
   type CheckResult,
   type ChecksOptions,
   type ChecksReport,
@@ -212,6 +228,7 @@ export {
   planPrune,
 } from './upkeep/prune.ts';
 export { type RecallOptions, recallObjects } from './upkeep/recall.ts';
+export { storeDonor } from './upkeep/store-donor.ts';
 export {
   type SyncOptions,
   type SyncPorts,

@@ -3,6 +3,7 @@ import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { StoreExamination } from './examination.ts';
 import type { InspectionOptions, StoreInspection, StreamSample } from './inspection.ts';
+import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
@@ -77,6 +78,9 @@ export interface EventStore {
    * `not_an_event_store`.
    */
   openMerge(options: MergeOptions): Promise<MergeSession>;
+
+  /** Starts to put right what is damaged in a store that is in use. Throws `not_an_event_store`, `lease_held`. */
+  openRepair(options: RepairOptions): Promise<RepairSession>;
 
   /**
    * For questions in the store's own SQL, which change nothing: on a standby too. Null for a store that has none. Throws

@@ -44,6 +44,7 @@ interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags, ChoiceFlags {
   readonly heal?: true;
   readonly record: boolean;
   readonly payloads?: true;
+  readonly fromStore?: true;
   readonly rateLimit?: number;
 }
 
@@ -60,6 +61,10 @@ export function addVerifyCommand(program: Command, start: Start): void {
     .option(
       '--heal',
       'replace what is damaged or missing by what another region has sound, then verify again',
+    )
+    .option(
+      '--from-store',
+      'with --heal: make anew, to the byte, what no region has and the live store still holds',
     )
     .option(
       '--share <percent>',
@@ -106,9 +111,17 @@ async function verify(
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, context);
   const vaultAddress = vaultToRead(context, settings, flags);
-  if (flags.heal) requirePolicy(settings, (message) => context.log.warn(message));
+  if (flags.fromStore && !flags.heal) {
+    throw new BackupError('usage', '--from-store goes with --heal', {
+      hint: 'add --heal to mend what is damaged',
+    });
+  }
+  // Without a policy there are no regions, and the store is all that can be asked.
+  const isFromStoreAlone = flags.fromStore && settings.policy === null;
+  if (flags.heal && !isFromStoreAlone) requirePolicy(settings, (message) => context.log.warn(message));
   if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
+  const donorAddress = flags.fromStore ? requireAddress(settings, 'store') : null;
   const limit = chooseLimit(flags, settings, context.signal);
   return withVault(vaultAddress, { create: false }, async (opened) => {
     const vault = limit === null ? opened : limitVault(opened, limit);
@@ -125,7 +138,10 @@ async function verify(
         first.results.map(({ verification }) => verification),
         first.logs,
       );
-      const report = await healFolders(context, settings, { vault, address: vaultAddress, folders, limit });
+      const healing = { vault, address: vaultAddress, folders, limit };
+      const report = await (donorAddress === null
+        ? healFolders(context, settings, { ...healing, store: null })
+        : withStore(donorAddress, (store) => healFolders(context, settings, { ...healing, store })));
       const last = report.healed.length === 0 ? first : await verifyWanted(context, work, first.choice);
       return await reportResults(context, last, report, { ...place, flags });
     } finally {

@@ -20,6 +20,7 @@ import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
 import { memoryFeedState, newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
 import { openMemoryMerge } from './merge.ts';
+import { openMemoryRepair } from './repair.ts';
 import { openMemoryRestore } from './restore.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
 import { compareBytes, summarise } from './summaries.ts';
@@ -81,17 +82,17 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       state.timeline += 1;
     },
     openSnapshot: async () => openSnapshot(events(), state.companions),
-    joinSnapshot: async () => {
-      throw notShared();
-    },
+    joinSnapshot: notShared,
     openMerge: async () => {
       events();
       return openMemoryMerge(state, { now, onCommit: ring });
     },
-    openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
-    joinRestore: async () => {
-      throw notShared();
+    openRepair: async () => {
+      events();
+      return openMemoryRepair(state);
     },
+    openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
+    joinRestore: notShared,
     // There is no SQL here to ask in.
     openInspection: async () => events() && null,
     openFeed: async (feed) => {
@@ -113,13 +114,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
 
 function emptyState(): MemoryState {
   return {
-    ...{ initialised: false, restoring: false, events: [], commits: [], companions: [] },
+    ...{ initialised: false, restoring: false, repairing: false, events: [], commits: [], companions: [] },
     ...{ identity: newIdentity(), timeline: 1 },
   };
 }
 
-function notShared(): BackupError {
-  return new BackupError('internal', 'memory: has no views or restores that another thread could join');
+async function notShared(): Promise<never> {
+  throw new BackupError('internal', 'memory: has no views or restores that another thread could join');
 }
 
 function describe(state: MemoryState): StoreDescription {

@@ -17,6 +17,7 @@ import {
   PREFIX_BYTES,
 } from '../../../src/format/log-header.ts';
 import { decodeManifest, encodeManifest } from '../../../src/format/manifest-codec.ts';
+import { decodeRepairRecord, encodeRepairRecord } from '../../../src/format/repair-record.ts';
 import {
   decodeVerified,
   encodeVerified,
@@ -312,6 +313,33 @@ const verifiedRecord: FuzzTarget = {
   },
 };
 
+const sampleRepair = {
+  ...{ repairId: sampleMark.id, at: sampleMark.createdAt, software: sampleMark.software, backupId },
+  steps: [{ kind: 'put_back_events', count: 3 }],
+} as const;
+
+const repairRecord: FuzzTarget = {
+  name: 'repair record',
+  refusals: [],
+  seeds: () => [
+    encodeRepairRecord({ ...sampleRepair, state: 'intended' }),
+    encodeRepairRecord({ ...sampleRepair, state: 'intended', backupId: null, steps: [] }),
+    encodeRepairRecord({
+      ...sampleRepair,
+      state: 'done',
+      steps: sampleRepair.steps.map((step) => ({ ...step, outcome: 'repaired' })),
+    }),
+  ],
+  reshape: reshapeDocument('checksum'),
+  run: (input) => {
+    const record = decodeRepairRecord(input);
+    demand(
+      record === null || sameBytes(encodeRepairRecord(record), input),
+      'a record encodes to the same bytes',
+    );
+  },
+};
+
 export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [
-  ...[manifest, attempt, gap, header, keepMark, verifiedRecord],
+  ...[manifest, attempt, gap, header, keepMark, verifiedRecord, repairRecord],
 ];

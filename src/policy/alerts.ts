@@ -16,8 +16,8 @@ export interface LookedAt {
   readonly checks: ReadonlySet<string>;
   /** Parts of the sweep, as places; null: all there are. */
   readonly places: ReadonlySet<string> | null;
-  /** Which round the sweep is in. */
-  readonly round: number;
+  /** Which rounds the sweep was in. */
+  readonly rounds: { readonly block: number; readonly bucket: number };
 }
 
 export interface AlertInput {
@@ -62,10 +62,15 @@ export function decideAlerts(input: AlertInput): AlertDecision {
 }
 
 /** Where it lay was looked at, or a whole round of the sweep has passed without it: places may be numbered anew. */
-function isClean({ check, place, seenRound }: OpenAlert, { checks, places, round }: LookedAt): boolean {
-  if (!checks.has(check)) return false;
-  if (!isSwept(place) || places === null) return true;
-  return places.has(place) || round > seenRound + 1;
+function isClean({ check, place, seenRound }: OpenAlert, looked: LookedAt): boolean {
+  if (!looked.checks.has(check)) return false;
+  if (!isSwept(place) || looked.places === null) return true;
+  return looked.places.has(place) || roundOf(place, looked) > seenRound + 1;
+}
+
+function roundOf(place: string, { rounds }: LookedAt): number {
+  if (place === ELSEWHERE) return Math.min(rounds.block, rounds.bucket);
+  return place.startsWith('block ') ? rounds.block : rounds.bucket;
 }
 
 /** All other places are looked at with each run. */
@@ -76,7 +81,7 @@ function isSwept(place: string): boolean {
 export const ELSEWHERE = 'elsewhere';
 
 function merge(alert: OpenAlert, now: Observation, { looked }: AlertInput): OpenAlert {
-  return { ...alert, ...now, seenRound: looked.round };
+  return { ...alert, ...now, seenRound: roundOf(now.place, looked) };
 }
 
 /** An alert that stays open, once more told when that is due. */
@@ -93,7 +98,7 @@ function goOn(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert
 
 function raise(observation: Observation, notices: Notice[], input: AlertInput): OpenAlert {
   const since = timeText(input.nowMs);
-  const alert = { ...observation, since, seenRound: input.looked.round };
+  const alert = { ...observation, since, seenRound: roundOf(observation.place, input.looked) };
   notices.push(noticeOf(alert, 'raised', input));
   return { ...alert, told: toldNow(alert, input) };
 }

@@ -52,7 +52,7 @@ const saw = (place = 'block 1', changes: Partial<Observation> = {}): Observation
 const lookedAt = (places: readonly string[] | null, round = 1): LookedAt => ({
   checks: new Set(['changed_events']),
   places: places === null ? null : new Set(places),
-  round,
+  rounds: { block: round, bucket: 7 },
 });
 
 describe('alerts', () => {
@@ -154,7 +154,11 @@ describe('whatever happens', () => {
           const checks = new Set(isMade ? ['changed_events'] : []);
           const begun = found.filter((one) => !world.open.some((alert) => alertKey(alert) === alertKey(one)));
           const from = world.got.length;
-          world.run(found, { checks, places: looked === null ? null : new Set(looked), round: i }, failing);
+          world.run(
+            found,
+            { checks, places: looked === null ? null : new Set(looked), rounds: { block: i, bucket: i } },
+            failing,
+          );
           for (const name of NOTIFIERS.filter((one) => !failing.includes(one))) {
             for (const one of begun) assert.ok(heard(world, from, name, one), 'what is new is told at once');
           }
@@ -165,7 +169,7 @@ describe('whatever happens', () => {
             assert.ok(owed.length <= 2);
           }
         }
-        world.run([], { ...lookedAt(null), round: 100 });
+        world.run([], lookedAt(null, 100));
         assert.deepEqual([world.open, world.owed], [[], []]);
         assertSense(world);
       }),

@@ -120,13 +120,13 @@ function encode(fields: object): Buffer {
 
 /** Null for anything that is not, byte for byte, what a report of this version encodes to. */
 export function decodeReport(bytes: Uint8Array): MonitorReport | null {
-  const value = parse(bytes);
-  return value !== null && isReport(value) && encodeReport(value).equals(bytes) ? value : null;
+  const { reportVersion: _version, checksum: _checksum, ...value } = parse(bytes) ?? {};
+  return isReport(value) && encodeReport(value).equals(bytes) ? value : null;
 }
 
 export function decodeSent(bytes: Uint8Array): SentRecord | null {
-  const value = parse(bytes);
-  return value !== null && isSent(value) && encodeSent(value).equals(bytes) ? value : null;
+  const { sentVersion: _version, checksum: _checksum, ...value } = parse(bytes) ?? {};
+  return isSent(value) && encodeSent(value).equals(bytes) ? value : null;
 }
 
 type Fields = Record<string, unknown>;

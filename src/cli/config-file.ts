@@ -13,6 +13,7 @@ import {
   parseRate,
   parseSize,
 } from './arguments.ts';
+import { allowedInMonitor, monitorShape } from './monitor-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
 
 /** What may stand in a configuration file. */
@@ -62,6 +63,7 @@ const configSchema = z.strictObject({
     .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
     .nullish(),
   ...policyShape,
+  ...monitorShape,
 });
 
 export type BackupSettings = z.infer<typeof backupSchema>;
@@ -132,7 +134,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
   const section = SECTIONS[String(path[0])] ?? configSchema;
-  return allowedInPolicy(path) ?? Object.keys(section.shape);
+  return allowedInPolicy(path) ?? allowedInMonitor(path) ?? Object.keys(section.shape);
 }
 
 function reasonOf(issue: Issue): string {

@@ -42,6 +42,8 @@ export async function loadKeysRoom() {
     parseIdentitySource: open.parseIdentitySource,
     parsePassphraseSource: secret.parsePassphraseSource,
     parseSecretSource: secret.parseSecretSource,
+    readSecret: secret.readSecret,
+    trimLineEnd: secret.trimLineEnd,
     makeIdentityFile: identityFile.makeIdentityFile,
     makeSigningKeyFile: signer.makeSigningKeyFile,
   };
@@ -91,6 +93,22 @@ export function openVaultAt({ address, budget }: VaultPlace, signal?: AbortSigna
   const vault = openVault(address);
   if (budget === null) return vault;
   return limitVault(vault, signal === undefined ? { budget } : { budget, signal });
+}
+
+/** What tells people: loaded where somebody is told. */
+export async function loadNotifiersRoom() {
+  const [log, webhook, mail, command] = await Promise.all([
+    import('../notifiers/log.ts'),
+    import('../notifiers/webhook.ts'),
+    import('../notifiers/mail.ts'),
+    import('../notifiers/command.ts'),
+  ]);
+  return {
+    logNotifier: log.logNotifier,
+    webhookNotifier: webhook.webhookNotifier,
+    mailNotifier: mail.mailNotifier,
+    commandNotifier: command.commandNotifier,
+  };
 }
 
 /** Stands for a vault that is not there yet. */

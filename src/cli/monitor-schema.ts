@@ -47,11 +47,9 @@ const monitorSchema = z.strictObject({
 });
 
 /** Where a secret is. The secret itself is taken for a mistake, and not shown. */
-const source = z
-  .string()
-  .regex(/^(file|env|command):/, {
-    error: 'expected where the secret is: file:PATH, env:NAME or command:LINE',
-  });
+const source = z.string().regex(/^(file|env|command):/, {
+  error: 'expected where the secret is: file:PATH, env:NAME or command:LINE',
+});
 
 const webhookSchema = z.strictObject({
   url: z.string().regex(/^(https?:\/\/|file:|env:|command:)/, {

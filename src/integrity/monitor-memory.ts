@@ -51,7 +51,7 @@ export function advance(before: MonitorMemory, look: StoreLook, options: Advance
   const blindness = decide(before, true, options, {
     // A cause that this run did not come to keeps its count, and so is still seen.
     seen: observeBlind(blind),
-    looked: { ...look.lookedAt, checks: new Set([BLIND_CHECK]) },
+    looked: { ...look.lookedAt, wasMade: () => true },
   });
   const open = [...found.open, ...blindness.open];
   const places = open.flatMap(({ place }) => sweepPlaceOf(place));

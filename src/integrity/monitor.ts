@@ -4,6 +4,7 @@ import { type BackupError, isBackupError } from '../core/errors.ts';
 import type { Finding, SweepPlace } from '../core/finding.ts';
 import type { Lease, UnderLease } from '../core/lease.ts';
 import { alertKey, type OwedNotice } from '../core/monitor-state.ts';
+import type { RepairStatement } from '../core/repair.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import type { CheckCount, LookedCount, MonitorReport } from '../format/monitor-report.ts';
@@ -16,9 +17,18 @@ import { advance, EMPTY, joinMemory, type MonitorMemory, outcomeOf } from './mon
 import { readMonitorRecord, removeOldReports, writeReport, writeSent } from './monitor-records.ts';
 import { type SendReport, sendOwed } from './send-alerts.ts';
 
+/** A finding with what would put it right, where statements do. */
+export interface SeenFinding extends Finding {
+  readonly statements?: readonly RepairStatement[];
+}
+
 /** What one look at the store found, and where it looked. */
 export interface StoreLook {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly SeenFinding[];
+  /** How many more there were. */
+  readonly findingsOmitted: number;
+  /** What was not done of it, in words. */
+  readonly skipped: readonly string[];
   readonly checks: readonly CheckCount[];
   readonly looked: LookedCount;
   readonly lookedAt: LookedAt;
@@ -58,10 +68,8 @@ export interface MonitorOptions {
 
 export interface MonitorRun {
   readonly report: MonitorReport;
-  readonly findings: readonly Finding[];
+  readonly look: StoreLook;
   readonly sending: SendReport;
-  /** Why it looked at nothing; null where it did. */
-  readonly reason: string | null;
   readonly warnings: readonly string[];
   /** That the vault cannot be used, to be handed to the next run; null where it can. */
   readonly unsaved: MonitorMemory | null;
@@ -109,8 +117,7 @@ async function runUnderLease(
     await writeSent(vault, atMs, { runId: report.runId, sentAt: timeText(clock.now()), sent: sending.sent });
   }
   await removeOldReports(vault, lease);
-  const reason = look.notLooked?.reason ?? null;
-  return { report, findings: look.findings, sending, reason, warnings, unsaved: null };
+  return { report, look, sending, warnings, unsaved: null };
 }
 
 /** The vault cannot be used: all that can be done is to say so, once it has been so for a while. */
@@ -124,7 +131,7 @@ async function runBlind(
   const report = reportOf(ports, options, { look, memory, startedMs });
   const sending = await send(ports, options, look, memory);
   const unsaved = { ...memory, owed: settle(memory.owed, sending.sent) };
-  return { report, findings: [], sending, reason: error.message, warnings: [], unsaved };
+  return { report, look, sending, warnings: [], unsaved };
 }
 
 /** A look that was not to be had, for a cause; the sweep stays where it is. */
@@ -134,9 +141,9 @@ export function seeNothing(
   sweep: object | null,
 ): StoreLook {
   return {
-    ...{ findings: [], checks: [], notLooked },
+    ...{ findings: [], findingsOmitted: 0, skipped: [], checks: [], notLooked },
     looked: { blocks: 0, buckets: 0, streams: 0, events: 0, compared: 0, comparedWith: null },
-    lookedAt: { checks: new Set(), places: new Set(), rounds: { block: 0, bucket: 0 } },
+    lookedAt: { wasMade: () => false, places: new Set(), rounds: { block: 0, bucket: 0 } },
     sight: { blind: [cause], clear: [] },
     endSweep: () => sweep,
   };

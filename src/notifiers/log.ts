@@ -26,6 +26,6 @@ export function logNotifier(name: string, log: AlertLog): Notifier {
   };
 }
 
-function fieldsOf({ id, key, state, severity, subject, since, at, text, facts }: Alert): AlertFields {
-  return { ...facts, alert: id, key, state, severity, subject, since, at, text };
+function fieldsOf({ id, key, state, severity, subject, since, text, facts }: Alert): AlertFields {
+  return { ...facts, alert: id, key, state, severity, subject, since, text: text.replaceAll('\n', ' ') };
 }

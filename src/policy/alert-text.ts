@@ -19,7 +19,7 @@ export function alertOfNotice(notice: OwedNotice, { subject, details }: AlertSub
     ...{ id, key, state, severity, subject, since, at },
     title: isBlind ? blindTitle(place, state) : title(notice),
     text: [
-      ...(isBlind ? blindText(place, state) : text(notice)),
+      ...(isBlind ? blindText(place, notice) : text(notice)),
       ...(state === 'resolved' ? [] : (details.get(key) ?? [])),
     ].join('\n'),
     facts: { check, place, findings, events },
@@ -50,44 +50,53 @@ function text({ check, place, state, severity, findings, events, since }: OwedNo
   ];
 }
 
-const BLIND: Readonly<Record<string, readonly [string, string]>> = {
-  store: [
-    'the store cannot be reached',
-    'See that it runs, and that the monitor may read it: `eventcore doctor`.',
-  ],
-  vault: [
-    'the vault cannot be reached',
-    'See that it is there, and that the monitor may use it: `eventcore doctor`.',
-  ],
-  comparison: [
-    'events are held against no backup',
-    'There is none that can be opened here: take one (`eventcore backup full`), or give the monitor an identity.',
-  ],
-  replication: [
-    'replication has lagged for so long that no check was made',
-    'See why the standby is behind, or raise `monitor.max_replication_lag`.',
-  ],
+interface Blindness {
+  readonly what: string;
+  readonly over: string;
+  readonly way: string;
+}
+
+const BLIND: Readonly<Record<string, Blindness>> = {
+  store: {
+    what: 'the store cannot be looked at',
+    over: 'the store can be looked at again',
+    way: 'See that it runs, and that the monitor may read it: `eventcore doctor`.',
+  },
+  vault: {
+    what: 'the vault cannot be used',
+    over: 'the vault can be used again',
+    way: 'See that it is there, and that the monitor may use it: `eventcore doctor`.',
+  },
+  comparison: {
+    what: 'events are held against no backup',
+    over: 'events are held against the newest backup again',
+    way: 'There is none that can be opened here: take one (`eventcore backup full`), or give the monitor an identity.',
+  },
+  replication: {
+    what: 'replication has lagged for so long that nothing was looked at',
+    over: 'replication has caught up',
+    way: 'See why the standby is behind, or raise `monitor.max_replication_lag`.',
+  },
 };
 
-function blindOf(place: string): readonly [string, string] {
+function blindOf(place: string): Blindness {
   return (
-    BLIND[place] ?? [
-      `${place} fails`,
-      '`eventcore monitor --once` says why. Until then nobody would see what it looks for.',
-    ]
+    BLIND[place] ?? {
+      what: `${place} fails`,
+      over: `${place} works again`,
+      way: '`eventcore monitor --once` says why. Until then nobody would see what it looks for.',
+    }
   );
 }
 
 function blindTitle(place: string, state: Alert['state']): string {
-  const [what] = blindOf(place);
-  return state === 'resolved'
-    ? `the monitor sees again: no longer so that ${what}`
-    : `the monitor is blind: ${what}`;
+  const { what, over } = blindOf(place);
+  return state === 'resolved' ? `over: ${over}` : `the monitor is blind: ${what}`;
 }
 
-function blindText(place: string, state: Alert['state']): string[] {
-  const [what, way] = blindOf(place);
+function blindText(place: string, { state, since }: OwedNotice): string[] {
+  const { what, over, way } = blindOf(place);
   return state === 'resolved'
-    ? [`It was so that ${what}; that is over.`]
+    ? [`Since ${since} it was so that ${what}. Now ${over}.`]
     : [`The monitor is blind: ${what}.`, way];
 }

@@ -72,7 +72,7 @@ function lookOf({ findings, away }: MonitorWorld, sweep: object | null): StoreLo
     return seeNothing('replication', { outcome: 'put_off', reason: 'replication lags' }, sweep);
   }
   return {
-    findings,
+    ...{ findings, findingsOmitted: 0, skipped: [] },
     checks: [
       {
         name: 'stream_gaps',
@@ -82,7 +82,7 @@ function lookOf({ findings, away }: MonitorWorld, sweep: object | null): StoreLo
       },
     ],
     looked: { blocks: 1, buckets: 1, streams: 2, events: 3, compared: 3, comparedWith: null },
-    lookedAt: { checks: new Set(['stream_gaps']), places: null, rounds: { block: 1, bucket: 1 } },
+    lookedAt: { wasMade: (check) => check === 'stream_gaps', places: null, rounds: { block: 1, bucket: 1 } },
     ...{ sight: { blind: [], clear: ['store', 'replication'] }, notLooked: null },
     endSweep: (suspects) => ({ runs: ((sweep as { runs?: number } | null)?.runs ?? 0) + 1, suspects }),
   };

@@ -139,7 +139,7 @@ describe('a run of the monitor', () => {
     world.away = 'store';
     const run = await world.run();
     assert.deepEqual(
-      [run.report.outcome, run.report.open.length, run.reason],
+      [run.report.outcome, run.report.open.length, run.look.notLooked?.reason],
       ['blind', 1, 'the store is away'],
     );
     await world.run();

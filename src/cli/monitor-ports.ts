@@ -41,11 +41,17 @@ export interface MonitorWork {
   readonly percentage: number;
 }
 
+export interface RunOptions {
+  readonly remembered?: MonitorMemory | null;
+  /** Checks to ask though they are not due. */
+  readonly also?: readonly string[];
+}
+
 /** One run over the store of the configuration. */
 export function runOnce(
   context: CommandContext,
   work: MonitorWork,
-  remembered: MonitorMemory | null,
+  { remembered = null, also = [] }: RunOptions = {},
 ): Promise<MonitorRun> {
   const { settings, storeAddress, vault, notifiers } = work;
   const { signal, software } = context;
@@ -61,7 +67,7 @@ export function runOnce(
             pace: makePace(settings.monitor.rate_limit ?? MONITOR_DEFAULTS.rateLimit, ends),
           },
           sweep,
-          lookOptions(settings, work.percentage),
+          { ...lookOptions(settings), percentage: work.percentage, also },
         ),
       ),
   };
@@ -72,9 +78,8 @@ export function runOnce(
   });
 }
 
-function lookOptions({ monitor }: Settings, percentage: number): LookOptions {
+export function lookOptions({ monitor }: Settings): Omit<LookOptions, 'percentage' | 'also'> {
   return {
-    percentage,
     statementTimeoutMs: monitor.statement_timeout ?? MONITOR_DEFAULTS.statementTimeoutMs,
     maxReplicationLagMs: monitor.max_replication_lag ?? MONITOR_DEFAULTS.maxReplicationLagMs,
     clockToleranceMs: monitor.clock_tolerance ?? CLOCK_TOLERANCE_MS,

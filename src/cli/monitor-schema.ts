@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { REPAIR_KINDS } from '../core/finding.ts';
 import { parseSpan } from '../policy/duration.ts';
 import { parseRate } from './arguments.ts';
+import { checksSchema } from './check-schema.ts';
 
 /** What may stand in the sections `monitor` and `notify` of a configuration file. */
 
@@ -44,6 +45,7 @@ const monitorSchema = z.strictObject({
   required_metadata: z.array(z.string().min(1)).max(100).optional(),
   clock_tolerance: span('5m').optional(),
   repeat_after: span('24h').optional(),
+  checks: checksSchema.optional(),
 });
 
 /** Where a secret is. The secret itself is taken for a mistake, and not shown. */

@@ -1,6 +1,6 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
-import type { StoreInspection, StreamSample } from '../core/inspection.ts';
+import type { StoreInspection } from '../core/inspection.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { readCatalog } from '../format/catalog.ts';
@@ -9,15 +9,16 @@ import type { CheckCount } from '../format/monitor-report.ts';
 import { openChain, type ReadKeys } from '../format/open-bundle.ts';
 import type { Sight } from '../policy/blind.ts';
 import {
+  addSuspects,
   beginSweep,
-  endStep,
   planSweep,
   readSweep,
   type SweepState,
   type SweepStep,
 } from '../policy/sweep.ts';
-import type { CheckDefinition, CheckSettings } from './checks/check.ts';
+import type { CheckDefinition } from './checks/check.ts';
 import { EVENT_FAULTS } from './event-faults.ts';
+import { knownStreams } from './known-streams.ts';
 import { type StoreLook, seeNothing } from './monitor.ts';
 import { replicationLag } from './replication-lag.ts';
 import { type CheckResult, runChecks } from './run-checks.ts';
@@ -42,6 +43,8 @@ export interface LookOptions {
   readonly maxReplicationLagMs: number;
   readonly clockToleranceMs: number;
   readonly requiredMetadata: readonly string[];
+  /** Checks to ask now though they cost much and are not due. */
+  readonly also: readonly string[];
 }
 
 /**
@@ -76,7 +79,7 @@ async function look(ports: LookPorts, sweep: SweepState, options: LookOptions): 
   const planOf = (blocks: number): SweepStep =>
     planSweep(sweep, { blocks, percentage: options.percentage, now });
   const chain = await newestChain(ports);
-  const checked = await askChecks(ports, planOf(1), { ...options, seed: sweep.seed });
+  const checked = await askChecks(ports, chain.chain, planOf(1), { ...options, seed: sweep.seed });
   const sample = await trySample(ports, chain.chain, sweep, options);
   if (isBackupError(sample))
     return lookOf({ checked, failure: sample, sample: null, chain, sweep, step: planOf(1) });
@@ -124,37 +127,38 @@ const LAG_EVERY_MS = 10_000;
 
 async function askChecks(
   ports: LookPorts,
+  chain: Chain | null,
   step: SweepStep,
   options: LookOptions & { readonly seed: number },
 ): Promise<readonly CheckResult[]> {
   const inspection = await ports.store.openInspection({ statementTimeoutMs: options.statementTimeoutMs });
   if (inspection === null) return [];
+  const sample = { seed: options.seed, of: step.of, buckets: step.buckets };
+  const { known, release } = await knownStreams(ports.vault, chain, sample);
   try {
+    const { clockToleranceMs, requiredMetadata } = options;
     const spare = makeSpare(inspection, options.maxReplicationLagMs);
     await spare();
-    const sample = { seed: options.seed, of: step.of, buckets: step.buckets };
-    const { checks } = await runChecks(inspection, dueChecks(ports.checks, step), {
-      ...{ settings: settingsOf(sample, options), pace: spare },
+    const { checks } = await runChecks(inspection, dueChecks(ports.checks, step, options), {
+      ...{ settings: { sample, clockToleranceMs, requiredMetadata, known }, pace: spare },
       ...(ports.signal === undefined ? {} : { signal: ports.signal }),
     });
     await spare();
     return checks;
   } finally {
+    release();
     await inspection.close();
   }
 }
 
 /** What costs most is asked when a round ends. */
-function dueChecks(checks: readonly CheckDefinition[], { next }: SweepStep): CheckDefinition[] {
+function dueChecks(
+  checks: readonly CheckDefinition[],
+  { next }: SweepStep,
+  { also }: LookOptions,
+): CheckDefinition[] {
   const endsRound = next.buckets.from === 0;
-  return checks.filter(({ every }) => every === 'run' || endsRound);
-}
-
-function settingsOf(
-  sample: StreamSample,
-  { clockToleranceMs, requiredMetadata }: LookOptions,
-): CheckSettings {
-  return { sample, clockToleranceMs, requiredMetadata, known: () => null };
+  return checks.filter(({ name, every }) => every === 'run' || endsRound || also.includes(name));
 }
 
 /** Throws `store_behind` while replication lags, and keeps to it. */
@@ -189,13 +193,16 @@ function lookOf(looked: Looked): StoreLook {
   const skipped = sample?.skipped ?? {};
   const notCompared = failure?.message ?? chain.reason ?? skipped.comparison ?? skipped.streams ?? null;
   const failed = checked.filter(({ state }) => state === 'failed');
-  const blocks = sample === null ? [] : step.blocks;
+  // Of a look that was broken off nobody knows which blocks it came to.
+  const wasSampled = sample !== null && sample.brokenOff === null;
+  const blocks = wasSampled ? step.blocks : [];
   return {
     findings: [...checked.flatMap(({ findings }) => findings), ...(sample?.findings ?? [])],
     findingsOmitted: checked.reduce((sum, one) => sum + one.findingsOmitted, sample?.findingsOmitted ?? 0),
     skipped: [
       ...failed.map(({ name, reason }) => `${name}: ${reason}`),
       ...(notCompared === null ? [] : [`comparison with the newest backup: ${notCompared}`]),
+      ...(sample?.brokenOff == null ? [] : [`the rest of the sample: ${sample.brokenOff}`]),
     ],
     checks: [...checked.map(countOf), ...(sample === null ? [] : countsOf(sample, notCompared))],
     looked: {
@@ -211,22 +218,24 @@ function lookOf(looked: Looked): StoreLook {
     sight: sightOf(looked, notCompared === null),
     notLooked: null,
     // What was found and is not told place by place is looked at again all the same.
-    endSweep: (places) => (sample === null ? sweep : endStep(step, [...places, ...sample.sweep.suspects])),
+    endSweep: (places) => addSuspects(sample?.sweep ?? sweep, places),
   };
 }
 
-function sightOf({ checked, failure, chain }: Looked, wasCompared: boolean): Sight {
+function sightOf({ checked, failure, chain, sample }: Looked, wasCompared: boolean): Sight {
   const causeOf = ({ name }: CheckResult): string => `check ${name}`;
   const failed = checked.filter(({ state }) => state === 'failed');
   const isComparisonBlind = failure === null && !wasCompared;
+  const isLost = sample?.brokenOff != null;
   return {
     blind: [
       ...failed.map(causeOf),
       ...(failure === null ? [] : ['check sample']),
       ...(isComparisonBlind || chain.chain === null ? ['comparison'] : []),
+      ...(isLost ? ['store'] : []),
     ],
     clear: [
-      ...['store', 'replication', ...(wasCompared ? ['comparison'] : [])],
+      ...['replication', ...(isLost ? [] : ['store']), ...(wasCompared ? ['comparison'] : [])],
       ...checked.filter((one) => !failed.includes(one)).map(causeOf),
       ...(failure === null ? ['check sample'] : []),
     ],
@@ -239,7 +248,7 @@ const BY_ITSELF: ReadonlySet<string> = new Set([...Object.keys(EVENT_FAULTS), 'b
 function wasMade(check: string, { checked, sample }: Looked, wasCompared: boolean): boolean {
   const result = checked.find(({ name }) => name === check);
   if (result !== undefined) return result.reason === null || result.state === 'skipped';
-  return sample !== null && (wasCompared || BY_ITSELF.has(check));
+  return sample?.brokenOff === null && (wasCompared || BY_ITSELF.has(check));
 }
 
 function countOf({ name, state, findings, findingsOmitted }: CheckResult): CheckCount {

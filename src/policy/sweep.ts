@@ -124,6 +124,11 @@ export function breakOffStep(state: SweepState, lost: number, found: Iterable<Sw
   return { ...state, suspects: gather([...state.suspects, ...found]), strikes };
 }
 
+/** The same state, with places that are to be looked at again for another reason. */
+export function addSuspects(state: SweepState, places: Iterable<SweepPlace>): SweepState {
+  return { ...state, suspects: gather([...places, ...state.suspects]) };
+}
+
 function gather(places: Iterable<SweepPlace>): SweepPlace[] {
   const suspects = new Map<string, SweepPlace>();
   for (const { kind, number } of places) {

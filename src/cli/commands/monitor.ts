@@ -1,9 +1,11 @@
 import { constants, setPriority } from 'node:os';
+import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Alert, Notifier } from '../../core/alert.ts';
 import { BackupError, ERROR_CODES, isBackupError, throwIfAborted } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { BUILT_IN_CHECKS } from '../../integrity/checks/built-in.ts';
 import type { MonitorRun } from '../../integrity/monitor.ts';
 import { monitorLoop } from '../../integrity/monitor-loop.ts';
 import { readHistory } from '../../integrity/monitor-records.ts';
@@ -17,6 +19,7 @@ import { MONITOR_DEFAULTS, type MonitorWork, runOnce } from '../monitor-ports.ts
 import { openNotifiers } from '../notifiers.ts';
 import { historyLines, runDocument, runLines } from '../render-monitor.ts';
 import { formatDuration, plural, printable } from '../units.ts';
+import { loadUserChecks } from '../user-checks.ts';
 import { systemClock } from '../wire.ts';
 
 interface MonitorFlags extends KeyFlags {
@@ -100,15 +103,23 @@ async function watch(context: CommandContext, { flags, settings, notifiers, done
   const percentage = flags.all
     ? 100
     : (flags.sample ?? settings.monitor.sample_percentage ?? MONITOR_DEFAULTS.percentage);
+  const checks = [
+    ...BUILT_IN_CHECKS,
+    ...(await loadUserChecks(settings.monitor.checks ?? [], folderOf(settings, context))),
+  ];
   return withVault(requireAddress(settings, 'vault'), { create: false, limit }, (vault) => {
-    const work: MonitorWork = { settings, storeAddress, vault, keys, notifiers, checks: [], percentage };
+    const work: MonitorWork = { settings, storeAddress, vault, keys, notifiers, checks, percentage };
     return flags.once ? lookOnce(context, work) : lookAgain(context, work, done);
   });
 }
 
+function folderOf({ file }: Settings, { cwd }: CommandContext): string {
+  return file === null ? cwd : dirname(file);
+}
+
 async function lookOnce(context: CommandContext, work: MonitorWork): Promise<number> {
   beginStep(context, 'looking at the store');
-  const run = await runOnce(context, work, null);
+  const run = await runOnce(context, work);
   context.progress.end();
   const { output, log } = context;
   for (const warning of run.warnings) log.warn(warning);
@@ -122,9 +133,9 @@ function placesOf({ storeAddress, vault }: MonitorWork): { store: string; vault:
 }
 
 function exitCodeOf({ report, look, sending }: MonitorRun): number {
+  if (report.outcome === 'damaged') return 4;
   if (look.sight.blind.includes('vault')) return 6;
   if (look.sight.blind.includes('store')) return 5;
-  if (report.outcome === 'damaged') return 4;
   return sending.failed.length > 0 ? ERROR_CODES.notification_failed.exitCode : 0;
 }
 
@@ -144,7 +155,7 @@ async function lookAgain(
     {
       run: (remembered) => {
         beginStep(context, 'looking at the store');
-        return runOnce(context, work, remembered);
+        return runOnce(context, work, { remembered });
       },
       pause,
       steadyMs: () => performance.now(),

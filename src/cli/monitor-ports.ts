@@ -12,7 +12,7 @@ import { MONITOR_LEASE } from '../upkeep/lease.ts';
 import { DOWN, makeRateBudget, takeBytes } from '../vaults/wrappers/rate.ts';
 import { redactAddress } from './address.ts';
 import type { Settings } from './config.ts';
-import { type CommandContext, withStore } from './context.ts';
+import { beginStep, type CommandContext, withStore } from './context.ts';
 import { underLease } from './leases.ts';
 import { systemClock } from './wire.ts';
 
@@ -99,4 +99,18 @@ function makePace(bytesPerSecond: number, signal: AbortSignal | undefined): (byt
     const waitMs = takeBytes(budget, DOWN, bytes, process.hrtime.bigint());
     if (waitMs > 0) await pause(waitMs, signal);
   };
+}
+
+/** Asks what was found before once more, whatever it costs, so that what is over is said to be. */
+export function lookAfter(
+  context: CommandContext,
+  work: MonitorWork,
+  { look }: MonitorRun,
+): Promise<MonitorRun> {
+  beginStep(context, 'looking at the store again');
+  return runOnce(context, work, { also: [...new Set(look.findings.map(({ check }) => check))] });
+}
+
+export function placesOf({ storeAddress, vault }: MonitorWork): { store: string; vault: string } {
+  return { store: redactAddress(storeAddress), vault: vault.address };
 }

@@ -36,7 +36,12 @@ const OUTCOMES: Readonly<Record<MonitorReport['outcome'], { tone: Tone; words: s
 };
 
 /** One run, for people. */
-export function runLines(run: MonitorRun, percentage: number, paint: Paint): string[] {
+export function runLines(
+  run: MonitorRun,
+  percentage: number,
+  paint: Paint,
+  { showsWayOut = true }: { readonly showsWayOut?: boolean } = {},
+): string[] {
   const { report, look } = run;
   const { tone, words } = OUTCOMES[report.outcome];
   const reason = look.notLooked === null ? '' : `: ${printable(look.notLooked.reason)}`;
@@ -46,7 +51,7 @@ export function runLines(run: MonitorRun, percentage: number, paint: Paint): str
     ...findingLines(look.findings, look.findingsOmitted, paint),
     ...openLines(run),
     ...alertLines(run, paint),
-    ...wayOutLines(run),
+    ...(showsWayOut ? wayOutLines(run) : []),
   ];
 }
 

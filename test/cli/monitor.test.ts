@@ -8,10 +8,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { Alert } from '../../src/core/alert.ts';
-import { fillStore, makeFolder, type Ran, runHere, withStoreAt } from '../harness/command.ts';
+import { digestAt, fillStore, makeFolder, type Ran, runHere, withStoreAt } from '../harness/command.ts';
 
 describe('eventcore monitor', () => {
   let folder: Awaited<ReturnType<typeof makeFolder>>;
+  let sound: string;
   const at = (name: string): string => join(folder.path, name);
   const monitor = (...words: string[]): Promise<Ran> =>
     runHere(['monitor', ...words, '--config', at('c.yaml')], { env: { PATH: process.env.PATH } });
@@ -37,7 +38,7 @@ describe('eventcore monitor', () => {
 
   before(async () => {
     folder = await makeFolder();
-    await fillStore(`sqlite:${at('events.db')}`, 3000);
+    sound = await fillStore(`sqlite:${at('events.db')}`, 3000);
     writeFileSync(
       at('c.yaml'),
       `store: sqlite:./events.db\nvault: ./vault\nnotify: [{ command: [sh, -c, 'cat >> "${at('alerts')}"'] }]\n`,
@@ -94,14 +95,45 @@ describe('eventcore monitor', () => {
     assert.ok(!JSON.stringify(alerts()).includes('c4n4ry'));
   });
 
+  it('shows what it would repair, repairs it when told to, and looks again', async () => {
+    const before = alerts().length;
+    execute(`UPDATE eventcore_events SET event_data = '{"forged":2}' WHERE rowid = 777;
+      DELETE FROM eventcore_events WHERE rowid = 1500; DROP INDEX idx_eventcore_events_stream_version`);
+    const digest = await digestAt(`sqlite:${at('events.db')}`);
+    const planned = await monitor('--once', '--all', '--repair');
+    assert.equal(planned.code, 4);
+    assert.match(planned.stdout, /put_back_events: 1 event of 1 stream/);
+    assert.match(planned.stdout, /reinstate_events: 1 event of 1 stream/);
+    assert.match(planned.stdout, /rebuild_index/);
+    assert.match(planned.stdout, /--once --repair --apply` does it/);
+    assert.equal(await digestAt(`sqlite:${at('events.db')}`), digest, 'a plan changes nothing');
+    const { code, document } = await look('--sample', '1%', '--repair', '--apply');
+    assert.deepEqual(
+      [code, document.outcome, document.after.outcome],
+      [0, 'damaged', 'sound'],
+      JSON.stringify(document),
+    );
+    assert.equal((await look('--all')).code, 0);
+    assert.equal(await digestAt(`sqlite:${at('events.db')}`), sound);
+    const told = alerts().slice(before);
+    assert.ok(told.length >= 6);
+    assert.equal(told.filter(({ state }) => state === 'raised').length * 2, told.length);
+  });
+
+  it('is told plainly what cannot be asked for', async () => {
+    for (const words of [['--repair'], ['--once', '--apply'], ['--once', '--sample', '0%']]) {
+      assert.equal((await monitor(...words)).code, 2, words.join(' '));
+    }
+  });
+
   it('shows the trend of the last runs', async () => {
     const table = (await monitor('--history', '--last', '3')).stdout.trimEnd().split('\n');
     assert.equal(table.length, 4);
     assert.match(table[0]!, /WHEN +OUTCOME +EVENTS +COMPARED +OPEN +TOOK +FOUND/);
-    assert.match(table[1]!, /damaged.*comparison 1$/);
+    assert.match(table[1]!, /damaged.*comparison \d/);
     assert.match(table[3]!, /sound/);
     const { runs } = JSON.parse((await monitor('--history', '--json')).stdout);
-    assert.equal(runs.length, 5);
+    assert.equal(runs.length, 9);
   });
 
   it('goes on, and ends with 5, when the store is away', async () => {
@@ -112,7 +144,7 @@ describe('eventcore monitor', () => {
     assert.equal((await look()).code, 0);
     assert.deepEqual(
       alerts()
-        .slice(2)
+        .slice(-2)
         .map(({ key, state }) => `${key} ${state}`),
       ['monitor_blind@store raised', 'monitor_blind@store resolved'],
     );

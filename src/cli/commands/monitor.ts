@@ -1,31 +1,32 @@
-import { constants, setPriority } from 'node:os';
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Alert, Notifier } from '../../core/alert.ts';
-import { BackupError, ERROR_CODES, isBackupError, throwIfAborted } from '../../core/errors.ts';
-import { pause } from '../../core/pause.ts';
-import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import type { Notifier } from '../../core/alert.ts';
+import { BackupError, ERROR_CODES } from '../../core/errors.ts';
 import { BUILT_IN_CHECKS } from '../../integrity/checks/built-in.ts';
 import type { MonitorRun } from '../../integrity/monitor.ts';
-import { monitorLoop } from '../../integrity/monitor-loop.ts';
 import { readHistory } from '../../integrity/monitor-records.ts';
-import { redactAddress } from '../address.ts';
 import { rateLimitOption, wholeNumber } from '../arguments.ts';
 import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { MONITOR_DEFAULTS, type MonitorWork, runOnce } from '../monitor-ports.ts';
+import { lookAfter, MONITOR_DEFAULTS, type MonitorWork, placesOf, runOnce } from '../monitor-ports.ts';
+import { hasRepaired, type Repair, repairDocument, repairFindings } from '../monitor-repair.ts';
+import { watchOn } from '../monitor-watch.ts';
 import { openNotifiers } from '../notifiers.ts';
+import type { Paint } from '../output.ts';
 import { historyLines, runDocument, runLines } from '../render-monitor.ts';
-import { formatDuration, plural, printable } from '../units.ts';
+import { repairPlanLines, repairResultLines } from '../render-repair.ts';
+import { testAlerts } from '../test-alerts.ts';
+import { plural } from '../units.ts';
 import { loadUserChecks } from '../user-checks.ts';
-import { systemClock } from '../wire.ts';
 
 interface MonitorFlags extends KeyFlags {
   readonly once?: true;
   readonly sample?: number;
   readonly all?: true;
+  readonly repair?: true;
+  readonly apply?: true;
   readonly history?: true;
   readonly last: number;
   readonly testAlert?: true;
@@ -44,6 +45,8 @@ export function addMonitorCommand(program: Command, start: Start): void {
       readPercentage,
     )
     .option('--all', 'look at all of the store, in each run')
+    .option('--repair', 'with --once: show what can be repaired of what was found, and how')
+    .option('--apply', 'with --repair: do it, and look again')
     .option('--history', 'look at nothing: show the last runs')
     .option('--last <n>', 'for --history: so many runs', wholeNumber(1, 1000), 20)
     .option('--test-alert', 'look at nothing: send one alert by each notifier, and say how it went')
@@ -63,6 +66,7 @@ const EXAMPLES = [
   'eventcore monitor                                 # until stopped, as `monitor:` in the configuration says',
   'eventcore monitor --once --sample 5% || page-somebody',
   'eventcore monitor --once --all                    # the whole store, now',
+  'eventcore monitor --once --all --repair           # what could be done about it; --apply does it',
   'eventcore monitor --history --last 50',
   'eventcore monitor --test-alert',
 ];
@@ -97,6 +101,7 @@ interface Watch {
 }
 
 async function watch(context: CommandContext, { flags, settings, notifiers, done }: Watch): Promise<number> {
+  refuseHalf(flags);
   const storeAddress = requireAddress(settings, 'store');
   const keys = await loadKeys(settings, flags, context);
   const limit = chooseLimit(flags, settings, context.signal);
@@ -109,7 +114,7 @@ async function watch(context: CommandContext, { flags, settings, notifiers, done
   ];
   return withVault(requireAddress(settings, 'vault'), { create: false, limit }, (vault) => {
     const work: MonitorWork = { settings, storeAddress, vault, keys, notifiers, checks, percentage };
-    return flags.once ? lookOnce(context, work) : lookAgain(context, work, done);
+    return flags.once ? lookOnce(context, work, flags) : watchOn(context, work, done);
   });
 }
 
@@ -117,19 +122,53 @@ function folderOf({ file }: Settings, { cwd }: CommandContext): string {
   return file === null ? cwd : dirname(file);
 }
 
-async function lookOnce(context: CommandContext, work: MonitorWork): Promise<number> {
-  beginStep(context, 'looking at the store');
-  const run = await runOnce(context, work);
-  context.progress.end();
-  const { output, log } = context;
-  for (const warning of run.warnings) log.warn(warning);
-  output.document({ ...placesOf(work), ...runDocument(run, work.percentage) });
-  output.account(runLines(run, work.percentage, output.paint));
-  return exitCodeOf(run);
+/** What is repaired in the loop, the configuration says. */
+function refuseHalf({ once, repair, apply }: MonitorFlags): void {
+  if (repair && !once) {
+    throw new BackupError('usage', '--repair is for one run', {
+      hint: 'pass --once too; what runs by itself repairs what `monitor.auto_repair` and `monitor.repair_kinds` allow',
+    });
+  }
+  if (apply && !repair)
+    throw new BackupError('usage', '--apply needs --repair', { hint: 'pass --once --repair --apply' });
 }
 
-function placesOf({ storeAddress, vault }: MonitorWork): { store: string; vault: string } {
-  return { store: redactAddress(storeAddress), vault: vault.address };
+async function lookOnce(context: CommandContext, work: MonitorWork, flags: MonitorFlags): Promise<number> {
+  beginStep(context, 'looking at the store');
+  const run = await runOnce(context, work);
+  const { output, log } = context;
+  for (const warning of run.warnings) log.warn(warning);
+  const repair = flags.repair ? await repairOf(context, work, run, flags.apply === true) : null;
+  const after = repair !== null && hasRepaired(repair) ? await lookAfter(context, work, run) : null;
+  context.progress.end();
+  output.document({
+    ...{ ...placesOf(work), ...runDocument(run, work.percentage) },
+    ...(repair === null ? {} : { repair: repairDocument(repair) }),
+    ...(after === null ? {} : { after: runDocument(after, work.percentage) }),
+  });
+  const { paint } = output;
+  output.account([
+    ...runLines(run, work.percentage, paint, { showsWayOut: repair === null }),
+    ...(repair === null ? [] : ['', ...repairLines(repair, paint)]),
+    ...(after === null ? [] : ['', 'After the repair:', ...runLines(after, work.percentage, paint)]),
+  ]);
+  return exitCodeOf(after ?? run);
+}
+
+function repairOf(
+  context: CommandContext,
+  work: MonitorWork,
+  run: MonitorRun,
+  applies: boolean,
+): Promise<Repair> {
+  return repairFindings(context, work, { findings: run.look.findings, allowed: 'all', applies });
+}
+
+function repairLines(repair: Repair, paint: Paint): string[] {
+  const { plan, result } = repair;
+  if (result !== null) return [...repairPlanLines(plan, paint), '', ...repairResultLines(result, paint)];
+  const way = plan.steps.length === 0 ? [] : ['', '`eventcore monitor --once --repair --apply` does it.'];
+  return [...repairPlanLines(plan, paint), ...way];
 }
 
 function exitCodeOf({ report, look, sending }: MonitorRun): number {
@@ -137,74 +176,6 @@ function exitCodeOf({ report, look, sending }: MonitorRun): number {
   if (look.sight.blind.includes('vault')) return 6;
   if (look.sight.blind.includes('store')) return 5;
   return sending.failed.length > 0 ? ERROR_CODES.notification_failed.exitCode : 0;
-}
-
-async function lookAgain(
-  context: CommandContext,
-  work: MonitorWork,
-  done: { runs: number },
-): Promise<number> {
-  const { log, output, signal } = context;
-  const { monitor } = work.settings;
-  const intervalMs = monitor.check_interval ?? MONITOR_DEFAULTS.intervalMs;
-  beLow();
-  output.account([
-    `Watching ${printable(placesOf(work).store)}, every ${formatDuration(intervalMs)}; Ctrl-C stops it.`,
-  ]);
-  await monitorLoop(
-    {
-      run: (remembered) => {
-        beginStep(context, 'looking at the store');
-        return runOnce(context, work, { remembered });
-      },
-      pause,
-      steadyMs: () => performance.now(),
-      random: Math.random,
-    },
-    {
-      ...{ intervalMs, signal, jitter: (monitor.jitter ?? MONITOR_DEFAULTS.jitterPercent) / 100 },
-      onRun: (run) => {
-        done.runs += 1;
-        tellRun(context, work, run);
-      },
-      onFailure: (failure) => {
-        context.progress.end();
-        log.warn(`this run was not made: ${failure.message}`, { code: failure.code });
-      },
-    },
-  );
-  throwIfAborted(signal);
-  return 0;
-}
-
-/** What works for the store goes before what only looks at it. */
-function beLow(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // Where that is not allowed, it is as it is.
-  }
-}
-
-function tellRun(
-  { log, output, progress }: CommandContext,
-  { percentage }: MonitorWork,
-  run: MonitorRun,
-): void {
-  progress.end();
-  const { report, look, sending } = run;
-  for (const warning of [...run.warnings, ...look.skipped]) log.warn(warning);
-  for (const { message } of sending.failed) log.warn(`not told, and owed: ${message}`);
-  const { outcome, durationMs, open } = report;
-  const facts = { outcome, open: open.length, events: report.looked.events, durationMs };
-  const isWell = outcome === 'sound';
-  if (isWell) log.info('the monitor has looked', facts);
-  else log.warn(look.notLooked?.reason ?? 'the monitor has found something', facts);
-  output.account([
-    '',
-    formatTime(timeFromUnixMs(systemClock.now()), 3),
-    ...runLines(run, percentage, output.paint),
-  ]);
 }
 
 async function showHistory({ output }: CommandContext, settings: Settings, last: number): Promise<number> {
@@ -219,56 +190,4 @@ async function showHistory({ output }: CommandContext, settings: Settings, last:
     output.answer(historyLines(reports, output.paint));
   });
   return 0;
-}
-
-/** Each is told of nothing, to see that it can be told of something. */
-async function testAlerts(
-  context: CommandContext,
-  settings: Settings,
-  notifiers: readonly Notifier[],
-): Promise<number> {
-  if (notifiers.length === 0) {
-    throw new BackupError('usage', 'no notifier is configured', {
-      hint: 'write `notify:` into the configuration (docs/monitor.md)',
-    });
-  }
-  const results: { notifier: string; delivered: boolean; message: string | null; durationMs: number }[] = [];
-  for (const notifier of notifiers) {
-    const begunMs = performance.now();
-    const message = await tryNotifier(notifier, testAlert(settings), context.signal);
-    const durationMs = Math.round(performance.now() - begunMs);
-    results.push({ notifier: notifier.name, delivered: message === null, message, durationMs });
-  }
-  const { output } = context;
-  const failed = results.filter(({ delivered }) => !delivered);
-  output.document({ notifiers: results });
-  output.answer(
-    results.map(({ notifier, message, durationMs }) =>
-      message === null
-        ? `${output.paint('good', 'delivered')}  ${notifier}, ${formatDuration(durationMs)}`
-        : `${output.paint('bad', 'failed')}     ${printable(message)}`,
-    ),
-  );
-  return failed.length > 0 ? ERROR_CODES.notification_failed.exitCode : 0;
-}
-
-async function tryNotifier(notifier: Notifier, alert: Alert, signal: AbortSignal): Promise<string | null> {
-  try {
-    await notifier.notify(alert, { signal });
-    return null;
-  } catch (error) {
-    if (isBackupError(error, 'notification_failed')) return error.message;
-    throw error;
-  }
-}
-
-function testAlert({ store }: Settings): Alert {
-  const at = formatTime(timeFromUnixMs(systemClock.now()), 3);
-  return {
-    ...{ id: systemClock.uuid(), key: 'test_alert@monitor', state: 'raised', severity: 'warning' },
-    title: 'a test: nothing is wrong',
-    text: 'Somebody ran `eventcore monitor --test-alert` to see that alerts arrive. Nothing has to be done.',
-    subject: store === null ? 'no store' : redactAddress(store),
-    ...{ since: at, at, facts: { test: true } },
-  };
 }

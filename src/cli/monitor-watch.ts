@@ -7,7 +7,7 @@ import { monitorLoop } from '../integrity/monitor-loop.ts';
 import { beginStep, type CommandContext } from './context.ts';
 import { lookAfter, MONITOR_DEFAULTS, type MonitorWork, placesOf, runOnce } from './monitor-ports.ts';
 import { hasRepaired, repairFindings } from './monitor-repair.ts';
-import { runLines } from './render-monitor.ts';
+import { runDocument, runLines } from './render-monitor.ts';
 import { formatDuration, printable } from './units.ts';
 import { systemClock } from './wire.ts';
 
@@ -20,6 +20,7 @@ export async function watchOn(
   const { log, output, signal } = context;
   const { monitor } = work.settings;
   const intervalMs = monitor.check_interval ?? MONITOR_DEFAULTS.intervalMs;
+  let last: MonitorRun | null = null;
   beLow();
   output.account([
     `Watching ${printable(placesOf(work).store)}, every ${formatDuration(intervalMs)}; Ctrl-C stops it.`,
@@ -39,6 +40,7 @@ export async function watchOn(
       ...{ intervalMs, signal, jitter: (monitor.jitter ?? MONITOR_DEFAULTS.jitterPercent) / 100 },
       onRun: (run) => {
         done.runs += 1;
+        last = run;
         tellRun(context, work, run);
       },
       onFailure: (failure) => {
@@ -47,6 +49,10 @@ export async function watchOn(
       },
     },
   );
+  output.document({
+    ...{ ...placesOf(work), runs: done.runs },
+    last: last === null ? null : runDocument(last, work.percentage),
+  });
   throwIfAborted(signal);
   return 0;
 }

@@ -94,9 +94,10 @@ function findingLines(findings: readonly SeenFinding[], omitted: number, paint: 
 }
 
 function findingText({ streamId, version, object, message, repair }: SeenFinding): string {
+  const isNamed = streamId !== null && message.includes(streamId);
   const what = [
-    ...(streamId === null ? [] : [`stream ${streamId}`]),
-    ...(version === null ? [] : [`version ${version}`]),
+    ...(streamId === null || isNamed ? [] : [`stream ${streamId}`]),
+    ...(version === null || isNamed ? [] : [`version ${version}`]),
     ...(object === null ? [] : [object]),
   ].join(', ');
   const way = repair === null ? '' : ` (repair: ${repair})`;

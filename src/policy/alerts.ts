@@ -84,6 +84,9 @@ function merge(alert: OpenAlert, now: Observation, { looked }: AlertInput): Open
   return { ...alert, ...now, seenRound: roundOf(now.place, looked) };
 }
 
+/** A warning is repeated so many times less often: a server without checksums may have to stay so. */
+const CALM = 7;
+
 /** An alert that stays open, once more told when that is due. */
 function goOn(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert {
   const { told, severity } = alert;
@@ -91,7 +94,8 @@ function goOn(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert
     sizeClassOf(alert) > told.sizeClass || (severity === 'critical' && told.severity === 'warning');
   // A clock that was set back must not silence it.
   const passedMs = Math.abs(input.nowMs - msOf(told.at));
-  if (!isWorse && passedMs < input.repeatAfterMs) return alert;
+  const afterMs = input.repeatAfterMs * (severity === 'critical' ? 1 : CALM);
+  if (!isWorse && passedMs < afterMs) return alert;
   notices.push(noticeOf(alert, 'repeated', input));
   return { ...alert, told: toldNow(alert, input) };
 }

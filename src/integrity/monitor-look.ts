@@ -80,10 +80,11 @@ async function look(ports: LookPorts, sweep: SweepState, options: LookOptions): 
     planSweep(sweep, { blocks, percentage: options.percentage, now });
   const chain = await newestChain(ports);
   const checked = await askChecks(ports, chain.chain, planOf(1), { ...options, seed: sweep.seed });
+  const known = new Set(ports.checks.map(({ name }) => name));
   const sample = await trySample(ports, chain.chain, sweep, options);
   if (isBackupError(sample))
-    return lookOf({ checked, failure: sample, sample: null, chain, sweep, step: planOf(1) });
-  return lookOf({ checked, failure: null, sample, chain, sweep, step: planOf(sample.blocksTotal) });
+    return lookOf({ known, checked, failure: sample, sample: null, chain, sweep, step: planOf(1) });
+  return lookOf({ known, checked, failure: null, sample, chain, sweep, step: planOf(sample.blocksTotal) });
 }
 
 /** A store so damaged that no part of it can be read has shown something by that: what the checks found is told all the same. */
@@ -179,6 +180,8 @@ function makeSpare(inspection: StoreInspection, mostMs: number): () => Promise<v
 }
 
 interface Looked {
+  /** Names of all checks, whether they were due or not. */
+  readonly known: ReadonlySet<string>;
   readonly checked: readonly CheckResult[];
   /** Null when it could not be taken. */
   readonly sample: StoreSample | null;
@@ -245,9 +248,11 @@ function sightOf({ checked, failure, chain, sample }: Looked, wasCompared: boole
 /** Without a comparison only what a block shows by itself was looked at. */
 const BY_ITSELF: ReadonlySet<string> = new Set([...Object.keys(EVENT_FAULTS), 'block_unreadable']);
 
-function wasMade(check: string, { checked, sample }: Looked, wasCompared: boolean): boolean {
+function wasMade(check: string, { checked, sample, known }: Looked, wasCompared: boolean): boolean {
   const result = checked.find(({ name }) => name === check);
   if (result !== undefined) return result.reason === null || result.state === 'skipped';
+  // It was not due.
+  if (known.has(check)) return false;
   return sample?.brokenOff === null && (wasCompared || BY_ITSELF.has(check));
 }
 

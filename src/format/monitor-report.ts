@@ -3,7 +3,7 @@ import type { AlertSize, BlindCount, OpenAlert, OwedNotice } from '../core/monit
 import { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from '../core/time.ts';
 import { isTooDeep } from './json-depth.ts';
 
-/** What a run of the monitor leaves (FORMAT.md §18 is normative). It names no stream and holds no payload. */
+/** What a run of the monitor leaves (FORMAT.md §20 is normative). It names no stream and holds no payload. */
 export interface MonitorReport {
   readonly runId: string;
   /** RFC 3339. */

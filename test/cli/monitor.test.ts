@@ -78,7 +78,7 @@ describe('eventcore monitor', () => {
     assert.equal(again.code, 4, 'what was found is looked at again, however small the sample is');
     assert.match(
       again.stdout,
-      /There is damage in the store[\s\S]*event_changed: 1 finding\n {2}stream \S+, version /,
+      /There is damage in the store[\s\S]*event_changed: 1 finding\n {2}event \S+ \(version \d+ of stream /,
     );
     assert.match(again.stdout, /--once --repair` shows what can be repaired/);
     execute(
@@ -184,6 +184,13 @@ describe('eventcore monitor', () => {
     assert.equal(ran.code, 10);
     assert.match(ran.stdout, /failed {5}webhook \(http:\/\/127\.0\.0\.1:\d+\): answered 403/);
     assert.ok(!`${ran.stdout}${ran.stderr}`.includes('c4n4ry'));
+    const healthy = await runHere(['doctor', '--json', '--config', config], {
+      env: { HOOK: 'https://x.example' },
+    });
+    const check = JSON.parse(healthy.stdout).checks.find(
+      ({ name }: { name: string }) => name === 'notifiers',
+    );
+    assert.deepEqual([check.verdict, /^webhook; /.test(check.message)], ['good', true]);
     const missing = await runHere(words);
     assert.deepEqual([missing.code, /HOOK is not set/.test(missing.stderr)], [8, true]);
   });

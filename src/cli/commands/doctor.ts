@@ -30,6 +30,7 @@ import { CONFIG_NAME, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { openNotifiers } from '../notifiers.ts';
 import type { Tone } from '../output.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, plural, printable } from '../units.ts';
@@ -97,11 +98,25 @@ async function readSettings(context: CommandContext, checks: Check[]): Promise<S
   try {
     const settings = await context.settings();
     checks.push(checkSettings(settings), ...checkPolicy(settings.policy, settings.policyWarnings));
+    checks.push(...(await lookAtNotifiers(context, settings)));
     return settings;
   } catch (error) {
     checks.push(failed('configuration', known(error)));
     skipRest(checks, POLICY_CHECKS, UNREADABLE);
     return null;
+  }
+}
+
+/** That they can be made, with the secrets that they need; nothing is sent. Says nothing where none is configured. */
+async function lookAtNotifiers(context: CommandContext, settings: Settings): Promise<Check[]> {
+  if (settings.notify.length === 0) return [];
+  try {
+    const notifiers = await openNotifiers(settings, context);
+    for (const notifier of notifiers) await notifier.close();
+    const names = notifiers.map(({ name }) => name).join(', ');
+    return [good('notifiers', `${names}; \`eventcore monitor --test-alert\` tries them`)];
+  } catch (error) {
+    return [failed('notifiers', known(error))];
   }
 }
 

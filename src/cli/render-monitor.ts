@@ -93,15 +93,16 @@ function findingLines(findings: readonly SeenFinding[], omitted: number, paint: 
     : [...lines, '', `${plural(omitted, 'finding')} more were counted and not kept.`];
 }
 
+/** What its message does not name by itself stands before it. */
 function findingText({ streamId, version, object, message, repair }: SeenFinding): string {
-  const isNamed = streamId !== null && message.includes(streamId);
-  const what = [
-    ...(streamId === null || isNamed ? [] : [`stream ${streamId}`]),
-    ...(version === null || isNamed ? [] : [`version ${version}`]),
-    ...(object === null ? [] : [object]),
-  ].join(', ');
-  const way = repair === null ? '' : ` (repair: ${repair})`;
-  return `${what}${what === '' ? '' : ' '}${message}${way}`;
+  const names = [
+    ...(streamId === null ? [] : [{ text: `stream ${streamId}`, word: streamId }]),
+    ...(version === null ? [] : [{ text: `version ${version}`, word: `version ${version}` }]),
+    ...(object === null ? [] : [{ text: object, word: object }]),
+  ];
+  const unnamed = names.filter(({ word }) => !message.includes(word)).map(({ text }) => text);
+  const what = unnamed.length === 0 ? '' : `${unnamed.join(', ')}: `;
+  return `${what}${message}${repair === null ? '' : ` (repair: ${repair})`}`;
 }
 
 /** What is open and this run did not come to. */

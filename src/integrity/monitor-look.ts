@@ -3,10 +3,12 @@ import type { EventStore } from '../core/event-store.ts';
 import type { StoreInspection } from '../core/inspection.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
+import { canOpen } from '../format/bundle-keys.ts';
 import { readCatalog } from '../format/catalog.ts';
 import { type Chain, newestRestorePoint } from '../format/chain.ts';
 import type { CheckCount } from '../format/monitor-report.ts';
 import { openChain, type ReadKeys } from '../format/open-bundle.ts';
+import { ELSEWHERE } from '../policy/alerts.ts';
 import type { Sight } from '../policy/blind.ts';
 import {
   addSuspects,
@@ -214,15 +216,20 @@ function lookOf(looked: Looked): StoreLook {
       comparedWith: notCompared === null ? (chain.chain?.at(-1)?.manifest.backupId ?? null) : null,
     },
     lookedAt: {
-      wasMade: (check) => wasMade(check, looked, notCompared === null),
+      wasMade: (check, place) => wasMade(check, place, looked),
       places: new Set([...blocks.map((n) => `block ${n}`), ...step.buckets.map((n) => `bucket ${n}`)]),
       rounds: { block: sweep.blocks.round, bucket: sweep.buckets.round },
     },
-    sight: sightOf(looked, notCompared === null),
+    sight: sightOf(looked, notCompared === null || isSealedFor(chain.chain)),
     notLooked: null,
     // What was found and is not told place by place is looked at again all the same.
     endSweep: (places) => addSuspects(sample?.sweep ?? sweep, places),
   };
+}
+
+/** Whoever has public keys alone is meant to compare nothing: no reason for an alert. */
+function isSealedFor(chain: Chain | null): boolean {
+  return chain?.some((link) => !canOpen(link, 'events')) ?? false;
 }
 
 function sightOf({ checked, failure, chain, sample }: Looked, wasCompared: boolean): Sight {
@@ -248,12 +255,16 @@ function sightOf({ checked, failure, chain, sample }: Looked, wasCompared: boole
 /** Without a comparison only what a block shows by itself was looked at. */
 const BY_ITSELF: ReadonlySet<string> = new Set([...Object.keys(EVENT_FAULTS), 'block_unreadable']);
 
-function wasMade(check: string, { checked, sample, known }: Looked, wasCompared: boolean): boolean {
+/** What is none of the checks is the sample's: of blocks, or of streams by their heads, which a host can have that opens nothing else. */
+function wasMade(check: string, place: string, { checked, sample, chain, known }: Looked): boolean {
   const result = checked.find(({ name }) => name === check);
   if (result !== undefined) return result.reason === null || result.state === 'skipped';
-  // It was not due.
-  if (known.has(check)) return false;
-  return sample?.brokenOff === null && (wasCompared || BY_ITSELF.has(check));
+  // One that is known and has no result was not due.
+  if (known.has(check) || sample === null || sample.brokenOff !== null) return false;
+  const ofBlocks = BY_ITSELF.has(check) || (chain.chain !== null && sample.skipped.comparison === undefined);
+  const ofStreams = chain.chain !== null && sample.skipped.streams === undefined;
+  if (place.startsWith('block ')) return ofBlocks;
+  return place === ELSEWHERE ? ofBlocks && ofStreams : ofStreams;
 }
 
 function countOf({ name, state, findings, findingsOmitted }: CheckResult): CheckCount {

@@ -12,8 +12,8 @@ export interface Observation extends AlertPlace {
 
 /** Where a run has looked: what was found nowhere else proves nothing. */
 export interface LookedAt {
-  /** Whether a check was made, to its end. */
-  readonly wasMade: (check: string) => boolean;
+  /** Whether a check was made, to its end, at places of this kind. */
+  readonly wasMade: (check: string, place: string) => boolean;
   /** Parts of the sweep, as places; null: all there are. */
   readonly places: ReadonlySet<string> | null;
   /** Which rounds the sweep was in. */
@@ -63,7 +63,7 @@ export function decideAlerts(input: AlertInput): AlertDecision {
 
 /** Where it lay was looked at, or a whole round of the sweep has passed without it: places may be numbered anew. */
 function isClean({ check, place, seenRound }: OpenAlert, looked: LookedAt): boolean {
-  if (!looked.wasMade(check)) return false;
+  if (!looked.wasMade(check, place)) return false;
   if (!isSwept(place) || looked.places === null) return true;
   return looked.places.has(place) || roundOf(place, looked) > seenRound + 1;
 }

@@ -219,7 +219,9 @@ describe('eventcore monitor', () => {
     database.close();
     const ran = await runHere(['monitor', '--once', '--all', '--config', config]);
     assert.equal(ran.code, 4, ran.stdout + ran.stderr);
-    assert.match(ran.stdout, /stream canary-stream/, 'the host itself is told');
+    assert.match(ran.stdout, /canary-stream/, 'the host itself is told');
+    assert.match(ran.stdout, /comparison with the newest backup: backup \S+ is sealed, and no key opens it/);
+    assert.doesNotMatch(ran.stdout, /monitor_blind/, 'a host that opens nothing is not blind');
     let reports = 0;
     for (const entry of readdirSync(at('sealed'), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;

@@ -27,6 +27,7 @@ export {
   type Outage,
 } from './capture/archiver.ts';
 export type { ArchiveStatus } from './capture/status.ts';
+export type { Alert, Notifier } from './core/alert.ts';
 export {
   type ChangeBatch,
   type ChangeFeed,

@@ -48,8 +48,9 @@ export function decideAlerts(input: AlertInput): AlertDecision {
   const open: OpenAlert[] = [];
   for (const alert of input.open) {
     const now = seen.get(alertKey(alert));
-    if (now === undefined && isClean(alert, input.looked)) notices.push(noticeOf(alert, 'resolved', input));
-    else open.push(goOn(now === undefined ? alert : merge(alert, now, input), notices, input));
+    if (now === undefined && isClean(alert, input.looked)) {
+      if (alert.told.at !== NEVER) notices.push(noticeOf(alert, 'resolved', input));
+    } else open.push(goOn(now === undefined ? alert : merge(alert, now, input), notices, input));
   }
   for (const [key, observation] of seen) {
     if (!before.has(key)) open.push(raise(observation, notices, input));
@@ -90,13 +91,14 @@ const CALM = 7;
 /** An alert that stays open, once more told when that is due. */
 function goOn(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert {
   const { told, severity } = alert;
+  if (input.notifiers.length === 0) return alert;
   const isWorse =
     sizeClassOf(alert) > told.sizeClass || (severity === 'critical' && told.severity === 'warning');
   // A clock that was set back must not silence it.
   const passedMs = Math.abs(input.nowMs - msOf(told.at));
   const afterMs = input.repeatAfterMs * (severity === 'critical' ? 1 : CALM);
   if (!isWorse && passedMs < afterMs) return alert;
-  notices.push(noticeOf(alert, 'repeated', input));
+  notices.push(noticeOf(alert, told.at === NEVER ? 'raised' : 'repeated', input));
   return { ...alert, told: toldNow(alert, input) };
 }
 
@@ -109,7 +111,11 @@ function raise(observation: Observation, notices: Notice[], input: AlertInput): 
 
 type Untold = Omit<OpenAlert, 'told'>;
 
-function toldNow(alert: Untold, { nowMs }: AlertInput): OpenAlert['told'] {
+/** Told to nobody, since there was nobody to tell: it is news to whoever comes. */
+const NEVER = '1970-01-01T00:00:00.000Z';
+
+function toldNow(alert: Untold, { nowMs, notifiers }: AlertInput): OpenAlert['told'] {
+  if (notifiers.length === 0) return { at: NEVER, severity: 'warning', sizeClass: 0 };
   return { at: timeText(nowMs), severity: alert.severity, sizeClass: sizeClassOf(alert) };
 }
 

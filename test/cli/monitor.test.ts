@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { SMTPServer } from 'smtp-server';
 import type { Alert } from '../../src/core/alert.ts';
 import { digestAt, fillStore, makeFolder, type Ran, runHere, withStoreAt } from '../harness/command.ts';
 
@@ -193,6 +194,31 @@ describe('eventcore monitor', () => {
     assert.deepEqual([check.verdict, /^webhook; /.test(check.message)], ['good', true]);
     const missing = await runHere(words);
     assert.deepEqual([missing.code, /HOOK is not set/.test(missing.stderr)], [8, true]);
+  });
+
+  it('sends mail with a password from where it is', async () => {
+    const config = at('mail.yaml');
+    const mails: string[] = [];
+    const office = new SMTPServer({
+      ...{ allowInsecureAuth: true, disabledCommands: ['STARTTLS'], closeTimeout: 100 },
+      onAuth: ({ username, password }, _session, done) =>
+        done(username === 'me@x.example' && password === 'c4n4ry' ? null : new Error('no'), { user: 'me' }),
+      onData: (stream, _session, done) => {
+        stream.on('data', (part: Buffer) => mails.push(part.toString('utf8'))).on('end', () => done());
+      },
+    });
+    office.listen(0, '127.0.0.1');
+    await once(office.server, 'listening');
+    const { port } = office.server.address() as AddressInfo;
+    const mail = `server: "smtp://me%40x.example@127.0.0.1:${port}", password: "command:echo c4n4ry", from: a@x.example, to: [b@x.example]`;
+    writeFileSync(config, `notify: [{ mail: { ${mail} } }]\n`);
+    const ran = await runHere(['monitor', '--test-alert', '--config', config], {
+      env: { PATH: process.env.PATH },
+    });
+    await new Promise<void>((resolve) => office.close(resolve));
+    assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+    assert.match(mails.join(''), /Subject: \[warning\] a test: nothing is wrong/);
+    assert.ok(!`${ran.stdout}${ran.stderr}${mails}`.includes('c4n4ry'));
   });
 
   it('leaves no name and no payload in a sealed vault, with public keys alone', async () => {

@@ -100,12 +100,17 @@ describe('alerts', () => {
     assert.deepEqual(world.run([saw()], lookedAt(null)), []);
   });
 
-  it('stay on record where nobody is to be told', () => {
+  it('stay on record where nobody is to be told, and are news to whoever comes later', () => {
     const world = new World();
     world.notifiers = [];
-    world.run([saw()], lookedAt(null));
-    assert.equal(world.open.length, 1);
+    world.run([saw(), saw('block 2')], lookedAt(null));
+    assert.equal(world.open.length, 2);
     assert.equal(world.owed.length, 0);
+    world.run([saw()], lookedAt(null));
+    world.notifiers = NOTIFIERS;
+    assert.deepEqual(world.run([saw()], lookedAt(null)), ['raised']);
+    assert.deepEqual(world.run([saw()], lookedAt(null)), []);
+    assert.deepEqual(world.run([], lookedAt(null)), ['resolved']);
   });
 
   it('wait for a notifier that fails, and for it alone', () => {

@@ -104,7 +104,8 @@ async function watch(context: CommandContext, { flags, settings, notifiers, done
   refuseHalf(flags);
   const storeAddress = requireAddress(settings, 'store');
   const keys = await loadKeys(settings, flags, context);
-  const limit = chooseLimit(flags, settings, context.signal);
+  // Without the signal: once stopped, it still writes what it has told.
+  const limit = chooseLimit(flags, settings);
   const percentage = flags.all
     ? 100
     : (flags.sample ?? settings.monitor.sample_percentage ?? MONITOR_DEFAULTS.percentage);

@@ -28,9 +28,10 @@ export const sampleReport: MonitorReport = {
   looked: { blocks: 4, buckets: 50, streams: 17, events: 1700, compared: 1690, comparedWith: backupId },
   sweep: {
     seed: 7,
-    blocks: { round: 1, startedAt: '2026-11-23T04:05:06.789Z', from: 4, finishedAt: null },
-    buckets: { round: 0, startedAt: null, from: 0, finishedAt: null },
+    blocks: { group: 2, round: 1, startedAt: '2026-11-23T04:05:06.789Z', from: 4, finishedAt: null },
+    buckets: { group: 1, round: 0, startedAt: null, from: 0, finishedAt: null },
     suspects: [{ kind: 'bucket', number: 3 }],
+    strikes: [{ block: 9, times: 1 }],
   },
   blind: [{ cause: 'comparison', times: 2 }],
   open: [

@@ -5,7 +5,7 @@ import type { Vault } from '../core/vault.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
 import type { CheckDefinition } from '../integrity/checks/check.ts';
 import { CLOCK_TOLERANCE_MS } from '../integrity/checks/check.ts';
-import { type MonitorRun, runMonitor } from '../integrity/monitor.ts';
+import { type MonitorPorts, type MonitorRun, runMonitor } from '../integrity/monitor.ts';
 import { type LookOptions, lookAtStore } from '../integrity/monitor-look.ts';
 import type { MonitorMemory } from '../integrity/monitor-memory.ts';
 import { MONITOR_LEASE } from '../upkeep/lease.ts';
@@ -55,10 +55,14 @@ export function runOnce(
 ): Promise<MonitorRun> {
   const { settings, storeAddress, vault, notifiers } = work;
   const { signal, software } = context;
-  const ports = {
+  const ports: MonitorPorts = {
     ...{ vault, notifiers, clock: systemClock, random: Math.random, digest: shortDigest },
-    underLease: underLease(vault, { signal }, MONITOR_LEASE),
-    look: (sweep: object | null, ends: AbortSignal | undefined) =>
+    underLease: async (work) => {
+      // A disk that is not mounted any more must not be taken for an empty vault.
+      await vault.open({ create: false });
+      return underLease(vault, { signal }, MONITOR_LEASE)(work);
+    },
+    look: (sweep, ends) =>
       withStore(storeAddress, (store) =>
         lookAtStore(
           {

@@ -8,7 +8,7 @@ import { beginStep, type CommandContext } from './context.ts';
 import { lookAfter, MONITOR_DEFAULTS, type MonitorWork, placesOf, runOnce } from './monitor-ports.ts';
 import { hasRepaired, repairFindings } from './monitor-repair.ts';
 import { runDocument, runLines } from './render-monitor.ts';
-import { formatDuration, printable } from './units.ts';
+import { formatDuration, plural, printable } from './units.ts';
 import { systemClock } from './wire.ts';
 
 /** Runs until stopped; then `interrupted` is thrown. */
@@ -99,9 +99,12 @@ function tellRun(
   const isWell = outcome === 'sound';
   if (isWell) log.info('the monitor has looked', facts);
   else log.warn(look.notLooked?.reason ?? 'the monitor has found something', facts);
-  output.account([
-    '',
-    formatTime(timeFromUnixMs(systemClock.now()), 3),
-    ...runLines(run, percentage, output.paint),
-  ]);
+  const at = formatTime(timeFromUnixMs(systemClock.now()), 3);
+  output.account(
+    isWell
+      ? [
+          `${at}  nothing wrong in ${percentage} % of the store, ${plural(report.looked.events, 'event')}, ${formatDuration(durationMs)}`,
+        ]
+      : ['', at, ...runLines(run, percentage, output.paint), ''],
+  );
 }

@@ -1,10 +1,9 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Finding, RepairKind } from '../core/finding.ts';
-import { readCatalog } from '../format/catalog.ts';
-import { type Chain, newestRestorePoint } from '../format/chain.ts';
-import { openChain } from '../format/open-bundle.ts';
+import type { Chain } from '../format/chain.ts';
 import type { SeenFinding } from '../integrity/monitor.ts';
+import { newestChain } from '../integrity/newest-chain.ts';
 import { applyRepair, planRepair, type RepairResult } from '../integrity/repair.ts';
 import { isEventKind, type RepairPlan } from '../integrity/repair-plan.ts';
 import { runChecks } from '../integrity/run-checks.ts';
@@ -46,11 +45,10 @@ export async function repairFindings(
   });
 }
 
-/** Null where there is no backup: what needs none is repaired all the same. */
+/** Null where there is no backup: what needs none is repaired all the same, and of what does it is said why not. */
 async function chainOf({ vault, keys }: MonitorWork): Promise<Chain | null> {
   try {
-    const { chain } = newestRestorePoint(await readCatalog(vault), vault.address);
-    return await openChain(vault, chain, keys, 'all');
+    return await newestChain(vault, keys);
   } catch (error) {
     if (isBackupError(error, 'no_backups', 'no_restore_point')) return null;
     throw error;

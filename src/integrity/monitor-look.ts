@@ -4,10 +4,9 @@ import type { StoreInspection } from '../core/inspection.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { canOpen } from '../format/bundle-keys.ts';
-import { readCatalog } from '../format/catalog.ts';
-import { type Chain, newestRestorePoint } from '../format/chain.ts';
+import type { Chain } from '../format/chain.ts';
 import type { CheckCount } from '../format/monitor-report.ts';
-import { openChain, type ReadKeys } from '../format/open-bundle.ts';
+import type { ReadKeys } from '../format/open-bundle.ts';
 import { ELSEWHERE } from '../policy/alerts.ts';
 import type { Sight } from '../policy/blind.ts';
 import {
@@ -22,6 +21,7 @@ import type { CheckDefinition } from './checks/check.ts';
 import { EVENT_FAULTS } from './event-faults.ts';
 import { knownStreams } from './known-streams.ts';
 import { type StoreLook, seeNothing } from './monitor.ts';
+import { newestChain } from './newest-chain.ts';
 import { replicationLag } from './replication-lag.ts';
 import { type CheckResult, runChecks } from './run-checks.ts';
 import { type StoreSample, sampleStore } from './sample-store.ts';
@@ -80,7 +80,7 @@ async function look(ports: LookPorts, sweep: SweepState, options: LookOptions): 
   const now = formatTime(timeFromUnixMs(ports.nowMs()), 3);
   const planOf = (blocks: number): SweepStep =>
     planSweep(sweep, { blocks, percentage: options.percentage, now });
-  const chain = await newestChain(ports);
+  const chain = await findChain(ports);
   const checked = await askChecks(ports, chain.chain, planOf(1), { ...options, seed: sweep.seed });
   const known = new Set(ports.checks.map(({ name }) => name));
   const sample = await trySample(ports, chain.chain, sweep, options);
@@ -115,10 +115,9 @@ interface NewestChain {
 }
 
 /** What is wrong with the backups is for `verify` to say; here nothing can be held against them then. */
-async function newestChain({ vault, keys }: LookPorts): Promise<NewestChain> {
+async function findChain({ vault, keys }: LookPorts): Promise<NewestChain> {
   try {
-    const { chain } = newestRestorePoint(await readCatalog(vault), vault.address);
-    return { chain: await openChain(vault, chain, keys, 'nothing'), reason: null };
+    return { chain: await newestChain(vault, keys), reason: null };
   } catch (error) {
     if (!isBackupError(error) || error.code.startsWith('vault_') || error.code === 'interrupted') throw error;
     return { chain: null, reason: error.message };

@@ -151,6 +151,18 @@ describe('eventcore monitor', () => {
     );
   });
 
+  it('holds nothing against a backup that is not to be trusted', async () => {
+    const config = at('trust.yaml');
+    writeFileSync(
+      config,
+      'store: sqlite:./events.db\nvault: ./vault\nencryption: { require_signature: true }\n',
+    );
+    const ran = await runHere(['monitor', '--once', '--json', '--config', config]);
+    const { skipped, blind, looked } = JSON.parse(ran.stdout);
+    assert.match(skipped.join(), /comparison with the newest backup: backup \S+ is not to be trusted/);
+    assert.deepEqual([blind[0].cause, looked.comparedWith], ['comparison', null]);
+  });
+
   it('tries each notifier, and says which of them fails', async () => {
     const config = at('two.yaml');
     writeFileSync(config, 'notify: [log, { command: [/bin/false] }]\n');
@@ -248,6 +260,9 @@ describe('eventcore monitor', () => {
     assert.match(ran.stdout, /canary-stream/, 'the host itself is told');
     assert.match(ran.stdout, /comparison with the newest backup: backup \S+ is sealed, and no key opens it/);
     assert.doesNotMatch(ran.stdout, /monitor_blind/, 'a host that opens nothing is not blind');
+    const planned = await runHere(['monitor', '--once', '--all', '--repair', '--config', config]);
+    assert.equal(planned.code, 4, planned.stderr);
+    assert.match(planned.stdout, /Nothing to repair/);
     let reports = 0;
     for (const entry of readdirSync(at('sealed'), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;

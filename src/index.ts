@@ -27,6 +27,7 @@ export {
   type Outage,
 } from './capture/archiver.ts';
 export type { ArchiveStatus } from './capture/status.ts';
+export type { Alert, Notifier } from './core/alert.ts';
 export {
   type ChangeBatch,
   type ChangeFeed,
@@ -57,6 +58,7 @@ export { type EventBatch, MAX_VERSION, NULL_LENGTH, type Spans, spanBytes } from
 export type {
   BatchReader,
   BatchWriter,
+  BlockPlan,
   CompanionRole,
   CompanionRow,
   EventStore,
@@ -69,6 +71,20 @@ export type {
   StreamHead,
   StreamSummary,
 } from './core/event-store.ts';
+export type { Finding, FindingRung, RepairKind, SweepPlace } from './core/finding.ts';
+export type {
+  InspectionOptions,
+  SelectOptions,
+  SqlCheckpoints,
+  SqlGuard,
+  SqlIndex,
+  SqlNames,
+  SqlRow,
+  SqlSnapshots,
+  SqlValue,
+  StoreInspection,
+  StreamSample,
+} from './core/inspection.ts';
 export type { KeyRing, Signer, WrappedKey } from './core/key-ring.ts';
 export type { Lease, UnderLease } from './core/lease.ts';
 export type {
@@ -90,8 +106,17 @@ export type {
   ReplicaRegion,
   Schedule,
 } from './core/region-policy.ts';
-export type { BackupVerification, Problem, ProblemCode, Progress } from './core/report.ts';
+export type { PutBackCounts, RepairOptions, RepairSession, RepairStatement } from './core/repair.ts';
+export {
+  type BackupVerification,
+  type FoundProblem,
+  type Problem,
+  type ProblemCode,
+  type Progress,
+  RUNG_OF,
+} from './core/report.ts';
 export type { RetentionRule } from './core/retention-rule.ts';
+export { RUNGS, type Rung, type RungResult } from './core/rungs.ts';
 export { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from './core/time.ts';
 export type { SignatureFinding, SignatureState, TrustPolicy } from './core/trust.ts';
 export type { ObjectInfo, ObjectWriter, Recall, Vault, VaultTraits } from './core/vault.ts';
@@ -130,6 +155,39 @@ export {
 } from './format/log-catalog.ts';
 export { openLogs } from './format/log-keys.ts';
 export { type OpenNeed, openChain, type ReadKeys } from './format/open-bundle.ts';
+export { BUILT_IN_CHECKS } from './integrity/checks/built-in.ts';
+export {
+  type CheckDefinition,
+  type CheckFinding,
+  type CheckFound,
+  type CheckQuestion,
+  type CheckSettings,
+  type CheckSkip,
+  CLOCK_TOLERANCE_MS,
+} from './integrity/checks/check.ts';
+export { type SqlCheck, sqlCheck } from './integrity/checks/custom.ts';
+export {
+  type ApplyOptions,
+  applyRepair,
+  type PlanOptions,
+  planRepair,
+  type RepairResult,
+} from './integrity/repair.ts';
+export type {
+  EventStep,
+  FoundForRepair,
+  RepairPlan,
+  RepairRefusal,
+  RepairStep,
+  StatementStep,
+} from './integrity/repair-plan.ts';
+export type { RepairPorts, StepResult } from './integrity/repair-ports.ts';
+export {
+  type CheckResult,
+  type ChecksOptions,
+  type ChecksReport,
+  runChecks,
+} from './integrity/run-checks.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
 export { openKeys } from './keys/load.ts';
@@ -171,6 +229,7 @@ export {
   planPrune,
 } from './upkeep/prune.ts';
 export { type RecallOptions, recallObjects } from './upkeep/recall.ts';
+export { storeDonor } from './upkeep/store-donor.ts';
 export {
   type SyncOptions,
   type SyncPorts,

@@ -16,6 +16,11 @@ export const PGBACKREST: readonly Contender[] = [
   incremental('pgBackRest incremental', 'baseline', { newEvents: NEW_EVENTS }),
   incremental('pgBackRest incremental, nothing new', 'peer'),
   {
+    ...{ name: 'pgBackRest verify', work: 'verify', role: 'peer', store: 'postgres' },
+    ...{ needs: ['pgbackrest'], input: 'pgBackRest full' },
+    command: ({ input }) => verify(input),
+  },
+  {
     ...{ name: 'pgBackRest restore', work: 'restore', role: 'peer', store: 'postgres' },
     ...{ needs: ['pgbackrest'], input: 'pgBackRest full' },
     prepare: ({ output }) => [shell('mkdir -p "$1" && chmod 700 "$1"', [output])],
@@ -50,6 +55,17 @@ function backUp(place: Place, type: 'full' | 'incr'): Command {
     `--type=${type}`,
     'backup',
   ]);
+}
+
+/** Looks at the repository alone. It ends with 0 also when it found damage: whoever runs it has to read what it prints. */
+function verify(repository: string): Command {
+  return {
+    program: 'pgbackrest',
+    args: [
+      ...[`--stanza=${STANZA}`, `--repo1-path=${repository}`, `--process-max=${PROCESSES}`],
+      ...['--log-level-file=off', '--log-level-console=warn', 'verify'],
+    ],
+  };
 }
 
 function connection({ server }: Place): string[] {

@@ -9,6 +9,8 @@ export function postgresPeers(binDir: string): readonly Contender[] {
   const dump = join(binDir, 'pg_dump');
   const restore = join(binDir, 'pg_restore');
   const psql = join(binDir, 'psql');
+  const baseBackup = join(binDir, 'pg_basebackup');
+  const verifyBackup = join(binDir, 'pg_verifybackup');
   const common = { store: 'postgres', needs: [dump] } as const;
   const pgDump = (name: string, role: Contender['role'], options: readonly string[]): Contender => ({
     ...{ ...common, name, role, work: 'full backup' },
@@ -36,6 +38,25 @@ export function postgresPeers(binDir: string): readonly Contender[] {
     {
       ...{ ...common, name: 'cursor, JSON.stringify, gzip', role: 'peer', work: 'full backup', needs: [] },
       command: ({ source, output }: Place) => ({ program: process.execPath, args: [NAIVE, source, output] }),
+    },
+    {
+      ...{ ...common, name: 'pg_basebackup', role: 'peer', work: 'full backup', needs: [baseBackup] },
+      command: ({ server, output }: Place) => ({
+        program: baseBackup,
+        args: ['-h', server.socketDir, '-p', `${server.port}`, '-U', 'postgres', '-c', 'fast', '-D', output],
+      }),
+    },
+    {
+      ...{
+        ...common,
+        name: 'pg_verifybackup',
+        role: 'peer',
+        work: 'verify',
+        needs: [baseBackup, verifyBackup],
+      },
+      input: 'pg_basebackup',
+      // It leaves out the log of the server: that is read by the server's own major version of another program.
+      command: ({ input }: Place) => ({ program: verifyBackup, args: ['--no-parse-wal', '--quiet', input] }),
     },
     pgRestore('pg_restore -j1', 'peer', 1),
     pgRestore('pg_restore -j2', 'baseline', 2),

@@ -14,6 +14,7 @@ import {
   parseSize,
 } from './arguments.ts';
 import { drillSchema } from './drill-schema.ts';
+import { allowedInMonitor, monitorShape } from './monitor-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
 
 /** What may stand in a configuration file. */
@@ -64,6 +65,7 @@ const configSchema = z.strictObject({
     .nullish(),
   drill: drillSchema.nullish(),
   ...policyShape,
+  ...monitorShape,
 });
 
 export type BackupSettings = z.infer<typeof backupSchema>;
@@ -135,7 +137,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
   const section = SECTIONS[String(path[0])] ?? configSchema;
-  return allowedInPolicy(path) ?? Object.keys(section.shape);
+  return allowedInPolicy(path) ?? allowedInMonitor(path) ?? Object.keys(section.shape);
 }
 
 function reasonOf(issue: Issue): string {

@@ -73,6 +73,7 @@ ${keys === null ? '  # sign_key: file:./backup.sign-key.pem' : `  sign_key: ${sc
 ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${keys.signer}]`}
   # require_signature: true
 
+${MONITOR}
 ${DRILL}
 ${POLICY}`;
 }
@@ -88,6 +89,39 @@ const DRILL = `# Restores that are made only to see that they work (docs/drill.m
 #   checks:
 #     - { name: no_order_without_lines, sql: "SELECT count(*) FROM …", expect: 0 }
 #     - module: ./order-state.js        # exports initialState, evolve and, if wanted, streams
+`;
+
+const MONITOR = `# How \`eventcore monitor\` watches over the store (docs/monitor.md). These are the defaults.
+monitor:
+  # check_interval: 1h
+  # sooner or later by up to so much
+  # jitter: 10%
+  # how much of the store is looked at in each run; all of it once in 100 / 5 runs
+  # sample_percentage: 5%
+  # false: what is found is kept on record only
+  # alert_on_corruption: true
+  # what goes on is told again after
+  # repeat_after: 24h
+  # repair what is found, of these kinds only: reinstate_events, put_back_events, remove_copies, restore_guards,
+  # rebuild_index, advance_sequence, clamp_checkpoint, drop_snapshot
+  # auto_repair: false
+  # repair_kinds: []
+  # keys that the metadata of each event must have
+  # required_metadata: []
+  # how far an event's time may be ahead of the clock, or behind the event before it
+  # clock_tolerance: 5m
+  # how fast the store and the vault are read, and how long one statement may take
+  # rate_limit: 10MB/s
+  # statement_timeout: 30s
+  # nothing is looked at while replication lags by more
+  # max_replication_lag: 1m
+
+# Whom the monitor tells; \`eventcore monitor --test-alert\` tries each.
+# notify:
+#   - log: {}
+#   - webhook: { url: https://alerts.example.com/eventcore, secret: file:./webhook.secret }
+#   - mail: { server: smtps://me@mail.example.com, password: env:MAIL_PASSWORD, from: me@example.com, to: [ops@example.com] }
+#   - command: [/usr/local/bin/page-somebody, --urgent]
 `;
 
 const POLICY = `# Copies in other regions, and how long what stays (docs/policy.md). The storage of the primary region is the vault.
@@ -106,7 +140,7 @@ const POLICY = `# Copies in other regions, and how long what stays (docs/policy.
 #   storage: /mnt/archive/backups
 #   after_days: 90
 #   retention: 7y
-# objectives: { rpo: 15m, region_rpo: 30h, rto: 2h, drilled_within: 8d }
+# objectives: { rpo: 15m, region_rpo: 30h, rto: 2h, verified_within: 30d, drilled_within: 8d }
 `;
 
 function scalar(text: string): string {

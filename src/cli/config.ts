@@ -7,6 +7,7 @@ import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
 import { parseRate } from './arguments.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
 import type { DrillSection } from './drill-schema.ts';
+import type { MonitorSettings, NotifierSettings } from './monitor-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
 
@@ -31,6 +32,9 @@ export interface Settings {
   readonly policyWarnings: readonly PolicyFinding[];
   /** How restores are tried out; paths as they stand there. */
   readonly drill: DrillSection;
+  readonly monitor: MonitorSettings;
+  /** Whom the monitor tells; where secrets are, as it stands there. */
+  readonly notify: readonly NotifierSettings[];
   /** The file that was read, null when there is none. */
   readonly file: string | null;
 }
@@ -71,6 +75,8 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     encryption: config.encryption ?? {},
+    monitor: config.monitor ?? {},
+    notify: config.notify ?? [],
     rateLimit: config.rate_limit == null ? null : parseRate(config.rate_limit),
     policy: read?.policy ?? null,
     policyWarnings: read?.warnings ?? [],

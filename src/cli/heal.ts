@@ -1,8 +1,10 @@
+import type { EventStore } from '../core/event-store.ts';
 import type { BackupVerification } from '../core/report.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Catalog } from '../format/catalog.ts';
 import type { LogVerification } from '../integrity/verify-log.ts';
 import { type HealReport, healVault } from '../upkeep/heal.ts';
+import { storeDonor } from '../upkeep/store-donor.ts';
 import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
 import type { Settings } from './config.ts';
 import { beginStep, type CommandContext } from './context.ts';
@@ -38,13 +40,15 @@ interface HealWork {
   readonly address: string;
   readonly folders: readonly string[];
   readonly limit: ThrottleOptions | null;
+  /** The live store, to make anew what no region has sound; null where it is not to be asked. */
+  readonly store: EventStore | null;
 }
 
-/** Mends what it can with what the other regions of the policy have. */
+/** Mends what it can with what the other regions of the policy have, and what the store still holds. */
 export async function healFolders(
   context: CommandContext,
   settings: Settings,
-  { vault, address, folders, limit }: HealWork,
+  { vault, address, folders, limit, store }: HealWork,
 ): Promise<HealReport> {
   const { signal, progress } = context;
   beginStep(context, 'looking for sound copies');
@@ -54,9 +58,18 @@ export async function healFolders(
     progress.update({ events: 0, bytes, totalEvents: null, totalBytes: null });
   };
   const report = await withOtherRegions(context, settings, { own: address, limit }, (donors) =>
-    underLease(vault, { signal, waitMs: WAIT_MS })((lease, held) =>
-      healVault({ vault, donors, lease, clock: systemClock }, { folders, onBytes, signal: held }),
-    ),
+    underLease(vault, { signal, waitMs: WAIT_MS })(async (lease, held) => {
+      const rebuilder = store === null ? null : storeDonor({ vault, store }, held);
+      const all = rebuilder === null ? donors : [...donors, rebuilder];
+      try {
+        return await healVault(
+          { vault, donors: all, lease, clock: systemClock },
+          { folders, onBytes, signal: held },
+        );
+      } finally {
+        await rebuilder?.close();
+      }
+    }),
   );
   progress.end();
   return report;
@@ -67,9 +80,7 @@ const WAIT_MS = 30_000;
 
 export function healLines({ healed, unhealed }: HealReport, paint: Paint): string[] {
   return [
-    ...(healed.length === 0
-      ? []
-      : [`${paint('good', 'Healed')}: ${plural(healed.length, 'object')} from other regions`]),
+    ...(healed.length === 0 ? [] : [`${paint('good', 'Healed')}: ${plural(healed.length, 'object')}`]),
     ...healed.map(({ name, from, was }) => `  ${printable(name)} was ${was}, from ${printable(from)}`),
     ...(unhealed.length === 0 ? [] : [`${paint('bad', 'Not healed')}: ${plural(unhealed.length, 'object')}`]),
     ...unhealed.map(({ name, reason }) => `  ${printable(name)}: ${printable(reason)}`),

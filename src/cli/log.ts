@@ -1,4 +1,5 @@
 import { makePaint, type Terminal, type Tone, writeError } from './output.ts';
+import { printable } from './units.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -7,6 +8,7 @@ type Fields = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Notes on stderr, from `warn` on unless --log-level says otherwise: plain lines, or JSON Lines with --json. */
 export interface Log {
+  error(message: string, fields?: Fields): void;
   warn(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   debug(message: string, fields?: Fields): void;
@@ -20,7 +22,8 @@ export interface LogOptions {
   readonly now: () => number;
 }
 
-const WORDS: Record<Exclude<LogLevel, 'error'>, { word: string; tone: Tone }> = {
+const WORDS: Record<LogLevel, { word: string; tone: Tone }> = {
+  error: { word: 'error', tone: 'bad' },
   warn: { word: 'warning', tone: 'warning' },
   info: { word: 'info', tone: 'faint' },
   debug: { word: 'debug', tone: 'faint' },
@@ -29,16 +32,17 @@ const WORDS: Record<Exclude<LogLevel, 'error'>, { word: string; tone: Tone }> = 
 export function makeLog(options: LogOptions): Log {
   const { json, stderr } = options;
   const paint = makePaint(stderr, options.env);
-  const write = (level: keyof typeof WORDS, message: string, fields: Fields = {}): void => {
+  const write = (level: LogLevel, message: string, fields: Fields = {}): void => {
     if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return;
     const { word, tone } = WORDS[level];
     const time = new Date(options.now()).toISOString();
     const line = json
       ? JSON.stringify({ time, level, message, ...fields })
-      : `${paint(tone, `${word}:`)} ${message}${plainFields(fields)}`;
+      : `${paint(tone, `${word}:`)} ${printable(`${message}${plainFields(fields)}`)}`;
     writeError(stderr, line);
   };
   return {
+    error: (message, fields) => write('error', message, fields),
     warn: (message, fields) => write('warn', message, fields),
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),

@@ -119,12 +119,13 @@ function scheduleOf(
 }
 
 function objectivesOf(section: NonNullable<PolicySections['objectives']>): RecoveryObjectives {
-  const { rpo, region_rpo, rto, drilled_within } = section;
+  const { rpo, region_rpo, rto, verified_within, drilled_within } = section;
   return {
     ...(rpo === undefined ? {} : { rpoMs: rpo }),
     ...(region_rpo === undefined ? {} : { regionRpoMs: region_rpo }),
     ...(rto === undefined ? {} : { rtoMs: rto }),
     ...(drilled_within === undefined ? {} : { drilledWithinMs: drilled_within }),
+    ...(verified_within === undefined ? {} : { verifiedWithinMs: verified_within }),
   };
 }
 

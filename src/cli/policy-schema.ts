@@ -78,6 +78,7 @@ const objectivesSchema = z.strictObject({
   region_rpo: lost.optional(),
   rto: lost.optional(),
   drilled_within: kept.optional(),
+  verified_within: kept.optional(),
 });
 
 export const policyShape = {

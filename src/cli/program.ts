@@ -112,6 +112,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   archive: async () => (await import('./commands/archive.ts')).addArchiveCommand,
   show: async () => (await import('./commands/show.ts')).addShowCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
+  diff: async () => (await import('./commands/diff.ts')).addDiffCommand,
+  monitor: async () => (await import('./commands/monitor.ts')).addMonitorCommand,
   sync: async () => (await import('./commands/sync.ts')).addSyncCommand,
   restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
   prune: async () => (await import('./commands/prune.ts')).addPruneCommand,

@@ -111,7 +111,8 @@ async function planning(
   }
 }
 
-function warnOfPassedOver({ log }: CommandContext, vault: Vault, catalog: Catalog): void {
+/** A backup that cannot be used, and might be newer, is not passed over in silence. */
+export function warnOfPassedOver({ log }: CommandContext, vault: Vault, catalog: Catalog): void {
   const { passedOver } = newestRestorePoint(catalog, vault.address);
   for (const { backupId, message } of passedOver) {
     log.warn(`backup ${backupId} is passed over, and is newer: ${message}`);

@@ -1,7 +1,9 @@
 import type { Catalog, CatalogEntry } from '../format/catalog.ts';
 import { type ChainBreak, followChain, isBroken } from '../format/chain.ts';
+import { stateOfBackup, type VerifiedMemory, type VerifiedState } from '../policy/verified-memory.ts';
 import { formatName, shortIds } from './backup-names.ts';
 import type { Paint } from './output.ts';
+import { verifiedText } from './render-verified.ts';
 import { type Column, renderTable } from './table.ts';
 import { formatBytes, formatCount, formatInstant, plural, printable } from './units.ts';
 
@@ -9,12 +11,13 @@ import { formatBytes, formatCount, formatInstant, plural, printable } from './un
 export interface ListedBackup {
   readonly entry: CatalogEntry;
   readonly broken: ChainBreak | null;
+  readonly verified: VerifiedState;
 }
 
-export function listBackups(catalog: Catalog): ListedBackup[] {
+export function listBackups(catalog: Catalog, memory: VerifiedMemory): ListedBackup[] {
   return catalog.backups.map((entry) => {
     const chain = followChain(catalog, entry);
-    return { entry, broken: isBroken(chain) ? chain : null };
+    return { entry, broken: isBroken(chain) ? chain : null, verified: stateOfBackup(memory, entry) };
   });
 }
 
@@ -28,6 +31,11 @@ const COLUMNS: Column[] = [
   { title: 'FORMAT' },
 ];
 
+function columnsFor(backups: readonly ListedBackup[]): Column[] {
+  const isKnown = backups.some(({ verified }) => verified.verifiedAtMs !== null || verified.isSound !== null);
+  return [...COLUMNS, { title: isKnown ? 'VERIFIED (UTC)' : '' }];
+}
+
 /** Each full backup, and under it, by time, what builds on it. What is broken is marked, and said below. */
 export function chainLines(backups: readonly ListedBackup[], paint: Paint): string[] {
   const short = shortIds(backups.flatMap((backup) => [idOf(backup), baseOf(backup)]));
@@ -40,7 +48,7 @@ export function chainLines(backups: readonly ListedBackup[], paint: Paint): stri
       ...others.map((other, i) => branchRow(other, [baseId, ...others.map(idOf)], i, short, paint)),
     ];
   });
-  return [...renderTable(COLUMNS, rows), ...brokenLines(backups, paint)];
+  return [...renderTable(columnsFor(backups), rows), ...brokenLines(backups, paint)];
 }
 
 const idOf = ({ entry }: ListedBackup): string => entry.manifest.backupId;
@@ -48,7 +56,11 @@ const baseOf = (backup: ListedBackup): string => backup.entry.manifest.chain?.ba
 
 type ShortIds = ReadonlyMap<string, string>;
 
-function row({ entry: { manifest }, broken }: ListedBackup, short: ShortIds, paint: Paint): string[] {
+function row(
+  { entry: { manifest }, broken, verified }: ListedBackup,
+  short: ShortIds,
+  paint: Paint,
+): string[] {
   const sign = manifest.kind === 'full' ? '' : '+';
   return [
     short.get(manifest.backupId)!,
@@ -58,6 +70,7 @@ function row({ entry: { manifest }, broken }: ListedBackup, short: ShortIds, pai
     formatCount(manifest.totalStreams),
     formatBytes(manifest.sizeBytes),
     formatName(manifest),
+    verifiedText(verified, paint).replace(' UTC', ''),
   ];
 }
 
@@ -76,7 +89,7 @@ function branchRow(
 }
 
 function lostBase(id: string, paint: Paint): string[] {
-  return [id, paint('bad', 'full, not usable'), ...COLUMNS.slice(2).map(() => '')];
+  return [id, paint('bad', 'full, not usable'), ...COLUMNS.slice(1).map(() => '')];
 }
 
 function brokenLines(backups: readonly ListedBackup[], paint: Paint): string[] {

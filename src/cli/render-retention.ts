@@ -12,6 +12,7 @@ export function planDocument({
   damaged,
   unfinished,
   logs,
+  records,
   stopped,
 }: PrunePlan): Record<string, unknown> {
   return {
@@ -23,7 +24,7 @@ export function planDocument({
         parentId: item.parentId,
         createdAt: instant(item.createdAtMs),
       },
-      ...{ sizeBytes: item.sizeBytes, isWhole: item.isWhole, kept, reasons },
+      ...{ sizeBytes: item.sizeBytes, isWhole: item.isWhole, verified: item.verified, kept, reasons },
     })),
     damaged: damaged.map(({ item, kept, reasons }) => ({
       backupId: item.backupId,
@@ -47,6 +48,9 @@ export function planDocument({
         ...{ kept: run[0]!.kept, reasons: run[0]!.reasons },
       })),
     ),
+    verifications: records.map(({ item: { name, sizeBytes }, kept, reasons }) => ({
+      ...{ name, sizeBytes, kept, reasons },
+    })),
   };
 }
 
@@ -78,6 +82,7 @@ export function planLines(plan: PrunePlan, paint: Paint): string[] {
     ...backupLines(plan, paint),
     ...logLines(plan.logs, paint),
     ...otherLines(plan, paint),
+    ...recordLines(plan, paint),
     ...(plan.stopped === null
       ? []
       : ['', paint('warning', `Nothing is removed: ${printable(plan.stopped.message)}`)]),
@@ -157,8 +162,27 @@ function otherLines({ damaged, unfinished }: PrunePlan, paint: Paint): string[] 
   return ['', ...renderTable(columns, rows)];
 }
 
+/** Those that go; that others stay is said by nothing. */
+function recordLines({ records }: PrunePlan, paint: Paint): string[] {
+  const gone = records.filter(({ kept }) => !kept);
+  if (gone.length === 0) return [];
+  const columns = [{ title: 'VERIFICATIONS' }, { title: 'SIZE', align: 'right' as const }];
+  return [
+    '',
+    ...renderTable(
+      [...columns, { title: '' }, { title: 'WHY' }],
+      [
+        [
+          `${plural(gone.length, 'record')} of ${records.length}`,
+          ...[formatBytes(sizeOf(gone)), verdict(false, paint), why(gone[0]!.reasons)],
+        ],
+      ],
+    ),
+  ];
+}
+
 /** `11 backups (4.2 MB), 7 objects of the change log (1.1 MB) and 1 leftover (4 B)`; null when nothing goes. */
-export function describeGone({ backups, unfinished, logs }: PrunePlan): string | null {
+export function describeGone({ backups, unfinished, logs, records }: PrunePlan): string | null {
   const goes = <Item>(decisions: readonly Decision<Item>[]): Decision<Item>[] =>
     decisions.filter(({ kept }) => !kept);
   const parts = [
@@ -169,6 +193,7 @@ export function describeGone({ backups, unfinished, logs }: PrunePlan): string |
       'objects of the change log',
     ),
     countGone(goes(unfinished), 'leftover'),
+    countGone(goes(records), 'record of verifications', 'records of verifications'),
   ].filter((part) => part !== null);
   return parts.length === 0 ? null : parts.join(', ');
 }

@@ -3,6 +3,7 @@ import type { BackupVerification, Problem } from '../core/report.ts';
 import type { LogVerification } from '../integrity/verify-log.ts';
 import { shortIds } from './backup-names.ts';
 import type { Paint } from './output.ts';
+import { ladderLine, ladderReach } from './render-ladder.ts';
 import { renderTable } from './table.ts';
 import { formatBytes, formatCount, formatDuration, plural, printable } from './units.ts';
 
@@ -30,6 +31,7 @@ export function verificationLines(
   return [
     `${verdict} in ${printable(vault)}${depth}`,
     ...summaryTable(results, quick, paint),
+    ...results.flatMap(malformedLines),
     ...unsound.flatMap(({ verification }) => ['', ...problemLines(verification, paint)]),
   ];
 }
@@ -43,13 +45,14 @@ export function logLines(logs: readonly LogVerification[], paint: Paint): string
     const content = [plural(files, 'file'), plural(transactions, 'transaction'), plural(events, 'event')];
     const lines = problems
       .slice(0, MAX_SHOWN)
-      .map(({ code, message }) => `  ${paint('strong', code)}  ${printable(message)}`);
+      .map(({ code, rung, message }) => `  ${rung}: ${paint('strong', code)}  ${printable(message)}`);
     if (total > MAX_SHOWN) lines.push(`  and ${formatCount(total - MAX_SHOWN)} more (--json lists them)`);
     const marked = gaps.map(
       ({ from, to, message }) => `  gap from ${from} to ${to}: ${printable(message)}; no recovery crosses it`,
     );
     return [
       `${verdict}: ${printable(folder)} ${content.join(', ')}`,
+      `  ladder: ${ladderLine(log.rungs, paint)}`,
       ...proofLines(log, paint),
       ...lines,
       ...marked,
@@ -73,10 +76,11 @@ function summaryTable(results: readonly Verified[], quick: boolean, paint: Paint
   const rows = results.map(({ verification, manifest }) => [
     short.get(verification.backupId)!,
     verification.overallValid ? paint('good', 'sound') : paint('bad', 'FAILED'),
+    ladderReach(verification.rungs, paint),
     manifest === null ? '' : formatCount(manifest.totalEvents),
     manifest === null ? '' : formatBytes(manifest.sizeBytes),
     formatDuration(verification.durationMs),
-    quick || verification.eventsValid !== null ? '' : 'digests only: no key opens it',
+    contentsText(verification, quick),
     signatureText(verification, paint),
     completeness(verification),
   ]);
@@ -84,15 +88,28 @@ function summaryTable(results: readonly Verified[], quick: boolean, paint: Paint
     [
       { title: 'BACKUP' },
       { title: 'RESULT' },
+      { title: 'LADDER' },
       { title: 'EVENTS', align: 'right' },
       { title: 'SIZE', align: 'right' },
       { title: 'TIME', align: 'right' },
-      { title: rows.some((row) => row[5] !== '') ? 'CONTENTS' : '' },
-      { title: rows.some((row) => row[6] !== '') ? 'SIGNED' : '' },
-      { title: rows.some((row) => row[7] !== '') ? 'AGAINST THE STORE' : '' },
+      { title: rows.some((row) => row[6] !== '') ? 'CONTENTS' : '' },
+      { title: rows.some((row) => row[7] !== '') ? 'SIGNED' : '' },
+      { title: rows.some((row) => row[8] !== '') ? 'AGAINST THE STORE' : '' },
     ],
     rows,
   );
+}
+
+function malformedLines({ verification: { backupId, malformedPayloads } }: Verified): string[] {
+  if (malformedPayloads === null || malformedPayloads === 0) return [];
+  return [
+    `  ${backupId} has payloads that are no JSON, as the store had them: ${formatCount(malformedPayloads)}`,
+  ];
+}
+
+function contentsText({ isWhole, eventsValid }: BackupVerification, quick: boolean): string {
+  if (!isWhole) return 'some of its files';
+  return quick || eventsValid !== null ? '' : 'digests only: no key opens it';
 }
 
 function signatureText({ signature: { state, signer } }: BackupVerification, paint: Paint): string {
@@ -115,9 +132,10 @@ function problemLines(verification: BackupVerification, paint: Paint): string[] 
   const total = problems.length + problemsOmitted;
   const lines = [
     `${paint('bad', 'FAILED')} ${backupId}`,
+    `  ladder: ${ladderLine(verification.rungs, paint)}`,
     ...problems
       .slice(0, MAX_SHOWN)
-      .map((problem) => `  ${paint('strong', problem.code)}  ${placed(problem)}`),
+      .map((problem) => `  ${problem.rung}: ${paint('strong', problem.code)}  ${placed(problem)}`),
   ];
   if (total > MAX_SHOWN) lines.push(`  and ${formatCount(total - MAX_SHOWN)} more (--json lists them)`);
   if (missingEvents > 0) {

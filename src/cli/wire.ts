@@ -44,6 +44,8 @@ export async function loadKeysRoom() {
     parseIdentitySource: open.parseIdentitySource,
     parsePassphraseSource: secret.parsePassphraseSource,
     parseSecretSource: secret.parseSecretSource,
+    readSecret: secret.readSecret,
+    trimLineEnd: secret.trimLineEnd,
     makeIdentityFile: identityFile.makeIdentityFile,
     makeSigningKeyFile: signer.makeSigningKeyFile,
   };
@@ -113,6 +115,22 @@ export async function findDrillPrograms(env: CommandEnv): Promise<string | null>
 }
 
 type CommandEnv = Readonly<Record<string, string | undefined>>;
+
+/** What tells people: loaded where somebody is told. */
+export async function loadNotifiersRoom() {
+  const [log, webhook, mail, command] = await Promise.all([
+    import('../notifiers/log.ts'),
+    import('../notifiers/webhook.ts'),
+    import('../notifiers/mail.ts'),
+    import('../notifiers/command.ts'),
+  ]);
+  return {
+    logNotifier: log.logNotifier,
+    webhookNotifier: webhook.webhookNotifier,
+    mailNotifier: mail.mailNotifier,
+    commandNotifier: command.commandNotifier,
+  };
+}
 
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;

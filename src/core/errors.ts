@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   target_not_empty: { exitCode: 9, retryable: false },
   would_overwrite: { exitCode: 9, retryable: false },
   partial: { exitCode: 10, retryable: false },
+  notification_failed: { exitCode: 10, retryable: true },
   interrupted: { exitCode: 130, retryable: true },
 } as const satisfies Record<string, { exitCode: number; retryable: boolean }>;
 

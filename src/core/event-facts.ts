@@ -67,7 +67,8 @@ export function mergeFacts(facts: EventFacts, other: EventFacts): void {
   facts.futureTimes += other.futureTimes;
 }
 
-function hasEmptyField(
+/** Whether its id is empty or nil, or its stream or type is empty. */
+export function hasEmptyField(
   batch: Pick<EventBatch, 'id' | 'idKind' | 'stream' | 'type' | 'bytes'>,
   row: number,
 ): boolean {

@@ -2,7 +2,8 @@ import type { ChangeFeed, FeedOptions, FeedSource, FeedState } from './change-fe
 import type { AppendResult, StoredEvent, StreamAppend } from './event.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { StoreExamination } from './examination.ts';
-import type { InspectionOptions, StoreInspection } from './inspection.ts';
+import type { InspectionOptions, StoreInspection, StreamSample } from './inspection.ts';
+import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
@@ -77,6 +78,9 @@ export interface EventStore {
    * `not_an_event_store`.
    */
   openMerge(options: MergeOptions): Promise<MergeSession>;
+
+  /** Starts to put right what is damaged in a store that is in use. Throws `not_an_event_store`, `lease_held`. */
+  openRepair(options: RepairOptions): Promise<RepairSession>;
 
   /**
    * For questions in the store's own SQL, which change nothing: on a standby too. Null for a store that has none. Throws
@@ -219,13 +223,28 @@ export interface StoreSnapshot extends BatchReader {
   /** Ranges that together hold, each once, every event of these tails, and perhaps others: to be read in their order. */
   planTails(tails: readonly StreamTail[]): Promise<StoreRange[]>;
 
+  /**
+   * Cuts the store into many small parts that together hold each event exactly once, to look at some of them. Where a part lies
+   * stays the same from view to view, as long as no events are moved: new ones come at the end. Parts are read one after the other
+   * with little effort each, in one process of the store.
+   */
+  planBlocks(): Promise<BlockPlan>;
+
   countEvents(): Promise<number>;
 
-  /** What there is of each stream, in byte order of the names. */
-  readSummaries(): AsyncIterable<StreamSummary>;
+  /** What there is of each stream, or of those of some buckets, in byte order of the names. */
+  readSummaries(options?: { readonly sample?: StreamSample }): AsyncIterable<StreamSummary>;
 
   /** Rows of the tables that belong to the events: consumer checkpoints, snapshots, schema ledgers. */
   readCompanions(): AsyncIterable<CompanionRow>;
+}
+
+/** Parts of a view, of about 256 KiB each, for `readRange`. */
+export interface BlockPlan {
+  /** At least 1. */
+  readonly blocks: number;
+  /** The block of this number, from 0. */
+  readonly range: (block: number) => StoreRange;
 }
 
 /** The events of a stream from a version on. */

@@ -6,8 +6,6 @@ export interface StoreExamination {
   readonly backupObstacles: readonly Obstacle[];
   /** What keeps this user from following the commits. */
   readonly feedObstacles: readonly Obstacle[];
-  /** What the tables lack of what keeps events as they are. */
-  readonly contractBreaches: readonly Obstacle[];
   /** What killed restores left here, in words. */
   readonly leftovers: readonly string[];
 }

@@ -62,8 +62,10 @@ export interface SqlNames {
   readonly indexes: readonly SqlIndex[];
   /** SQL for the bucket, from 0 on, that a text falls into: left out, the name of an event's stream. */
   bucket(seed: number, of: number, text?: string): string;
-  /** SQL that is true for the events of the streams of some buckets. */
+  /** SQL that is true for the events of the streams of some buckets. No index answers it: the streams of all events are read. */
   inBucket(sample: StreamSample): string;
+  /** SQL that is true for the events of these streams, by an index over them. */
+  inStreams(streams: readonly string[]): string;
 }
 
 export interface SqlCheckpoints {
@@ -109,8 +111,9 @@ export interface SqlIndex {
   readonly create: string | null;
 }
 
-/** Streams whose names fall into some of `of` buckets, by a hash of the seed and the name: each as likely as any other. */
+/** Streams whose names fall into some of `of` buckets, by a hash of the seed and the name (`core/stream-bucket.ts`): each as likely as any other. */
 export interface StreamSample {
+  /** 32 bits. */
   readonly seed: number;
   readonly of: number;
   readonly buckets: readonly number[];

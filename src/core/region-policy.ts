@@ -22,6 +22,8 @@ export interface RecoveryObjectives {
   readonly rtoMs?: number;
   /** How long ago the last drill that passed may be. */
   readonly drilledWithinMs?: number;
+  /** Everything in a vault is verified again within this time. */
+  readonly verifiedWithinMs?: number;
 }
 
 interface Region {

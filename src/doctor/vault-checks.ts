@@ -6,6 +6,7 @@ import { DRILL_CHECKS } from './drill-checks.ts';
 import { SIGNATURE_CHECKS } from './signature-checks.ts';
 import { checkClock } from './store-checks.ts';
 import type { Finding, VaultProbe } from './vault-probe.ts';
+import { VERIFICATION_CHECKS } from './verification-checks.ts';
 
 export const PROMISE_CHECKS = [
   'vault',
@@ -22,6 +23,7 @@ export const VAULT_CHECKS = [
   'newest backup',
   'manifests',
   'killed backups',
+  ...VERIFICATION_CHECKS,
   'keys',
   ...SIGNATURE_CHECKS,
   ...DRILL_CHECKS,

@@ -20,6 +20,8 @@ export interface StreamSearch {
   readonly take: (batch: EventBatch) => void | Promise<void>;
   /** True ends the search. Chunks are then fetched one by one, since the next may not be needed. */
   readonly isDone?: () => boolean;
+  /** Whether a chunk may still hold something that is wanted, by more than the names of its streams. */
+  readonly wants?: (events: ChunkEvents) => boolean;
   /** Chunks with a lower rank are read first within a backup, so that it may be done sooner. */
   readonly rank?: (events: ChunkEvents) => number;
   readonly signal?: AbortSignal | undefined;
@@ -42,7 +44,11 @@ export async function searchStreams(
         const names = search.names();
         if (names.length === 0) return;
         const entries = await readIndex(vault, link.folder, file, sealOf(link));
-        await searchFile(vault, link, search, { file, entries, chunks: chunksOf(entries, names) });
+        await searchFile(vault, link, search, {
+          file,
+          entries,
+          chunks: chunksOf(entries, names, search.wants),
+        });
       }
     }
     if (search.isDone?.()) return;
@@ -86,16 +92,27 @@ async function searchRanked(
   const found: (FileChunks & { readonly rank: number })[] = [];
   for (const file of eventFiles(link)) {
     const entries = await readIndex(vault, link.folder, file, sealOf(link));
-    for (const chunk of chunksOf(entries, search.names())) {
+    for (const chunk of chunksOf(entries, search.names(), search.wants)) {
       found.push({ file, entries, chunks: [chunk], rank: rank(entries[chunk]!.events!) });
     }
   }
-  for (const one of found.sort((a, b) => a.rank - b.rank)) await searchFile(vault, link, search, one);
+  for (const one of found.sort((a, b) => a.rank - b.rank)) {
+    const { events } = one.entries[one.chunks[0]!]!;
+    if (search.wants?.(events!) !== false) await searchFile(vault, link, search, one);
+  }
 }
 
-function chunksOf(entries: readonly ChunkEntry[], names: readonly Uint8Array[] | 'all'): number[] {
-  if (names === 'all') return entries.map((_, number) => number);
+/** More names than this would be looked up in each filter for longer than it takes to read all chunks. */
+const MOST_LOOKED_UP = 20_000;
+
+function chunksOf(
+  entries: readonly ChunkEntry[],
+  names: readonly Uint8Array[] | 'all',
+  wants: StreamSearch['wants'] = () => true,
+): number[] {
   return entries.flatMap(({ events }, number) => {
+    if (!wants(events!)) return [];
+    if (names === 'all' || names.length > MOST_LOOKED_UP) return [number];
     const filter = Buffer.from(events!.filter, 'base64');
     return names.some((name) => mayContain(filter, name)) ? [number] : [];
   });

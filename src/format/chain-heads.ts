@@ -2,7 +2,7 @@ import { makeStreamTable, releaseTable, type StreamTable } from '../core/stream-
 import type { Vault } from '../core/vault.ts';
 import type { Chain, ChainMember } from './chain.ts';
 import { decodeHeads, encodeHeads, type HeadLine } from './heads.ts';
-import { readHeadsInto } from './heads-table.ts';
+import { type IsWanted, readHeadsInto } from './heads-table.ts';
 import { readHeads, readHeadsChunks } from './line-files.ts';
 
 /** Room that is made beforehand at most, for some tens of MiB: to grow takes longer than to fill what there is. */
@@ -14,6 +14,15 @@ export async function loadHeads(vault: Vault, chain: Chain): Promise<StreamTable
   const streams = manifest.chain?.totalStreams ?? manifest.totalStreams;
   const table = makeStreamTable(Math.min(streams, MOST_EXPECTED));
   for (const link of chain) await addHeads(vault, link, table);
+  return table;
+}
+
+/** As `loadHeads`, only of streams with certain names: memory follows their number. */
+export async function loadSomeHeads(vault: Vault, chain: Chain, isWanted: IsWanted): Promise<StreamTable> {
+  const table = makeStreamTable();
+  for (const link of chain) {
+    await readHeadsChunks(vault, link, (plain) => readHeadsInto(table, plain, isWanted));
+  }
   return table;
 }
 

@@ -37,6 +37,29 @@ export function eventDigest(batch: EventBatch, row: number): Buffer {
   return crypto.hash('sha256', scratch.subarray(0, used), 'buffer');
 }
 
+/** SHA-256 over one field, in hex. */
+export function fieldDigest(bytes: Uint8Array): string {
+  return crypto.hash('sha256', bytes, 'hex');
+}
+
+const SHORT_BYTES = 6;
+
+/** 48 bits of an event's digest, exact as a number. */
+export function shortDigest(batch: EventBatch, row: number): number {
+  return eventDigest(batch, row).readUIntLE(0, SHORT_BYTES);
+}
+
+/** SHA-256 over what an event says: its type, data and metadata. */
+export function payloadDigest(batch: EventBatch, row: number): Buffer {
+  const size = eventSize(batch, row);
+  if (size > scratch.length) scratch = Buffer.alloc(size * 2);
+  let at = 0;
+  for (const spans of [batch.type, batch.data, batch.metadata]) {
+    at = writeBytes(scratch, at, batch.bytes, spans.starts[row]!, spans.lengths[row]!);
+  }
+  return crypto.hash('sha256', scratch.subarray(0, at), 'buffer');
+}
+
 export function contentDigestText(digest: ContentDigest): string {
   return Array.from(digest.lanes, (lane) => lane.toString(16).padStart(8, '0')).join('');
 }

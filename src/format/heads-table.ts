@@ -3,12 +3,15 @@ import { setStream } from '../core/stream-entry.ts';
 import type { StreamFacts, StreamTable } from '../core/stream-table.ts';
 import { decodeHeads } from './heads.ts';
 
+/** Whether the stream whose name stands at this place is to be read. */
+export type IsWanted = (bytes: Uint8Array, start: number, length: number) => boolean;
+
 /**
  * Puts each line of a heads chunk into the table, in the place of what it held of the stream: the chunks of a chain's
  * backups, oldest first, give what the chain holds. Usual lines are read byte by byte, as there may be millions. Throws
  * `damaged`.
  */
-export function readHeadsInto(table: StreamTable, plain: Uint8Array): void {
+export function readHeadsInto(table: StreamTable, plain: Uint8Array, isWanted: IsWanted = () => true): void {
   const line = makeUsualLine(plain);
   let at = 0;
   while (at < plain.length) {
@@ -16,11 +19,12 @@ export function readHeadsInto(table: StreamTable, plain: Uint8Array): void {
     if (end === NOT_USUAL) {
       const found = plain.indexOf(NEWLINE, at);
       const next = found === -1 ? plain.length : found + 1;
-      setUnusual(table, plain.subarray(at, next));
+      setUnusual(table, plain.subarray(at, next), isWanted);
       at = next;
       continue;
     }
-    setStream(table, line.name, line.facts, line.lastId);
+    const { name } = line;
+    if (isWanted(name.bytes, name.start, name.length)) setStream(table, name, line.facts, line.lastId);
     at = end;
   }
 }
@@ -109,9 +113,10 @@ function isAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
   return true;
 }
 
-function setUnusual(table: StreamTable, plain: Uint8Array): void {
+function setUnusual(table: StreamTable, plain: Uint8Array, isWanted: IsWanted): void {
   for (const { streamId, lastEventId, gaps, duplicates = 0, ...facts } of decodeHeads(plain)) {
     const name = nameBytes(streamId);
+    if (!isWanted(name, 0, name.length)) continue;
     const id = Buffer.from(lastEventId);
     setStream(
       table,

@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import { BackupError } from '../core/errors.ts';
+import { BackupError, isBackupError } from '../core/errors.ts';
 import { releaseBytes } from './release.ts';
 
 /**
@@ -93,7 +93,13 @@ export function openPiece({ key, scope }: Seal, place: PiecePlace, stored: Uint8
 }
 
 function notOpened(reason: string): BackupError {
-  return new BackupError('damaged', `the seal does not open: ${reason}`);
+  return new BackupError('damaged', `the seal does not open: ${reason}`, { facts: { seal: 'broken' } });
+}
+
+/** Whether damage is, or was found as, a seal that does not open. */
+export function isSealBroken(error: unknown): boolean {
+  if (!isBackupError(error)) return false;
+  return error.facts.seal === 'broken' || isSealBroken(error.cause);
 }
 
 function placeBytes(scope: string, { file, number, isLast }: PiecePlace): Buffer {

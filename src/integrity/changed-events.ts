@@ -1,16 +1,14 @@
 import { type DifferenceReport, makeDifferences } from '../core/differences.ts';
-import type { EventBatch } from '../core/event-batch.ts';
 import type { EventStore, StoreRange, StoreSnapshot, StreamTail } from '../core/event-store.ts';
 import { dropKnown, type TakeKnown } from '../core/known-rows.ts';
 import { nameText } from '../core/name-text.ts';
 import type { Problem } from '../core/report.ts';
-import { holdsVersion } from '../core/stream-entry.ts';
 import { findStream, type StreamTable, streamName } from '../core/stream-table.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
-import { searchStreams } from '../format/chain-events.ts';
-import { eventDigest } from '../format/content-digest.ts';
+import { pastOfChain } from '../format/chain-past.ts';
 import { makeKnownEvents } from '../format/known-events.ts';
+import { addDigest, type StreamSums, takeOffPast } from './stream-sums.ts';
 
 const BATCH_BYTES = 1 << 20;
 
@@ -65,30 +63,21 @@ async function readKnown(
  */
 async function planSuspects(snapshot: StoreSnapshot, search: ChangedSearch): Promise<StoreRange[]> {
   const { vault, chain, table, signal } = search;
-  const sums = new Float64Array(table.count);
+  const sums: StreamSums = new Float64Array(table.count);
   await readKnown(snapshot, await snapshot.planRanges(1), search, (batch, rows) => {
-    for (const row of rows) addSum(sums, table, batch, row, 1);
+    const { starts, lengths } = batch.stream;
+    for (const row of rows) {
+      const place = findStream(table, batch.bytes, starts[row]!, lengths[row]!);
+      sums[place] = addDigest(sums[place]!, batch, row, 1);
+    }
   });
-  const take = (batch: EventBatch): void => {
-    for (let row = 0; row < batch.count; row += 1) addSum(sums, table, batch, row, -1);
-  };
-  await searchStreams(vault, chain, { names: () => 'all', take, signal });
+  await takeOffPast(sums, pastOfChain(vault, chain, table, signal), 'all');
   const suspects: StreamTail[] = [];
   for (let index = 0; index < table.count; index += 1) {
     if (sums[index] === 0) continue;
     suspects.push({ streamId: nameText(streamName(table, index)), fromVersion: table.runFirst[index]! });
   }
   return suspects.length === 0 ? [] : snapshot.planTails(suspects);
-}
-
-/** 48 bits of a digest: sums of up to a few events stay exact, and of more they wrap around alike on both sides. */
-const DIGEST_BYTES = 6;
-const MODULUS = 2 ** 48;
-
-function addSum(sums: Float64Array, table: StreamTable, batch: EventBatch, row: number, sign: 1 | -1): void {
-  const index = findStream(table, batch.bytes, batch.stream.starts[row]!, batch.stream.lengths[row]!);
-  if (index === -1 || !holdsVersion(table, index, batch.versions[row]!)) return;
-  sums[index] = (sums[index]! + sign * eventDigest(batch, row).readUIntLE(0, DIGEST_BYTES)) % MODULUS;
 }
 
 const WORDS = { changed: 'other content', diverged: 'another id', lost: 'no events' } as const;

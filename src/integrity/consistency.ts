@@ -1,11 +1,12 @@
 import { type ChainBefore, chainOddities, type TouchedStreams, touchStreams } from '../core/chain-summary.ts';
 import type { EventFacts } from '../core/event-facts.ts';
-import type { Manifest } from '../core/manifest.ts';
+import type { EventRange, Manifest, Oddities } from '../core/manifest.ts';
 import { nameText } from '../core/name-text.ts';
 import type { Problem, ProblemCode } from '../core/report.ts';
 import { findStream, releaseTable, type StreamTable, streamFacts, streamName } from '../core/stream-table.ts';
 import { countOddities, eventRange } from '../core/summary.ts';
 import { compareUtf8 } from '../core/text-order.ts';
+import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { type ChainMember, chainTotals } from '../format/chain.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
@@ -49,9 +50,11 @@ export async function compareEvents(found: FoundEvents, before: ChainBefore | nu
     const own = compareFacts(manifest, { totalEvents, eventRange: range });
     return before === null ? own : [...own, ...(await compareLink(found, before))];
   }
-  const [totalStreams, oddities] = [table.count, countOddities(table, facts, manifest.store.versionBase)];
-  const counts = compareFacts(manifest, { totalEvents, totalStreams, eventRange: range, oddities });
-  return [...counts, ...(await compareHeads(found, table))];
+  return [
+    ...compareFacts(manifest, { totalEvents, totalStreams: table.count, eventRange: range }),
+    ...compareOddities(manifest, countOddities(table, facts, manifest.store.versionBase)),
+    ...(await compareHeads(found, table)),
+  ];
 }
 
 /** An incremental backup must give what the chain holds with it, starting from what the chain held without it. */
@@ -66,7 +69,8 @@ async function compareLink(found: FoundEvents, before: ChainBefore): Promise<Pro
     totalStreams: parent.totalStreams + touched.after.count - touched.before.count,
   };
   const problems = [
-    ...compareFacts(manifest, { totalStreams: touched.after.count, oddities }),
+    ...compareFacts(manifest, { totalStreams: touched.after.count }),
+    ...compareOddities(manifest, oddities),
     ...compareFacts(chainTotals(manifest), totals, 'chain.'),
     ...nameDoubled(table, touched),
     ...(await compareHeads(found, touched.after)),
@@ -82,6 +86,49 @@ function compareFacts(expected: object, found: object, prefix = ''): Problem[] {
     const [is, was] = [value, (expected as Record<string, unknown>)[key]].map((fact) => JSON.stringify(fact));
     return is === was ? [] : [differs(prefix + key, is!, was!)];
   });
+}
+
+const ODDITY_CODES = {
+  missingVersions: 'version_gap',
+  duplicateVersions: 'version_duplicate',
+  oddFirstVersions: 'version_gap',
+  emptyFields: 'event_invalid',
+  belowBase: 'event_invalid',
+  futureTimes: 'event_invalid',
+} as const satisfies Record<keyof Oddities, ProblemCode>;
+
+const ODDITIES = Object.keys(ODDITY_CODES) as (keyof Oddities)[];
+
+function compareOddities({ oddities: were }: Manifest, are: Oddities): Problem[] {
+  return ODDITIES.filter((key) => are[key] !== were[key]).map((key) =>
+    problem(ODDITY_CODES[key], `oddities.${key} is ${are[key]}, the manifest says ${were[key]}`),
+  );
+}
+
+/**
+ * What some files of a backup show without the others: no more oddities of single events, no version or time beyond what the
+ * manifest says of all of them.
+ */
+export function compareSome({ oddities, eventRange: range }: Manifest, facts: EventFacts): Problem[] {
+  const odd = (['emptyFields', 'belowBase', 'futureTimes'] as const)
+    .filter((key) => facts[key] > oddities[key])
+    .map((key) => {
+      const text = `oddities.${key} is ${facts[key]} in some files alone, the manifest says ${oddities[key]}`;
+      return problem('event_invalid', text);
+    });
+  return facts.events === 0 || range === null || isWithin(facts, range)
+    ? odd
+    : [...odd, problem('event_invalid', 'events lie beyond the eventRange of the manifest')];
+}
+
+function isWithin(facts: EventFacts, range: EventRange): boolean {
+  const [earliest, latest] = [parseTime(range.earliestEvent), parseTime(range.latestEvent)];
+  return (
+    (earliest === null || facts.minTime >= earliest) &&
+    (latest === null || facts.maxTime <= latest) &&
+    facts.minVersion >= Number(range.earliestVersion) &&
+    facts.maxVersion <= Number(range.latestVersion)
+  );
 }
 
 /** Events whose version the chain holds already: a backup of what is new has none. */

@@ -8,6 +8,7 @@ import type {
   CheckQuestion,
   CheckSettings,
 } from './checks/check.ts';
+import { namesOfSample } from './sampled-streams.ts';
 
 export interface ChecksOptions {
   readonly settings: CheckSettings;
@@ -50,9 +51,13 @@ export async function runChecks(
   options: ChecksOptions,
 ): Promise<ChecksReport> {
   const results: CheckResult[] = [];
+  const { signal, settings } = options;
+  throwIfAborted(signal);
+  await options.pace?.();
+  const names = await namesOfSample(inspection, settings.sample, signal);
   for (const check of inOrderOfCost(checks)) {
-    throwIfAborted(options.signal);
-    results.push(await runCheck(inspection, check, options));
+    throwIfAborted(signal);
+    results.push(await runCheck({ ...inspection, names }, check, options));
   }
   return { checks: results };
 }

@@ -14,7 +14,8 @@ import type { ChainMember } from '../format/chain.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { readHeads } from '../format/line-files.ts';
 import { type Completeness, compareWithStore } from './completeness.ts';
-import { compareEvents, describeSelf } from './consistency.ts';
+import { compareEvents, compareSome, describeSelf } from './consistency.ts';
+import { climb, rungsOf, type Untried, untriedFor, withRung } from './ladder.ts';
 import {
   type VerifyFileHooks,
   type VerifyFileJob,
@@ -42,8 +43,21 @@ export interface VerifyOptions {
   readonly againstStore?: EventStore;
   /** Of an incremental backup that is compared with a store: what its chain holds, in byte order of the names. */
   readonly heads?: () => AsyncIterable<HeadLine>;
+  /** Names of the data files to check; left out: all. Some alone do not show how events follow one another, nor the counts. */
+  readonly files?: ReadonlySet<string> | undefined;
+  /** Counts the payloads that are no JSON too. That is no damage: the store has them so. */
+  readonly payloads?: boolean | undefined;
+  /** A data file was read to its end. */
+  readonly onFile?: (checked: CheckedFile) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface CheckedFile {
+  readonly file: ManifestFile;
+  readonly problems: readonly Problem[];
+  /** Also what is sealed in it was read. */
+  readonly isOpen: boolean;
 }
 
 const DAY_US = 86_400_000_000n;
@@ -51,8 +65,8 @@ const DAY_US = 86_400_000_000n;
 const MAX_PROBLEMS = 1000;
 
 /**
- * Checks one backup: existence and sizes, chunk tables, SHA-256 of chunks, files and bundle, decoding, the structure
- * of events, counts, versions and heads. Damage is reported, not thrown; only a vault that fails throws.
+ * Checks one backup, rung by rung: existence and sizes, chunk tables, SHA-256 of chunks, files and bundle, seals, decoding, the
+ * structure of events, counts, versions and heads. Damage is reported, not thrown; only a vault that fails throws.
  */
 export async function verifyBackup(
   ports: VerifyPorts,
@@ -61,12 +75,18 @@ export async function verifyBackup(
 ): Promise<BackupVerification> {
   const { manifest } = backup;
   const startedAtMs = ports.clock.now();
-  const found = await verifyFiles(ports, backup, options);
+  const files = manifest.files.filter(({ name }) => options.files?.has(name) ?? true);
+  const isWhole = files.length === manifest.files.length;
+  const found = await verifyFiles(ports, backup, files, options);
   const fileProblems = found.problems;
   const seal = await checkSeal(ports.vault, backup, options.trust ?? NO_TRUST_POLICY);
-  const metadataProblems = [...describeSelf(manifest), ...describeChain(backup, options)];
-  const { eventsChecked, eventProblems } = await compareFound(ports.vault, backup, found, options);
+  const metadataProblems = [...describeSelf(manifest), ...(isWhole ? describeChain(backup, options) : [])];
+  const { eventsChecked, eventProblems } = await compareFound(ports.vault, backup, found, {
+    ...options,
+    isWhole,
+  });
   const completeness = await checkCompleteness(ports.vault, backup, options);
+  const missingEvents = completeness?.missingEvents ?? 0;
   const problems = [
     ...fileProblems,
     ...metadataProblems,
@@ -74,6 +94,8 @@ export async function verifyBackup(
     ...eventProblems,
     ...(completeness?.problems ?? []),
   ];
+  const failed = rungsOf(problems);
+  if (missingEvents > 0) failed.add('completeness');
   const decoded = !fileProblems.some((problem) => DECODING.has(problem.code));
   return {
     backupId: manifest.backupId,
@@ -83,19 +105,55 @@ export async function verifyBackup(
       seal.problems.length === 0 &&
       !eventProblems.some((problem) => METADATA.has(problem.code)),
     eventsValid:
-      options.quick || !isOpen(backup)
+      options.quick || !isWhole || !isOpen(backup)
         ? null
         : decoded && fileProblems.length === 0 && eventProblems.length === 0,
     completenessVerified: completeness?.isVerified ?? false,
-    missingEvents: completeness?.missingEvents ?? 0,
-    overallValid: problems.length === 0 && (completeness?.missingEvents ?? 0) === 0,
+    missingEvents,
+    overallValid: problems.length === 0 && missingEvents === 0,
     signature: seal.signature,
     eventsChecked,
-    problems: problems.slice(0, MAX_PROBLEMS),
+    malformedPayloads: options.payloads && !options.quick && isOpen(backup) ? found.malformed : null,
+    rungs: climb(failed, untriedRungs(backup, options, files)),
+    isWhole,
+    problems: problems.slice(0, MAX_PROBLEMS).map(withRung),
     problemsOmitted: Math.max(0, problems.length - MAX_PROBLEMS),
     verificationTime: formatTime(timeFromUnixMs(ports.clock.now()), 3),
     durationMs: Math.max(0, ports.clock.now() - startedAtMs),
   };
+}
+
+/** Why rungs are not tried, where they are not. */
+function untriedRungs(backup: ChainMember, options: VerifyOptions, files: readonly ManifestFile[]): Untried {
+  const { manifest } = backup;
+  const { quick, before, againstStore } = options;
+  const isIncremental = manifest.kind === 'incremental';
+  const isProven = manifest.sealed || manifest.signature !== undefined;
+  const isPart = files.length < manifest.files.length;
+  const noParent = isIncremental && !isPart && (before === undefined || typeof before === 'string');
+  const part = `only ${files.length} of its ${manifest.files.length} files were checked`;
+  const noHeads = isIncremental && options.heads === undefined ? 'what it builds on is not known' : null;
+  // What speaks most generally comes last and counts.
+  return {
+    ...untriedFor(noParent ? 'what it builds on is not known' : null, 'structure', 'order', 'counts'),
+    ...untriedFor(isPart ? part : null, 'order', 'counts'),
+    ...untriedFor(isPart && !files.some(isEvents) ? 'no file with events was checked' : null, 'structure'),
+    ...untriedFor(
+      isOpen(backup) ? null : 'no key opens it',
+      'seal',
+      'decode',
+      'structure',
+      'order',
+      'counts',
+    ),
+    ...untriedFor(isProven ? null : 'it is neither sealed nor signed', 'seal'),
+    ...untriedFor(quick ? '`--quick`' : null, 'checksum', 'seal', 'decode', 'structure', 'order', 'counts'),
+    ...untriedFor(againstStore === undefined ? 'no store was named' : noHeads, 'completeness'),
+  };
+}
+
+function isEvents({ role }: ManifestFile): boolean {
+  return role === 'events';
 }
 
 /** That an incremental backup cannot be told to follow from its chain is a finding: it would not be sound alone. */
@@ -112,9 +170,13 @@ async function compareFound(
   vault: Vault,
   backup: ChainMember,
   { problems, facts, table }: VerifyFileResult,
-  { quick, before }: VerifyOptions,
+  { quick, before, isWhole }: VerifyOptions & { readonly isWhole: boolean },
 ): Promise<{ eventsChecked: number; eventProblems: readonly Problem[] }> {
   if (quick || !isOpen(backup)) return { eventsChecked: 0, eventProblems: [] };
+  if (!isWhole) {
+    releaseTable(table);
+    return { eventsChecked: facts.events, eventProblems: compareSome(backup.manifest, facts) };
+  }
   const known = before === undefined || typeof before === 'string' ? null : before;
   const found = { vault, backup, table, facts };
   // Damaged chunks leave gaps everywhere: naming them all would bury what is really wrong.
@@ -135,8 +197,11 @@ async function checkCompleteness(
   return compareWithStore(lines, manifest, againstStore);
 }
 
-const DECODING: ReadonlySet<ProblemCode> = new Set(['chunk_undecodable', 'chunk_mismatch']);
-const METADATA: ReadonlySet<ProblemCode> = new Set(['counts_differ']);
+const DECODING: ReadonlySet<ProblemCode> = new Set(['chunk_undecodable', 'chunk_mismatch', 'seal_broken']);
+/** What the manifest says of events, and they are not so. */
+const METADATA: ReadonlySet<ProblemCode> = new Set([
+  ...(['counts_differ', 'event_invalid', 'version_gap', 'version_duplicate'] as const),
+]);
 
 /** The verdict on a backup whose manifest itself is damaged or missing: nothing else can be trusted. */
 export function manifestProblem(
@@ -163,7 +228,10 @@ export function manifestProblem(
     overallValid: false,
     signature: { state: 'unsigned', signer: null },
     eventsChecked: 0,
-    problems: [problem],
+    malformedPayloads: null,
+    rungs: climb(rungsOf([problem]), { completeness: 'the manifest cannot be used' }),
+    isWhole: true,
+    problems: [withRung(problem)],
     problemsOmitted: 0,
     verificationTime: formatTime(timeFromUnixMs(clock.now()), 3),
     durationMs: 0,
@@ -178,13 +246,15 @@ function tryOpen(backup: ChainMember, { role }: ManifestFile): VerifyFileJob['se
 async function verifyFiles(
   ports: VerifyPorts,
   backup: ChainMember,
+  files: readonly ManifestFile[],
   options: VerifyOptions,
 ): Promise<VerifyFileResult> {
   const { manifest, folder } = backup;
-  const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable() };
+  const total = { problems: [] as Problem[], facts: makeFacts(), table: makeStreamTable(), malformed: 0 };
   const take = inOrder<VerifyFileResult>((result) => {
     total.problems.push(...result.problems);
     mergeFacts(total.facts, result.facts);
+    total.malformed += result.malformed;
     const [from, to] = total.table.count === 0 ? [total.table, result.table] : [result.table, total.table];
     total.table = to;
     mergeTable(to, from);
@@ -201,15 +271,27 @@ async function verifyFiles(
     futureAfter: (parseTime(manifest.createdAt) ?? 0n) + DAY_US,
   };
   const { format, compression, headsDigest } = manifest;
-  const { quick } = options;
+  const { quick, payloads = false } = options;
   const checkOne = async (place: number, signal: AbortSignal): Promise<void> => {
-    const file: ManifestFile = manifest.files[place]!;
+    const file = files[place]!;
     const seal = tryOpen(backup, file);
-    const job: VerifyFileJob = { folder, file, format, compression, seal, limits, headsDigest, quick };
+    const job: VerifyFileJob = {
+      folder,
+      file,
+      format,
+      compression,
+      seal,
+      limits,
+      headsDigest,
+      quick,
+      payloads,
+    };
     const hooks: VerifyFileHooks = { onProgress, signal };
     const run = ports.runFile ?? ((...work) => verifyFile(ports.vault, ...work));
-    take(place, await run(job, hooks));
+    const result = await run(job, hooks);
+    options.onFile?.({ file, problems: result.problems, isOpen: seal !== 'shut' });
+    take(place, result);
   };
-  await runLimited([...manifest.files.keys()], options.parallel, checkOne, options.signal);
+  await runLimited([...files.keys()], options.parallel, checkOne, options.signal);
   return total;
 }

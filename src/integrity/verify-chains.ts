@@ -9,16 +9,22 @@ import { type Chain, type ChainMember, followChain, inChainOrder, isBroken } fro
 import { type ChainHeads, makeChainHeads } from '../format/chain-heads.ts';
 import { openBundle, type ReadKeys } from '../format/open-bundle.ts';
 import { findChangedEvents } from './changed-events.ts';
-import { type VerifyOptions, type VerifyPorts, verifyBackup } from './verify-backup.ts';
+import { climb, rungsOf, withRung } from './ladder.ts';
+import { type CheckedFile, type VerifyOptions, type VerifyPorts, verifyBackup } from './verify-backup.ts';
 
 export interface VerifyChainsOptions
-  extends Pick<VerifyOptions, 'quick' | 'parallel' | 'trust' | 'onProgress' | 'signal'> {
+  extends Pick<VerifyOptions, 'quick' | 'parallel' | 'trust' | 'payloads' | 'onProgress' | 'signal'> {
   /** Compares some of the backups, each with all that its chain holds, with a live store too. */
   readonly againstStore?: { readonly store: EventStore; readonly backups: ReadonlySet<CatalogEntry> };
   /** What opens sealed backups; where it opens none, only digests are checked. */
   readonly keys?: ReadKeys | undefined;
+  /** By folder, names of the data files to check of a backup; of one that is not among these, all. */
+  readonly files?: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   /** The next backup is begun. */
   readonly onBackup?: (entry: CatalogEntry) => void;
+  /** A data file was read to its end. */
+  readonly onFile?: (entry: CatalogEntry, checked: CheckedFile) => void;
+  readonly onVerified?: (verified: VerifiedEntry) => void;
 }
 
 export interface VerifiedEntry {
@@ -37,11 +43,15 @@ export async function verifyChains(
   entries: readonly CatalogEntry[],
   options: VerifyChainsOptions,
 ): Promise<VerifiedEntry[]> {
-  const { againstStore, onBackup, keys, ...common } = options;
+  const { againstStore, onBackup, onFile, onVerified, keys, files, ...common } = options;
   const open = makeOpener(ports.vault, keys ?? null);
   const heads = makeChainHeads(ports.vault);
   const unsound = new Set<string>();
   const results: VerifiedEntry[] = [];
+  const finish = (entry: CatalogEntry, verification: BackupVerification): void => {
+    results.push({ entry, verification });
+    onVerified?.({ entry, verification });
+  };
   try {
     for (const entry of inChainOrder(entries)) {
       throwIfAborted(options.signal);
@@ -49,21 +59,23 @@ export async function verifyChains(
       const followed = followChain(catalog, entry);
       const chain = isBroken(followed) ? followed : await open(followed);
       const backup = isBroken(chain) ? (await open([entry]))[0]! : chain.at(-1)!;
+      const some = files?.get(entry.folder);
       const verification = await verifyBackup(ports, backup, {
-        ...common,
-        ...(await describeBefore(chain, { heads, unsound, quick: options.quick })),
+        ...{ ...common, files: some },
+        onFile: (checked) => onFile?.(entry, checked),
+        ...(some === undefined ? await describeBefore(chain, { heads, unsound, quick: options.quick }) : {}),
         ...(againstStore?.backups.has(entry) ? { againstStore: againstStore.store } : {}),
         ...(isBroken(chain) || chain.length === 1 ? {} : { heads: () => heads.linesOf(chain) }),
       });
       if (!isUsable(verification)) unsound.add(entry.manifest.backupId);
       const isCompared = againstStore?.backups.has(entry) === true && !options.quick;
       if (!isCompared || isBroken(chain) || !chain.every(isOpen) || !isUsable(verification)) {
-        results.push({ entry, verification });
+        finish(entry, verification);
         continue;
       }
       const search = { vault: ports.vault, chain, table: await heads.of(chain), signal: options.signal };
       const changed = await findChangedEvents(againstStore.store, search);
-      results.push({ entry, verification: withProblems(verification, changed) });
+      finish(entry, withProblems(verification, changed));
     }
     return results;
   } finally {
@@ -113,7 +125,13 @@ async function describeBefore(
 
 function withProblems(verification: BackupVerification, more: readonly Problem[]): BackupVerification {
   if (more.length === 0) return verification;
-  return { ...verification, overallValid: false, problems: [...verification.problems, ...more] };
+  const problems = [...verification.problems, ...more.map(withRung)];
+  const failed = rungsOf(problems);
+  if (verification.missingEvents > 0) failed.add('completeness');
+  const untried = Object.fromEntries(
+    verification.rungs.flatMap(({ name, reason }) => (reason === undefined ? [] : [[name, reason]])),
+  );
+  return { ...verification, overallValid: false, rungs: climb(failed, untried), problems };
 }
 
 /** A store that went on, or that lost events, says nothing against the backup itself. */

@@ -1,6 +1,7 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import { factsOf } from '../core/event-facts.ts';
-import type { Problem, ProblemCode, Progress } from '../core/report.ts';
+import type { FoundProblem, Problem, ProblemCode, Progress } from '../core/report.ts';
+import type { RungResult } from '../core/rungs.ts';
 import { addBatch, makeStreamTable } from '../core/stream-table.ts';
 import { NO_TRUST_POLICY, type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
@@ -16,7 +17,9 @@ import {
   type LogReadOptions,
   readLogBlocks,
 } from '../format/log-reader.ts';
+import { isSealBroken } from '../format/seal.ts';
 import { makeFilter } from '../format/stream-filter.ts';
+import { climb, rungsOf, type Untried, untriedFor, withRung } from './ladder.ts';
 
 /** The outcome for the log of one timeline; the field names are the command line's contract. */
 export interface LogVerification {
@@ -27,7 +30,11 @@ export interface LogVerification {
   readonly files: number;
   readonly transactions: number;
   readonly events: number;
-  readonly problems: readonly Problem[];
+  /** All rungs of the ladder, the lowest first. */
+  readonly rungs: readonly RungResult[];
+  /** Whether all of its files were checked, or some of them alone. */
+  readonly isWhole: boolean;
+  readonly problems: readonly FoundProblem[];
   /** More problems were found than are listed. */
   readonly problemsOmitted: number;
   /** Marked when they were noticed: no damage, but no recovery crosses them. */
@@ -50,6 +57,10 @@ export interface LogGap {
 export interface VerifyLogOptions {
   /** Only names, sizes and the headers of blocks: no event and no transaction is read. */
   readonly quick: boolean;
+  /** Whole names of the files to check; left out: all. Marks of quiet are small and always checked. */
+  readonly files?: ReadonlySet<string> | undefined;
+  /** A file was read to its end, with these problems; `isOpen`: also what is sealed in it. */
+  readonly onFile?: (file: LogFile, problems: readonly Problem[], isOpen: boolean) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -59,8 +70,23 @@ const WINDOW_BYTES = 1 << 20;
 /** More problems than this are counted, not listed. */
 const MAX_PROBLEMS = 1000;
 
+/** Why rungs are not tried, where they are not. */
+function untriedRungs({ keys, signedBy }: Found, quick: boolean, isOpen: boolean): Untried {
+  const isProven = keys.size > 0 || signedBy.size > 0;
+  // What speaks most generally comes last and counts.
+  return {
+    structure: 'events of a log are held against their streams when it is replayed',
+    ...untriedFor(isOpen ? null : 'no key opens all of it', 'seal', 'decode', 'order', 'counts'),
+    ...untriedFor(isProven ? null : 'it is neither sealed nor signed', 'seal'),
+    ...untriedFor(quick ? '`--quick`' : null, 'checksum', 'seal', 'decode', 'order', 'counts'),
+    completeness: 'a log is not compared with a store',
+  };
+}
+
 interface Found {
   readonly problems: Problem[];
+  /** Checked so far. */
+  files: number;
   transactions: number;
   events: number;
   bytes: number;
@@ -82,24 +108,27 @@ export async function verifyLog(
 ): Promise<LogVerification> {
   const { folder, spans, gaps } = timeline;
   const found: Found = {
-    ...{ problems: [], transactions: 0, events: 0, bytes: 0, blocksUnsigned: 0 },
+    ...{ problems: [], files: 0, transactions: 0, events: 0, bytes: 0, blocksUnsigned: 0 },
     ...{ signedBy: new Set<string>(), keys: new Map<string, boolean>() },
   };
   for (const message of timeline.problems) report(found, 'log_broken', null, null, message);
-  for (const { files } of spans) await verifySpan(vault, timeline, files, found, options);
+  for (const span of spans) await verifySpan(vault, timeline, span.files, found, options);
   for (const mark of timeline.quiet) await verifyMark(vault, timeline, mark, found, options);
   const first = spans[0];
   const last = spans.at(-1);
+  const files = spans.reduce((sum, span) => sum + span.files.length, 0);
+  const isOpen = [...found.keys.values()].every((opens) => opens);
   return {
     folder,
     from: first === undefined ? null : positionText(first.from),
     to: last === undefined ? null : positionText(last.to),
-    files: spans.reduce((sum, { files }) => sum + files.length, 0),
-    ...{ transactions: found.transactions, events: found.events },
-    problems: found.problems.slice(0, MAX_PROBLEMS),
+    ...{ files: found.files, transactions: found.transactions, events: found.events },
+    rungs: climb(rungsOf(found.problems), untriedRungs(found, options.quick, isOpen)),
+    isWhole: found.files === files,
+    problems: found.problems.slice(0, MAX_PROBLEMS).map(withRung),
     problemsOmitted: Math.max(0, found.problems.length - MAX_PROBLEMS),
     gaps: gaps.map((gap) => ({ ...gap, from: positionText(gap.from), to: positionText(gap.to) })),
-    contentsChecked: options.quick ? null : [...found.keys.values()].every((opens) => opens),
+    contentsChecked: options.quick ? null : isOpen,
     ...{ signedBy: [...found.signedBy], blocksUnsigned: found.blocksUnsigned },
   };
 }
@@ -127,6 +156,10 @@ async function verifySpan(
   for (const file of files) {
     const before = previous;
     previous = null;
+    if (options.files?.has(file.name) === false) continue;
+    found.files += 1;
+    const known = found.problems.length;
+    let isOpen = true;
     try {
       let digest: string | null = null;
       for await (const block of readLogBlocks(vault, [file], readOptions(timeline, options))) {
@@ -142,12 +175,14 @@ async function verifySpan(
         digest = block.digest;
         verifySignature(block, timeline.keys?.trust ?? NO_TRUST_POLICY, found);
         await verifyKey(vault, timeline, block, found);
+        isOpen &&= !isShut(block, found);
         await verifyBlock(block, found, options);
       }
       previous = digest;
     } catch (error) {
       reportDamage(error, file, found);
     }
+    options.onFile?.(file, found.problems.slice(known), isOpen);
   }
 }
 
@@ -184,10 +219,15 @@ function readOptions({ keys }: LogTimeline, { quick, signal }: VerifyLogOptions)
 }
 
 /** A block that could not be told from its surroundings, or one of its parts. */
-function reportDamage(error: unknown, file: LogFile, found: Found): void {
+function reportDamage(
+  error: unknown,
+  file: LogFile,
+  found: Found,
+  damage: ProblemCode = 'log_damaged',
+): void {
   if (!isBackupError(error, 'damaged', 'store_unsupported')) throw error;
   const { block } = error.facts;
-  const code = error.code === 'store_unsupported' ? 'format_unknown' : 'log_damaged';
+  const code = error.code === 'store_unsupported' ? 'format_unknown' : damage;
   report(found, code, file.name, typeof block === 'number' ? block : null, error.message);
 }
 
@@ -241,17 +281,33 @@ async function verifyBlock(block: LogBlock, found: Found, options: VerifyLogOpti
   found.bytes += header.parts.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   options.onProgress?.({ events: found.events, bytes: found.bytes, totalEvents: null, totalBytes: null });
   if (options.quick) return;
-  const isClosed = header.sealing != null && found.keys.get(header.sealing.keyId) !== true;
   const contents = [block.transactions, () => checkEvents(block), block.removals];
-  for (const check of isClosed ? [block.checkDigests] : contents) {
+  for (const check of isShut(block, found) ? [block.checkDigests] : contents) {
     try {
       await check();
     } catch (error) {
-      reportDamage(error, file, found);
+      reportDamage(error, file, found, await kindOfDamage(error, block));
     }
   }
   // Checking is synchronous work: let timers, signals and messages in.
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Sealed, and no key opens it. */
+function isShut({ header }: LogBlock, { keys }: Found): boolean {
+  return header.sealing != null && keys.get(header.sealing.keyId) !== true;
+}
+
+/** Which rung what was met belongs to: is it not what was written, or was something else written than it should? */
+async function kindOfDamage(error: unknown, { checkDigests }: LogBlock): Promise<ProblemCode> {
+  if (isSealBroken(error)) return 'seal_broken';
+  try {
+    await checkDigests();
+    return 'log_undecodable';
+  } catch (again) {
+    if (!isBackupError(again, 'damaged')) throw again;
+    return 'log_damaged';
+  }
 }
 
 /** Events decode, and the header says of them what they say themselves. */

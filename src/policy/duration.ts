@@ -38,3 +38,9 @@ export function formatSpan(ms: number): string {
   const unit = SHOWN.find((name) => ms >= UNITS[name]! && ms % UNITS[name]! === 0);
   return unit === undefined ? `${Math.round(ms / SECOND_MS)}s` : `${ms / UNITS[unit]!}${unit}`;
 }
+
+/** About how long something is: whole days, hours, minutes or seconds, whichever is the largest of which there are some. */
+export function formatAge(ms: number): string {
+  const unit = (['d', 'h', 'min'] as const).find((name) => ms >= UNITS[name]!) ?? 's';
+  return `${Math.max(0, Math.floor(ms / UNITS[unit]!))}${unit}`;
+}

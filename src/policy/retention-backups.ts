@@ -25,8 +25,9 @@ export function keepBackups(
   const usable = newestFirst.filter((backup) => isUsable(backup, nowMs));
   if (usable.length === 0)
     for (const { backupId } of backups) keep(backupId, 'no backup is known to be whole');
-  keepAsRuled(newestFirst, usable, rule, nowMs, keep);
-  keepSafe(usable, rule, keep);
+  const unjudged = newestFirst.filter((backup) => isUsable({ ...backup, verified: null }, nowMs));
+  keepAsRuled({ newestFirst, unjudged, usable }, rule, nowMs, keep);
+  keepSafe({ unjudged, usable }, rule, keep);
   for (const { backupId } of bases.backups) keep(backupId, `base of ${bases.name}`);
   // The next incremental backup builds on it, and may be under way.
   const newest = backups.at(-1);
@@ -37,13 +38,20 @@ export function keepBackups(
   return kept;
 }
 
+interface Ranks {
+  /** All. */
+  readonly newestFirst: readonly BackupFacts[];
+  /** What could be used if no verification had found anything. */
+  readonly unjudged: readonly BackupFacts[];
+  readonly usable: readonly BackupFacts[];
+}
+
 /**
- * Counts are of backups that can be restored. One whose chain is broken stays where it would if it were whole, since the missing
- * link may be found; it takes no other one's place.
+ * Counts are of backups that can be restored. One whose chain is broken, or that was found unsound, stays where it would if that were
+ * not so, since the missing link may be found and the damage mended; it takes no other one's place.
  */
 function keepAsRuled(
-  newestFirst: readonly BackupFacts[],
-  usable: readonly BackupFacts[],
+  { newestFirst, unjudged, usable }: Ranks,
   rule: RetentionRule,
   nowMs: number,
   keep: Keep,
@@ -55,29 +63,33 @@ function keepAsRuled(
   const sinceMs = Math.min(nowMs, newestFirst[0]?.createdAtMs ?? nowMs);
   keepByRule(usable, rule, sinceMs, keep);
   const canBeUsed = new Set(usable.map(({ backupId }) => backupId));
-  keepByRule(newestFirst, rule, sinceMs, (backupId, reason) => {
-    if (!canBeUsed.has(backupId)) keep(backupId, `${reason}, if it could be used`);
-  });
+  for (const backups of [unjudged, newestFirst]) {
+    keepByRule(backups, rule, sinceMs, (backupId, reason) => {
+      if (!canBeUsed.has(backupId)) keep(backupId, `${reason}, if it could be used`);
+    });
+  }
 }
 
 /** What stays whatever else is said: so many whole chains, and what was proven to be sound. */
 function keepSafe(
-  usable: readonly BackupFacts[],
+  { unjudged, usable }: Pick<Ranks, 'unjudged' | 'usable'>,
   { minimumRedundancy = 1 }: RetentionRule,
   keep: Keep,
 ): void {
-  const chains = [...Map.groupBy(usable, ({ baseId }) => baseId).values()];
   const count = Math.max(1, minimumRedundancy);
-  for (const [newest] of chains.slice(0, count)) {
-    keep(
-      newest!.backupId,
-      count === 1
-        ? 'minimum redundancy: the newest whole chain'
-        : `minimum redundancy: one of the newest ${count} whole chains`,
-    );
+  const chains = `minimum redundancy: ${count === 1 ? 'the newest whole chain' : `one of the newest ${count} whole chains`}`;
+  for (const { backupId } of newestOfChains(usable, count)) keep(backupId, chains);
+  const canBeUsed = new Set(usable);
+  for (const backup of newestOfChains(unjudged, count)) {
+    if (!canBeUsed.has(backup)) keep(backup.backupId, `${chains}, if it could be used`);
   }
   const verified = usable.find((backup) => backup.verified === true);
   if (verified !== undefined) keep(verified.backupId, 'the last verified backup');
+}
+
+function newestOfChains(newestFirst: readonly BackupFacts[], count: number): BackupFacts[] {
+  const chains = [...Map.groupBy(newestFirst, ({ baseId }) => baseId).values()];
+  return chains.slice(0, count).map(([newest]) => newest!);
 }
 
 function keepHeld({ backups, holds }: VaultFacts, nowMs: number, keep: Keep): void {

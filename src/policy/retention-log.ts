@@ -45,7 +45,7 @@ export function windowOfKept({ backups }: VaultFacts, kept: ReadonlyMap<string, 
 /** The backups that the window cannot do without. */
 export function basesOf(facts: VaultFacts, window: LogWindow, nowMs: number): BackupFacts[] {
   const bases = facts.logs.flatMap((log) =>
-    log.spans.map((_, span) => needOf(facts, log, span, window, nowMs)?.base ?? null),
+    log.spans.flatMap((_, span) => needsOf(facts, log, span, window, nowMs).map(({ base }) => base)),
   );
   return [...new Set(bases)].filter((base) => base !== null);
 }
@@ -58,11 +58,22 @@ interface Need {
 }
 
 /**
+ * What of a run of the log is needed: by what can be counted on, and by what could be if it were mended that was found unsound. A
+ * verdict may be wrong, or over.
+ */
+function needsOf(facts: VaultFacts, log: LogFacts, place: number, window: LogWindow, nowMs: number): Need[] {
+  const mended = facts.backups.map((backup) => ({ ...backup, verified: null }));
+  const all = [facts.backups, mended].map((backups) => needOf(backups, log, place, window, nowMs));
+  const needs = all.filter((need) => need !== null);
+  return needs[0]?.base?.backupId === needs[1]?.base?.backupId ? needs.slice(0, 1) : needs;
+}
+
+/**
  * What of a run of the log is needed: from the newest base on that was taken before the window begins. Where all were taken
  * later, from the oldest, and what else the window has, since another vault may hold a base for it.
  */
 function needOf(
-  { backups }: VaultFacts,
+  backups: readonly BackupFacts[],
   { folder, spans }: LogFacts,
   place: number,
   window: LogWindow,
@@ -183,10 +194,10 @@ function planLog(
 function findNeeds(facts: VaultFacts, log: LogFacts, window: LogWindow, nowMs: number): Need[] {
   let before = 0;
   return log.spans.flatMap(({ files }, span) => {
-    const need = needOf(facts, log, span, window, nowMs);
-    const first = before + (need?.first ?? 0);
+    const needs = needsOf(facts, log, span, window, nowMs);
+    const placed = needs.map((need) => ({ ...need, first: before + need.first }));
     before += files.length;
-    return need === null ? [] : [{ base: need.base, first }];
+    return placed.sort((a, b) => a.first - b.first);
   });
 }
 

@@ -124,13 +124,15 @@ async function readFromLog(
   releaseTable(baseTable);
 }
 
-function tableOf(heads: readonly HeadLine[]): StreamTable {
+/** What these lines say, as a table. */
+export function tableOf(heads: readonly HeadLine[]): StreamTable {
   const table = makeStreamTable(heads.length);
   readHeadsInto(table, new TextEncoder().encode(heads.map((head) => `${JSON.stringify(head)}\n`).join('')));
   return table;
 }
 
-function withoutRemoved(batch: EventBatch, removed: RemovedEvents): EventBatch | null {
+/** What of a batch of the base was not removed later; null when nothing is left. */
+export function withoutRemoved(batch: EventBatch, removed: RemovedEvents): EventBatch | null {
   const rows: number[] = [];
   for (let row = 0; row < batch.count; row += 1) {
     if (!isRemovedFromBase(removed, idText(batch, row))) rows.push(row);
@@ -145,9 +147,6 @@ export interface StreamReading {
   readonly write: (batch: EventBatch) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** More names than this would be looked up in each filter for longer than it takes to read all chunks. */
-const MOST_LOOKED_UP = 20_000;
 
 /**
  * Reads every event that a chain holds of certain streams, out of the chunks that may have some of them, and holds what was
@@ -172,7 +171,7 @@ async function readFromChain(
     await write(own);
   };
   try {
-    const names = namesOf(selection);
+    const { names } = selection;
     const [head] = heads;
     const ranking = heads.length === 1 ? { rank: distanceFrom(head!.lastEventId) } : {};
     const isDone = (): boolean => events >= total;
@@ -194,10 +193,6 @@ function distanceFrom(lastEventId: string): (events: ChunkEvents) => number {
     const distance = Math.max(0, Date.parse(earliest) - at, at - Date.parse(latest));
     return Number.isNaN(distance) ? Number.MAX_VALUE : distance;
   };
-}
-
-function namesOf({ names }: StreamSelection): readonly Uint8Array[] | 'all' {
-  return names.length > MOST_LOOKED_UP ? 'all' : names;
 }
 
 function compareHead(table: StreamTable, head: HeadLine): void {

@@ -5,7 +5,9 @@ import { type EventStoreFixture, runCase, type StoreCapabilities } from './event
 import { INSPECTION_CASES } from './event-store/inspections.ts';
 import { LOOK_CASES } from './event-store/looks.ts';
 import { MERGE_CASES } from './event-store/merges.ts';
+import { REPAIR_CASES } from './event-store/repairs.ts';
 import { RESTORE_CASES } from './event-store/restores.ts';
+import { SAMPLE_CASES } from './event-store/samples.ts';
 import { SNAPSHOT_CASES } from './event-store/snapshots.ts';
 
 export interface EventStoreContractOptions {
@@ -18,7 +20,7 @@ export interface EventStoreContractOptions {
 
 const CASES = [
   ...[...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES],
-  ...[...RESTORE_CASES, ...MERGE_CASES, ...INSPECTION_CASES],
+  ...[...SAMPLE_CASES, ...RESTORE_CASES, ...MERGE_CASES, ...REPAIR_CASES, ...INSPECTION_CASES],
 ];
 
 /** Declares (node:test) the cases that every event store must pass. */

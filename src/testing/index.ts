@@ -15,5 +15,6 @@ export { type GeneratorOptions, generateAppends, generateBatches } from './event
 export type { EventStoreFixture, StoreCapabilities } from './event-store/fixture.ts';
 export { type EventStoreContractOptions, eventStoreContract } from './event-store-contract.ts';
 export { type KeyRingFixture, keyRingContract } from './key-ring-contract.ts';
+export { type NotifierFixture, notifierContract } from './notifier-contract.ts';
 export type { VaultFixture } from './vault/fixture.ts';
 export { type VaultContractOptions, vaultContract } from './vault-contract.ts';

@@ -25,6 +25,8 @@ export interface LeaseOptions {
 
 /** All that removes or joins in a vault. */
 export const UPKEEP_LEASE = 'upkeep';
+/** Watching over a store: two that do so at once would tell everything twice. */
+export const MONITOR_LEASE = 'monitor';
 
 const POLL_MS = 1000;
 /** Races for the next number that are lost in a row, each to somebody else who had it. */

@@ -6,20 +6,44 @@ import { MANIFEST_NAME } from '../format/bundle.ts';
 import type { Catalog, CatalogEntry } from '../format/catalog.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
 import { planRetention, type RetentionOptions, type RetentionPlan } from '../policy/retention.ts';
+import type { Decision } from '../policy/retention-facts.ts';
 import type { LogPlan } from '../policy/retention-log.ts';
+import { planRecords, type RecordFacts } from '../policy/verified-memory.ts';
 import { type Lookout, makeLookout, putBack } from './lookout.ts';
 import { type FactsOptions, surveyVault } from './vault-facts.ts';
 
 export interface PrunePlan extends RetentionPlan {
   readonly catalog: Catalog;
+  /** Of verifications. */
+  readonly records: readonly Decision<RecordFacts>[];
   /** When it was made. */
   readonly nowMs: number;
 }
 
 /** What would be removed from a vault, and why. Changes nothing. */
 export async function planPrune(vault: Vault, options: FactsOptions & RetentionOptions): Promise<PrunePlan> {
-  const { facts, catalog } = await surveyVault(vault, { ...options, readsKeyUse: true });
-  return { ...planRetention(facts, options.rule, options), catalog, nowMs: options.nowMs };
+  const survey = await surveyVault(vault, { ...options, readsKeyUse: true });
+  const { facts, catalog } = survey;
+  const plan = planRetention(facts, options.rule, options);
+  const records = survey.records.map(
+    ({ info: { name, sizeBytes }, record }): RecordFacts => ({
+      name,
+      sizeBytes,
+      units: record?.units ?? null,
+    }),
+  );
+  const decided = planRecords(records, catalog.backups, facts.logs, options.nowMs);
+  return { ...plan, records: whileStopped(plan, decided), catalog, nowMs: options.nowMs };
+}
+
+function whileStopped(
+  { stopped }: RetentionPlan,
+  records: readonly Decision<RecordFacts>[],
+): readonly Decision<RecordFacts>[] {
+  if (stopped === null) return records;
+  return records.map((record) =>
+    record.kept ? record : { ...record, kept: true, reasons: [stopped.message] },
+  );
 }
 
 export interface PruneOptions {
@@ -53,7 +77,7 @@ interface Run extends PruneOptions {
 
 /**
  * Removes what the plan lets go: leftovers, then backups, chain by chain, the newest of each first, then the log from its oldest
- * file on. A manifest goes before its files, so whatever it dies at, a backup is whole or none; the next run goes on. Throws
+ * file on, then needless records of verifications. A manifest goes before its files, so whatever it dies at, a backup is whole or none; the next run goes on. Throws
  * `would_overwrite` where the plan is stopped or the vault was frozen since, and `lease_held`.
  */
 export async function applyPrune(vault: Vault, plan: PrunePlan, options: PruneOptions): Promise<PruneReport> {
@@ -70,6 +94,7 @@ export async function applyPrune(vault: Vault, plan: PrunePlan, options: PruneOp
   const chains = Map.groupBy(entries, ({ manifest }) => manifest.chain?.baseId ?? manifest.backupId);
   for (const chain of chains.values()) await removeFromChain(run, chain);
   for (const log of plan.logs) await removeLog(run, log);
+  await removeRecords(run, plan.records);
   const { backups, objects, bytes, refused, spared } = run;
   return { backups, objects, bytes, refused, spared };
 }
@@ -156,6 +181,21 @@ async function removeLog(run: Run, { objects }: LogPlan): Promise<void> {
   if (gone.length === 0) return;
   await refuseWhenFrozen(run);
   for (const { item } of gone) if (!(await removeOne(run, item))) return;
+}
+
+/**
+ * What was planned holds for good: nothing that a newer record says is unsaid. Where records are locked they wait: they are small, and
+ * new ones become needless every day.
+ */
+async function removeRecords(run: Run, records: readonly Decision<RecordFacts>[]): Promise<void> {
+  const gone = records.filter(({ kept }) => !kept).map(({ item }) => item);
+  if (gone.length === 0) return;
+  await refuseWhenFrozen(run);
+  for (const item of gone) {
+    if (await removeOne(run, item)) continue;
+    run.refused.pop();
+    return;
+  }
 }
 
 interface Listed {

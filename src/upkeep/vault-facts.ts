@@ -11,12 +11,13 @@ import {
   readCatalog,
   type UnfinishedEntry,
 } from '../format/catalog.ts';
-import { followChain, isBroken } from '../format/chain.ts';
+import { type Chain, followChain, isBroken } from '../format/chain.ts';
 import { type Hold, readFreezes, readHolds } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
 import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import { gapFileName, LOG_PREFIX } from '../format/log-name.ts';
 import { MAX_MANIFEST_BYTES } from '../format/manifest-codec.ts';
+import { readVerified, type StoredVerified } from '../format/verified-record.ts';
 import { windowFor } from '../policy/retention.ts';
 import {
   type ArchiveFacts,
@@ -29,6 +30,7 @@ import {
   type UnfinishedFacts,
   type VaultFacts,
 } from '../policy/retention-facts.ts';
+import { foldVerified, stateOfBackup, type VerifiedMemory } from '../policy/verified-memory.ts';
 import { readSoundSpan } from '../recovery/survey.ts';
 import { withKeyUse } from './key-use.ts';
 import { firstStart, type PlacedSpan } from './log-starts.ts';
@@ -47,6 +49,8 @@ export interface FactsOptions {
 export interface VaultSurvey {
   readonly facts: VaultFacts;
   readonly catalog: Catalog;
+  /** What is remembered of verifications. */
+  readonly records: readonly StoredVerified[];
 }
 
 /** All that retention needs to know of a vault. Reads manifests, and of logs a few headers. */
@@ -55,7 +59,12 @@ export async function surveyVault(vault: Vault, options: FactsOptions): Promise<
   const [freeze] = await readFreezes(vault);
   const holds = (await readHolds(vault)).map(asHoldFacts);
   const catalog = await readCatalog(vault);
-  const backups = catalog.backups.map((entry) => asBackupFacts(catalog, entry));
+  const records = await readVerified(vault);
+  const memory = foldVerified(
+    records.flatMap(({ record }) => record?.units ?? []),
+    nowMs,
+  );
+  const backups = catalog.backups.map((entry) => asBackupFacts(catalog, entry, memory));
   const damaged: DamagedFacts[] = [];
   for (const entry of catalog.damaged) damaged.push(await readDamaged(vault, entry));
   const unfinished: UnfinishedFacts[] = [];
@@ -74,9 +83,9 @@ export async function surveyVault(vault: Vault, options: FactsOptions): Promise<
   const starts = await readStarts(vault, catalog, facts, spans, { rule, nowMs });
   const carried = backups.map((backup) => ({ ...backup, carriedBy: starts.get(backup.backupId) ?? [] }));
   const found = { ...facts, backups: carried };
-  if (options.readsKeyUse !== true) return { facts: found, catalog };
+  if (options.readsKeyUse !== true) return { facts: found, catalog, records };
   const used = await withKeyUse(vault, found, windowFor(found, rule, nowMs), nowMs);
-  return { facts: { ...found, logs: used }, catalog };
+  return { facts: { ...found, logs: used }, catalog, records };
 }
 
 function asHoldFacts({ id, backupId, reason, until }: Hold): HoldFacts {
@@ -87,17 +96,24 @@ function unixMs(time: string): number {
   return timeToUnixMs(parseTime(time) ?? 0n);
 }
 
-function asBackupFacts(catalog: Catalog, entry: CatalogEntry): BackupFacts {
-  const { backupId, kind, parentId, createdAt, sizeBytes, chain } = entry.manifest;
+function asBackupFacts(catalog: Catalog, entry: CatalogEntry, memory: VerifiedMemory): BackupFacts {
+  const { backupId, kind, parentId, createdAt, sizeBytes, chain: link } = entry.manifest;
+  const chain = followChain(catalog, entry);
   return {
     ...{ backupId, kind, parentId, sizeBytes, folder: entry.folder },
-    baseId: chain?.baseId ?? backupId,
+    baseId: link?.baseId ?? backupId,
     createdAtMs: unixMs(createdAt),
-    isWhole: !isBroken(followChain(catalog, entry)),
-    // No manifest says whether its backup was read back, and a vault keeps no record of verifications.
-    verified: null,
+    isWhole: !isBroken(chain),
+    verified: verdictOn(isBroken(chain) ? [entry] : chain, memory),
     carriedBy: [],
   };
+}
+
+/** A backup is as sound as what it builds on. */
+function verdictOn(chain: Chain, memory: VerifiedMemory): boolean | null {
+  const verdicts = chain.map((link) => stateOfBackup(memory, link).isSound);
+  if (verdicts.includes(false)) return false;
+  return verdicts.includes(null) ? null : true;
 }
 
 /** Guesses at what it builds on: that must stay, in case it is mended. */

@@ -36,6 +36,13 @@ export const WALLS: readonly Wall[] = [
     packages: ['node:*', 'age-encryption', '@aws-sdk/client-kms'],
   },
 
+  // Who tells people. Secrets are read by the keys' room and come in ready.
+  {
+    room: 'notifiers/',
+    rooms: ['core/'],
+    packages: ['node:crypto', 'node:child_process', 'nodemailer'],
+  },
+
   { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'backup/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
   { room: 'recovery/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
@@ -74,8 +81,8 @@ export interface Wall {
   readonly packages: readonly string[];
 }
 
-/** Concrete stores, vaults and keys: everyone else meets them through the ports in core. */
-export const ADAPTER = /^(?:stores|vaults|keys|targets)\/(?!layouts\/|wrappers\/)/;
+/** Concrete stores, vaults, keys, notifiers and places for drills: everyone else meets them through the ports in core. */
+export const ADAPTER = /^(?:stores|vaults|keys|notifiers|targets)\/(?!layouts\/|wrappers\/)/;
 /** The one module that chooses them, and the face of the library. */
 export const NAMES_ADAPTERS: readonly string[] = ['cli/wire.ts', 'index.ts'];
 

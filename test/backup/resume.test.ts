@@ -93,6 +93,7 @@ function viewOf(rows: readonly Row[], seen: number): StoreSnapshot {
     planChangesIn: async ({ snapshot }, ranges) =>
       ranges.map(({ spec }, index) => ({ index, spec: `${spec} ${snapshot}` })),
     planTails: async () => [],
+    planBlocks: async () => ({ blocks: 1, range: () => ({ index: 0, spec: '0' }) }),
     countEvents: async () => rows.length,
     readSummaries: async function* () {},
     estimate: async () => ({ events: null, bytes: null }),

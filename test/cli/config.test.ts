@@ -28,6 +28,7 @@ describe('a configuration file', () => {
         backup: null,
         change_log: null,
         encryption: null,
+        monitor: null,
       });
     }
   });
@@ -78,6 +79,34 @@ describe('a configuration file', () => {
     ],
     ['a number that is out of range', 'backup: {parallel: 65}', /`backup\.parallel` is not valid/, /./],
     ['a text where a number belongs', 'backup: {level: "3"}', /`backup\.level`.*expected number/, /./],
+    [
+      'an unknown key where it is said how the store is watched',
+      'monitor: {interval: 1h}',
+      /unknown key `monitor\.interval`/,
+      /allowed in `monitor`: check_interval, sample_percentage, alert_on_corruption/,
+    ],
+    [
+      'an unknown key of a notifier',
+      'notify: [{log: {}}, {webhook: {url: "https://x.example", token: s}}]',
+      /unknown key `notify\.1\.webhook\.token`/,
+      /allowed in `notify\.1\.webhook`: url, secret/,
+    ],
+    [
+      'a notifier of an unknown kind',
+      'notify: [{slack: {}}]',
+      /unknown key `notify\.0\.slack`/,
+      /log, webhook, mail, command/,
+    ],
+    ['two notifiers in one entry', 'notify: [{log: {}, command: [a]}]', /expected one of log, webhook/, /./],
+    [
+      'a percentage that is none',
+      'monitor: {sample_percentage: most}',
+      /expected a percentage up to 100/,
+      /./,
+    ],
+    ['a sample of nothing', 'monitor: {sample_percentage: 0%}', /expected more than 0%/, /./],
+    ['a span that is none', 'monitor: {check_interval: soon}', /expected a span of time, as 1h/, /./],
+    ['a repair that there is not', 'monitor: {repair_kinds: [magic]}', /one of reinstate_events, /, /./],
     ['a list', '- a', /the file is not valid/, /./],
     ['a key that stands twice', 'store: a\nstore: b', /:2:1 is not valid YAML/, /./],
     ['no YAML', 'store: [', /:1:\d+ is not valid YAML/, /./],
@@ -95,6 +124,40 @@ describe('a configuration file', () => {
       );
     });
   }
+
+  it('says how the store is watched, and who is told', () => {
+    const text = `
+monitor: { check_interval: 30m, sample_percentage: 2.5%, jitter: 20, rate_limit: 5MB/s, repeat_after: 12h }
+notify:
+  - log
+  - webhook: { url: "https://x.example/y", secret: "env:HOOK" }
+  - mail: { server: "smtps://me@mail.example:465", password: "file:p", from: a@x.example, to: [b@x.example] }
+  - command: [page, --now]`;
+    const { monitor, notify } = parseConfig(text, PATH);
+    assert.deepEqual(monitor, {
+      ...{ check_interval: 1_800_000, sample_percentage: 2.5, jitter: 20, rate_limit: 5_000_000 },
+      repeat_after: 43_200_000,
+    });
+    assert.deepEqual(
+      notify!.map((entry) => Object.keys(entry)[0]),
+      ['log', 'webhook', 'mail', 'command'],
+    );
+  });
+
+  it('shows no secret that stands where its place belongs', () => {
+    for (const notifier of [
+      'webhook: {url: "https://x.example", secret: whsec_c4n4ry}',
+      'webhook: {url: c4n4ry}',
+      'mail: {server: "smtp://me:c4n4ry@x.example", from: a@b, to: [a@b]}',
+      'mail: {server: "smtp://me@x.example", password: c4n4ry, from: a@b, to: [a@b]}',
+    ]) {
+      assert.throws(
+        () => parseConfig(`notify: [{${notifier}}]`, PATH),
+        (error) =>
+          isBackupError(error, 'config_invalid') && !`${error.message}${error.hint}`.includes('c4n4ry'),
+      );
+    }
+  });
 
   it('that is no YAML shows no password of it', () => {
     assert.throws(
@@ -154,6 +217,8 @@ describe('settings', () => {
       backup: {},
       changeLog: {},
       encryption: {},
+      monitor: {},
+      notify: [],
       rateLimit: null,
       policy: null,
       policyWarnings: [],

@@ -120,8 +120,11 @@ replicas: [{ region: us, storage: ./b, sync_schedule: "0 2 * * *", retention: { 
   });
 
   it('says what may be lost', () => {
-    const text = 'primary: { region: eu, storage: ./a }\nobjectives: { rpo: 15m, region_rpo: 24h }';
-    assert.deepEqual(read(text)!.policy.objectives, { rpoMs: 900_000, regionRpoMs: DAY_MS });
+    const text =
+      'primary: { region: eu, storage: ./a }\nobjectives: { rpo: 15m, region_rpo: 24h, verified_within: 6m }';
+    assert.deepEqual(read(text)!.policy.objectives, {
+      ...{ rpoMs: 900_000, regionRpoMs: DAY_MS, verifiedWithinMs: 180 * DAY_MS },
+    });
   });
 
   it('takes the vault for the storage of its primary, and the other way round', () => {

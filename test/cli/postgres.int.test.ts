@@ -64,6 +64,19 @@ describe('the command on PostgreSQL, sealed, with threads', () => {
     assert.equal(JSON.parse(ran.stdout).backups[0].completenessVerified, true);
   });
 
+  it('finds no difference to the store, and names what it gained since', async () => {
+    const same = await eventcore('diff', '--json');
+    assert.deepEqual([same.code, same.stderr, JSON.parse(same.stdout).equal], [0, '', true]);
+    await withStoreAt(source, (store) =>
+      store.append([{ streamId: 'since', events: [{ type: 'T', data: '{}' }] }]),
+    );
+    const ran = await eventcore('diff', '--json');
+    const { totals, streams } = JSON.parse(ran.stdout);
+    assert.deepEqual([ran.code, totals.unknown.newer.events, streams[0].streamId], [0, 1, 'since']);
+    const gone = `SET session_replication_role = replica; DELETE FROM eventcore_events WHERE stream_id = 'since'`;
+    await postgres.exec(gone, new URL(source).pathname.slice(1));
+  });
+
   it('restores into another database: every column of every event', async () => {
     const ran = await eventcore('restore', '--to', target, '--parallel', '2', '--json');
     assert.deepEqual([ran.code, ran.stderr], [0, '']);

@@ -98,7 +98,16 @@ describe('a rate limit', () => {
       runInThread('verify', {
         vault: { address: vault.address, budget },
         job: {
-          ...{ folder: bundle, file, format, compression, seal: null, headsDigest, quick: false },
+          ...{
+            folder: bundle,
+            file,
+            format,
+            compression,
+            seal: null,
+            headsDigest,
+            quick: false,
+            payloads: false,
+          },
           limits: { versionBase: manifest.store.versionBase, futureAfter: 0n },
         },
       });

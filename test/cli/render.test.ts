@@ -14,7 +14,8 @@ import {
   plural,
   printable,
 } from '../../src/cli/units.ts';
-import type { BackupVerification, Problem } from '../../src/core/report.ts';
+import type { BackupVerification, FoundProblem } from '../../src/core/report.ts';
+import { climb } from '../../src/integrity/ladder.ts';
 
 describe('numbers for people', () => {
   it('have sizes in powers of 1000 that never round up to a thousand', () => {
@@ -145,10 +146,13 @@ describe('the account of a verification', () => {
   const sound: BackupVerification = {
     ...{ backupId: 'aaaaaaaa-0001', checksumValid: true, metadataConsistent: true, eventsValid: true },
     ...{ completenessVerified: false, missingEvents: 0, overallValid: true, eventsChecked: 3 },
+    malformedPayloads: null,
     signature: { state: 'unsigned', signer: null },
+    ...{ rungs: climb(new Set(), { completeness: 'no store was named' }), isWhole: true },
     ...{ problems: [], problemsOmitted: 0, verificationTime: '2026-11-23T04:05:06.000Z', durationMs: 12 },
   };
-  const problem: Problem = {
+  const problem: FoundProblem = {
+    rung: 'checksum',
     ...{
       code: 'chunk_checksum',
       file: 'events-00001.columns.zst',
@@ -162,7 +166,10 @@ describe('the account of a verification', () => {
     verificationLines([{ verification, manifest: null }], { vault: 'file:/v', quick }, plain).join('\n');
 
   it('of a sound backup is short', () => {
-    assert.match(render(sound), /^Sound: 1 backup in file:\/v\n.*\n {2}aaaaaaaa {2}sound .*12 ms$/);
+    assert.match(
+      render(sound),
+      /^Sound: 1 backup in file:\/v\n.*\n {2}aaaaaaaa {2}sound {3}up to counts .*12 ms$/,
+    );
     assert.match(
       render({ ...sound, eventsValid: null }, true),
       /quick: existence, sizes and tables; no event/,
@@ -170,8 +177,12 @@ describe('the account of a verification', () => {
   });
 
   it('of a damaged one names file, chunk, stream and version, each once', () => {
-    const text = render({ ...sound, overallValid: false, problems: [problem] });
+    const rungs = climb(new Set(['checksum'] as const), { completeness: 'no store was named' });
+    const text = render({ ...sound, overallValid: false, rungs, problems: [problem] });
     assert.match(text, /^FAILED: 1 of 1 backup in/);
+    assert.match(text, /aaaaaaaa {2}FAILED {2}fails at checksum/);
+    assert.match(text, / {2}ladder: existence ✓ {2}size ✓ {2}checksum ✗ {2}seal – {2}.* completeness –\n/);
+    assert.match(text, /checksum: chunk_checksum/);
     assert.match(text, /chunk_checksum {2}stream "order-1", version 1: chunk 7 of events-00001/);
     assert.equal(text.match(/events-00001/g)?.length, 1);
   });

@@ -244,7 +244,15 @@ describe('from an empty folder to a restored store', () => {
     const [backup] = document.backups;
     assert.deepEqual([backup.checksumValid, backup.eventsValid], [false, false]);
     const problem = backup.problems.find(({ code }: { code: string }) => code === 'chunk_checksum');
-    assert.deepEqual(Object.keys(problem), ['code', 'file', 'chunk', 'streamId', 'version', 'message']);
+    assert.deepEqual(Object.keys(problem), [
+      'code',
+      'file',
+      'chunk',
+      'streamId',
+      'version',
+      'message',
+      'rung',
+    ]);
     assert.equal(problem.file, 'events-00001.columns.zst');
     assert.equal(typeof problem.chunk, 'number');
   });

@@ -45,6 +45,7 @@ describe('a thread that waits for its next job', () => {
           limits,
           headsDigest,
           quick: false,
+          payloads: false,
         },
       });
 

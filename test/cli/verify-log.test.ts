@@ -58,7 +58,10 @@ describe('verify of a vault with a change log', () => {
     await writeFile(path, bytes.fill(0, bytes.length - 3));
     const damaged = await run('verify');
     assert.equal(damaged.code, 4);
-    assert.match(damaged.stdout, /FAILED: log\/7301234567890123456-1\/ .*\n {2}log_damaged {2}block 1 of /);
+    assert.match(
+      damaged.stdout,
+      /FAILED: log\/7301234567890123456-1\/ .*\n {2}ladder: existence ✓ {2}size ✓ {2}checksum ✗ .*\n {2}checksum: log_damaged {2}block 1 of /,
+    );
     await rm(path);
     const broken = await run('verify', '--quick', '--json');
     assert.equal(broken.code, 4);

@@ -52,18 +52,20 @@ it('an attempt that was written to within the hour may be running, an older one 
 });
 
 it('each thing in the way of a backup is told with its way out', () => {
-  const checks = checkExamination({
-    clockAheadMs: -2500,
-    backupObstacles: [
-      { message: 'one', hint: 'GRANT one' },
-      { message: 'two', hint: null },
-    ],
-    ...{
-      feedObstacles: [],
-      contractBreaches: [{ message: 'no trigger', hint: 'CREATE TRIGGER' }],
-      leftovers: ['schema x'],
+  const checks = checkExamination(
+    {
+      clockAheadMs: -2500,
+      backupObstacles: [
+        { message: 'one', hint: 'GRANT one' },
+        { message: 'two', hint: null },
+      ],
+      ...{
+        feedObstacles: [],
+        leftovers: ['schema x'],
+      },
     },
-  });
+    [{ message: 'no trigger', hint: 'CREATE TRIGGER' }],
+  );
   const found = Object.fromEntries(checks.map(({ name, ...rest }) => [name, rest]));
   assert.deepEqual(found['rights to back up'], {
     ...{ verdict: 'bad', message: 'one; two', hint: 'GRANT one', code: 'store_refused' },

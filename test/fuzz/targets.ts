@@ -5,6 +5,7 @@ import { DOCUMENT_TARGETS } from './targets/documents.ts';
 import { FRAME_TARGETS } from './targets/frames.ts';
 import { KEY_TARGETS } from './targets/keys.ts';
 import { LINE_TARGETS } from './targets/lines.ts';
+import { MONITOR_TARGETS } from './targets/monitor.ts';
 import { SEALED_LOG_TARGETS } from './targets/sealed-log.ts';
 import { SEAL_TARGETS } from './targets/seals.ts';
 import { SERVER_TARGETS } from './targets/server.ts';
@@ -16,6 +17,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...CHUNK_TARGETS,
   ...FRAME_TARGETS,
   ...DOCUMENT_TARGETS,
+  ...MONITOR_TARGETS,
   ...LINE_TARGETS,
   ...SEAL_TARGETS,
   ...KEY_TARGETS,

@@ -1,13 +1,18 @@
+import assert from 'node:assert/strict';
 import type { ChangeBatch, FeedSource, Horizon, Removal } from '../../src/core/change-feed.ts';
 import type { EventStore, StoreCursor } from '../../src/core/event-store.ts';
+import { selectStreams } from '../../src/core/stream-selection.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import type { BundleSeal } from '../../src/format/bundle-seal.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { logFolder } from '../../src/format/log-name.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
+import { diffStore } from '../../src/integrity/diff.ts';
+import { isEqual } from '../../src/integrity/diff-report.ts';
 import { mergeStreams } from '../../src/recovery/merge-streams.ts';
-import { planRecovery } from '../../src/recovery/plan-recovery.ts';
+import { openPast } from '../../src/recovery/past.ts';
+import { planRecovery, type RecoveryPlan } from '../../src/recovery/plan-recovery.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
 import { restoreStreams } from '../../src/recovery/restore-streams.ts';
 import type { RecoveryTarget } from '../../src/recovery/target.ts';
@@ -136,7 +141,32 @@ export async function recover(
   const plan = await planRecovery({ vault, catalog, timelines }, target);
   const options = { replace: false, checkpoints: 'keep', parallel, recovery: plan } as const;
   const report = await restoreBackup({ target: store, vault, clock: testClock }, plan.chain, options);
+  await assertNoDiff(vault, plan, store);
   return { plan, report, store, ids: await idsOf(store) };
+}
+
+const MANY_EVENTS = 200;
+let largeLeft = 20;
+
+/**
+ * The same point, put together without being restored, is what was restored: all of it, and of one stream alone. Of larger stores, which
+ * take their time, only the first few are looked at.
+ */
+async function assertNoDiff(vault: Vault, { chain, log }: RecoveryPlan, store: EventStore): Promise<void> {
+  const { events } = await store.count();
+  if (events > MANY_EVENTS) {
+    if (largeLeft === 0) return;
+    largeLeft -= 1;
+  }
+  for await (const { streamId } of store.listStreams({ limit: 1 })) await diffOf([streamId]);
+  await diffOf(null);
+  async function diffOf(streamIds: readonly string[] | null): Promise<void> {
+    const past = await openPast(vault, { chain, log }, { streamIds });
+    const selection = streamIds === null ? null : selectStreams(streamIds);
+    const diff = await diffStore(store, past, { selection, totalEvents: 1, limit: 20, events: null });
+    assert.deepEqual([isEqual(diff.totals), diff.streams], [true, []]);
+    if (streamIds === null) assert.equal(diff.past.events, diff.liveEvents);
+  }
 }
 
 /** The ids of one stream's events that are restored by itself, and of all when the rest is merged into the same store. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ChainLink, Manifest } from '../../src/core/manifest.ts';
-import type { BackupVerification } from '../../src/core/report.ts';
+import { type BackupVerification, type ProblemCode, RUNG_OF } from '../../src/core/report.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import type { HeadLine } from '../../src/format/heads.ts';
@@ -74,8 +74,20 @@ describe('checking a chain', () => {
     assert.deepEqual(codesOf(result), ['chain_broken']);
   });
 
-  const changes: [string, (manifest: Manifest) => Partial<Manifest>, RegExp][] = [
-    ['oddities', ({ oddities }) => ({ oddities: { ...oddities, missingVersions: 1 } }), /^oddities is /],
+  type Change = (manifest: Manifest) => Partial<Manifest>;
+  const changes: [string, Change, RegExp, ProblemCode?][] = [
+    [
+      'missing versions',
+      ({ oddities }) => ({ oddities: { ...oddities, missingVersions: 1 } }),
+      /^oddities\.missingVersions is /,
+      'version_gap',
+    ],
+    [
+      'times of the future',
+      ({ oddities }) => ({ oddities: { ...oddities, futureTimes: 1 } }),
+      /^oddities\.futureTimes is /,
+      'event_invalid',
+    ],
     [
       'times',
       ({ eventRange }) => ({ eventRange: { ...eventRange!, latestVersion: '99' } }),
@@ -87,14 +99,18 @@ describe('checking a chain', () => {
       /^chain\.totalStreams is /,
     ],
   ];
-  for (const [what, change, said] of changes) {
+  for (const [what, change, said, code = 'counts_differ'] of changes) {
     it(`finds a manifest with other ${what}`, async () => {
       const { vault, newest } = await makeChain();
       assert.equal((await verdictOn(vault, newest)).overallValid, true);
       await rewrite(vault, newest, (manifest) => ({ ...manifest, ...change(manifest) }));
       const result = await verdictOn(vault, newest);
-      assert.deepEqual(codesOf(result), ['counts_differ']);
+      assert.deepEqual(codesOf(result), [code]);
       assert.match(result.problems[0]!.message, said);
+      assert.deepEqual(
+        result.rungs.filter(({ state }) => state === 'failed').map(({ name }) => name),
+        [RUNG_OF[code]],
+      );
       assert.equal(result.metadataConsistent, false);
     });
   }

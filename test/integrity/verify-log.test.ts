@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { RungResult } from '../../src/core/rungs.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { arrangeFiles } from '../../src/format/log-catalog.ts';
 import { writeGap } from '../../src/format/log-gap.ts';
@@ -23,6 +24,10 @@ const NAMES = [logFileName(10n, 21n), logFileName(21n, 40n), logFileName(40n, 50
   (name) => FOLDER + name,
 );
 
+function passed(rungs: readonly RungResult[]): string[] {
+  return rungs.filter(({ state }) => state === 'passed').map(({ name }) => name);
+}
+
 describe('the check of a change log', () => {
   it('says what a sound log holds', async () => {
     const vault = memoryVault();
@@ -30,10 +35,14 @@ describe('the check of a change log', () => {
     const sound = {
       ...{ folder: FOLDER, from: '000000000000000A', to: '0000000000000032' },
       ...{ files: 3, transactions: 3, events: 5, problems: [], problemsOmitted: 0, gaps: [] },
-      ...{ contentsChecked: true, signedBy: [], blocksUnsigned: 4 },
+      ...{ contentsChecked: true, signedBy: [], blocksUnsigned: 4, isWhole: true },
     };
-    assert.deepEqual(await check(vault), sound);
-    assert.deepEqual(await check(vault, true), { ...sound, contentsChecked: null });
+    const { rungs, ...found } = await check(vault);
+    assert.deepEqual(found, sound);
+    assert.deepEqual(passed(rungs), ['existence', 'size', 'checksum', 'decode', 'order', 'counts']);
+    const { rungs: quickRungs, ...quick } = await check(vault, true);
+    assert.deepEqual(quick, { ...sound, contentsChecked: null });
+    assert.deepEqual(passed(quickRungs), ['existence', 'size']);
   });
 
   it('finds flipped bytes, and says in which file; --quick finds those of headers', async () => {

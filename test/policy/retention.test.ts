@@ -46,6 +46,43 @@ describe('for any vault and any rule, retention', () => {
     );
   });
 
+  const verdicts = fc.array(fc.constantFrom(null, true, false), { minLength: 1, maxLength: 40 });
+  const judged = (facts: VaultFacts, found: readonly (boolean | null)[]): VaultFacts => ({
+    ...facts,
+    backups: facts.backups.map((backup, i) => ({ ...backup, verified: found[i % found.length]! })),
+  });
+
+  it('loses no instant for what verifications found: they may be wrong, and damage may be mended', () => {
+    fc.assert(
+      fc.property(histories, rules, verdicts, (history, rule, found) => {
+        const facts = vaultOf(history);
+        const left = recoverable(afterPlan(facts, plan(judged(facts, found), rule)));
+        const startMs = windowFor(facts, rule, NOW)?.startMs ?? NOW;
+        for (const { fromMs, toMs } of recoverable(facts)) {
+          for (const ms of instants(Math.max(fromMs, startMs), toMs)) {
+            const isLeft = left.some((range) => range.fromMs <= ms && ms <= range.toMs);
+            if (fromMs !== toMs) assert.ok(isLeft, `${new Date(ms).toISOString()} is lost`);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('removes no backup that a rule keeps for what verifications found', () => {
+    fc.assert(
+      fc.property(histories, rules, verdicts, (history, rule, found) => {
+        const facts = vaultOf(history);
+        const gone = new Set(removed(plan(judged(facts, found), rule)));
+        for (const { item, kept, reasons } of plan(facts, rule).backups) {
+          const isRuled = kept && reasons.some((reason) => !/^(?:base|parent) of /.test(reason));
+          if (isRuled) assert.ok(!gone.has(item.backupId), `${item.backupId} goes: ${reasons.join()}`);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('leaves every instant of the window of the log recoverable that was so', () => {
     fc.assert(
       fc.property(histories, rules, (history, rule) => {
@@ -237,6 +274,7 @@ describe('retention', () => {
     assert.deepEqual(b!.slice(1), ['the last one', 'minimum redundancy: the newest whole chain']);
     assert.deepEqual(c!.slice(1), [
       'the last one, if it could be used',
+      'minimum redundancy: the newest whole chain, if it could be used',
       'the newest backup: the next one builds on it',
     ]);
   });

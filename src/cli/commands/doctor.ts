@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore, StoreDescription } from '../../core/event-store.ts';
+import type { Obstacle } from '../../core/examination.ts';
 import type { Vault } from '../../core/vault.ts';
 import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
 import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
@@ -18,19 +19,24 @@ import {
   VAULT_PROBE_CHECKS,
 } from '../../doctor/vault-checks.ts';
 import { LARGE_BYTES, type ProbeOptions, probeVault, RACERS } from '../../doctor/vault-probe.ts';
+import { checkVerified } from '../../doctor/verification-checks.ts';
 import { lastPassedAtMs, readEvidence } from '../../drills/evidence.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
+import { verificationAge } from '../../policy/verification-age.ts';
+import { unitsOf } from '../../policy/verified-memory.ts';
 import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { redactAddress } from '../address.ts';
 import { CONFIG_NAME, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { openNotifiers } from '../notifiers.ts';
 import type { Tone } from '../output.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, plural, printable } from '../units.ts';
+import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
@@ -94,11 +100,25 @@ async function readSettings(context: CommandContext, checks: Check[]): Promise<S
   try {
     const settings = await context.settings();
     checks.push(checkSettings(settings), ...checkPolicy(settings.policy, settings.policyWarnings));
+    checks.push(...(await lookAtNotifiers(context, settings)));
     return settings;
   } catch (error) {
     checks.push(failed('configuration', known(error)));
     skipRest(checks, POLICY_CHECKS, UNREADABLE);
     return null;
+  }
+}
+
+/** That they can be made, with the secrets that they need; nothing is sent. Says nothing where none is configured. */
+async function lookAtNotifiers(context: CommandContext, settings: Settings): Promise<Check[]> {
+  if (settings.notify.length === 0) return [];
+  try {
+    const notifiers = await openNotifiers(settings, context);
+    for (const notifier of notifiers) await notifier.close();
+    const names = notifiers.map(({ name }) => name).join(', ');
+    return [good('notifiers', `${names}; \`eventcore monitor --test-alert\` tries them`)];
+  } catch (error) {
+    return [failed('notifiers', known(error))];
   }
 }
 
@@ -142,7 +162,7 @@ async function lookAtStore(
       const found = await inspect(store, checks);
       if (found?.state === 'missing') return null;
       const examination = await store.examine();
-      checks.push(...checkExamination(examination));
+      checks.push(...checkExamination(examination, await breachesOf(store)));
       const feed = await store.feedState();
       return { kind: found?.kind ?? null, feed, obstacles: examination.feedObstacles };
     });
@@ -156,6 +176,12 @@ async function lookAtStore(
   } finally {
     skipRest(checks, STORE_CHECKS, 'the store could not be looked at');
   }
+}
+
+/** What checks tables takes longer to load than the rest of the doctor. */
+async function breachesOf(store: EventStore): Promise<readonly Obstacle[] | string> {
+  const { findBreaches } = await import('../store-contract.ts');
+  return findBreaches(store);
 }
 
 /** Null where a right is missing: which one, the examination says. */
@@ -191,10 +217,14 @@ async function lookAtVault(
   try {
     return await withVault(address, { create: false }, async (vault) => {
       const catalog = await readCatalog(vault);
-      const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
+      const logs = await readLogCatalog(vault);
+      const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
+      const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
+      const within = settings?.policy?.objectives?.verifiedWithinMs ?? null;
+      checks.push(checkVerified(verificationAge(units, systemClock.now()), within));
       checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
       checks.push(await lookAtDrills(vault, settings));
       return survey;

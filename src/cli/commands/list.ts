@@ -11,9 +11,11 @@ import { helpEnd } from '../exit-codes.ts';
 import { findLag, lagLines } from '../log-lag.ts';
 import { refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { chainLines, listBackups } from '../render-chains.ts';
+import { chainLines, type ListedBackup, listBackups } from '../render-chains.ts';
 import { logDocuments, logLines } from '../render-log.ts';
+import { verifiedDocument } from '../render-verified.ts';
 import { formatBytes, formatDuration, plural, printable } from '../units.ts';
+import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
 
 export function addListCommand(program: Command, start: Start): void {
@@ -44,9 +46,10 @@ async function list(context: CommandContext, flags: RegionFlags): Promise<number
     const catalog = await readCatalog(vault);
     const survey = await surveyLogs(vault, catalog, await readLogCatalog(vault));
     const lag = await findLag(settings.store, survey.spans, systemClock.now());
-    output.document({ ...listDocument(catalog, survey, vault.address), lag });
+    const listed = listBackups(catalog, await readMemory(vault, systemClock.now()));
+    output.document({ ...listDocument(catalog, listed, survey, vault.address), lag });
     output.answer([
-      ...listLines(catalog, vault.address, context),
+      ...listLines(catalog, listed, vault.address, context),
       ...logLines(survey, output.paint),
       ...lagLines(lag, output.paint),
     ]);
@@ -54,11 +57,17 @@ async function list(context: CommandContext, flags: RegionFlags): Promise<number
   return 0;
 }
 
-function listDocument(catalog: Catalog, survey: LogSurvey, vault: string): Record<string, unknown> {
-  const listed = listBackups(catalog);
+function listDocument(
+  catalog: Catalog,
+  listed: readonly ListedBackup[],
+  survey: LogSurvey,
+  vault: string,
+): Record<string, unknown> {
   return {
     vault,
-    backups: listed.map(({ entry, broken }) => ({ ...backupDocument(entry.manifest), chainBroken: broken })),
+    backups: listed.map(({ entry, broken, verified }) => ({
+      ...{ ...backupDocument(entry.manifest), chainBroken: broken, ...verifiedDocument(verified) },
+    })),
     // A backup alone brings back one instant: that of its snapshot.
     recoveryWindows: survey.windows,
     gaps: survey.gaps,
@@ -72,15 +81,17 @@ function listDocument(catalog: Catalog, survey: LogSurvey, vault: string): Recor
   };
 }
 
-function listLines(catalog: Catalog, vault: string, { output: { paint } }: CommandContext): string[] {
+function listLines(
+  catalog: Catalog,
+  listed: readonly ListedBackup[],
+  vault: string,
+  { output: { paint } }: CommandContext,
+): string[] {
   const { length } = catalog.backups;
   const lines =
     length === 0
       ? [`No backup in ${printable(vault)}.`]
-      : [
-          paint('strong', `${plural(length, 'backup')} in ${printable(vault)}`),
-          ...chainLines(listBackups(catalog), paint),
-        ];
+      : [paint('strong', `${plural(length, 'backup')} in ${printable(vault)}`), ...chainLines(listed, paint)];
   return [...lines, ...damagedLines(catalog, paint), ...unfinishedLines(catalog.unfinished, vault, paint)];
 }
 

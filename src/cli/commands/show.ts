@@ -6,14 +6,18 @@ import { type Chain, type ChainBreak, followChain, isBroken, requireChain } from
 import { readChainHeads } from '../../format/chain-heads.ts';
 import type { HeadLine } from '../../format/heads.ts';
 import { openChain } from '../../format/open-bundle.ts';
+import { stateOfBackup, type VerifiedState } from '../../policy/verified-memory.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
+import { verifiedDocument, verifiedText } from '../render-verified.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
+import { readMemory } from '../verified.ts';
+import { systemClock } from '../wire.ts';
 
 export function addShowCommand(program: Command, start: Start): void {
   const command = program
@@ -62,9 +66,13 @@ async function show(context: CommandContext, wanted: string, flags: ShowFlags): 
           ),
         )
       : null;
-    const document = { vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) };
+    const verified = stateOfBackup(await readMemory(vault, systemClock.now()), entry);
+    const document = {
+      ...{ vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) },
+      ...verifiedDocument(verified),
+    };
     if (streams === null) output.document(document);
-    output.answer(showLines(entry.manifest, chain, { vault: vault.address, paint: output.paint }));
+    output.answer(showLines(entry.manifest, chain, { vault: vault.address, verified, paint: output.paint }));
     if (streams !== null) await writeStreams(context, streams, document);
   });
   return 0;
@@ -87,7 +95,11 @@ function showDocument(
 function showLines(
   manifest: Manifest,
   chain: Chain | ChainBreak,
-  { vault, paint }: { vault: string; paint: CommandContext['output']['paint'] },
+  {
+    vault,
+    verified,
+    paint,
+  }: { vault: string; verified: VerifiedState; paint: CommandContext['output']['paint'] },
 ): string[] {
   const { store, eventRange, durationMs, cursor } = manifest;
   const range = eventRange === null ? [] : [['recorded', rangeText(eventRange)] as const];
@@ -113,6 +125,7 @@ function showLines(
       ['size', `${formatBytes(manifest.sizeBytes)}, ${formatBytes(manifest.plainBytes)} before compression`],
       ['format', `${formatName({ ...manifest, sealed: false })}${levelText}`],
       ['sealed', manifest.sealing === undefined ? 'no' : `yes, with key ${manifest.sealing.keyId}`],
+      ['verified', verifiedText(verified, paint) || 'no verification is remembered'],
       ['signed', manifest.signature === undefined ? 'no' : `by ${manifest.signature.signer}`],
       [
         'cursor',

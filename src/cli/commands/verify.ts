@@ -2,20 +2,15 @@ import type { Command } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { BackupVerification } from '../../core/report.ts';
+import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import type { Vault } from '../../core/vault.ts';
 import { BACKUPS_PREFIX } from '../../format/bundle.ts';
-import {
-  type Catalog,
-  type CatalogEntry,
-  type DamagedEntry,
-  findBackup,
-  newestBackup,
-  readCatalog,
-} from '../../format/catalog.ts';
+import { type Catalog, type CatalogEntry, readCatalog } from '../../format/catalog.ts';
 import { type LogTimeline, readLogCatalog } from '../../format/log-catalog.ts';
 import { openLogs } from '../../format/log-keys.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
-import { manifestProblem } from '../../integrity/verify-backup.ts';
+import { makeRecorder, type Recorder } from '../../integrity/record-verified.ts';
+import { unitOfBackup, unitOfFile, unitOfLogFile } from '../../integrity/verified-units.ts';
 import { verifyChains } from '../../integrity/verify-chains.ts';
 import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
 import type { HealReport } from '../../upkeep/heal.ts';
@@ -29,13 +24,27 @@ import { fileRunner, prepareFiles } from '../parallel-work.ts';
 import { addRecallOption, type RecallFlags, refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { logLines, type Verified, verificationLines } from '../render-verification.ts';
+import { readSpan } from '../retention-flags.ts';
 import { plural } from '../units.ts';
-import { systemClock } from '../wire.ts';
+import { allCandidates, type Candidate, entriesOf, named } from '../verify-candidates.ts';
+import {
+  type Choice,
+  type ChoiceFlags,
+  checkChoice,
+  choiceDocument,
+  choiceLines,
+  chooseUnits,
+  chosenLogs,
+  chosenOf,
+  readShare,
+} from '../verify-choice.ts';
+import { limitVault, systemClock } from '../wire.ts';
 
-interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags {
+interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags, ChoiceFlags {
   readonly heal?: true;
-  readonly quick?: true;
-  readonly againstStore?: true;
+  readonly record: boolean;
+  readonly payloads?: true;
+  readonly fromStore?: true;
   readonly rateLimit?: number;
 }
 
@@ -53,6 +62,18 @@ export function addVerifyCommand(program: Command, start: Start): void {
       '--heal',
       'replace what is damaged or missing by what another region has sound, then verify again',
     )
+    .option(
+      '--from-store',
+      'with --heal: make anew, to the byte, what no region has and the live store still holds',
+    )
+    .option(
+      '--share <percent>',
+      'only so much of the vault, as 5%: what was not verified for the longest time comes first',
+      readShare,
+    )
+    .option('--not-since <span>', 'leave out what was found sound within this time, as 12h', readSpan)
+    .option('--payloads', 'also count data and metadata that are no JSON, as the store has them; slower')
+    .option('--no-record', 'do not write into the vault what was verified')
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
       'after',
@@ -60,60 +81,101 @@ export function addVerifyCommand(program: Command, start: Start): void {
         [
           'eventcore verify',
           'eventcore verify 3f2a9c1e --against-store',
+          'eventcore verify --share 5%                 # once a day: all of it in twenty days',
+          'eventcore verify --not-since 12h            # goes on where a run was stopped',
           'eventcore verify --region us-west-2 --heal',
           "eventcore verify --json | jq '.backups[].problems[]'",
         ],
         [0, 2, 3, 4, 5, 6, 7, 8, 130],
       ),
     )
-    .action((wanted: string[], flags: VerifyFlags) => start((context) => verify(context, wanted, flags)));
+    .action((wanted: string[], flags: VerifyFlags) =>
+      start((context) => verify(context, wanted, flags), isRecorded(flags) ? LEFT : undefined),
+    );
   addIdentityOptions(addRecallOption(addRegionOption(command)));
 }
 
-/** A backup to check, or the verdict on one that has no manifest to check it by. */
-type Candidate = CatalogEntry | BackupVerification;
+const LEFT = 'what was verified is remembered; `eventcore verify --not-since 12h` goes on with the rest';
+
+/** A quick look reads no event: it is nothing to remember. */
+function isRecorded({ record, quick }: VerifyFlags): boolean {
+  return record && quick !== true;
+}
 
 async function verify(
   context: CommandContext,
   wanted: readonly string[],
   flags: VerifyFlags,
 ): Promise<number> {
+  checkChoice(flags);
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, context);
   const vaultAddress = vaultToRead(context, settings, flags);
-  if (flags.heal) requirePolicy(settings, (message) => context.log.warn(message));
+  if (flags.fromStore && !flags.heal) {
+    throw new BackupError('usage', '--from-store goes with --heal', {
+      hint: 'add --heal to mend what is damaged',
+    });
+  }
+  // Without a policy there are no regions, and the store is all that can be asked.
+  const isFromStoreAlone = flags.fromStore && settings.policy === null;
+  if (flags.heal && !isFromStoreAlone) requirePolicy(settings, (message) => context.log.warn(message));
   if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
+  const donorAddress = flags.fromStore ? requireAddress(settings, 'store') : null;
   const limit = chooseLimit(flags, settings, context.signal);
-  return withVault(vaultAddress, { create: false, limit }, async (vault) => {
+  return withVault(vaultAddress, { create: false }, async (opened) => {
+    const vault = limit === null ? opened : limitVault(opened, limit);
     await refuseArchived(context, vault, 'manifests', flags);
-    const check = () => verifyWanted(context, vault, wanted, { flags, keys, storeAddress });
-    const first = await check();
+    // What is to be remembered is small, and must be written also when the user wants to stop.
+    const recorder = isRecorded(flags) ? startRecorder(context, opened) : null;
     const place = { vault: vault.address, quick: flags.quick === true };
-    if (!flags.heal) return reportResults(context, first, null, place);
-    const folders = suspectFolders(
-      first.catalog,
-      first.results.map(({ verification }) => verification),
-      first.logs,
-    );
-    const report = await healFolders(context, settings, { vault, address: vaultAddress, folders, limit });
-    return reportResults(context, report.healed.length === 0 ? first : await check(), report, place);
+    const work: Work = { ...{ vault, wanted, flags, keys, storeAddress, recorder } };
+    try {
+      const first = await verifyWanted(context, work, null);
+      if (!flags.heal) return await reportResults(context, first, null, { ...place, flags });
+      const folders = suspectFolders(
+        first.catalog,
+        first.results.map(({ verification }) => verification),
+        first.logs,
+      );
+      const healing = { vault, address: vaultAddress, folders, limit };
+      const report = await (donorAddress === null
+        ? healFolders(context, settings, { ...healing, store: null })
+        : withStore(donorAddress, (store) => healFolders(context, settings, { ...healing, store })));
+      const last = report.healed.length === 0 ? first : await verifyWanted(context, work, first.choice);
+      return await reportResults(context, last, report, { ...place, flags });
+    } finally {
+      await recorder?.end();
+    }
   });
+}
+
+function startRecorder({ log, software }: CommandContext, vault: Vault): Recorder {
+  const onRefused = ({ message }: BackupError): void =>
+    log.warn(`what is verified is not remembered, since the vault takes no record of it: ${message}`);
+  return makeRecorder({ vault, clock: systemClock }, { software, onRefused });
+}
+
+interface Work {
+  readonly vault: Vault;
+  readonly wanted: readonly string[];
+  readonly flags: VerifyFlags;
+  readonly keys: ReadKeys;
+  readonly storeAddress: string | null;
+  readonly recorder: Recorder | null;
 }
 
 interface Outcome {
   readonly catalog: Catalog;
   readonly results: readonly Verified[];
   readonly logs: readonly LogVerification[];
+  /** Null: all. */
+  readonly choice: Choice | null;
 }
 
-async function verifyWanted(
-  context: CommandContext,
-  vault: Vault,
-  wanted: readonly string[],
-  options: { readonly flags: VerifyFlags; readonly keys: ReadKeys; readonly storeAddress: string | null },
-): Promise<Outcome> {
-  const { flags, keys, storeAddress } = options;
+/** `before`: what was chosen the first time, to verify the same again. */
+async function verifyWanted(context: CommandContext, work: Work, before: Choice | null): Promise<Outcome> {
+  const { vault, wanted, flags, keys, storeAddress, recorder } = work;
   const all = wanted.length === 0;
   const catalog = await readCatalog(vault);
   const timelines = all ? openLogs(vault, await readLogCatalog(vault), keys) : [];
@@ -121,55 +183,23 @@ async function verifyWanted(
     ? allCandidates(catalog, vault.address, timelines.length > 0)
     : named(catalog, wanted);
   await refuseArchived(context, vault, foldersToRead(catalog, candidates, all), flags);
+  const entries = entriesOf(catalog, candidates, all);
+  const choice = before ?? (await chooseUnits(vault, { entries, timelines }, flags, systemClock.now()));
+  const checked: Checked = { vault, catalog, candidates, entries, choice };
   const check = (store: EventStore | null) =>
-    checkAll(context, { vault, catalog, candidates }, { flags, keys, store, all });
+    checkAll(context, checked, { flags, keys, store, all, recorder });
   const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
-  return { catalog, results, logs: await checkLogs(context, vault, timelines, flags) };
+  return {
+    catalog,
+    results,
+    logs: await checkLogs(context, checked, timelines, { flags, recorder }),
+    choice,
+  };
 }
 
 function foldersToRead(catalog: Catalog, candidates: readonly Candidate[], all: boolean): string[] {
   if (all) return [BACKUPS_PREFIX];
-  const chosen = candidates.filter((candidate): candidate is CatalogEntry => 'manifest' in candidate);
-  return withParents(catalog, chosen).map(({ folder }) => folder);
-}
-
-/** A vault with nothing to check is refused. */
-function allCandidates(catalog: Catalog, vaultAddress: string, hasLogs: boolean): Candidate[] {
-  if (catalog.damaged.length === 0 && !hasLogs) newestBackup(catalog, vaultAddress);
-  return [...catalog.backups, ...catalog.damaged.map(damagedManifest)];
-}
-
-/**
- * What was named, and what it builds on. Throws `backup_not_found`; a damaged or missing manifest is a finding, not a
- * failure.
- */
-function named(catalog: Catalog, wanted: readonly string[]): Candidate[] {
-  const candidates = new Map<string, Candidate>();
-  for (const id of wanted) {
-    const candidate = findCandidate(catalog, id);
-    const { backupId } = 'manifest' in candidate ? candidate.manifest : candidate;
-    candidates.set(backupId, candidate);
-  }
-  return [...candidates.values()];
-}
-
-function findCandidate(catalog: Catalog, wanted: string): Candidate {
-  const isWanted = ({ backupId }: { readonly backupId: string }): boolean =>
-    backupId === wanted || (wanted.length >= 4 && backupId.startsWith(wanted));
-  if (catalog.backups.some(({ manifest }) => isWanted(manifest))) return findBackup(catalog, wanted);
-  const damaged = catalog.damaged.find(isWanted);
-  if (damaged !== undefined) return damagedManifest(damaged);
-  const unfinished = catalog.unfinished.find(isWanted);
-  return unfinished === undefined ? findBackup(catalog, wanted) : missingManifest(unfinished.backupId);
-}
-
-function damagedManifest({ backupId, code, message }: DamagedEntry): BackupVerification {
-  return manifestProblem(systemClock, backupId, code, message);
-}
-
-function missingManifest(backupId: string): BackupVerification {
-  const message = 'the manifest is missing: the backup never finished, or is being written now';
-  return manifestProblem(systemClock, backupId, 'manifest_missing', message);
+  return entriesOf(catalog, candidates, all).map(({ folder }) => folder);
 }
 
 interface CheckOptions {
@@ -178,18 +208,21 @@ interface CheckOptions {
   readonly keys: ReadKeys;
   /** All that is in the vault, and not what was named. */
   readonly all: boolean;
+  readonly recorder: Recorder | null;
 }
 
 interface Checked {
   readonly vault: Vault;
   readonly catalog: Catalog;
   readonly candidates: readonly Candidate[];
+  readonly entries: readonly CatalogEntry[];
+  readonly choice: Choice | null;
 }
 
 async function checkAll(
   context: CommandContext,
-  { vault, catalog, candidates }: Checked,
-  { flags, keys, store, all }: CheckOptions,
+  { vault, catalog, candidates, entries, choice }: Checked,
+  { flags, keys, store, all, recorder }: CheckOptions,
 ): Promise<Verified[]> {
   const parallel = chooseParallel(undefined, await context.settings());
   const ports = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
@@ -197,15 +230,20 @@ async function checkAll(
   const verdicts = candidates.filter(
     (candidate): candidate is BackupVerification => !('manifest' in candidate),
   );
-  const entries = all ? chosen : withParents(catalog, chosen);
   const compared = new Set(all ? chosen.slice(-1) : chosen);
+  const taken = chosenOf(choice, entries);
   let begun = 0;
-  const checked = await verifyChains(ports, catalog, entries, {
+  const checked = await verifyChains(ports, catalog, taken.entries, {
     ...{ quick: flags.quick === true, parallel, signal: context.signal, keys, trust: keys.trust },
-    onProgress: context.progress.update,
+    ...{ files: taken.files, payloads: flags.payloads, onProgress: context.progress.update },
     onBackup: ({ manifest }) => {
       begun += 1;
-      beginStep(context, `verifying ${manifest.backupId.slice(0, 8)} (${begun} of ${entries.length})`);
+      beginStep(context, `verifying ${manifest.backupId.slice(0, 8)} (${begun} of ${taken.entries.length})`);
+    },
+    onFile: (entry, file) => recorder?.note(unitOfFile(entry, file, nowText())),
+    onVerified: (verified) => {
+      const unit = unitOfBackup(verified, nowText());
+      if (unit !== null) recorder?.note(unit);
     },
     ...(store === null ? {} : { againstStore: { store, backups: compared } }),
   });
@@ -216,28 +254,25 @@ async function checkAll(
   ];
 }
 
-/** A backup is as sound as what it builds on. */
-function withParents(catalog: Catalog, chosen: readonly CatalogEntry[]): CatalogEntry[] {
-  const wanted = new Set(chosen);
-  for (const { manifest } of wanted) {
-    const parent = catalog.backups.find(({ manifest: { backupId } }) => backupId === manifest.parentId);
-    if (parent !== undefined) wanted.add(parent);
-  }
-  return catalog.backups.filter((entry) => wanted.has(entry));
+function nowText(): string {
+  return formatTime(timeFromUnixMs(systemClock.now()), 3);
 }
 
 async function checkLogs(
   context: CommandContext,
-  vault: Vault,
+  { vault, choice }: Checked,
   timelines: readonly LogTimeline[],
-  { quick }: VerifyFlags,
+  { flags, recorder }: Pick<CheckOptions, 'flags' | 'recorder'>,
 ): Promise<LogVerification[]> {
   const logs: LogVerification[] = [];
   const { signal, progress } = context;
-  for (const timeline of timelines) {
+  for (const timeline of chosenLogs(choice, timelines)) {
     beginStep(context, `verifying ${timeline.folder}`);
-    const options = { quick: quick === true, signal, onProgress: progress.update };
-    logs.push(await verifyLog(vault, timeline, options));
+    const verification = await verifyLog(vault, timeline, {
+      ...{ quick: flags.quick === true, files: choice?.names, signal, onProgress: progress.update },
+      onFile: (...checked) => recorder?.note(unitOfLogFile(...checked, nowText())),
+    });
+    logs.push(verification);
   }
   if (timelines.length > 0) progress.end();
   return logs;
@@ -247,15 +282,16 @@ const UNSOUND = new BackupError('verification_failed', '').exitCode;
 
 function reportResults(
   { output }: CommandContext,
-  { results, logs }: Outcome,
+  { results, logs, choice }: Outcome,
   healing: HealReport | null,
-  { vault, quick }: { vault: string; quick: boolean },
+  { vault, quick, flags }: { vault: string; quick: boolean; flags: ChoiceFlags },
 ): number {
   const unsound = results.filter(({ verification }) => !verification.overallValid).length;
   const damagedLogs = logs.filter(({ problems }) => problems.length > 0).length;
   const isSound = unsound === 0 && damagedLogs === 0;
   output.document({
     ...{ overallValid: isSound, vault, quick },
+    ...(choice === null ? {} : { choice: choiceDocument(choice, flags) }),
     backups: results.map(({ verification }) => verification),
     log: logs,
     ...(healing === null ? {} : { healing }),
@@ -271,6 +307,7 @@ function reportResults(
   }
   const backupLines = results.length > 0 ? verificationLines(results, { vault, quick }, output.paint) : [];
   const healingLines = healing === null ? [] : healLines(healing, output.paint);
-  output.account([...healingLines, ...backupLines, ...logLines(logs, output.paint)]);
+  const shareLines = choice === null ? [] : choiceLines(choice, output.paint);
+  output.account([...healingLines, ...shareLines, ...backupLines, ...logLines(logs, output.paint)]);
   return isSound ? 0 : UNSOUND;
 }

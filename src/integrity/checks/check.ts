@@ -79,9 +79,9 @@ export interface CheckSettings {
 /** A transaction takes this long at most: its events have the time at which it began, or were appended. */
 export const CLOCK_TOLERANCE_MS = 5 * 60_000;
 
-/** SQL that is true for the events that are looked at. */
+/** SQL that is true for the events that are looked at. An event of no stream is found by a check of its own, and in no other way. */
 export function inSample(names: SqlNames, { sample }: CheckSettings): string {
-  return sample === null ? '1 = 1' : names.inBucket(sample);
+  return sample === null ? `${names.stream} IS NOT NULL` : names.inBucket(sample);
 }
 
 /** SQL for the bucket of an event, to be named `bucket`; null where all are looked at. */

@@ -54,7 +54,7 @@ function unproven({ name }: SqlRow, { events }: SqlNames): CheckFound {
 
 /** SQLite's primary keys may be empty unless they say otherwise, and the layout's does not. */
 function sqliteSql(names: SqlNames): string {
-  const wanted = columnsOf(names).filter((column) => column !== names.id && column !== names.metadata);
+  const wanted = columnsOf(names).filter((column) => column !== names.id);
   return `SELECT name AS "column" FROM pragma_table_info(${literal(names.eventsName)})
     WHERE "notnull" = 0 AND '"' || name || '"' IN (${wanted.map(literal).join(', ')})`;
 }

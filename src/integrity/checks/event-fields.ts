@@ -16,23 +16,26 @@ export const EVENT_FIELDS: CheckDefinition = {
   every: 'run',
   repaired:
     'put back as the newest backup has it, where it can be told which event it was; else a person has to decide',
-  questions: (names, settings) => [{ sql: oddFieldsSql(names, settings), answer: odd }],
+  questions: (names, settings) =>
+    [inSample(names, settings), `${names.stream} IS NULL`].map((which) => ({
+      sql: oddFieldsSql(names, settings, which),
+      answer: odd,
+    })),
 };
 
-function oddFieldsSql(names: SqlNames, settings: CheckSettings): string {
+function oddFieldsSql(names: SqlNames, settings: CheckSettings, which: string): string {
   const { events, id, stream, version, type, data, dialect, versionBase } = names;
   const isNoVersion =
     dialect === 'postgres'
       ? `${version} IS NULL OR ${version} > ${MAX_VERSION}`
       : `typeof(${version}) <> 'integer' OR ${version} > ${MAX_VERSION}`;
-  const sample = settings.sample === null ? '1 = 1' : `(${stream} IS NULL OR ${inSample(names, settings)})`;
   const text = (column: string): string => (dialect === 'postgres' ? `${column}::text` : column);
   return `SELECT * FROM (
       SELECT ${id} AS id, ${stream} AS stream, ${version} AS version, ${bucketColumn(names, settings)} AS bucket,
         CASE WHEN coalesce(${text(id)}, '') = '' THEN 'id' WHEN coalesce(${text(stream)}, '') = '' THEN 'stream'
              WHEN coalesce(${text(type)}, '') = '' THEN 'type' WHEN ${data} IS NULL THEN 'data'
              WHEN ${isNoVersion} THEN 'version' WHEN ${version} < ${versionBase} THEN 'low' END AS kind
-        FROM ${events} WHERE ${sample}) AS told
+        FROM ${events} WHERE ${which}) AS told
     WHERE kind IS NOT NULL`;
 }
 

@@ -1,6 +1,5 @@
-import type { SqlIndex, SqlNames, SqlRow } from '../../core/inspection.ts';
+import type { SqlIndex, SqlNames } from '../../core/inspection.ts';
 import {
-  bucketColumn,
   type CheckDefinition,
   type CheckFound,
   type CheckQuestion,
@@ -13,7 +12,7 @@ import { rebuilt } from './indexes.ts';
 export const INDEX_AGREES: CheckDefinition = {
   name: 'index_agrees',
   proves:
-    'Each event of the sample that lies in the table is found by the keys of the events, and they tell of no other.',
+    'Each event in a part of the table, as large as the sample, is found by the keys of the events, and for the streams of the sample they tell of no other.',
   rung: 'streams',
   severity: 'damage',
   every: 'run',
@@ -23,88 +22,139 @@ export const INDEX_AGREES: CheckDefinition = {
       .filter(({ unique, tableName }) => unique && tableName === names.eventsName)
       .map((index) => ({
         sql: indexSql(names, index),
-        answer: ({ found, keys }) =>
-          found == null ? null : compared(names, settings, { ...index, columns: keys!.split(',') }, found),
+        answer: ({ found, keys, extent }) => {
+          if (found == null) return null;
+          const there = { ...index, name: found, columns: keys!.split(',') };
+          return lookedUp(names, settings, there, extent == null ? null : Number(extent));
+        },
       })),
 };
 
-function compared(names: SqlNames, settings: CheckSettings, index: SqlIndex, found: string): CheckQuestion {
+/** An index that is there, by its own name and columns. */
+type Found = SqlIndex & { readonly name: string };
+
+/** The table is read where it lies, since an index that lost a row cannot lead to it. */
+function lookedUp(
+  names: SqlNames,
+  settings: CheckSettings,
+  index: Found,
+  extent: number | null,
+): CheckQuestion {
   const isPostgres = names.dialect === 'postgres';
+  const part = partOf(names, settings, extent);
   return {
-    sql: isPostgres ? postgresSql(names, settings, index) : sqliteSql(names, settings, index, found),
+    sql: isPostgres ? lostInPostgres(names, index, part) : lostInSqlite(names, index, part),
     ...(isPostgres ? { settings: BY_INDEX } : {}),
-    answer: (row) => disagreement(row, names, index, found),
-    unreadable: (message) => ({ ...damaged(names, index, found), message: `index ${found}: ${message}` }),
+    answer: (row) => {
+      // Over the id alone, all ids would have to be read to know those of a sample.
+      if (row.lost === '0') return index.columns.length > 1 ? told(names, settings, index, extent) : null;
+      const events = Number(row.lost);
+      return damaged(names, index, `does not find ${events} events that are in the table`, events);
+    },
+    unreadable: (message) => damaged(names, index, `cannot be read: ${message}`, 0),
   };
+}
+
+function told(
+  names: SqlNames,
+  settings: CheckSettings,
+  index: Found,
+  extent: number | null,
+): CheckQuestion | null {
+  const isPostgres = names.dialect === 'postgres';
+  if (!isPostgres && extent === null) return null;
+  return {
+    sql: isPostgres ? phantomsInPostgres(names, settings, index) : phantomsInSqlite(names, settings, index),
+    ...(isPostgres ? { settings: BY_INDEX } : {}),
+    answer: ({ phantoms }) => {
+      const events = Number(phantoms);
+      if (events === 0) return null;
+      return damaged(names, index, `tells of ${events} events that are not in the table`, events);
+    },
+    unreadable: (message) => damaged(names, index, `leads to what is not there: ${message}`, 0),
+  };
+}
+
+/**
+ * SQL for the part of the table that is looked at: of as many parts of one size as there are buckets, those of their numbers. So a sweep
+ * that takes each bucket once sees all of the table, and reads it once.
+ */
+function partOf(names: SqlNames, { sample }: CheckSettings, extent: number | null): string {
+  if (sample === null) return '1 = 1';
+  if (extent === null) return names.inBucket(sample);
+  const isPostgres = names.dialect === 'postgres';
+  const bounds = sample.buckets.map((bucket) => {
+    const first = Math.floor((extent * bucket) / sample.of);
+    const end = Math.floor((extent * (bucket + 1)) / sample.of);
+    // What was added since the table was measured lies in the last part.
+    const isLast = bucket === sample.of - 1;
+    if (isPostgres) return `(ctid >= '(${first},0)'::tid${isLast ? '' : ` AND ctid < '(${end},0)'::tid`})`;
+    return `(_rowid_ > ${bucket === 0 ? -Number.MAX_SAFE_INTEGER : first}${isLast ? '' : ` AND _rowid_ <= ${end}`})`;
+  });
+  return bounds.length === 0 ? '1 = 0' : `(${bounds.join(' OR ')})`;
 }
 
 /** A lookup has then one way only, and what has no condition on a key is read from the table. */
 const BY_INDEX = {
-  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_tidscan: 'off', enable_sort: 'off' },
+  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off' },
   ...{ enable_incremental_sort: 'off', max_parallel_workers_per_gather: '0' },
 };
 
 /**
- * The place of a row is in no index, so the rows of the sample come from the table. A row is looked up in the order of the index, with
- * a span for its last column: no other index, one over the streams alone say, gives that order without a sort. What the index tells by
- * itself is asked of one over several columns: over the id alone, all ids would have to be read.
+ * A row is looked up in the order of the index, with a span for its last column: no other index, one over the streams alone say, gives
+ * that order without a sort.
  */
-function postgresSql(names: SqlNames, settings: CheckSettings, { columns }: SqlIndex): string {
-  const { events } = names;
+function lostInPostgres({ events }: SqlNames, { columns }: Found, part: string): string {
   const keys = columns.map((column) => `"${column}"`);
   const last = keys.at(-1)!;
   const same = keys.slice(0, -1).map((key) => `i.${key} = t.${key} AND `);
-  const list = keys.join(', ');
-  const bucket = bucketColumn(names, settings);
-  const sample = inSample(names, settings);
-  const phantoms = `UNION ALL
-    SELECT 'phantom', bucket::text, count(*)::text FROM (
-      SELECT * FROM by_index EXCEPT ALL SELECT ${list}, bucket FROM by_table) AS p GROUP BY bucket`;
-  const byIndex = `, by_index AS MATERIALIZED (
-      SELECT ${list}, ${bucket} AS bucket FROM ${events} WHERE ${sample} ORDER BY ${list})`;
-  return `WITH by_table AS MATERIALIZED (
-      SELECT ctid AS place, ${list}, ${bucket} AS bucket FROM ${events} WHERE ${sample}
-    )${columns.length > 1 ? byIndex : ''}
-    SELECT 'lost' AS kind, bucket::text AS bucket, count(*)::text AS events FROM by_table AS t
+  return `WITH by_table AS MATERIALIZED (SELECT ctid AS place, ${keys.join(', ')} FROM ${events} WHERE ${part} AND ${present(keys)})
+    SELECT count(*) AS lost FROM by_table AS t
      WHERE NOT EXISTS (SELECT FROM (
              SELECT i.ctid AS place FROM ${events} AS i WHERE ${same.join('')}i.${last} BETWEEN t.${last} AND t.${last}
               ORDER BY ${keys.map((key) => `i.${key}`).join(', ')} OFFSET 0) AS looked_up
-            WHERE looked_up.place = t.place) GROUP BY bucket
-    ${columns.length > 1 ? phantoms : ''}`;
+            WHERE looked_up.place = t.place)`;
 }
 
-/** What an index has too much of shows in the number of its entries. */
-function sqliteSql(names: SqlNames, settings: CheckSettings, { columns }: SqlIndex, found: string): string {
-  const { events, id, stream } = names;
-  const by = `INDEXED BY "${found.replaceAll('"', '""')}"`;
+/** Without the place of a row its index alone answers; with it, the row that an entry leads to, whatever that is. */
+function phantomsInPostgres(names: SqlNames, settings: CheckSettings, { columns }: Found): string {
+  const { events } = names;
+  const list = columns.map((column) => `"${column}"`).join(', ');
+  const where = `WHERE ${inSample(names, settings)} ORDER BY ${list}`;
+  return `WITH by_index AS MATERIALIZED (SELECT ${list} FROM ${events} ${where}),
+         by_row AS MATERIALIZED (SELECT ${list}, ctid FROM ${events} ${where})
+    SELECT count(*) AS phantoms FROM (SELECT ${list} FROM by_index EXCEPT ALL SELECT ${list} FROM by_row) AS p`;
+}
+
+function lostInSqlite({ events, id }: SqlNames, { name, columns }: Found, part: string): string {
   const same = columns.map((column) => `i."${column}" = t."${column}"`).join(' AND ');
-  const bucket = bucketColumn(names, settings);
-  const sample = inSample(names, settings);
-  const phantoms = `UNION ALL SELECT 'phantom', NULL, by_index - by_table FROM (
-      SELECT (SELECT count(*) FROM ${events} ${by} WHERE ${stream} IS NOT NULL AND ${sample}) AS by_index,
-             (SELECT count(*) FROM ${events} NOT INDEXED WHERE ${stream} IS NOT NULL AND ${sample}) AS by_table)
-    WHERE by_index > by_table`;
-  return `SELECT 'lost' AS kind, bucket, count(*) AS events
-      FROM (SELECT *, ${bucket} AS bucket FROM ${events} NOT INDEXED WHERE ${sample}) AS t
-     WHERE NOT EXISTS (SELECT 1 FROM ${events} AS i ${by} WHERE ${same} AND i.${id} = t.${id}) GROUP BY bucket
-    ${columns.includes(stream.replaceAll('"', '')) ? phantoms : ''}`;
+  const keys = [...columns.map((column) => `"${column}"`), id];
+  return `SELECT count(*) AS lost FROM (SELECT * FROM ${events} NOT INDEXED WHERE ${part} AND ${present(keys)}) AS t
+     WHERE NOT EXISTS (SELECT 1 FROM ${events} AS i ${indexedBy(name)} WHERE ${same} AND i.${id} = t.${id})`;
 }
 
-function disagreement(row: SqlRow, names: SqlNames, index: SqlIndex, found: string): CheckFound {
-  const events = Number(row.events);
-  const says = row.kind === 'lost' ? `does not find ${events} events that are in the table` : '';
-  const tells = row.kind === 'phantom' ? `tells of ${events} events that are not in the table` : '';
-  return {
-    ...damaged(names, index, found),
-    ...{ events, bucket: row.bucket ?? null },
-    message: `index ${found} ${says}${tells}`,
-  };
+function phantomsInSqlite(names: SqlNames, settings: CheckSettings, { name, columns }: Found): string {
+  const { events } = names;
+  const list = columns.map((column) => `"${column}"`).join(', ');
+  const same = columns.map((column) => `t."${column}" = i."${column}"`).join(' AND ');
+  return `SELECT count(*) AS phantoms FROM (
+      SELECT _rowid_ AS place, ${list} FROM ${events} ${indexedBy(name)} WHERE ${inSample(names, settings)}) AS i
+     WHERE NOT EXISTS (SELECT 1 FROM ${events} AS t NOT INDEXED WHERE t._rowid_ = i.place AND ${same})`;
 }
 
-function damaged(names: SqlNames, { table }: SqlIndex, found: string): Omit<CheckFound, 'message'> {
+/** What is nothing is equal to nothing, so it cannot be looked up; that it is there is found elsewhere. */
+function present(keys: readonly string[]): string {
+  return keys.map((key) => `${key} IS NOT NULL`).join(' AND ');
+}
+
+function indexedBy(name: string): string {
+  return `INDEXED BY "${name.replaceAll('"', '""')}"`;
+}
+
+function damaged(names: SqlNames, { name, table }: Found, says: string, events: number): CheckFound {
   return {
-    object: found,
+    ...{ object: name, message: `index ${name} ${says}`, events },
     repair: 'rebuild_index',
-    statements: [rebuilt({ name: found, table }, names)],
+    statements: [rebuilt({ name, table }, names)],
   };
 }

@@ -3,7 +3,8 @@ import { literal } from './check.ts';
 
 /**
  * SQL for one row that tells how it stands with an index of the layout: `found`, the name of one that does its work, null where there
- * is none, and `keys`, its columns with commas between them; `named`, what there is of its own name: `unusable`, `other`, or null.
+ * is none, and `keys`, its columns with commas between them; `named`, what there is of its own name: `unusable`, `other`, or null;
+ * `extent`, by how many blocks or row numbers the table can be cut, null where it cannot.
  */
 export function indexSql(names: SqlNames, index: SqlIndex): string {
   return names.dialect === 'postgres' ? postgresSql(index) : sqliteSql(index);
@@ -29,11 +30,12 @@ function postgresSql({ name, table, unique, isKey, columns }: SqlIndex): string 
         FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am am ON am.oid = x.relam
        WHERE i.indrelid = ${literal(table)}::regclass)
     SELECT min(name) FILTER (WHERE ${does}) AS found, min(array_to_string(columns, ',')) FILTER (WHERE ${does}) AS keys,
-           max(CASE WHEN usable THEN 'other' ELSE 'unusable' END) FILTER (WHERE name = ${literal(name!)}) AS named
+           max(CASE WHEN usable THEN 'other' ELSE 'unusable' END) FILTER (WHERE name = ${literal(name!)}) AS named,
+           pg_relation_size(${literal(table)}::regclass) / current_setting('block_size')::bigint AS extent
       FROM there`;
 }
 
-function sqliteSql({ name, tableName, unique, columns }: SqlIndex): string {
+function sqliteSql({ name, table, tableName, unique, columns }: SqlIndex): string {
   const wanted = literal([...columns].join(','));
   const order = unique ? 'name' : 'seqno';
   const sorted = unique ? literal([...columns].sort().join(',')) : wanted;
@@ -43,6 +45,8 @@ function sqliteSql({ name, tableName, unique, columns }: SqlIndex): string {
              (SELECT group_concat(name, ',' ORDER BY ${order}) FROM pragma_index_info(l.name)) AS columns
         FROM pragma_index_list(${literal(tableName)}) AS l)
     SELECT min(name) FILTER (WHERE ${does}) AS found, ${wanted} AS keys,
-           max('other') FILTER (WHERE name = ${name === null ? 'NULL' : literal(name)}) AS named
+           max('other') FILTER (WHERE name = ${name === null ? 'NULL' : literal(name)}) AS named,
+           (SELECT CASE WHEN wr = 0 THEN (SELECT max(_rowid_) FROM ${table}) END FROM pragma_table_list(${literal(tableName)})
+             WHERE schema = 'main') AS extent
       FROM there`;
 }

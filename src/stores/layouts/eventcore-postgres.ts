@@ -99,6 +99,30 @@ export const LEDGER: CompanionLayout = {
   checks: [],
 };
 
+/**
+ * What repairs changed, as it was before. Ours, not EventCore's: made by the first repair, neither backed up nor replaced by a
+ * restore.
+ */
+export const REPAIRS: TableLayout = {
+  name: 'eventcore_repairs',
+  columns: [
+    { name: 'entry', type: 'bigint', modifiers: 'GENERATED ALWAYS AS IDENTITY' },
+    { name: 'repair_id', type: 'uuid', modifiers: 'NOT NULL' },
+    { name: 'repaired_at', type: 'timestamp with time zone', modifiers: 'NOT NULL DEFAULT now()' },
+    { name: 'repaired_by', type: 'text', modifiers: 'NOT NULL DEFAULT session_user' },
+    { name: 'kind', type: 'text', modifiers: 'NOT NULL' },
+    { name: 'reason', type: 'text', modifiers: 'NOT NULL' },
+    { name: 'stream_id', type: 'text', modifiers: '' },
+    { name: 'stream_version', type: 'bigint', modifiers: '' },
+    { name: 'event_id', type: 'text', modifiers: '' },
+    { name: 'row_before', type: 'jsonb', modifiers: '' },
+    { name: 'sha256_after', type: 'text', modifiers: '' },
+  ],
+  primaryKey: { name: 'eventcore_repairs_pkey', column: 'entry' },
+  indexes: [],
+  checks: [],
+};
+
 export const COMPANIONS: readonly CompanionLayout[] = [CHECKPOINTS, SNAPSHOTS, LEDGER];
 
 export interface TriggerLayout {

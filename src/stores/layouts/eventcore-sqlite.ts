@@ -98,3 +98,24 @@ export const EVENTCORE_SQLITE: SqliteLayout = {
     },
   ],
 };
+
+/**
+ * What repairs changed, as it was before. Ours, not EventCore's: made by the first repair, neither backed up nor replaced by a
+ * restore.
+ */
+export const SQLITE_REPAIRS = {
+  table: 'eventcore_repairs',
+  create: `CREATE TABLE eventcore_repairs (
+  entry INTEGER PRIMARY KEY,
+  repair_id TEXT NOT NULL,
+  repaired_at TEXT NOT NULL DEFAULT ${NOW},
+  repaired_by TEXT,
+  kind TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  stream_id TEXT,
+  stream_version INTEGER,
+  event_id TEXT,
+  row_before TEXT,
+  sha256_after TEXT
+)`,
+} as const;

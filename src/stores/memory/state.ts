@@ -30,4 +30,6 @@ export interface MemoryState {
   companions: readonly CompanionRow[];
   /** A restore is under way. */
   restoring: boolean;
+  /** A repair is. */
+  repairing: boolean;
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { AppendResult, StoredEvent, StreamAppend } from '../../core/event.ts';
 import type {
+  BlockPlan,
   CompanionRow,
   EventStore,
   RestoreSessionOptions,
@@ -11,12 +12,15 @@ import type {
   StreamSummary,
 } from '../../core/event-store.ts';
 import type { StoreExamination } from '../../core/examination.ts';
+import { nameBytes } from '../../core/name-text.ts';
 import { assertAppends } from '../../core/new-event.ts';
+import { bucketFilter } from '../../core/stream-bucket.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { packBatches } from './batches.ts';
 import { memoryFeedState, newIdentity, type OpenFeed, openMemoryFeed } from './feed.ts';
 import { openMemoryMerge } from './merge.ts';
+import { openMemoryRepair } from './repair.ts';
 import { openMemoryRestore } from './restore.ts';
 import type { MemoryEvent, MemoryState } from './state.ts';
 import { compareBytes, summarise } from './summaries.ts';
@@ -29,7 +33,7 @@ export interface MemoryStoreOptions {
 const VERSION_BASE = 1;
 const SOUND: StoreExamination = {
   clockAheadMs: null,
-  ...{ backupObstacles: [], feedObstacles: [], contractBreaches: [], leftovers: [] },
+  ...{ backupObstacles: [], feedObstacles: [], leftovers: [] },
 };
 const encode = (text: string): Uint8Array => Buffer.from(text);
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
@@ -78,17 +82,17 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       state.timeline += 1;
     },
     openSnapshot: async () => openSnapshot(events(), state.companions),
-    joinSnapshot: async () => {
-      throw notShared();
-    },
+    joinSnapshot: notShared,
     openMerge: async () => {
       events();
       return openMemoryMerge(state, { now, onCommit: ring });
     },
-    openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
-    joinRestore: async () => {
-      throw notShared();
+    openRepair: async () => {
+      events();
+      return openMemoryRepair(state);
     },
+    openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
+    joinRestore: notShared,
     // There is no SQL here to ask in.
     openInspection: async () => events() && null,
     openFeed: async (feed) => {
@@ -110,13 +114,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
 
 function emptyState(): MemoryState {
   return {
-    ...{ initialised: false, restoring: false, events: [], commits: [], companions: [] },
+    ...{ initialised: false, restoring: false, repairing: false, events: [], commits: [], companions: [] },
     ...{ identity: newIdentity(), timeline: 1 },
   };
 }
 
-function notShared(): BackupError {
-  return new BackupError('internal', 'memory: has no views or restores that another thread could join');
+async function notShared(): Promise<never> {
+  throw new BackupError('internal', 'memory: has no views or restores that another thread could join');
 }
 
 function describe(state: MemoryState): StoreDescription {
@@ -246,13 +250,15 @@ function openSnapshot(events: readonly MemoryEvent[], companions: readonly Compa
     planChangesIn: async () => 'a store in memory numbers no transactions',
     planTails: async () => [{ index: 0, spec: 'all' }],
     countEvents: async () => events.length,
-    readSummaries: async function* () {
-      yield* summarise(events);
+    planBlocks: async () => planBlocks(events.length),
+    readSummaries: async function* ({ sample } = {}) {
+      const isWanted = sample === undefined ? () => true : bucketFilter(sample);
+      for (const summary of summarise(events)) if (isWanted(nameBytes(summary.streamId))) yield summary;
     },
     estimate: async () => ({ events: events.length, bytes: null }),
     planRanges: async () => [{ index: 0, spec: 'all' }],
-    readRange: async function* (_range, { batchBytes, signal }) {
-      for (const batch of packBatches(events, batchBytes)) {
+    readRange: async function* ({ spec }, { batchBytes, signal }) {
+      for (const batch of packBatches(eventsOf(events, spec), batchBytes)) {
         throwIfAborted(signal);
         yield batch;
       }
@@ -262,4 +268,20 @@ function openSnapshot(events: readonly MemoryEvent[], companions: readonly Compa
     },
     close: async () => {},
   };
+}
+
+const BLOCK_EVENTS = 32;
+
+function planBlocks(events: number): BlockPlan {
+  return {
+    blocks: Math.max(1, Math.ceil(events / BLOCK_EVENTS)),
+    range: (block) => ({ index: block, spec: `block ${block}` }),
+  };
+}
+
+/** Of a range of `all`, or of one block. */
+function eventsOf(events: readonly MemoryEvent[], spec: string): readonly MemoryEvent[] {
+  const block = /^block (\d+)$/.exec(spec);
+  if (block === null) return events;
+  return events.slice(Number(block[1]) * BLOCK_EVENTS, (Number(block[1]) + 1) * BLOCK_EVENTS);
 }

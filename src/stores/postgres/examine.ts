@@ -1,23 +1,21 @@
 import pg from 'pg';
 import { isBackupError } from '../../core/errors.ts';
 import type { Obstacle, StoreExamination } from '../../core/examination.ts';
-import { EVENTS, TRIGGERS } from '../layouts/eventcore-postgres.ts';
+import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { findCompanions, qualified, requireEvents } from './catalog.ts';
 import { type Database, endConnection, withClient } from './connection.ts';
 import { openReplication } from './open-feed.ts';
-import { triggerSql } from './schema.ts';
 import { type FeedPlace, findPlace, publicationHint, readPublication, readSlot } from './slot.ts';
 import { describeLeftovers } from './staging.ts';
 
 export function examineStore(database: Database): Promise<StoreExamination> {
   const { schema } = database.address;
   return withClient(database, async (client) => {
-    const { oid } = await requireEvents(client, schema);
+    await requireEvents(client, schema);
     return {
       clockAheadMs: await compareClocks(client),
       backupObstacles: await findBackupObstacles(client, schema),
       feedObstacles: await findFeedObstacles(database, client),
-      contractBreaches: await findBreaches(client, schema, oid),
       leftovers: await describeLeftovers(client, schema),
     };
   });
@@ -120,34 +118,4 @@ async function findSlotObstacles(client: pg.Client, { name }: FeedPlace): Promis
   const hint =
     'drop a slot that nobody uses (SELECT * FROM pg_replication_slots WHERE NOT active), or raise it and restart the server';
   return [{ message: `all ${most} replication slots are in use (max_replication_slots)`, hint }];
-}
-
-/** By its triggers and its unique index, events are numbered without holes and stay as they are. */
-async function findBreaches(client: pg.Client, schema: string, oid: string): Promise<Obstacle[]> {
-  const table = qualified(schema, EVENTS.name);
-  const { rows: found } = await client.query<{ name: string; state: string }>(
-    `SELECT tgname AS name, tgenabled AS state FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal`,
-    [oid],
-  );
-  const { rows: unique } = await client.query(
-    `SELECT FROM pg_index WHERE indrelid = $1::oid AND indisunique AND indisvalid AND indpred IS NULL
-        AND (SELECT array_agg(attname::text ORDER BY attname) FROM pg_attribute
-              WHERE attrelid = indrelid AND attnum = ANY (indkey)) = '{stream_id,stream_version}'`,
-    [oid],
-  );
-  const breaches: Obstacle[] = TRIGGERS.flatMap((trigger) => {
-    const state = found.find(({ name }) => name === trigger.name)?.state;
-    if (state === 'O' || state === 'A') return [];
-    return [
-      state === undefined
-        ? { message: `${table} has no trigger ${trigger.name}`, hint: triggerSql(schema, trigger) }
-        : {
-            message: `trigger ${trigger.name} of ${table} is switched off`,
-            hint: `ALTER TABLE ${table} ENABLE TRIGGER ${trigger.name}`,
-          },
-    ];
-  });
-  if (unique.length > 0) return breaches;
-  const hint = `CREATE UNIQUE INDEX ON ${table} (stream_id, stream_version)`;
-  return [...breaches, { message: `${table} has no unique index over stream and version`, hint }];
 }

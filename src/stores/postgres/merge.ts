@@ -8,10 +8,9 @@ import { type Database, dropConnection, endConnection, openConnection, readPages
 import { openCopy } from './copy-writer.ts';
 import { tableSql } from './schema.ts';
 import { sqlState, toBackupError } from './server-error.ts';
+import { lockStreams } from './stream-locks.ts';
 import { withoutTriggers } from './triggers.ts';
 
-/** The server has room for some thousands of locks of all sessions together; with more streams the table is locked. */
-const MOST_STREAM_LOCKS = 500;
 const PAGE_ROWS = 2000;
 const STAGED = qualified('pg_temp', EVENTS.name);
 
@@ -64,27 +63,13 @@ async function* compare(merge: Merge): AsyncGenerator<MergedStream> {
   const { client, database } = merge;
   try {
     await client.query(`ANALYZE ${STAGED}`);
-    if (!merge.dryRun) await lockStreams(merge);
+    if (!merge.dryRun) await lockStreams(client, STAGED, merge.live);
     for await (const page of readPages<MergedRow>(client, compareSql(merge.live), [], PAGE_ROWS)) {
       yield* page.map(toMerged);
     }
   } catch (error) {
     throw toBackupError(error, database.address.shown);
   }
-}
-
-/** In the order in which appends take them too. */
-async function lockStreams({ client, live }: Merge): Promise<void> {
-  const { rows } = await client.query<{ stream: string }>(
-    `SELECT DISTINCT stream_id COLLATE "C" AS stream FROM ${STAGED} ORDER BY 1 LIMIT ${MOST_STREAM_LOCKS + 1}`,
-  );
-  if (rows.length > MOST_STREAM_LOCKS) {
-    await client.query(`LOCK TABLE ${live} IN SHARE ROW EXCLUSIVE MODE`);
-    return;
-  }
-  await client.query('SELECT pg_advisory_xact_lock(hashtextextended(s, 0)) FROM unnest($1::text[]) AS s', [
-    rows.map(({ stream }) => stream),
-  ]);
 }
 
 interface MergedRow {

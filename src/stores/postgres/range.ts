@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
-import type { StoreRange, StreamTail } from '../../core/event-store.ts';
+import type { BlockPlan, StoreRange, StreamTail } from '../../core/event-store.ts';
 
 /** Blocks of the events table from `from` (inclusive) to `to` (exclusive, null: to the end). */
 export interface BlockRange {
@@ -10,6 +10,8 @@ export interface BlockRange {
   readonly changes?: Changes;
   /** Processes that the server may put beside its first one to look through these blocks. */
   readonly workers?: number;
+  /** Each place where a row may be is named: a server before 14 would scan the whole table for some blocks. Only with an end. */
+  readonly byPlace?: boolean;
 }
 
 /** What a view sees, by its pg_snapshot, and an earlier one could not, and perhaps some that it saw. */
@@ -47,6 +49,28 @@ export function cutIntoRanges(
     const range: BlockRange = { from: bound(index), to: index === count - 1 ? null : bound(index + 1) };
     return { index, spec: JSON.stringify(range) };
   });
+}
+
+const BLOCK_PAGES = 32;
+
+/**
+ * Cuts a table into blocks of 32 pages. The last one is open where that costs nothing; it need not be, since what a view sees lies in the
+ * pages that the table had when the view was taken.
+ */
+export function cutIntoBlocks({ bytes, readsBlocks }: { bytes: number; readsBlocks: boolean }): BlockPlan {
+  const pages = Math.ceil(bytes / BLOCK_BYTES);
+  const blocks = Math.max(1, Math.ceil(pages / BLOCK_PAGES));
+  return {
+    blocks,
+    range: (block) => {
+      const from = block * BLOCK_PAGES;
+      const isLast = block >= blocks - 1;
+      const range: BlockRange = readsBlocks
+        ? { from, to: isLast ? null : from + BLOCK_PAGES, workers: 0 }
+        : { from, to: isLast ? pages : from + BLOCK_PAGES, workers: 0, byPlace: true };
+      return { index: block, spec: JSON.stringify(range) };
+    },
+  };
 }
 
 /** The whole table, or a few large parts of it, and of them only the changes. */
@@ -115,13 +139,23 @@ function blocksCondition(range: BlockRange): string {
 }
 
 /** To be joined by AND; none for the whole table. */
-export function conditionsOf({ from, to, changes }: BlockRange): string[] {
+export function conditionsOf({ from, to, changes, byPlace }: BlockRange): string[] {
+  if (byPlace && to !== null) return [placesCondition(from, to)];
   return [
     // A condition on all blocks costs a tenth of the reading.
     ...(from === 0 ? [] : [`ctid >= '(${from},0)'`]),
     ...(to === null ? [] : [`ctid < '(${to},0)'`]),
     ...(changes === undefined ? [] : [changesCondition(changes)]),
   ];
+}
+
+/** No page of 8 KiB has more rows. */
+const MOST_ROWS = 291;
+
+function placesCondition(from: number, to: number): string {
+  const places = `SELECT format('(%s,%s)', page, item)::tid
+    FROM generate_series(${from}, ${to - 1}) AS page, generate_series(1, ${MOST_ROWS}) AS item`;
+  return `ctid = ANY (ARRAY(${places}))`;
 }
 
 /**
@@ -158,7 +192,7 @@ export function withSettings(settings: readonly string[], statement: string): st
 /** What to set for the statement that reads a range: the server shares out what it is told to, whatever it costs by its reckoning. */
 export function rangeSettings({ spec }: StoreRange): string[] {
   const range = parseSpec(spec);
-  if (!('from' in range) || range.changes === undefined) return [];
+  if (!('from' in range) || (range.changes === undefined && range.workers === undefined)) return [];
   const workers = `max_parallel_workers_per_gather = ${range.workers ?? 0}`;
   return [workers, ...(range.workers ? ['parallel_setup_cost = 0', 'parallel_tuple_cost = 0'] : [])];
 }

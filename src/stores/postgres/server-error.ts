@@ -34,6 +34,16 @@ const RETRY_HINT = 'look at the server and try again';
 const TABLES_HINT = 'check the address; `eventcore init --create-store` makes the tables';
 const RIGHTS_HINT = 'GRANT SELECT on the event tables to back up; to restore, own them';
 
+const DISK_HINT = 'a file of the server is missing or cannot be read: see its log and the log of the system';
+
+/** What the server says of bytes that it did not write so, where it has no state of its own for that. */
+const STORED_DAMAGE = /invalid memory alloc request|toast|jsonb|corrupt|compressed/i;
+
+const DAMAGED_STORE: Meaning = {
+  code: 'damaged',
+  hint: 'the store itself is damaged: restore it from a backup',
+};
+
 const BY_STATE: Readonly<Record<string, Meaning>> = {
   '3D000': {
     code: 'not_an_event_store',
@@ -55,7 +65,9 @@ const BY_STATE: Readonly<Record<string, Meaning>> = {
   '25P03': { code: 'store_unreachable', hint: RETRY_HINT },
   '53100': { code: 'store_refused', hint: "the server's disk is full: make room and try again" },
   '53300': { code: 'store_unreachable', hint: 'raise max_connections or lower --parallel' },
-  XX001: { code: 'damaged', hint: 'the store itself is damaged: restore it from a backup' },
+  '58030': { code: 'damaged', hint: DISK_HINT },
+  '58P01': { code: 'damaged', hint: DISK_HINT },
+  XX001: DAMAGED_STORE,
   XX002: { code: 'damaged', hint: 'an index of the store is damaged: REINDEX it' },
 };
 
@@ -71,6 +83,7 @@ function meaningOfState(state: string, message: string): Meaning {
       hint: 'row-level security would hide events: use a role with BYPASSRLS or the owner of the tables',
     };
   }
+  if (state === 'XX000' && STORED_DAMAGE.test(message)) return DAMAGED_STORE;
   return BY_STATE[state] ?? BY_CLASS[state.slice(0, 2)] ?? { code: 'store_refused', hint: null };
 }
 

@@ -1,14 +1,28 @@
 import pg from 'pg';
-import type { CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
+import type { BlockPlan, CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
 import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
 import { cutIntoPasses, type TableFacts } from './pass.ts';
-import { type Changes, cutChanges, cutIntoRanges, cutTails, narrowRanges, sharedChanges } from './range.ts';
-import { BEGIN_VIEW, joinedConnection, readerOver, type SnapshotToken } from './reader.ts';
+import {
+  type Changes,
+  cutChanges,
+  cutIntoBlocks,
+  cutIntoRanges,
+  cutTails,
+  narrowRanges,
+  sharedChanges,
+} from './range.ts';
+import {
+  BEGIN_VIEW,
+  joinedConnection,
+  type PreparedReader,
+  readerOver,
+  type SnapshotToken,
+} from './reader.ts';
 import { toBackupError } from './server-error.ts';
-import { readSummaries } from './summaries.ts';
+import { readSampledSummaries, readSummaries } from './summaries.ts';
 
 /** Few, since the state of a snapshot may be large. */
 const PAGE_ROWS = 50;
@@ -49,6 +63,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   };
   const cursor = { ...(await readCursor(client, oid)), filenode: await readFilenode(client, oid) };
   const stop = new AbortController();
+  const summaries = { database, schema, open: () => joinedConnection(database, token) };
   return {
     token: JSON.stringify(token),
     servesJoined: false,
@@ -81,9 +96,12 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
+    planBlocks: () => refusing(() => planBlocks(client, oid, reader)),
     countEvents: () => refusing(() => countEvents(client, schema)),
-    readSummaries: () =>
-      readSummaries({ database, schema, open: () => joinedConnection(database, token) }, stop.signal),
+    readSummaries: ({ sample } = {}) =>
+      sample === undefined
+        ? readSummaries(summaries, stop.signal)
+        : readSampledSummaries(summaries, sample, stop.signal),
     readCompanions: () => readCompanions(client, schema, shown),
     close: async () => {
       stop.abort();
@@ -91,6 +109,12 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       await reader.close();
     },
   };
+}
+
+async function planBlocks(client: pg.Client, oid: string, reader: PreparedReader): Promise<BlockPlan> {
+  // So that a connection that cannot be had is no fault of the first block.
+  await reader.prepare(1);
+  return cutIntoBlocks(await tableFacts(client, oid));
 }
 
 function changesBetween(since: StoreCursor, here: StoreCursor): Changes {

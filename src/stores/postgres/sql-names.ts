@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { SqlGuard, SqlIndex, SqlNames, StreamSample } from '../../core/inspection.ts';
+import type { SqlGuard, SqlIndex, SqlNames } from '../../core/inspection.ts';
 import {
   CHECKPOINTS,
   EVENTS,
@@ -10,6 +10,7 @@ import {
   type TriggerLayout,
   VERSION_BASE,
 } from '../layouts/eventcore-postgres.ts';
+import { bucketSql, inBucketSql } from './buckets.ts';
 import { type FoundCompanion, qualified } from './catalog.ts';
 import { functionSql, indexSql, primaryKeySql, triggerSql } from './schema.ts';
 
@@ -38,9 +39,9 @@ export function sqlNames(schema: string, companions: readonly FoundCompanion[]):
     tables: [EVENTS, ...present].map(({ name }) => name),
     guards: TRIGGERS.map((trigger) => guardOf(schema, trigger)),
     indexes: [EVENTS, ...indexed].flatMap((table) => indexesOf(schema, table)),
-    bucket: bucketSql,
-    inBucket: ({ seed, of, buckets }: StreamSample) =>
-      `${bucketSql(seed, of)} = ANY ('{${buckets.map(Number).join(',')}}'::int[])`,
+    bucket: (seed, of, text = COLUMNS.stream) => `(${bucketSql(`${text}::text`, { seed, of })})`,
+    inBucket: (sample) => inBucketSql(COLUMNS.stream, sample),
+    inStreams: (streams) => `${COLUMNS.stream} = ANY (${pg.escapeLiteral(arrayText(streams))}::text[])`,
   };
 }
 
@@ -54,11 +55,8 @@ const COLUMNS = {
   time: 'created_at',
 } as const;
 
-/** The hash of a name's bytes: a collation of the database's own would make other buckets. Its remainder may be negative. */
-function bucketSql(seed: number, of: number, text: string = COLUMNS.stream): string {
-  const count = Number(of);
-  const hash = `hashtextextended(${text}::text COLLATE "C", ${Number(seed)})`;
-  return `(((${hash} % ${count}) + ${count}) % ${count})::int`;
+function arrayText(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`;
 }
 
 function guardOf(schema: string, trigger: TriggerLayout): SqlGuard {

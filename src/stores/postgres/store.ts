@@ -10,6 +10,7 @@ import { joinRestore, openRestore } from './loader.ts';
 import { openMerge } from './merge.ts';
 import { openFeed } from './open-feed.ts';
 import { joinReader, parseToken } from './reader.ts';
+import { openRepair } from './repair.ts';
 import { createMissing } from './schema.ts';
 import { dropFeed, readFeedState } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
@@ -41,6 +42,7 @@ export function openPostgresStore(address: string): EventStore {
     joinRestore: (token) => joinRestore(database, token),
     openMerge: (options) => openMerge(database, options),
     openInspection: (options) => openInspection(database, options),
+    openRepair: (options) => openRepair(database, options),
     openFeed: (options) => openFeed(database, options),
     feedState: () => readFeedState(database),
     countAhead: (place) => countAhead(database, place),

@@ -1,7 +1,11 @@
 import type pg from 'pg';
 import { awaitedLater } from '../../core/concurrency.ts';
 import type { StreamSummary } from '../../core/event-store.ts';
+import type { StreamSample } from '../../core/inspection.ts';
+import { nameBytes } from '../../core/name-text.ts';
+import { bucketFilter } from '../../core/stream-bucket.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { hashesAlike, inBucketSql } from './buckets.ts';
 import { raiseMemory } from './bulk-session.ts';
 import { qualified } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
@@ -33,17 +37,35 @@ export interface SummariesSource {
   readonly open: () => Promise<pg.Client>;
 }
 
-/** One page is fetched ahead of the consumer. */
-export async function* readSummaries(
-  { database, schema, open }: SummariesSource,
+export function readSummaries(source: SummariesSource, signal: AbortSignal): AsyncGenerator<StreamSummary> {
+  return readCursor(source, signal, (client) => startSummaries(client, source.schema));
+}
+
+/** Only of the streams of some buckets. */
+export async function* readSampledSummaries(
+  source: SummariesSource,
+  sample: StreamSample,
   signal: AbortSignal,
+): AsyncGenerator<StreamSummary> {
+  const isWanted = bucketFilter(sample);
+  const start = (client: pg.Client): Promise<void> => startSampled(client, source.schema, sample);
+  for await (const summary of readCursor(source, signal, start)) {
+    if (isWanted(nameBytes(summary.streamId))) yield summary;
+  }
+}
+
+/** One page is fetched ahead of the consumer. */
+async function* readCursor(
+  { database, open }: SummariesSource,
+  signal: AbortSignal,
+  start: (client: pg.Client) => Promise<void>,
 ): AsyncGenerator<StreamSummary> {
   const client = await open();
   const drop = (): void => dropConnection(database, client);
   signal.addEventListener('abort', drop, { once: true });
   let whole = false;
   try {
-    await startSummaries(client, schema);
+    await start(client);
     let page = await fetchPage(client);
     while (page.length > 0) {
       const next = page.length < PAGE_ROWS ? [] : awaitedLater(fetchPage(client));
@@ -68,17 +90,48 @@ async function startSummaries(client: pg.Client, schema: string): Promise<void> 
   await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(schema)}`);
 }
 
+/** The server leaves the streams of other buckets out, where its hash of a name is ours. */
+async function startSampled(client: pg.Client, schema: string, sample: StreamSample): Promise<void> {
+  await raiseMemory(client, 'work_mem', MEMORY_SHARE);
+  await client.query('SET max_parallel_workers_per_gather = 0');
+  const condition = (await hashesAlike(client, sample)) ? inBucketSql('stream_id', sample) : 'true';
+  const sql = (await hasStreamIndex(client, schema))
+    ? sampledSql(schema, condition)
+    : summarySql(schema, condition);
+  await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${sql}`);
+}
+
+/** Without one, to look up a single event means to look through the whole table. */
+async function hasStreamIndex(client: pg.Client, schema: string): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+       WHERE indrelid = $1::regclass AND indisvalid AND indpred IS NULL AND attname = 'stream_id') AS found`,
+    [qualified(schema, EVENTS.name)],
+  );
+  return rows[0]!.found;
+}
+
+/** The index on stream and version says all but the id of the last event, which is looked up for each stream. */
+function sampledSql(schema: string, condition: string): string {
+  const table = qualified(schema, EVENTS.name);
+  return `SELECT stream, events::text, first::text, last::text,
+           (SELECT event_id::text FROM ${table} WHERE stream_id = stream AND stream_version = last LIMIT 1) AS id
+      FROM (SELECT stream_id AS stream, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last
+              FROM ${table} WHERE ${condition} GROUP BY stream_id) AS streams
+     ORDER BY stream COLLATE "C"`;
+}
+
 /**
  * One pass over the table, without an index or a join: the greatest version's id comes out of the greatest text of a
  * version and its id. With its sign bit turned, a version sorts as its bytes do.
  */
-function summarySql(schema: string): string {
+function summarySql(schema: string, condition = 'true'): string {
   return `SELECT stream_id AS stream, events::text, first::text, last::text, right(versioned_id, 32)::uuid::text AS id
       FROM (
         SELECT stream_id, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last,
                max(encode(int8send(stream_version # '-9223372036854775808'::bigint) || uuid_send(event_id), 'hex')
                    COLLATE "C") AS versioned_id
-          FROM ${qualified(schema, EVENTS.name)} GROUP BY stream_id) AS streams
+          FROM ${qualified(schema, EVENTS.name)} WHERE ${condition} GROUP BY stream_id) AS streams
      ORDER BY stream_id COLLATE "C"`;
 }
 

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { isBackupError } from '../../core/errors.ts';
 import type { Obstacle, StoreExamination } from '../../core/examination.ts';
 import type { SqliteConfig } from './config.ts';
@@ -14,7 +13,6 @@ export function examineStore(config: SqliteConfig): StoreExamination {
       clockAheadMs: null,
       backupObstacles: obstacleOf(() => rowKeyOf(db, config)),
       feedObstacles: obstacleOf(() => assertRowids(rowKeyOf(db, config), config)),
-      contractBreaches: describeIndexes(db, config),
       leftovers: [],
     };
   });
@@ -28,17 +26,4 @@ function obstacleOf(check: () => unknown): Obstacle[] {
     if (!isBackupError(error, 'store_unsupported')) throw error;
     return [{ message: error.message, hint: error.hint }];
   }
-}
-
-/** By its unique index no version of a stream is written twice. */
-function describeIndexes(db: DatabaseSync, { layout: { events } }: SqliteConfig): Obstacle[] {
-  const found = db
-    .prepare(`SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?`)
-    .all(events.table)
-    .map(({ name }) => name);
-  return events.indexes.flatMap(({ name, create }) =>
-    found.includes(name)
-      ? []
-      : [{ message: `${events.table} has no index ${name}`, hint: create.replace(/\s+/g, ' ') }],
-  );
 }

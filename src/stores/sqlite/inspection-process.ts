@@ -2,13 +2,13 @@ import { constants, type DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { BackupError } from '../../core/errors.ts';
 import type { SqlRow, SqlValue } from '../../core/inspection.ts';
+import { bucketOf } from '../../core/stream-bucket.ts';
 import type { SqliteConfig } from './config.ts';
 import { guarded, resultCode } from './errors.ts';
 import { failure } from './failure.ts';
 import type { InspectionAnswer, InspectionOrder } from './inspection-messages.ts';
 import { connectStore } from './inspector.ts';
 import { BUCKET_FUNCTION } from './sql-names.ts';
-import { bucketOf } from './stream-bucket.ts';
 
 /**
  * The process that reads for an inspection. Node's SQLite has nothing that ends a statement, and a statement holds up its
@@ -90,7 +90,9 @@ function refusing<Result>(work: () => Result): Result {
 
 function openForQuestions(config: SqliteConfig): DatabaseSync {
   const db = connectStore(config, 'read');
-  db.function(BUCKET_FUNCTION, { deterministic: true }, bucketOf as (...values: SQLOutputValue[]) => number);
+  db.function(BUCKET_FUNCTION, { deterministic: true }, (text, seed, of) =>
+    bucketOf({ seed: Number(seed), of: Number(of) }, Buffer.from(String(text))),
+  );
   db.setAuthorizer(authorise);
   return db;
 }

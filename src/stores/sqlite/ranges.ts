@@ -1,5 +1,5 @@
 import { BackupError } from '../../core/errors.ts';
-import type { StoreRange } from '../../core/event-store.ts';
+import type { BlockPlan, StoreRange } from '../../core/event-store.ts';
 import type { EventRows, KeyRange } from './event-rows.ts';
 import { quoted } from './sql.ts';
 
@@ -17,6 +17,37 @@ export function planRanges(rows: EventRows, parallel: number): StoreRange[] {
     return String(ends.least + (span * BigInt(i + 1)) / BigInt(count));
   });
   return ['', ...cuts].map((after, index) => ({ index, spec: `${after}..${cuts[index] ?? ''}` }));
+}
+
+/** Rows of about half a KiB. A fixed number, so that a block stays where it is while events come. */
+const BLOCK_ROWS = 512n;
+
+/** More would be a burden to whoever goes through them: rowids that lie far apart make larger blocks. */
+const MOST_BLOCKS = 1n << 24n;
+
+/** Windows of rowids; a table without rowids is one block. */
+export function planBlocks(rows: EventRows): BlockPlan {
+  const ends = rowidEnds(rows);
+  if (ends === null) return { blocks: 1, range: () => ({ index: 0, spec: '..' }) };
+  let size = BLOCK_ROWS;
+  while ((ends.greatest - ends.least) / size >= MOST_BLOCKS) size *= 2n;
+  // From a multiple of the size on, so that the blocks of a table are the same without its first rows.
+  const first = floorTo(ends.least, size);
+  const blocks = Number((ends.greatest - first) / size) + 1;
+  return {
+    blocks,
+    range: (block) => {
+      const start = first + BigInt(block) * size;
+      const after = block === 0 ? '' : String(start - 1n);
+      const last = block >= blocks - 1 ? '' : String(start + size - 1n);
+      return { index: block, spec: `${after}..${last}` };
+    },
+  };
+}
+
+function floorTo(value: bigint, step: bigint): bigint {
+  const rest = value % step;
+  return rest < 0n ? value - rest - step : value - rest;
 }
 
 /** Reads a spec such as `..500`, `500..1000`, `..` or `4..5,17..80` (rowids; the first one of each excluded). Throws `usage`. */

@@ -12,9 +12,9 @@ import { guarded } from './errors.ts';
 import { type EventRows, eventRows, type KeyRange } from './event-rows.ts';
 import { assertStore, rowKeyOf } from './inspector.ts';
 import { planNewRows, readCursor } from './new-rows.ts';
-import { countRows, estimateRows, keyRangesOf, planRanges } from './ranges.ts';
+import { countRows, estimateRows, keyRangesOf, planBlocks, planRanges } from './ranges.ts';
 import { shareView } from './shared-view.ts';
-import { readSummaries } from './summaries.ts';
+import { readSampledSummaries, readSummaries } from './summaries.ts';
 import { planTails } from './tails.ts';
 
 /**
@@ -46,7 +46,9 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         planChangesIn: async () => 'SQLite keeps no number of a transaction with its rows',
         planTails: async (tails) => guarded(address, () => planTails(rows, tails)),
         countEvents: async () => guarded(address, () => countRows(rows)),
-        readSummaries: () => readSummaries(db, config),
+        planBlocks: async () => guarded(address, () => planBlocks(rows)),
+        readSummaries: ({ sample } = {}) =>
+          sample === undefined ? readSummaries(db, config) : readSampledSummaries(db, config, sample),
         estimate: async () => guarded(address, () => estimateRows(rows)),
         planRanges: async (parallel) => guarded(address, () => planRanges(rows, parallel)),
         readRange: (range, options) => readBatches(rows, keyRangesOf(range), address, options),

@@ -62,10 +62,18 @@ export interface DroppedObject {
 
 /** Takes away the indexes and triggers of a table, those of its keys excepted, and says how to make them again. */
 export function dropIndexesAndTriggers(db: DatabaseSync, table: string): DroppedObject[] {
+  return dropObjects(db, table, `type IN ('index', 'trigger')`);
+}
+
+export function dropTriggers(db: DatabaseSync, table: string): DroppedObject[] {
+  return dropObjects(db, table, `type = 'trigger'`);
+}
+
+function dropObjects(db: DatabaseSync, table: string, which: string): DroppedObject[] {
   const found = db
     .prepare(
       `SELECT type, name, sql FROM sqlite_schema
-       WHERE tbl_name = ? COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid`,
+       WHERE tbl_name = ? COLLATE NOCASE AND ${which} AND sql IS NOT NULL ORDER BY rowid`,
     )
     .all(table);
   return found.map(({ type, name, sql }) => {

@@ -33,6 +33,10 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
     guards: [],
     indexes: indexesOf(config),
     bucket,
+    inStreams: (streams) => {
+      const list = JSON.stringify(streams).replaceAll("'", "''");
+      return `${quoted(stream)} IN (SELECT value FROM json_each('${list}'))`;
+    },
     inBucket: ({ seed, of, buckets }) => `${bucket(seed, of)} IN (${buckets.map(Number).join(',')})`,
   };
 }

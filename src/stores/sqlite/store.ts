@@ -10,6 +10,7 @@ import { inspectStore } from './inspector.ts';
 import { joinView } from './joined-view.ts';
 import { openSqliteMerge } from './merge.ts';
 import { openSqliteSnapshot } from './reader.ts';
+import { openSqliteRepair } from './repair.ts';
 import { openSqliteRestore } from './restore.ts';
 import { initialiseStore } from './schema.ts';
 
@@ -61,6 +62,10 @@ export function openSqliteStore(address: string): EventStore {
     openInspection: async (options) => {
       const inspection = openSqliteInspection(config, options);
       return { ...inspection, close: endedBy(open, inspection.close) };
+    },
+    openRepair: async (options) => {
+      const session = openSqliteRepair(config, options);
+      return { ...session, discard: endedBy(open, session.discard) };
     },
     openFeed: async (options) => {
       const feed = openSqliteFeed(config, options);

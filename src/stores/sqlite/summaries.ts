@@ -1,7 +1,9 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StreamSummary } from '../../core/event-store.ts';
+import type { StreamSample } from '../../core/inspection.ts';
 import { nameText } from '../../core/name-text.ts';
+import { bucketFilter } from '../../core/stream-bucket.ts';
 import type { SqliteConfig } from './config.ts';
 import { storeError } from './errors.ts';
 import { quoted } from './sql.ts';
@@ -10,35 +12,81 @@ const SUMMARIES_PER_TURN = 1000;
 
 /** What the table holds of each stream, in byte order of the names. */
 export async function* readSummaries(db: DatabaseSync, config: SqliteConfig): AsyncGenerator<StreamSummary> {
-  const { table, columns } = config.layout.events;
-  const stream = quoted(columns.stream);
-  const version = quoted(columns.version);
-  const from = quoted(table);
+  const { from, stream, version, id } = namesOf(config);
   // The index on (stream, version) gives the groups in their order, which the outer SELECT keeps: to sort there again
   // would cost as much as all of this. Summaries out of order would fail the comparison, not pass it.
-  const streams = db.prepare(
+  const streams = prepare(
+    db,
     `SELECT name, events, first, last,
-            (SELECT CAST(${quoted(columns.id)} AS TEXT) FROM ${from} WHERE ${stream} = s AND ${version} = last)
-     FROM (SELECT ${stream} AS s, CAST(${stream} AS BLOB) AS name, count(*) AS events,
-                  min(${version}) AS first, max(${version}) AS last
-           FROM ${from} GROUP BY ${stream} ORDER BY ${stream})`,
+            (SELECT ${id} FROM ${from} WHERE ${stream} = s AND ${version} = last)
+     FROM (${groupsSql(config)})`,
   );
-  streams.setReturnArrays(true);
+  for await (const row of rowsOf(streams, config)) yield toSummary(row, row[4]);
+}
+
+/** Only of the streams of some buckets: of the others nothing but the index is read. */
+export async function* readSampledSummaries(
+  db: DatabaseSync,
+  config: SqliteConfig,
+  sample: StreamSample,
+): AsyncGenerator<StreamSummary> {
+  const { from, stream, version, id } = namesOf(config);
+  const isWanted = bucketFilter(sample);
+  const groups = prepare(db, `SELECT name, events, first, last FROM (${groupsSql(config)})`);
+  // A name may be a BLOB.
+  const findId = prepare(
+    db,
+    `SELECT ${id} FROM ${from} WHERE ${stream} IN (CAST(?1 AS TEXT), ?1) AND ${version} = ?2`,
+  );
+  for await (const row of rowsOf(groups, config)) {
+    const name = row[0] as Uint8Array;
+    if (!isWanted(name)) continue;
+    const found = findId.get(name, row[3] as number) as unknown as readonly unknown[] | undefined;
+    yield toSummary(row, found?.[0]);
+  }
+}
+
+function namesOf({ layout }: SqliteConfig) {
+  const { table, columns } = layout.events;
+  const [stream, version] = [quoted(columns.stream), quoted(columns.version)];
+  return { from: quoted(table), stream, version, id: `CAST(${quoted(columns.id)} AS TEXT)` };
+}
+
+function groupsSql(config: SqliteConfig): string {
+  const { from, stream, version } = namesOf(config);
+  return `SELECT ${stream} AS s, CAST(${stream} AS BLOB) AS name, count(*) AS events,
+                 min(${version}) AS first, max(${version}) AS last
+            FROM ${from} GROUP BY ${stream} ORDER BY ${stream}`;
+}
+
+function prepare(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  return statement;
+}
+
+async function* rowsOf(
+  statement: StatementSync,
+  { address }: SqliteConfig,
+): AsyncGenerator<readonly unknown[]> {
   let read = 0;
   try {
-    for (const row of streams.iterate()) {
-      const [name, events, first, last, id] = row as unknown as readonly unknown[];
-      yield {
-        streamId: nameText(name as Uint8Array),
-        events: Number(events),
-        firstVersion: Number(first),
-        lastVersion: Number(last),
-        lastEventId: String(id),
-      };
+    for (const row of statement.iterate()) {
+      yield row as unknown as readonly unknown[];
       read += 1;
       if (read % SUMMARIES_PER_TURN === 0) await nextTurn();
     }
   } catch (error) {
-    throw storeError(config.address, error);
+    throw storeError(address, error);
   }
+}
+
+function toSummary([name, events, first, last]: readonly unknown[], id: unknown): StreamSummary {
+  return {
+    streamId: nameText(name as Uint8Array),
+    events: Number(events),
+    firstVersion: Number(first),
+    lastVersion: Number(last),
+    lastEventId: String(id),
+  };
 }

@@ -23,11 +23,17 @@ function findRowids(rows: EventRows, tails: readonly StreamTail[]): BigInt64Arra
     `SELECT _rowid_ FROM ${quoted(rows.table.table)}
       WHERE ${column(rows, 'stream')} = CAST(? AS TEXT) AND ${column(rows, 'version')} >= ?`,
   );
-  const found: bigint[] = [];
+  // A stream may have millions of rows: eight bytes each, and no object.
+  let found = new BigInt64Array(1024);
+  let count = 0;
   for (const { streamId, fromVersion } of tails) {
-    for (const row of find.all(nameBytes(streamId), fromVersion)) found.push((row as unknown as [bigint])[0]);
+    for (const row of find.iterate(nameBytes(streamId), fromVersion)) {
+      if (count === found.length) found = new BigInt64Array(found.buffer.transfer(found.byteLength * 2));
+      found[count] = (row as unknown as [bigint])[0];
+      count += 1;
+    }
   }
-  return BigInt64Array.from(found).sort();
+  return found.subarray(0, count).sort();
 }
 
 interface Span {

@@ -19,6 +19,7 @@ export const INSPECTION_CASES: readonly ContractCase[] = [
   ['whoever is slow to take the rows is cut off when the time is over', cutsOffSlowReaders],
   ['a signal ends a statement', endsBySignal],
   ['every stream is in one bucket with all its events, and buckets are about as large', fillsBuckets],
+  ['events of streams are found by their names, whatever stands in them', findsStreams],
   ['an inspection sees what is committed while it is open', seesCommits],
 ];
 
@@ -216,6 +217,24 @@ async function fillsBuckets({ store, capabilities }: StoreCase): Promise<void> {
   } finally {
     await close();
   }
+}
+
+const ODD_NAMES = ["it's", 'a "quoted" one', 'back\\slash', '{a,b}', '', '\u{1F600}', "\\'; SELECT 1"];
+
+async function findsStreams({ store, capabilities }: StoreCase): Promise<void> {
+  if (!capabilities.answersSql) return;
+  await store.initialise();
+  const streams = ODD_NAMES.filter((name) => name !== '');
+  await store.append([...streams, 'another'].map((streamId) => ({ streamId, events: numbered(2) })));
+  const { names, select, close } = (await store.openInspection({ statementTimeoutMs: 60_000 }))!;
+  const found = async (list: readonly string[]): Promise<(string | null)[]> => {
+    const sql = `SELECT DISTINCT ${names.stream} AS stream FROM ${names.events} WHERE ${names.inStreams(list)}`;
+    return (await asked(select, sql)).map(({ stream }) => stream!).sort();
+  };
+  assert.deepEqual(await found(ODD_NAMES), [...streams].sort());
+  assert.deepEqual(await found([]), []);
+  assert.deepEqual(await found(['another', 'none']), ['another']);
+  await close();
 }
 
 async function seesCommits({ store, open, capabilities }: StoreCase): Promise<void> {

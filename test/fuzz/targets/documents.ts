@@ -5,6 +5,7 @@ import { planRest } from '../../../src/backup/attempts.ts';
 import { backupDocument } from '../../../src/cli/backup-names.ts';
 import { drillLines } from '../../../src/cli/drill-report.ts';
 import type { Manifest } from '../../../src/core/manifest.ts';
+import { assertObjectName } from '../../../src/core/object-name.ts';
 import { NO_TRUST_POLICY } from '../../../src/core/trust.ts';
 import { renderReport } from '../../../src/drills/render-report.ts';
 import { type Attempt, decodeAttempt, encodeAttempt } from '../../../src/format/attempt-codec.ts';
@@ -26,6 +27,15 @@ import {
   PREFIX_BYTES,
 } from '../../../src/format/log-header.ts';
 import { decodeManifest, encodeManifest } from '../../../src/format/manifest-codec.ts';
+import { decodeRepairRecord, encodeRepairRecord } from '../../../src/format/repair-record.ts';
+import {
+  decodeVerified,
+  encodeVerified,
+  type VerifiedRecord,
+  verifiedName,
+} from '../../../src/format/verified-record.ts';
+import { foldVerified, planRecords, unitsOf } from '../../../src/policy/verified-memory.ts';
+import { planShare } from '../../../src/policy/verify-share.ts';
 import { basePoint } from '../../../src/recovery/meeting.ts';
 import type { Random } from '../../../src/testing/random.ts';
 import { sampleEvidence } from '../../harness/sample-evidence.ts';
@@ -283,4 +293,85 @@ const evidence: FuzzTarget = {
   },
 };
 
-export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [manifest, attempt, gap, header, keepMark, evidence];
+const folder = `backups/full-backup-${backupId}.eventcore/`;
+const sampleVerified: VerifiedRecord = {
+  ...{ recordId: sampleMark.id, recordedAt: '2026-11-23T04:05:07.000Z', software: sampleMark.software },
+  units: [
+    {
+      ...{ name: folder, digest: sampleManifest().checksum, verifiedAt: '2026-11-23T04:05:06.789Z' },
+      ...{ passed: ['existence', 'size', 'checksum'], failed: ['decode'] },
+    },
+    {
+      ...{ name: `${folder}events-00001.columns.zst`, digest: 'a'.repeat(64) },
+      ...{ verifiedAt: '2026-11-23T04:05:06.999Z', passed: ['existence', 'size'], failed: ['checksum'] },
+    },
+    {
+      ...{ name: 'log/7301-1/000000000000000A-0000000000000014.log', digest: null },
+      ...{ verifiedAt: '2026-11-23T04:05:06.999Z', passed: ['existence', 'counts'], failed: [] },
+    },
+  ],
+};
+
+const verifiedRecord: FuzzTarget = {
+  name: 'verified record',
+  refusals: [],
+  seeds: () => [
+    encodeVerified(sampleVerified),
+    encodeVerified({ ...sampleVerified, units: sampleVerified.units.slice(1) }),
+  ],
+  reshape: reshapeDocument('checksum'),
+  run: (input) => {
+    const read = decodeVerified(input);
+    if (read === null) return false;
+    demand(sameBytes(encodeVerified(read), input), 'what decodes encodes to the same bytes');
+    assertObjectName(verifiedName(read));
+    const nowMs = Date.parse('2026-11-24T00:00:00Z');
+    const memory = foldVerified(read.units, nowMs);
+    const backup = { folder, manifest: sampleManifest() };
+    const units = unitsOf(memory, [backup], []);
+    demand(
+      units.every(({ verifiedAtMs }) => verifiedAtMs === null || verifiedAtMs <= nowMs),
+      'nothing was verified in the future',
+    );
+    planShare(units, { share: 0.5, notSinceMs: 1, nowMs });
+    planRecords(
+      [{ name: verifiedName(read), sizeBytes: input.length, units: read.units }],
+      [backup],
+      [],
+      nowMs,
+    );
+    return true;
+  },
+};
+
+const sampleRepair = {
+  ...{ repairId: sampleMark.id, at: sampleMark.createdAt, software: sampleMark.software, backupId },
+  steps: [{ kind: 'put_back_events', count: 3 }],
+} as const;
+
+const repairRecord: FuzzTarget = {
+  name: 'repair record',
+  refusals: [],
+  seeds: () => [
+    encodeRepairRecord({ ...sampleRepair, state: 'intended' }),
+    encodeRepairRecord({ ...sampleRepair, state: 'intended', backupId: null, steps: [] }),
+    encodeRepairRecord({
+      ...sampleRepair,
+      state: 'done',
+      steps: sampleRepair.steps.map((step) => ({ ...step, outcome: 'repaired' })),
+    }),
+  ],
+  reshape: reshapeDocument('checksum'),
+  run: (input) => {
+    const record = decodeRepairRecord(input);
+    demand(
+      record === null || sameBytes(encodeRepairRecord(record), input),
+      'a record encodes to the same bytes',
+    );
+  },
+};
+
+export const DOCUMENT_TARGETS: readonly FuzzTarget[] = [
+  ...[manifest, attempt, gap, header, keepMark, verifiedRecord, repairRecord],
+  evidence,
+];

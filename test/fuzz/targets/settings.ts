@@ -35,6 +35,7 @@ const config: FuzzTarget = {
   seeds: () =>
     texts(
       'store: sqlite:./events.db\nvault: file:./backups\nbackup:\n  format: jsonl\n  level: 3\n  parallel: 2\n',
+      'monitor: {check_interval: 1h, sample_percentage: 5%, jitter: 10%, rate_limit: 10MB/s, repair_kinds: [rebuild_index]}\nnotify: [log, {webhook: {url: "https://x.example", secret: "env:A"}}, {mail: {server: "smtps://a@b", from: a, to: [b]}}, {command: [a, b]}]\n',
       'store: postgres://app:secret@db/shop\nchange_log: {flush_ms: 500, outage_limit: 20GB, on_outage: spool, spool: ./x}\n',
       configTemplate('sqlite:./events.db', './backups'),
       ...['', '# nothing\n', '---\nvault: "x"\n...\n', 'vault: |\n  path\n  of\n', "vault: &v './x'\n"],

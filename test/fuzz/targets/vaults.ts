@@ -83,7 +83,7 @@ const hostileBackups: FuzzTarget = {
     const vault = await openPacked(input);
     const catalog = await readCatalog(vault);
     JSON.stringify(catalog.backups.map(({ manifest }) => backupDocument(manifest)));
-    chainLines(listBackups(catalog), (_, text) => text);
+    chainLines(listBackups(catalog, new Map()), (_, text) => text);
     for (const { runs, names } of await findAttempts(vault)) if (runs !== null) planRest(runs, names);
     await surveyLogs(vault, catalog, []);
     const checks = { quick: false, parallel: 1 };

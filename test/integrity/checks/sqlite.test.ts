@@ -5,6 +5,8 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { EventStore } from '../../../src/core/event-store.ts';
+import { pause } from '../../../src/core/pause.ts';
+import { INDEX_AGREES } from '../../../src/integrity/checks/index-agrees.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';
 import { ask, assertFound, findings } from './asking.ts';
 
@@ -187,6 +189,44 @@ describe('the checks of a SQLite store', () => {
     });
   }
 
+  it('find an event of no stream whatever the sample is', async () => {
+    damage(`${WITHOUT_KEYS.replace('stream_id TEXT NOT NULL', 'stream_id TEXT')} ${UNIQUE_INDEX} ${STREAM_INDEX}
+      CREATE UNIQUE INDEX by_id ON eventcore_events (event_id);
+      UPDATE eventcore_events SET stream_id = NULL WHERE stream_id = 'c' AND stream_version = 5`);
+    for (const sample of [null, { seed: 1, of: 4, buckets: [] }, { seed: 1, of: 1, buckets: [0] }]) {
+      const { event_fields: fields, ...others } = await findings(store, { sample });
+      assertFound(others, { constraints: 1 });
+      assert.deepEqual(
+        fields!.map(({ streamId, version, message }) => [streamId, version, message]),
+        [[null, '5', 'it is of no stream']],
+      );
+    }
+  });
+
+  it('see nothing wrong while events are written, streams removed and checkpoints moved', async () => {
+    let isOver = false;
+    const writing = (async (): Promise<number> => {
+      for (let round = 0; ; round += 1) {
+        if (isOver) return round;
+        const events = [
+          { type: 'Tested', data: '{}' },
+          { type: 'Tested', data: '{}' },
+        ];
+        await store.append([`shared-${round % 3}`, `own-${round}`].map((streamId) => ({ streamId, events })));
+        damage(`INSERT OR REPLACE INTO eventcore_subscription_versions (subscription_name, last_position)
+            SELECT 'mail', max(event_id) FROM eventcore_events;
+          DELETE FROM eventcore_events WHERE stream_id = 'own-${round - 2}'`);
+        await pause(1);
+      }
+    })();
+    for (let round = 0; round < 4; round += 1) {
+      const sample = round % 2 === 0 ? null : { seed: round, of: 2, buckets: [1] };
+      assertFound(await findings(store, { sample }), {});
+    }
+    isOver = true;
+    assert.ok((await writing) > 20);
+  });
+
   it('ask for the metadata that the policy wants', async () => {
     await store.append([
       { streamId: 'd', events: [{ type: 'T', data: '{}', metadata: '{"who":"x","why":null}' }] },
@@ -229,6 +269,13 @@ describe('the checks of a SQLite store', () => {
       unseenByIndex(`INSERT INTO eventcore_events SELECT 'lost-' || stream_id, stream_id, 6, event_type, event_data, metadata,
         created_at FROM eventcore_events WHERE stream_version = 5`),
     );
+    const parts = [0, 1, 2, 3].map((bucket) => ({ seed: 1, of: 4, buckets: [bucket] }));
+    let events = 0;
+    for (const sample of parts) {
+      const inPart = await findings(store, { checks: [INDEX_AGREES], sample });
+      events += inPart.index_agrees?.[0]?.events ?? 0;
+    }
+    assert.equal(events, 3);
     const found = await findings(store);
     assertFound(found, { index_agrees: 1, index_structure: 4 });
     const [lost] = found.index_agrees!;

@@ -1,0 +1,81 @@
+import { dirname } from 'node:path';
+import type { Notifier } from '../core/alert.ts';
+import { BackupError, isBackupError } from '../core/errors.ts';
+import type { Settings } from './config.ts';
+import type { CommandContext } from './context.ts';
+import type { NotifierSettings } from './monitor-schema.ts';
+import { loadKeysRoom, loadNotifiersRoom } from './wire.ts';
+
+type Kind = 'log' | 'webhook' | 'mail' | 'command';
+
+/**
+ * The notifiers that the configuration names, with their secrets, which are read now. Nothing is sent. Throws `config_invalid` or
+ * `key_refused`.
+ */
+export async function openNotifiers(
+  { notify, file }: Settings,
+  context: Pick<CommandContext, 'env' | 'cwd' | 'log'>,
+): Promise<Notifier[]> {
+  if (notify.length === 0) return [];
+  const folder = file === null ? context.cwd : dirname(file);
+  const room = await loadNotifiersRoom();
+  const read = await secretReader(folder, context.env);
+  const notifiers: Notifier[] = [];
+  for (const [i, entry] of notify.entries()) {
+    const name = nameOf(notify, i);
+    try {
+      notifiers.push(await openOne(room, { name, entry, read, folder, context }));
+    } catch (cause) {
+      if (!isBackupError(cause, 'usage')) throw cause;
+      const options = cause.hint === null ? {} : { hint: cause.hint };
+      throw new BackupError('config_invalid', `${file}: \`notify.${i}\`: ${cause.message}`, options);
+    }
+  }
+  return notifiers;
+}
+
+/** `webhook`, and where there are several of a kind, `webhook 2`: what was not delivered is on record by that. */
+function nameOf(notify: readonly NotifierSettings[], at: number): string {
+  const kind = kindOf(notify[at]!);
+  const number = notify.slice(0, at + 1).filter((entry) => kindOf(entry) === kind).length;
+  return number === 1 ? kind : `${kind} ${number}`;
+}
+
+function kindOf(entry: NotifierSettings): Kind {
+  return Object.keys(entry)[0] as Kind;
+}
+
+type ReadSecret = (source: string) => Promise<string>;
+
+async function secretReader(folder: string, env: CommandContext['env']): Promise<ReadSecret> {
+  const { parseSecretSource, readSecret, trimLineEnd } = await loadKeysRoom();
+  return async (source) => trimLineEnd(await readSecret(parseSecretSource(source, folder), env));
+}
+
+interface Opening {
+  readonly name: string;
+  readonly entry: NotifierSettings;
+  readonly read: ReadSecret;
+  readonly folder: string;
+  readonly context: Pick<CommandContext, 'env' | 'log'>;
+}
+
+async function openOne(
+  room: Awaited<ReturnType<typeof loadNotifiersRoom>>,
+  { name, entry, read, folder, context }: Opening,
+): Promise<Notifier> {
+  const { webhook, mail, command } = entry;
+  const secret = (source: string | undefined) => (source === undefined ? null : read(source));
+  if (webhook !== undefined) {
+    const url = /^https?:/.test(webhook.url) ? webhook.url : await read(webhook.url);
+    return room.webhookNotifier({ name, url, secret: await secret(webhook.secret) });
+  }
+  if (mail !== undefined) {
+    const { server, from, to } = mail;
+    return room.mailNotifier({ name, server, from, to, password: await secret(mail.password) });
+  }
+  if (command !== undefined) {
+    return room.commandNotifier({ name, argv: command, env: context.env, cwd: folder });
+  }
+  return room.logNotifier(name, context.log);
+}

@@ -3,7 +3,7 @@
  * this reason, and nothing of the drill is left.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import crypto from 'node:crypto';
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { takeFullBackup } from '../../src/backup/full.ts';
 import { openVault } from '../../src/cli/wire.ts';
@@ -25,6 +26,8 @@ import {
 } from '../harness/drill-world.ts';
 import { backupDefaults, testClock } from '../harness/memory-backup.ts';
 import { type S3Server, startS3Server } from '../harness/s3-server/server.ts';
+
+const run = promisify(execFile);
 
 /** What restores from the vault itself, whole. */
 const WHOLE = ['full_restore', 'point_in_time_recovery'];
@@ -311,7 +314,7 @@ describe('a drill finds what makes backups useless', { concurrency: 2 }, () => {
     const small = join(world.path, 'small');
     mkdirSync(small);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small], { stdio: 'ignore' });
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small]);
     } catch {
       world.remove();
       return t.skip('only root can mount a filesystem');
@@ -324,7 +327,7 @@ describe('a drill finds what makes backups useless', { concurrency: 2 }, () => {
         /no room to restore/,
       );
     } finally {
-      execFileSync('umount', ['-l', small]);
+      await run('umount', ['-l', small]);
       world.remove();
     }
   });

@@ -1,9 +1,10 @@
 import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
+import { DRILLS_PREFIX } from '../format/drill-evidence.ts';
 import { clearBelow } from '../vaults/wrappers/below.ts';
 
 /** Where drills put backups of their test data: `drills/scratch/<process>-<uuid>/`. */
-export const SCRATCH_PREFIX = 'drills/scratch/';
+export const SCRATCH_PREFIX = `${DRILLS_PREFIX}scratch/`;
 
 const SCRATCH = /^drills\/scratch\/(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\//;
 /** No drill lasts longer; a process of another machine cannot be asked. */
@@ -29,5 +30,7 @@ export async function removeDeadScratch(
     // What a vault with locks keeps stays until these end, and is found again.
     if ((await clearBelow(vault, folder)) === 0) removed.push(`${folder} in the vault`);
   }
-  return removed;
+  // What was being written when its process died, of evidence too, no listing shows.
+  const pieces = await vault.removeLeftovers(DRILLS_PREFIX);
+  return pieces === 0 ? removed : [...removed, `${pieces} unfinished objects in the vault`];
 }

@@ -16,7 +16,7 @@ import { judgeSignature, type SignatureFinding, type TrustPolicy } from '../core
 import { isTooDeep } from './json-depth.ts';
 import { isSignature, isSignedBy, type Signature, signText } from './signature.ts';
 
-/** What a drill leaves for those who were not there (FORMAT.md §18 is normative). Names no stream and nothing of an event. */
+/** What a drill leaves for those who were not there (FORMAT.md §21 is normative). Names no stream and nothing of an event. */
 export interface DrillEvidence {
   readonly drillId: string;
   /** RFC 3339. */

@@ -50,9 +50,10 @@ async function requireCarried(
       'take a full backup now: it begins a new window',
     );
   }
-  context.note(
-    `point_in_time_recovery: ${carried.length} windows of the change log, ${gaps.length} gaps between them`,
-  );
+  if (gaps.length > 0)
+    context.note(
+      `point_in_time_recovery: no recovery crosses ${gaps.length === 1 ? 'a gap' : `${gaps.length} gaps`} of the change log`,
+    );
   return carried;
 }
 

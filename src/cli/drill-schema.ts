@@ -19,10 +19,16 @@ const moduleSchema = z.strictObject({ module: z.string().min(1) });
 
 const frequency = span('months', '12h, 1d, 2w or 6m (months)');
 
+/** As a number, or as `5%`. */
+const percentage = z.preprocess(
+  (given) => (typeof given === 'string' && /^\d+(\.\d+)?%$/.test(given) ? Number(given.slice(0, -1)) : given),
+  z.number({ error: 'expected a number from 0 to 100' }).min(0).max(100),
+);
+
 export const drillSchema = z.strictObject({
   test_frequency: frequency.optional(),
   full_restore_test_frequency: frequency.optional(),
-  sample_restore_percentage: z.number().min(0).max(100).optional(),
+  sample_restore_percentage: percentage.optional(),
   cleanup_test_data: z.boolean().optional(),
   target: z.string().min(1).optional(),
   heartbeat_url: z.url({ protocol: /^https?$/, error: 'expected an address of http or https' }).optional(),

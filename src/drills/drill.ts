@@ -75,7 +75,6 @@ export async function runDrill(
 ): Promise<DrillReport> {
   const { clock, targets } = ports;
   const startedAtMs = clock.now();
-  const leftovers = await sweep(ports);
   const book: Notebook = {
     restores: [],
     objectives: [],
@@ -83,6 +82,7 @@ export async function runDrill(
     recoverableAgeMs: null,
     eventsAtRisk: null,
   };
+  const leftovers = await sweep(ports, book);
   const tests: DrillResult[] = [];
   try {
     for (const test of chosenTests(settings)) {
@@ -91,9 +91,9 @@ export async function runDrill(
       tests.push(await runTest(test, ports, settings, { signal, book, hooks }));
     }
   } finally {
-    await targets.close();
+    await closeAll(targets, book);
   }
-  leftovers.push(...(await sweep(ports)));
+  leftovers.push(...(await sweep(ports, book)));
   const finishedAtMs = clock.now();
   const { restores, recoverableAgeMs, eventsAtRisk, objectives, notes } = book;
   return {
@@ -121,15 +121,32 @@ function isSuccess(tests: readonly DrillResult[]): boolean {
   return ran.length > 0 && ran.every(({ state }) => state === 'passed') && canary?.state === 'passed';
 }
 
-async function sweep({ targets, vault, writers, clock }: DrillPorts): Promise<string[]> {
-  const left = [...(await targets.removeLeftovers())];
-  try {
-    left.push(...(await removeDeadScratch(vault, writers, clock.now())));
-  } catch (error) {
-    // That the vault cannot be read is for the tests to say.
-    if (!isBackupError(error)) throw error;
+/** What cannot be swept now is no failure of a test, and is found again. */
+async function sweep({ targets, vault, writers, clock }: DrillPorts, { notes }: Notebook): Promise<string[]> {
+  const left: string[] = [];
+  const places = [
+    () => targets.removeLeftovers(),
+    () => removeDeadScratch(vault, writers, clock.now()),
+  ] as const;
+  for (const place of places) {
+    try {
+      left.push(...(await place()));
+    } catch (error) {
+      if (!isBackupError(error)) throw error;
+      notes.push(`what killed drills left could not be looked for: ${error.message}`);
+    }
   }
   return left;
+}
+
+/** What was proven is not lost because something could not be removed. */
+async function closeAll(targets: DrillPorts['targets'], { notes }: Notebook): Promise<void> {
+  try {
+    await targets.close();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    notes.push(`not all that was made for the drill could be removed: ${why}`);
+  }
 }
 
 interface Running {

@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import type { DrillTestName } from '../core/drill.ts';
+import { DRILL_TESTS, type DrillTestName } from '../core/drill.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Signer } from '../core/key-ring.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
@@ -107,12 +107,16 @@ async function digestAt(vault: Vault, name: string): Promise<string | null> {
   return crypto.hash('sha256', await vault.readRange(name, 0, info.sizeBytes), 'hex');
 }
 
-/** When a drill, or one of its tests, passed last; null when none did that can be trusted. */
+/**
+ * When a drill, or one of its tests, passed last; null when none did that can be trusted. A drill of which tests were left out is
+ * none: who runs one test only does not know of the others.
+ */
 export function lastPassedAtMs(found: readonly FoundEvidence[], test: DrillTestName | null): number | null {
   const passed = found.find(({ evidence, problem }) => {
     if (evidence === null || problem !== null) return false;
-    if (test === null) return evidence.overallSuccess;
-    return evidence.tests.some(({ name, state }) => name === test && state === 'passed');
+    const { tests, overallSuccess } = evidence;
+    if (test !== null) return tests.some(({ name, state }) => name === test && state === 'passed');
+    return overallSuccess && DRILL_TESTS.every((wanted) => tests.some(({ name }) => name === wanted));
   });
   return passed === undefined ? null : timeToUnixMs(parseTime(passed.evidence!.finishedAt) ?? 0n);
 }

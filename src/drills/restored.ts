@@ -1,6 +1,6 @@
 import type { RestoreMeasurement } from '../core/drill.ts';
 import type { DrillTarget } from '../core/drill-target.ts';
-import { BackupError } from '../core/errors.ts';
+import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
 import type { RecoveryPlan } from '../recovery/plan-recovery.ts';
@@ -38,14 +38,25 @@ export async function withTarget<Result>(
   });
   try {
     const result = await work(target);
-    if (!settings.cleanup) note(`kept: ${await target.keep()}`);
+    if (!settings.cleanup) await tidy(context, async () => note(`kept: ${await target.keep()}`));
     return result;
   } catch (error) {
-    if (settings.keepOnFailure || !settings.cleanup)
-      note(`kept of ${context.test}, which failed: ${await target.keep()}`);
+    const isKept = settings.keepOnFailure || !settings.cleanup;
+    if (isKept && !isBackupError(error, 'interrupted'))
+      await tidy(context, async () => note(`kept of ${context.test}, which failed: ${await target.keep()}`));
     throw error;
   } finally {
-    await target.remove();
+    await tidy(context, () => target.remove());
+  }
+}
+
+/** What cannot be tidied up is no failure of the test: the next drill finds it. */
+async function tidy({ note, test }: DrillContext, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    note(`${test}: its target could not be tidied up: ${why}`);
   }
 }
 

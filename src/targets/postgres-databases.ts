@@ -23,8 +23,10 @@ const CONNECT_TIMEOUT_MS = 15_000;
 export function postgresDatabaseTargets({ address, openStore }: PostgresDatabasesOptions): DrillTargets {
   const open = new Set<DrillTarget>();
   let connection: Promise<pg.Client> | null = null;
-  const server = async (): Promise<pg.Client> => {
-    connection ??= connect(address);
+  const server: Server = async () => {
+    connection ??= connect(address, () => {
+      connection = null;
+    });
     return connection;
   };
   return {
@@ -33,7 +35,7 @@ export function postgresDatabaseTargets({ address, openStore }: PostgresDatabase
     removeLeftovers: async () => dropDead(await server()),
     freeBytes: async () => null,
     create: async () => {
-      const target = await createDatabase(await server(), address, openStore, () => open.delete(target));
+      const target = await createDatabase(server, address, openStore, () => open.delete(target));
       open.add(target);
       return target;
     },
@@ -45,7 +47,10 @@ export function postgresDatabaseTargets({ address, openStore }: PostgresDatabase
   };
 }
 
-async function connect(address: string): Promise<pg.Client> {
+/** The connection that holds the locks; another one where that was lost. */
+type Server = () => Promise<pg.Client>;
+
+async function connect(address: string, onEnd: () => void = () => {}): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: databaseAddress(address, null),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -53,6 +58,7 @@ async function connect(address: string): Promise<pg.Client> {
     application_name: 'eventcore-drill',
   });
   client.on('error', () => undefined);
+  client.once('end', onEnd);
   try {
     await client.connect();
     await client.query('SET statement_timeout = 0');
@@ -78,9 +84,11 @@ async function refuseSame(client: pg.Client, address: string, store: ProtectedSt
          FROM pg_database WHERE datname = current_database()`,
     )
     .catch((error) => {
+      // Some providers keep it from everybody. A drill makes a database of its own in any case.
+      if (error instanceof pg.DatabaseError && error.code === '42501') return { rows: [] };
       throw refusedBy(error, 'the server for drills does not say which it is');
     });
-  const { system, database } = rows[0]!;
+  const { system, database } = rows[0] ?? { system: null, database: null };
   if (system !== store.systemIdentifier || database !== store.database) return;
   const { hostname, pathname } = new URL(address);
   throw new BackupError('store_refused', `${hostname}${pathname} is the store itself, by another name`, {
@@ -89,7 +97,7 @@ async function refuseSame(client: pg.Client, address: string, store: ProtectedSt
 }
 
 async function createDatabase(
-  client: pg.Client,
+  server: Server,
   address: string,
   openStore: PostgresDatabasesOptions['openStore'],
   onGone: () => void,
@@ -97,6 +105,7 @@ async function createDatabase(
   const id = randomBytes(8).toString('hex');
   const name = `eventcore_drill_${id}`;
   try {
+    const client = await server();
     // Before there is a database: one without a lock is a dead one's.
     await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, lockNumber(name)]);
     await client.query(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
@@ -108,6 +117,7 @@ async function createDatabase(
   let keptAs: string | null = null;
   const drop = async (): Promise<void> => {
     await store.close();
+    const client = await server();
     if (keptAs === null) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     await client.query('SELECT pg_advisory_unlock($1, $2)', [LOCK_CLASS, lockNumber(name)]);
     onGone();
@@ -118,7 +128,7 @@ async function createDatabase(
     keep: async () => {
       await store.close();
       const kept = `eventcore_kept_drill_${id}`;
-      await client.query(`ALTER DATABASE ${name} RENAME TO ${kept}`);
+      await (await server()).query(`ALTER DATABASE ${name} RENAME TO ${kept}`);
       keptAs = kept;
       onGone();
       return `the database ${kept}`;

@@ -222,6 +222,7 @@ describe('settings', () => {
       rateLimit: null,
       policy: null,
       policyWarnings: [],
+      drill: {},
       file: null,
     });
     await assert.rejects(

@@ -125,7 +125,7 @@ function readDeadline(text: string): number {
 }
 
 /** So many evidences are looked through for the last full restore that passed. */
-const PAST_READ = 200;
+const PAST_READ = 60;
 
 async function drill(context: CommandContext, flags: DrillFlags): Promise<number> {
   const settings = await context.settings();
@@ -156,7 +156,12 @@ async function drill(context: CommandContext, flags: DrillFlags): Promise<number
       });
       context.progress.end();
       const evidence = await leaveEvidence(context, vault, report, { settings, flags, keys, past });
-      return await conclude(context, settings, report, evidence);
+      return await conclude(
+        context,
+        flags.only === undefined ? settings.drill.heartbeat_url : undefined,
+        report,
+        evidence,
+      );
     } finally {
       await targets.close();
       await store.opened?.close();
@@ -305,7 +310,7 @@ const FAILED = new BackupError('verification_failed', '').exitCode;
 
 async function conclude(
   { output, log }: CommandContext,
-  { drill: { heartbeat_url: url } }: Settings,
+  url: string | undefined,
   report: DrillReport,
   evidence: NamedDigest | null,
 ): Promise<number> {

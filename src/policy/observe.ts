@@ -2,8 +2,8 @@ import type { Finding } from '../core/finding.ts';
 import { alertKey, type OpenAlert } from '../core/monitor-state.ts';
 import { ELSEWHERE, type Observation } from './alerts.ts';
 
-/** Of one check so many places are told one by one; what is beyond is told as one. */
-const MOST_PLACES = 20;
+/** Of one check so many places are told one by one; what is beyond is told as one: who is woken must not find a hundred messages. */
+const MOST_PLACES = 3;
 
 /** Gives a name that says nothing of what it names, and is the same each time. */
 export type Digest = (name: string) => string;

@@ -83,15 +83,26 @@ function partOf(names: SqlNames, { sample }: CheckSettings, extent: number | nul
   if (sample === null) return '1 = 1';
   if (extent === null) return names.inBucket(sample);
   const isPostgres = names.dialect === 'postgres';
-  const bounds = sample.buckets.map((bucket) => {
-    const first = Math.floor((extent * bucket) / sample.of);
-    const end = Math.floor((extent * (bucket + 1)) / sample.of);
+  const bounds = neighbours(sample.buckets).map(([from, to]) => {
+    const first = Math.floor((extent * from) / sample.of);
+    const end = Math.floor((extent * to) / sample.of);
     // What was added since the table was measured lies in the last part.
-    const isLast = bucket === sample.of - 1;
+    const isLast = to === sample.of;
     if (isPostgres) return `(ctid >= '(${first},0)'::tid${isLast ? '' : ` AND ctid < '(${end},0)'::tid`})`;
-    return `(_rowid_ > ${bucket === 0 ? -Number.MAX_SAFE_INTEGER : first}${isLast ? '' : ` AND _rowid_ <= ${end}`})`;
+    return `(_rowid_ > ${from === 0 ? -Number.MAX_SAFE_INTEGER : first}${isLast ? '' : ` AND _rowid_ <= ${end}`})`;
   });
   return bounds.length === 0 ? '1 = 0' : `(${bounds.join(' OR ')})`;
+}
+
+/** Numbers that follow one another as spans, the end not included: SQLite takes no condition of a thousand parts. */
+function neighbours(numbers: readonly number[]): [from: number, to: number][] {
+  const spans: [from: number, to: number][] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const last = spans.at(-1);
+    if (last?.[1] === number) last[1] = number + 1;
+    else spans.push([number, number + 1]);
+  }
+  return spans;
 }
 
 /** A lookup has then one way only, and what has no condition on a key is read from the table. */

@@ -63,7 +63,8 @@ export function postgresServerTargets(options: PostgresServerOptions): DrillTarg
       const started = await server?.catch(() => null);
       server = null;
       if (started == null) return;
-      await started.databases.close();
+      // All of it goes with the server, whatever state that is in.
+      await started.databases.close().catch(() => undefined);
       await stop(started.child);
       if (keeping.isKept) await started.folder.keep();
       await started.folder.remove();
@@ -132,6 +133,8 @@ function launch(program: string, data: string, socketFolder: string): Promise<Ch
   const child = spawn(program, ['-D', data, ...flags], {
     ...unprivileged(),
     ...{ cwd: data, stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH } },
+    // Ctrl-C is for the drill, which ends its server itself.
+    detached: true,
   });
   const { promise, resolve, reject } = Promise.withResolvers<ChildProcess>();
   let log = '';

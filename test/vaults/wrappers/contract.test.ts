@@ -2,6 +2,7 @@ import type { Vault } from '../../../src/core/vault.ts';
 import { type VaultContractOptions, vaultContract } from '../../../src/testing/vault-contract.ts';
 import { openDirectoryVault } from '../../../src/vaults/fs/vault.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
+import { vaultBelow } from '../../../src/vaults/wrappers/below.ts';
 import { dryRunVault } from '../../../src/vaults/wrappers/dry-run.ts';
 import { meteredVault } from '../../../src/vaults/wrappers/metered.ts';
 import { mirrorVault } from '../../../src/vaults/wrappers/mirror.ts';
@@ -25,6 +26,7 @@ const budget = makeRateBudget(4e9);
 vaultContract(around('a vault that repeats calls', (inner) => retryVault(inner)));
 vaultContract(around('a throttled vault', (inner) => throttleVault(inner, { budget })));
 vaultContract(around('a metered vault', (inner) => meteredVault(inner).vault));
+vaultContract(around('a folder of a vault', (inner) => vaultBelow(inner, 'drills/scratch/one/')));
 vaultContract({
   name: 'a dry run',
   setup: async () => {

@@ -21,7 +21,7 @@ export async function restoreSample(context: DrillContext, source: RestoreSource
   const { chain, vault } = source;
   const { samplePercentage } = context.settings;
   const { totalStreams } = chainTotals(chain.at(-1)!.manifest);
-  if (totalStreams === 0) return skipped('the backup holds no stream');
+  if (totalStreams === 0) return skipEmpty(context);
   if (samplePercentage <= 0) {
     throw proofFailed(
       'a sample of 0 % restores nothing, and proves nothing',
@@ -46,6 +46,13 @@ export async function restoreSample(context: DrillContext, source: RestoreSource
     });
   });
   return null;
+}
+
+/** An empty backup of a store that is not: another store's, or one that was taken before there was anything. */
+async function skipEmpty({ store }: DrillContext): Promise<TestOutcome> {
+  const { events } = (await store?.count()) ?? { events: 0 };
+  if (events === 0) return skipped('the backup holds no stream');
+  throw proofFailed(`the backup holds no event, and the store has ${events}`, 'take a backup of this store');
 }
 
 async function restore(

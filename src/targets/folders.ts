@@ -8,9 +8,9 @@ import type { Writers } from '../core/writers.ts';
 
 /** Folders of drills, side by side in one folder that exists, each with the name of the process that made it. */
 
-/** A process of another machine or container is told by this: it touches its folder. */
+/** A process of another machine or container, or of before a restart, is told by this: it touches its folder, unless SQLite keeps it busy. */
 const HEARTBEAT_MS = 30_000;
-const SILENT_MS = 600_000;
+const SILENT_MS = 24 * 3_600_000;
 
 export interface DrillFolder {
   readonly path: string;

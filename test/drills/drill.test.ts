@@ -143,6 +143,21 @@ describe('a drill', () => {
     assert.match(open.tests[0]!.reason!, /let an? DELETE of an event pass/);
   });
 
+  it('finds a vault of another store, and one that is empty while the store is not', async () => {
+    const other = memoryStore();
+    await other.initialise();
+    const empty = memoryVault();
+    await backUp(other, empty);
+    const none = await run({ vault: empty }, { only: ['partial_restore'] });
+    assert.match(none.tests[0]!.reason!, /the backup holds no event, and the store has 5/);
+    assert.equal((await run({ vault: empty, store: other })).overallSuccess, true);
+    await other.append([{ streamId: 's-1', events: [{ type: 'Noted', data: '{"n":2}' }] }]);
+    const foreign = memoryVault();
+    await backUp(other, foreign);
+    const mixed = await run({ vault: foreign }, { only: ['partial_restore'] });
+    assert.match(mixed.tests[0]!.reason!, /is another one in the live store than in the backup/);
+  });
+
   it('ends when it is interrupted, and leaves nothing', async () => {
     const stop = new AbortController();
     const running = runDrill(ports(), SETTINGS, stop.signal, { onStep: () => stop.abort() });

@@ -38,7 +38,7 @@ test('what is not a drill’s, or of a process that may live elsewhere, stays un
     for (const name of ['eventcore-drills', 'mine', elsewhere]) mkdirSync(join(folder, name));
     const targets = place(folder);
     assert.deepEqual(await targets.removeLeftovers(), []);
-    const old = new Date(Date.now() - 3_600_000);
+    const old = new Date(Date.now() - 48 * 3_600_000);
     for (const name of readdirSync(folder)) utimesSync(join(folder, name), old, old);
     assert.equal((await targets.removeLeftovers()).length, 1);
     assert.deepEqual(readdirSync(folder).sort(), ['eventcore-drills', 'mine']);

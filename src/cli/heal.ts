@@ -1,5 +1,6 @@
 import type { EventStore } from '../core/event-store.ts';
 import type { BackupVerification } from '../core/report.ts';
+import type { TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Catalog } from '../format/catalog.ts';
 import type { LogVerification } from '../integrity/verify-log.ts';
@@ -39,6 +40,7 @@ interface HealWork {
   /** The vault as the policy names it. */
   readonly address: string;
   readonly folders: readonly string[];
+  readonly trust: TrustPolicy;
   readonly limit: ThrottleOptions | null;
   /** The live store, to make anew what no region has sound; null where it is not to be asked. */
   readonly store: EventStore | null;
@@ -48,7 +50,7 @@ interface HealWork {
 export async function healFolders(
   context: CommandContext,
   settings: Settings,
-  { vault, address, folders, limit, store }: HealWork,
+  { vault, address, folders, trust, limit, store }: HealWork,
 ): Promise<HealReport> {
   const { signal, progress } = context;
   beginStep(context, 'looking for sound copies');
@@ -64,7 +66,7 @@ export async function healFolders(
       try {
         return await healVault(
           { vault, donors: all, lease, clock: systemClock },
-          { folders, onBytes, signal: held },
+          { folders, trust, onBytes, signal: held },
         );
       } finally {
         await rebuilder?.close();

@@ -215,6 +215,7 @@ function planStatements(
   may: (kind: RepairKind) => boolean,
   refusals: RepairRefusal[],
 ): StatementStep[] {
+  const planned = new Set<string>();
   return found.flatMap(({ finding, statements }): StatementStep[] => {
     const { repair: kind, object, check } = finding;
     if (kind === null || isEventKind(kind)) return [];
@@ -225,6 +226,10 @@ function planStatements(
     if (!may(kind)) return refuse('not_allowed', `${kind} is not among the repairs that are allowed`);
     if (statements.length === 0)
       return refuse('no_statement', `the check ${check} knows no statement for it`);
+    // One index may be found out by each bucket, and by several checks; it is built anew once.
+    const same = statements.map(({ sql, parameters = [] }) => [sql, ...parameters].join('\0')).join('\0\0');
+    if (planned.has(same)) return [];
+    planned.add(same);
     const touches = object ?? 'the store';
     const isKept = statements.some(({ before }) => before !== null);
     const keeps = isKept ? 'what is changed as it was, in eventcore_repairs' : 'nothing: no data is changed';

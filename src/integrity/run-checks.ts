@@ -136,7 +136,9 @@ async function ask(
     }
   } catch (error) {
     if (!isBackupError(error, 'damaged') || progress.check.rung === 'custom') throw error;
-    const found = question.unreadable?.(error.message) ?? { message: `cannot be read: ${error.message}` };
+    const state = typeof error.facts.sqlState === 'string' ? error.facts.sqlState : null;
+    const cannot = { message: `cannot be read: ${error.message}` };
+    const found = question.unreadable?.(error.message, state) ?? cannot;
     note(progress, { severity: 'damage', ...found }, options);
   }
 }

@@ -180,8 +180,9 @@ const DIFFERENCES: Readonly<Record<number, Difference>> = {
   },
   [NOTED.other]: {
     check: 'event_replaced',
-    text: 'stands where the backup has another event; a person has to say which of them is right',
-    repair: null,
+    text: 'stands where the backup has another event',
+    // Put back is what the backup has elsewhere, or a copy of what it has; of two that differ a person has to say which is right.
+    repair: 'put_back_events',
   },
   [NOTED.unknown]: {
     check: 'event_unknown',

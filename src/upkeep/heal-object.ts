@@ -1,5 +1,6 @@
 import { type BackupError, isBackupError } from '../core/errors.ts';
 import type { Lease } from '../core/lease.ts';
+import type { TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import { isFrozen } from '../format/keep-marks.ts';
 import { copyChecked } from './copy-checked.ts';
@@ -11,6 +12,7 @@ export interface HealRun {
   /** Tried in this order. */
   readonly donors: readonly Vault[];
   readonly lease: Lease;
+  readonly trust: TrustPolicy | undefined;
   readonly signal: AbortSignal | undefined;
   readonly healed: HealedObject[];
   readonly unhealed: UnhealedObject[];

@@ -3,8 +3,30 @@ import type { Vault } from '../core/vault.ts';
 import { MANIFEST_NAME } from '../format/bundle.ts';
 import { type Catalog, readCatalog } from '../format/catalog.ts';
 import { type ChainMember, followChain, isBroken } from '../format/chain.ts';
+import { manifestChecksum } from '../format/manifest-codec.ts';
 import { type HealRun, isDonorsFault } from './heal-object.ts';
 import { syncVault } from './sync.ts';
+
+export interface ReplacedParent {
+  readonly folder: string;
+  /** Of the manifest that was built on. */
+  readonly checksum: string;
+}
+
+/** Backups that others build on, and whose manifests are other ones now: who builds on one names it by its checksum. */
+export async function findReplaced(vault: Vault): Promise<ReplacedParent[]> {
+  const { backups } = await readCatalog(vault);
+  const known = new Map(backups.map((entry) => [entry.manifest.backupId, entry]));
+  const replaced = new Map<string, ReplacedParent>();
+  for (const { manifest } of backups) {
+    const parent = known.get(manifest.parentId ?? '');
+    const checksum = manifest.chain?.parentChecksum;
+    if (parent === undefined || checksum === undefined) continue;
+    if (manifestChecksum(parent.manifest) !== checksum)
+      replaced.set(parent.folder, { folder: parent.folder, checksum });
+  }
+  return [...replaced.values()];
+}
 
 /** Backups that are gone and that others build on come whole from another vault. */
 export async function healParents(run: HealRun, clock: Clock): Promise<void> {

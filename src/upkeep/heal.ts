@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import type { Lease } from '../core/lease.ts';
+import type { Manifest } from '../core/manifest.ts';
+import type { TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import { MANIFEST_NAME, parseBundleName } from '../format/bundle.ts';
 import { parseLogName, parseQuietName } from '../format/log-name.ts';
@@ -17,8 +19,8 @@ import {
   removeTemporary,
   type UnhealedObject,
 } from './heal-object.ts';
-import { healParents } from './heal-parents.ts';
-import { checkObject, logCheck, manifestCheck, recordCheck } from './object-check.ts';
+import { findReplaced, healParents } from './heal-parents.ts';
+import { checkObject, logCheck, type MakeCheck, manifestCheck, recordCheck } from './object-check.ts';
 import { filesOf } from './sync-bundle.ts';
 
 export interface HealPorts {
@@ -33,6 +35,8 @@ export interface HealPorts {
 export interface HealOptions {
   /** Folders of backups and of logs in which something is not as it should be. */
   readonly folders: readonly string[];
+  /** Whose signatures manifests must have; left out: anybody's, and none is needed. */
+  readonly trust?: TrustPolicy | undefined;
   readonly onBytes?: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,10 +52,10 @@ export interface HealReport {
  */
 export async function healVault(
   { vault, clock, donors, lease }: HealPorts,
-  { folders, onBytes, signal }: HealOptions,
+  { folders, trust, onBytes, signal }: HealOptions,
 ): Promise<HealReport> {
   const run: HealRun = {
-    ...{ vault, donors, lease, signal, healed: [], unhealed: [] },
+    ...{ vault, donors, lease, trust, signal, healed: [], unhealed: [] },
     onBytes: onBytes ?? (() => undefined),
   };
   const begun = await listNames(vault, HEALING_PREFIX);
@@ -62,6 +66,7 @@ export async function healVault(
     if (parseBundleName(folder) !== null) await healBundle(run, folder);
     else if (isLogFolder(folder)) await healLog(run, folder);
   }
+  for (const { folder, checksum } of await findReplaced(vault)) await healBundle(run, folder, checksum);
   await healParents(run, clock);
   for (const name of begun) await clearAway(run, name.slice(HEALING_PREFIX.length));
   // What one step could not do, another one may have.
@@ -92,18 +97,22 @@ async function clearAway(run: HealRun, name: string): Promise<void> {
   if (!isNeeded && (await run.vault.stat(name)) !== null) await removeTemporary(run, name);
 }
 
-async function healBundle(run: HealRun, folder: string): Promise<void> {
-  const { vault } = run;
+/** `checksum`: of the manifest, where another backup says what it was. */
+async function healBundle(run: HealRun, folder: string, checksum?: string): Promise<void> {
+  const { vault, trust } = run;
   const name = folder + MANIFEST_NAME;
-  const found = await checkObject(vault, name, () => manifestCheck(name), run.signal);
+  const make = () => manifestCheck(name, { trust, checksum });
+  const found = await checkObject(vault, name, make, run.signal);
   // Who removes a backup begins with its manifest: one that is gone is only missed where the rest is there.
   if (found.state === 'missing' && !(await isComplete(run, folder))) return;
-  if (found.state !== 'sound' && (await donorsDiffer(run, name))) {
+  const others = await donorManifests(run, name, make);
+  if (found.state !== 'sound' && new Set(others.map(({ text }) => text)).size > 1) {
     run.unhealed.push({ name, reason: 'other vaults have different ones' });
     return;
   }
-  if (!(await healObject(run, name, () => manifestCheck(name)))) return;
+  if (!(await healObject(run, name, make))) return;
   const manifest = await readManifest(vault, name);
+  if (found.state === 'sound') noteOther(run, name, manifest, others);
   for (const part of filesOf({ folder, manifest })) {
     throwIfAborted(run.signal);
     await healObject(run, part.name, part.make);
@@ -111,37 +120,57 @@ async function healBundle(run: HealRun, folder: string): Promise<void> {
   if (manifest.sealing !== undefined) await healKeyRecords(run, folder, manifest.sealing.keyId);
 }
 
+/** Who can write into a vault can make a checksum fit: a person has to see which one is right. */
+function noteOther(
+  { unhealed }: HealRun,
+  name: string,
+  own: Manifest,
+  others: readonly DonorManifest[],
+): void {
+  const other = others.find(({ text }) => text !== JSON.stringify(own));
+  if (other === undefined) return;
+  const reason = `it has its checksum, as has another one in ${other.address}: nothing proves which is right`;
+  unhealed.push({ name, reason });
+}
+
 async function readManifest(vault: Vault, name: string) {
   const info = await vault.stat(name);
   return decodeManifest(await vault.readRange(name, 0, Math.min(info?.sizeBytes ?? 0, MAX_MANIFEST_BYTES)));
 }
 
-/** Manifests of donors, as far as they can be had and are sound. */
-async function* donorManifests({ donors, signal }: HealRun, name: string) {
+interface DonorManifest {
+  readonly address: string;
+  readonly manifest: Manifest;
+  readonly text: string;
+}
+
+/** Manifests of donors, as far as they can be had and are sound. A checksum says that one is whole, not that it is the right one. */
+async function donorManifests(
+  { donors, signal }: HealRun,
+  name: string,
+  make: MakeCheck,
+): Promise<DonorManifest[]> {
+  const manifests: DonorManifest[] = [];
   for (const donor of donors) {
     try {
-      const found = await checkObject(donor, name, () => manifestCheck(name), signal);
-      if (found.state === 'sound') yield await readManifest(donor, name);
+      const found = await checkObject(donor, name, make, signal);
+      if (found.state !== 'sound') continue;
+      const manifest = await readManifest(donor, name);
+      manifests.push({ address: donor.address, manifest, text: JSON.stringify(manifest) });
     } catch (error) {
       if (!isDonorsFault(error)) throw error;
     }
   }
-}
-
-/** A checksum says that a manifest is whole, not that it is the right one. */
-async function donorsDiffer(run: HealRun, name: string): Promise<boolean> {
-  const texts = new Set<string>();
-  for await (const manifest of donorManifests(run, name)) texts.add(JSON.stringify(manifest));
-  return texts.size > 1;
+  return manifests;
 }
 
 /** Whether all files are there that a donor's manifest names. */
 async function isComplete(run: HealRun, folder: string): Promise<boolean> {
-  for await (const manifest of donorManifests(run, folder + MANIFEST_NAME)) {
-    for (const { name, sizeBytes } of filesOf({ folder, manifest })) {
-      if ((await run.vault.stat(name))?.sizeBytes !== sizeBytes) return false;
-    }
-    return true;
+  const name = folder + MANIFEST_NAME;
+  const [first] = await donorManifests(run, name, () => manifestCheck(name, run));
+  if (first === undefined) return false;
+  for (const { name, sizeBytes } of filesOf({ folder, manifest: first.manifest })) {
+    if ((await run.vault.stat(name))?.sizeBytes !== sizeBytes) return false;
   }
-  return false;
+  return true;
 }

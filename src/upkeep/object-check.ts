@@ -1,11 +1,12 @@
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
+import { NO_TRUST_POLICY, type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import { parseBundleName } from '../format/bundle.ts';
 import { hasOwnChecksum } from '../format/checked-json.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
 import { passingLog } from '../format/log-digests.ts';
-import { decodeManifest, MAX_MANIFEST_BYTES } from '../format/manifest-codec.ts';
-import { isSignatureValid } from '../format/manifest-seal.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES, manifestChecksum } from '../format/manifest-codec.ts';
+import { findSignature } from '../format/open-bundle.ts';
 
 /** Tells whether an object is what was written, from its bytes as they pass by. No key is needed. */
 export interface ObjectCheck {
@@ -35,16 +36,27 @@ export function digestCheck(expected: { readonly sizeBytes: number; readonly sha
   };
 }
 
-/** A manifest, by its own checksum, the folder that it lies in, and its signature, if it has one. */
-export function manifestCheck(name: string): ObjectCheck {
+/** What is known of a manifest beside what it says itself. */
+export interface KnownOfManifest {
+  /** Whose signature it must have. */
+  readonly trust?: TrustPolicy | undefined;
+  /** Its checksum, as a backup names it that builds on it. */
+  readonly checksum?: string | undefined;
+}
+
+/** A manifest, by its own checksum, the folder that it lies in, its signature, if it has one, and what is known of it. */
+export function manifestCheck(name: string, known: KnownOfManifest = {}): ObjectCheck {
   return wholeCheck(MAX_MANIFEST_BYTES, (bytes) => {
     const manifest = decodeManifest(bytes);
-    const { backupId, kind, signature } = manifest;
+    const { backupId, kind } = manifest;
     const place = parseBundleName(name);
     if (place?.backupId !== backupId || place.kind !== kind)
       throw new BackupError('damaged', `it is the manifest of ${kind} backup ${backupId}`);
-    if (signature !== undefined && !isSignatureValid(manifest))
-      throw new BackupError('damaged', 'its signature is not one that its signer made');
+    if (known.checksum !== undefined && manifestChecksum(manifest) !== known.checksum)
+      throw new BackupError('damaged', 'it is not the manifest that another backup was built on');
+    const trust = known.trust ?? NO_TRUST_POLICY;
+    const reason = whyNotTrusted(findSignature(manifest, trust), trust);
+    if (reason !== null) throw new BackupError('damaged', reason);
   });
 }
 

@@ -31,6 +31,8 @@ export interface TestPostgres {
   exec(sql: string, db?: string): Promise<Record<string, unknown>[]>;
   /** Ends it as a crash does: at once, and without writing what is in memory only. `stop` is still to be called. */
   crash(): Promise<void>;
+  /** Stops it in good order, does something to its files, and starts it again at the same address. */
+  restart(meanwhile: () => void): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -39,6 +41,8 @@ export interface TestPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Major version among the installed ones, for example `15`. */
   readonly version?: string;
+  /** Pages bear no checksums, whatever the version does by itself. */
+  readonly withoutChecksums?: boolean;
 }
 
 const TEST_SETTINGS: Readonly<Record<string, string>> = {
@@ -65,7 +69,7 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
   const { root, dataDir } = makeFolder();
   mkdirSync(dataDir, { mode: 0o700 });
   own(dataDir);
-  initialise(binDir, dataDir);
+  initialise(binDir, dataDir, options.withoutChecksums === true);
   return start(binDir, root, dataDir, options.settings);
 }
 
@@ -123,11 +127,13 @@ async function start(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<TestPostgres> {
   const all = { ...TEST_SETTINGS, ...settings, unix_socket_directories: root };
-  const { child, port } = await startOnFreePort(binDir, dataDir, all).catch((error) => {
+  const started = await startOnFreePort(binDir, dataDir, all).catch((error) => {
     rmSync(root, { recursive: true, force: true });
     throw error;
   });
-  const janitor = startJanitor(child.pid!, root);
+  const { port } = started;
+  let { child } = started;
+  const janitor = startJanitor(root);
   let databases = 0;
   return {
     port,
@@ -142,6 +148,11 @@ async function start(
       return database;
     },
     crash: () => endWith(child, 'SIGQUIT'),
+    restart: async (meanwhile) => {
+      await stopServer(child);
+      meanwhile();
+      child = await startServer(binDir, dataDir, { ...all, port: String(port) });
+    },
     stop: async () => {
       await stopServer(child);
       janitor.kill('SIGKILL');
@@ -215,9 +226,16 @@ function own(file: string): void {
   if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
 }
 
-function initialise(binDir: string, dataDir: string): void {
+function initialise(binDir: string, dataDir: string, withoutChecksums: boolean): void {
   const flags = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
+  // Older ones have none unless they are asked for, and do not know the flag.
+  if (withoutChecksums && majorVersion(binDir) >= 18) flags.push('--no-data-checksums');
   run(path.join(binDir, 'initdb'), flags);
+}
+
+function majorVersion(binDir: string): number {
+  const { stdout } = spawnSync(path.join(binDir, 'postgres'), ['--version'], { encoding: 'utf8', cwd: '/' });
+  return Number(/ (\d+)/.exec(stdout)![1]);
 }
 
 function run(program: string, parameters: readonly string[]): void {
@@ -287,10 +305,10 @@ function startServer(
  * Stops the server and removes its folder when this process ends in whatever way, SIGKILL included: its standard
  * input is a pipe that only this process holds open.
  */
-function startJanitor(serverPid: number, root: string): ChildProcess {
-  const script = `cat >/dev/null; kill -QUIT "$1"
-    for try in 1 2 3 4 5 6 7 8 9 10; do [ -e "$2/data/postmaster.pid" ] && sleep 0.2; done; rm -rf "$2"`;
-  const janitor = spawn('sh', ['-c', script, 'janitor', String(serverPid), root], {
+function startJanitor(root: string): ChildProcess {
+  const script = `cat >/dev/null; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"
+    for try in 1 2 3 4 5 6 7 8 9 10; do [ -e "$1/data/postmaster.pid" ] && sleep 0.2; done; rm -rf "$1"`;
+  const janitor = spawn('sh', ['-c', script, 'janitor', root], {
     ...serverIdentity(),
     cwd: '/',
     detached: true,

@@ -160,10 +160,10 @@ for (const [name, make] of Object.entries(PLACES)) {
       const id = '00000000-0000-7000-8000-ffffffffffff';
       const backed = await backedUp(make(t));
       await fill(backed.store, changed(100, { id }));
-      assert.deepEqual(await findings(backed), [['event_replaced', 'stream-40', '2', 1, null]]);
+      assert.deepEqual(await findings(backed), [['event_replaced', 'stream-40', '2', 1, 'put_back_events']]);
       await fill(backed.store, changed(599, { id }));
       assert.deepEqual(await findings(backed), [
-        ['event_replaced', 'stream-59', '10', 1, null],
+        ['event_replaced', 'stream-59', '10', 1, 'put_back_events'],
         ['head_differs', 'stream-59', '10', 1, null],
       ]);
     });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { describe, it } from 'node:test';
 import { compactLog } from '../../src/capture/compact.ts';
 import { isBackupError } from '../../src/core/errors.ts';
@@ -7,6 +8,7 @@ import { bundleFolder } from '../../src/format/bundle.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { decodeManifest, encodeManifest } from '../../src/format/manifest-codec.ts';
+import { sealManifest } from '../../src/format/manifest-seal.ts';
 import { type HealReport, healVault } from '../../src/upkeep/heal.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { grow } from '../harness/chain.ts';
@@ -132,6 +134,61 @@ describe('healing a vault from another', () => {
     await flip(vault, name);
     const refused = await heal(vault, sound, other);
     assert.deepEqual([refused.healed, refused.unhealed[0]!.name], [[], name]);
+  });
+
+  it('tells a manifest that was written anew by what builds on it, and heals the rest of its backup with it', async () => {
+    const { vault, replica, wanted } = await withReplica();
+    const [full] = (await readCatalog(vault)).backups;
+    const { manifest, folder } = full!;
+    const [events, ...others] = manifest.files;
+    const name = folder + events!.name;
+    await flip(vault, name);
+    const sha256 = crypto.hash('sha256', await readObject(vault, name));
+    const files = [{ ...events!, sha256 }, ...others];
+    await overwrite(vault, `${folder}manifest.json`, encodeManifest({ ...manifest, files }));
+    const { healed, unhealed } = await heal(vault, memoryVault(), replica);
+    assert.deepEqual(unhealed, []);
+    assert.deepEqual(
+      healed.map(({ name }) => name.slice(folder.length)),
+      ['manifest.json', events!.name],
+    );
+    assert.deepEqual(await contentOf(vault), wanted);
+  });
+
+  it('tells a manifest by whose signature it must have, where somebody says so', async () => {
+    const { store } = await makeRegion();
+    const [vault, replica] = [memoryVault(), memoryVault()];
+    const [host, stranger] = [makeSigner(), makeSigner()];
+    const { manifest } = await backUp(store, vault, {}, keysOf(makeRing([]), host));
+    await sync(vault, replica);
+    const wanted = await contentOf(vault);
+    const folder = bundleFolder('full', manifest.backupId);
+    const { signature: _, ...unsigned } = decodeManifest(await readObject(vault, `${folder}manifest.json`));
+    const trust = { trustedSigners: [host.name], requireSignature: true };
+    const lease = { epoch: 1, assertHeld: () => undefined };
+    for (const other of [unsigned, sealManifest(unsigned, null, stranger)]) {
+      await overwrite(vault, `${folder}manifest.json`, encodeManifest(other));
+      const ports = { vault, donors: [replica], lease, clock: testClock };
+      const { unhealed } = await healVault(ports, { folders: [folder] });
+      assert.match(unhealed[0]!.reason, /nothing proves which is right/);
+      assert.equal((await healVault(ports, { folders: [folder], trust })).healed.length, 1);
+      assert.deepEqual(await contentOf(vault), wanted);
+    }
+  });
+
+  it('says of a manifest that nothing tells from another one where the other one is, and leaves it', async () => {
+    const { vault, replica } = await withReplica();
+    const { folder, manifest } = (await readCatalog(vault)).backups.at(-1)!;
+    await overwrite(vault, `${folder}manifest.json`, encodeManifest({ ...manifest, totalEvents: 1 }));
+    const before = await contentOf(vault);
+    const { healed, unhealed } = await heal(vault, replica);
+    assert.deepEqual(healed, []);
+    assert.deepEqual(
+      unhealed.map(({ name }) => name),
+      [`${folder}manifest.json`],
+    );
+    assert.match(unhealed[0]!.reason, /another one in memory:: nothing proves which is right/);
+    assert.deepEqual(await contentOf(vault), before);
   });
 
   it('mends sealed backups and their key records without any key', async () => {

@@ -138,7 +138,7 @@ async function verify(
         first.results.map(({ verification }) => verification),
         first.logs,
       );
-      const healing = { vault, address: vaultAddress, folders, limit };
+      const healing = { vault, address: vaultAddress, folders, trust: keys.trust, limit };
       const report = await (donorAddress === null
         ? healFolders(context, settings, { ...healing, store: null })
         : withStore(donorAddress, (store) => healFolders(context, settings, { ...healing, store })));

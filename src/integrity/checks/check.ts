@@ -31,7 +31,7 @@ export interface CheckQuestion {
   /** What a row means: something found, something to ask next, why there is nothing to ask, or nothing. */
   answer(row: SqlRow): CheckFound | CheckQuestion | CheckSkip | null;
   /** What it means when the store cannot read what the statement asks for, in its words. Left out: that it cannot be read. */
-  unreadable?(message: string): CheckFound;
+  unreadable?(message: string, sqlState: string | null): CheckFound | null;
 }
 
 /** Why a check does not apply to this store. */

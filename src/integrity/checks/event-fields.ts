@@ -49,10 +49,10 @@ const MESSAGES: Readonly<Record<string, string>> = {
 };
 
 function odd(row: SqlRow): CheckFound {
-  const isPlaced = row.kind === 'type' || row.kind === 'data' || row.kind === 'id';
   return {
     ...{ streamId: row.stream ?? null, version: row.version ?? null, eventId: row.id ?? null },
     ...{ events: 1, bucket: row.bucket ?? null, message: MESSAGES[row.kind!]! },
-    ...(isPlaced ? { repair: 'put_back_events' } : {}),
+    // Which event it is, its id tells as well as its place.
+    ...(row.stream == null || row.version == null ? {} : { repair: 'put_back_events' }),
   };
 }

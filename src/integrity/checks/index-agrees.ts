@@ -1,4 +1,5 @@
 import type { SqlIndex, SqlNames } from '../../core/inspection.ts';
+import type { RepairStatement } from '../../core/repair.ts';
 import {
   type CheckDefinition,
   type CheckFound,
@@ -51,7 +52,10 @@ function lookedUp(
       const events = Number(row.lost);
       return damaged(names, index, `does not find ${events} events that are in the table`, events);
     },
-    unreadable: (message) => damaged(names, index, `cannot be read: ${message}`, 0),
+    unreadable: (message, sqlState) =>
+      isPostgres && sqlState !== INDEX_CORRUPTED
+        ? null
+        : damaged(names, index, `cannot be read: ${message}`, 0),
   };
 }
 
@@ -69,9 +73,13 @@ function told(
     answer: ({ phantoms }) => {
       const events = Number(phantoms);
       if (events === 0) return null;
-      return damaged(names, index, `tells of ${events} events that are not in the table`, events);
+      const found = damaged(names, index, `tells of ${events} events that are not in the table`, events);
+      return { ...found, statements: [allRebuilt(names)] };
     },
-    unreadable: (message) => damaged(names, index, `leads to what is not there: ${message}`, 0),
+    unreadable: (message, sqlState) => ({
+      ...damaged(names, index, `leads to what is not there: ${message}`, 0),
+      ...(sqlState === INDEX_CORRUPTED ? {} : { statements: [allRebuilt(names)] }),
+    }),
   };
 }
 
@@ -104,6 +112,9 @@ function neighbours(numbers: readonly number[]): [from: number, to: number][] {
   }
   return spans;
 }
+
+/** Another state is of what lies in the table: to build an index anew would not help. */
+const INDEX_CORRUPTED = 'XX002';
 
 /** A lookup has then one way only, and what has no condition on a key is read from the table. */
 const BY_INDEX = {
@@ -168,4 +179,13 @@ function damaged(names: SqlNames, { name, table }: Found, says: string, events: 
     repair: 'rebuild_index',
     statements: [rebuilt({ name, table }, names)],
   };
+}
+
+/**
+ * Rows that are gone past the server are told of by every index, and those that are not compared too. Each entry that stays tells of whatever row comes to lie in
+ * its place.
+ */
+function allRebuilt({ events, dialect }: SqlNames): RepairStatement {
+  const sql = dialect === 'postgres' ? `REINDEX TABLE ${events}` : `REINDEX ${events}`;
+  return { sql, reason: 'build all indexes of the events anew from the table', before: null };
 }

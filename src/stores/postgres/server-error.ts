@@ -37,7 +37,7 @@ const RIGHTS_HINT = 'GRANT SELECT on the event tables to back up; to restore, ow
 const DISK_HINT = 'a file of the server is missing or cannot be read: see its log and the log of the system';
 
 /** What the server says of bytes that it did not write so, where it has no state of its own for that. */
-const STORED_DAMAGE = /invalid memory alloc request|toast|jsonb|corrupt|compressed/i;
+const STORED_DAMAGE = /invalid memory alloc request|toast|jsonb|corrupt|compress/i;
 
 const DAMAGED_STORE: Meaning = {
   code: 'damaged',

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { awaitedLater } from '../../core/concurrency.ts';
+import { BackupError } from '../../core/errors.ts';
 import type { StreamSummary } from '../../core/event-store.ts';
 import type { StreamSample } from '../../core/inspection.ts';
 import { nameBytes } from '../../core/name-text.ts';
@@ -135,7 +136,8 @@ function summarySql(schema: string, condition = 'true'): string {
      ORDER BY stream_id COLLATE "C"`;
 }
 
-type SummaryRow = readonly [stream: string, events: string, first: string, last: string, id: string];
+/** `id` is null where an index tells of an event that the table does not have. */
+type SummaryRow = readonly [stream: string, events: string, first: string, last: string, id: string | null];
 
 async function fetchPage(client: pg.Client): Promise<SummaryRow[]> {
   const text = `FETCH ${PAGE_ROWS} FROM summaries`;
@@ -143,6 +145,11 @@ async function fetchPage(client: pg.Client): Promise<SummaryRow[]> {
 }
 
 function toSummary([stream, events, first, last, id]: SummaryRow): StreamSummary {
+  if (id === null) {
+    throw new BackupError('damaged', 'an index of the events tells of some that the table does not have', {
+      hint: 'REINDEX the table, then look again',
+    });
+  }
   return {
     streamId: stream,
     events: Number(events),

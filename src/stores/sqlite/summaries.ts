@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BackupError } from '../../core/errors.ts';
 import type { StreamSummary } from '../../core/event-store.ts';
 import type { StreamSample } from '../../core/inspection.ts';
 import { nameText } from '../../core/name-text.ts';
@@ -82,6 +83,11 @@ async function* rowsOf(
 }
 
 function toSummary([name, events, first, last]: readonly unknown[], id: unknown): StreamSummary {
+  if (id == null) {
+    throw new BackupError('damaged', 'an index of the events tells of some that the table does not have', {
+      hint: 'REINDEX the table, then look again',
+    });
+  }
   return {
     streamId: nameText(name as Uint8Array),
     events: Number(events),

@@ -106,6 +106,7 @@ interface Answer {
   readonly status: number | null;
   /** Of the operating system or TLS. */
   readonly errno: string | null;
+  /** A refusal that may be one of a wrong time. The client says so of every error while the clocks differ by minutes. */
   readonly isSkewCorrected: boolean;
 }
 
@@ -117,12 +118,13 @@ function look(error: unknown): Answer {
     $metadata?: { httpStatusCode?: number; clockSkewCorrected?: boolean };
   };
   const known = typeof name === 'string' && /^[\w.]{1,64}$/.test(name) ? name : 'unknown';
+  const status = $metadata?.httpStatusCode ?? null;
   const errno = typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : null;
   return {
     isRequests:
       $metadata !== undefined || errno !== null || BY_NAME.has(known) || AGAIN_BY_NAME.includes(known),
-    ...{ name: known, errno, status: $metadata?.httpStatusCode ?? null },
-    isSkewCorrected: $metadata?.clockSkewCorrected === true,
+    ...{ name: known, errno, status },
+    isSkewCorrected: $metadata?.clockSkewCorrected === true && [401, 403].includes(status ?? 0),
   };
 }
 

@@ -314,6 +314,14 @@ describe('a clock that is wrong by hours', () => {
     await assertWhole('small', SMALL);
   });
 
+  it('makes no refusal one that is asked for again', async () => {
+    await put(vault, 'small', SMALL);
+    const asked = started.server.log.count();
+    await assert.rejects(put(vault, 'small', SMALL), { code: 'vault_object_exists' });
+    await assert.rejects(vault.readRange('nowhere', 0, 1), { code: 'vault_object_missing' });
+    assert.ok(started.server.log.count() - asked <= 4, 'no request is repeated');
+  });
+
   it('is the reason that is told where the server does not say', async () => {
     started.server.fault = first(1000, 'GetObject', { status: 403, code: 'RequestTimeTooSkewed' });
     await failsWith(vault.readRange('before', 0, 1), 'vault_refused', /clocks/);

@@ -49,7 +49,7 @@ export const WALLS: readonly Wall[] = [
   { room: 'upkeep/', rooms: ['core/', 'policy/', 'format/', 'recovery/'], packages: [] },
   { room: 'integrity/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
 
-  // A drill wraps the vault so that nothing of it is written but evidence.
+  // A drill wraps the vault so that nothing of it is written but evidence; how far a replica is behind, and what lies in an archive, upkeep says.
   {
     room: 'drills/',
     rooms: [

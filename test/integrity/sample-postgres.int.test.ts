@@ -124,7 +124,7 @@ test('copies of events are found, and also without an index that would have kept
   assert.deepEqual(
     findings.map(({ check, streamId, version, repair }) => [check, streamId, version, repair]).sort(),
     [
-      ['event_replaced', 'stream-10', '6', null],
+      ['event_replaced', 'stream-10', '6', 'put_back_events'],
       ['stream_duplicates', 'stream-10', null, 'remove_copies'],
       ['stream_duplicates', 'stream-9', null, 'remove_copies'],
     ],

@@ -42,9 +42,9 @@ function lookedUp(
   extent: number | null,
 ): CheckQuestion {
   const isPostgres = names.dialect === 'postgres';
-  const part = partOf(names, settings, extent);
+  const parts = partsOf(names, settings, extent);
   return {
-    sql: isPostgres ? lostInPostgres(names, index, part) : lostInSqlite(names, index, part),
+    sql: isPostgres ? lostInPostgres(names, index, parts) : lostInSqlite(names, index, parts),
     ...(isPostgres ? { settings: BY_INDEX } : {}),
     answer: (row) => {
       // Over the id alone, all ids would have to be read to know those of a sample.
@@ -84,25 +84,32 @@ function told(
 }
 
 /**
- * SQL for the part of the table that is looked at: of as many parts of one size as there are buckets, those of their numbers. So a sweep
- * that takes each bucket once sees all of the table, and reads it once.
+ * Conditions for the parts of the table that are looked at: of as many parts of one size as there are buckets, those of their numbers. So a
+ * sweep that takes each bucket once sees all of the table, and reads it once.
  */
-function partOf(names: SqlNames, { sample }: CheckSettings, extent: number | null): string {
-  if (sample === null) return '1 = 1';
-  if (extent === null) return names.inBucket(sample);
+function partsOf(names: SqlNames, { sample }: CheckSettings, extent: number | null): string[] {
+  if (sample === null) return ['1 = 1'];
+  if (extent === null) return [names.inBucket(sample)];
   const isPostgres = names.dialect === 'postgres';
-  const bounds = neighbours(sample.buckets).map(([from, to]) => {
+  const parts = neighbours(sample.buckets).map(([from, to]) => {
     const first = Math.floor((extent * from) / sample.of);
     const end = Math.floor((extent * to) / sample.of);
     // What was added since the table was measured lies in the last part.
     const isLast = to === sample.of;
-    if (isPostgres) return `(ctid >= '(${first},0)'::tid${isLast ? '' : ` AND ctid < '(${end},0)'::tid`})`;
-    return `(_rowid_ > ${from === 0 ? -Number.MAX_SAFE_INTEGER : first}${isLast ? '' : ` AND _rowid_ <= ${end}`})`;
+    if (isPostgres) return `ctid >= '(${first},0)'::tid${isLast ? '' : ` AND ctid < '(${end},0)'::tid`}`;
+    return `_rowid_ > ${from === 0 ? -Number.MAX_SAFE_INTEGER : first}${isLast ? '' : ` AND _rowid_ <= ${end}`}`;
   });
-  return bounds.length === 0 ? '1 = 0' : `(${bounds.join(' OR ')})`;
+  return parts.length === 0 ? ['1 = 0'] : parts;
 }
 
-/** Numbers that follow one another as spans, the end not included: SQLite takes no condition of a thousand parts. */
+/** Each part is a statement of its own: a server goes to the one place of a table that is asked for, and reads all of it for the sake of two. */
+function rowsOf(columns: string, source: string, parts: readonly string[], keys: readonly string[]): string {
+  return parts
+    .map((part) => `SELECT ${columns} FROM ${source} WHERE ${part} AND ${present(keys)}`)
+    .join(' UNION ALL ');
+}
+
+/** Numbers that follow one another as spans, the end not included: of a thousand at most 500, which is as much as SQLite puts together. */
 function neighbours(numbers: readonly number[]): [from: number, to: number][] {
   const spans: [from: number, to: number][] = [];
   for (const number of numbers.toSorted((a, b) => a - b)) {
@@ -126,11 +133,12 @@ const BY_INDEX = {
  * A row is looked up in the order of the index, with a span for its last column: no other index, one over the streams alone say, gives
  * that order without a sort.
  */
-function lostInPostgres({ events }: SqlNames, { columns }: Found, part: string): string {
+function lostInPostgres({ events }: SqlNames, { columns }: Found, parts: readonly string[]): string {
   const keys = columns.map((column) => `"${column}"`);
   const last = keys.at(-1)!;
   const same = keys.slice(0, -1).map((key) => `i.${key} = t.${key} AND `);
-  return `WITH by_table AS MATERIALIZED (SELECT ctid AS place, ${keys.join(', ')} FROM ${events} WHERE ${part} AND ${present(keys)})
+  const rows = rowsOf(`ctid AS place, ${keys.join(', ')}`, events, parts, keys);
+  return `WITH by_table AS MATERIALIZED (${rows})
     SELECT count(*) AS lost FROM by_table AS t
      WHERE NOT EXISTS (SELECT FROM (
              SELECT i.ctid AS place FROM ${events} AS i WHERE ${same.join('')}i.${last} BETWEEN t.${last} AND t.${last}
@@ -148,10 +156,11 @@ function phantomsInPostgres(names: SqlNames, settings: CheckSettings, { columns 
     SELECT count(*) AS phantoms FROM (SELECT ${list} FROM by_index EXCEPT ALL SELECT ${list} FROM by_row) AS p`;
 }
 
-function lostInSqlite({ events, id }: SqlNames, { name, columns }: Found, part: string): string {
+function lostInSqlite({ events, id }: SqlNames, { name, columns }: Found, parts: readonly string[]): string {
   const same = columns.map((column) => `i."${column}" = t."${column}"`).join(' AND ');
   const keys = [...columns.map((column) => `"${column}"`), id];
-  return `SELECT count(*) AS lost FROM (SELECT * FROM ${events} NOT INDEXED WHERE ${part} AND ${present(keys)}) AS t
+  const rows = rowsOf([...new Set(keys)].join(', '), `${events} NOT INDEXED`, parts, keys);
+  return `SELECT count(*) AS lost FROM (${rows}) AS t
      WHERE NOT EXISTS (SELECT 1 FROM ${events} AS i ${indexedBy(name)} WHERE ${same} AND i.${id} = t.${id})`;
 }
 

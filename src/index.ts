@@ -167,12 +167,11 @@ export {
 } from './integrity/checks/check.ts';
 export { type SqlCheck, sqlCheck } from './integrity/checks/custom.ts';
 export {
-  type ApplyOptions,
-  applyRepair,
-  type PlanOptions,
-  planRepair,
-  type RepairResult,
-} from './integrity/repair.ts';
+  type CheckResult,
+  type ChecksOptions,
+  type ChecksReport,
+  runChecks,
+} from './integrity/checks/run.ts';
 export type {
   EventStep,
   FoundForRepair,
@@ -180,16 +179,17 @@ export type {
   RepairRefusal,
   RepairStep,
   StatementStep,
-} from './integrity/repair-plan.ts';
-export type { RepairPorts, StepResult } from './integrity/repair-ports.ts';
+} from './integrity/repair/plan.ts';
+export type { RepairPorts, StepResult } from './integrity/repair/ports.ts';
 export {
-  type CheckResult,
-  type ChecksOptions,
-  type ChecksReport,
-  runChecks,
-} from './integrity/run-checks.ts';
+  type ApplyOptions,
+  applyRepair,
+  type PlanOptions,
+  planRepair,
+  type RepairResult,
+} from './integrity/repair/repair.ts';
 export { digestStore } from './integrity/store-digest.ts';
-export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify-backup.ts';
+export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify/backup.ts';
 export { openKeys } from './keys/load.ts';
 export type { KeySources } from './keys/open.ts';
 export type { SecretSource } from './keys/secret.ts';

@@ -3,7 +3,7 @@ import type { BackupVerification } from '../core/report.ts';
 import type { TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Catalog } from '../format/catalog.ts';
-import type { LogVerification } from '../integrity/verify-log.ts';
+import type { LogVerification } from '../integrity/verify/log.ts';
 import { type HealReport, healVault } from '../upkeep/heal.ts';
 import { storeDonor } from '../upkeep/store-donor.ts';
 import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';

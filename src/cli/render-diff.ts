@@ -1,8 +1,8 @@
-import type { ListedStream, StoreDiff } from '../integrity/diff.ts';
-import type { EventDiff, EventSide } from '../integrity/diff-events.ts';
-import type { PayloadDiff } from '../integrity/diff-payload.ts';
-import { type Count, type Extent, isDiverged, isEqual } from '../integrity/diff-report.ts';
-import type { DiffKind } from '../integrity/event-match.ts';
+import type { ListedStream, StoreDiff } from '../integrity/diff/diff.ts';
+import type { DiffKind } from '../integrity/diff/event-match.ts';
+import type { EventDiff, EventSide } from '../integrity/diff/events.ts';
+import type { PayloadDiff } from '../integrity/diff/payload.ts';
+import { type Count, type Extent, isDiverged, isEqual } from '../integrity/diff/report.ts';
 import type { Paint, Tone } from './output.ts';
 import { renderPairs, renderTable } from './table.ts';
 import { formatBytes, formatCount, plural, printable } from './units.ts';

@@ -1,5 +1,5 @@
 import type { MonitorReport } from '../format/monitor-report.ts';
-import type { MonitorRun, SeenFinding } from '../integrity/monitor.ts';
+import type { MonitorRun, SeenFinding } from '../integrity/monitor/monitor.ts';
 import { BLIND_CHECK } from '../policy/blind.ts';
 import type { Paint, Tone } from './output.ts';
 import { renderPairs, renderTable } from './table.ts';

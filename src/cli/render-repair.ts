@@ -1,10 +1,10 @@
-import type { RepairResult } from '../integrity/repair.ts';
 import {
   isEventStep,
   type RepairPlan,
   type RepairRefusal,
   type RepairStep,
-} from '../integrity/repair-plan.ts';
+} from '../integrity/repair/plan.ts';
+import type { RepairResult } from '../integrity/repair/repair.ts';
 import type { Paint } from './output.ts';
 import { plural, printable } from './units.ts';
 

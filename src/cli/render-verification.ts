@@ -1,6 +1,6 @@
 import type { Manifest } from '../core/manifest.ts';
 import type { BackupVerification, Problem } from '../core/report.ts';
-import type { LogVerification } from '../integrity/verify-log.ts';
+import type { LogVerification } from '../integrity/verify/log.ts';
 import { shortIds } from './backup-names.ts';
 import type { Paint } from './output.ts';
 import { ladderLine, ladderReach } from './render-ladder.ts';

@@ -1,7 +1,7 @@
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Chain } from '../format/chain.ts';
-import type { RepairPorts } from '../integrity/repair-ports.ts';
+import type { RepairPorts } from '../integrity/repair/ports.ts';
 import { mergeStreams } from '../recovery/merge-streams.ts';
 import { systemClock } from './wire.ts';
 

@@ -4,7 +4,7 @@ import { CLOCK_TOLERANCE_MS } from '../integrity/checks/check.ts';
 import { CONSTRAINTS } from '../integrity/checks/constraints.ts';
 import { GUARDS } from '../integrity/checks/guards.ts';
 import { INDEXES } from '../integrity/checks/indexes.ts';
-import { runChecks } from '../integrity/run-checks.ts';
+import { runChecks } from '../integrity/checks/run.ts';
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 

@@ -1,7 +1,7 @@
 import type { KeptFileJob } from '../backup/kept-file.ts';
 import type { RangeHooks, RangeJob, RangeResult } from '../backup/range.ts';
 import { closeTable } from '../core/stream-table.ts';
-import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../integrity/verify-file.ts';
+import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../integrity/verify/file.ts';
 import type { LoadHooks, LoadJob, LoadResult } from '../recovery/load-chunks.ts';
 import { openStore, openVaultAt, type VaultPlace } from './wire.ts';
 
@@ -57,7 +57,7 @@ export const threadJobs: JobTable = {
   },
 
   async verify(input, hooks) {
-    const { verifyFile } = await import('../integrity/verify-file.ts');
+    const { verifyFile } = await import('../integrity/verify/file.ts');
     const vault = openVaultAt(input.vault, hooks.signal);
     try {
       await vault.open({ create: false });
@@ -87,7 +87,7 @@ export const threadJobs: JobTable = {
 /** Loads what a job of this kind will need, and the driver of its store if it has one; connects to nothing. */
 export async function prepareJob(kind: ThreadJobKind, storeAddress: string | null): Promise<void> {
   if (kind === 'range') await import('../backup/range.ts');
-  if (kind === 'verify') await import('../integrity/verify-file.ts');
+  if (kind === 'verify') await import('../integrity/verify/file.ts');
   if (kind === 'load') await import('../recovery/load-chunks.ts');
   if (storeAddress !== null) await (await openStore(storeAddress)).close();
 }

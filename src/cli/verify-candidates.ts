@@ -6,7 +6,7 @@ import {
   findBackup,
   newestBackup,
 } from '../format/catalog.ts';
-import { manifestProblem } from '../integrity/verify-backup.ts';
+import { manifestProblem } from '../integrity/verify/backup.ts';
 import { systemClock } from './wire.ts';
 
 /** A backup to check, or the verdict on one that has no manifest to check it by. */

@@ -17,7 +17,7 @@ import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
 import type { Chain } from '../format/chain.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
-import type { VerifyPorts } from '../integrity/verify-backup.ts';
+import type { VerifyPorts } from '../integrity/verify/backup.ts';
 import type { RestorePorts } from '../recovery/restore.ts';
 import type { SemanticChecks } from './semantics.ts';
 

@@ -4,7 +4,7 @@ import type { Finding } from '../core/finding.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { BUILT_IN_CHECKS } from '../integrity/checks/built-in.ts';
 import { type CheckDefinition, CLOCK_TOLERANCE_MS } from '../integrity/checks/check.ts';
-import { type ChecksReport, runChecks } from '../integrity/run-checks.ts';
+import { type ChecksReport, runChecks } from '../integrity/checks/run.ts';
 import type { DrillContext } from './context.ts';
 import { proofFailed } from './points.ts';
 

@@ -8,7 +8,7 @@ import type { WriteKeys } from '../format/bundle-seal.ts';
 import { readCatalog } from '../format/catalog.ts';
 import { type Chain, newestRestorePoint } from '../format/chain.ts';
 import { openChain } from '../format/open-bundle.ts';
-import { verifyBackup } from '../integrity/verify-backup.ts';
+import { verifyBackup } from '../integrity/verify/backup.ts';
 import type { DrillContext } from './context.ts';
 import { proofFailed } from './points.ts';
 

@@ -7,7 +7,7 @@ import { CHUNK_FORMATS, COMPRESSIONS } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';

@@ -8,7 +8,7 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { verifyChains } from '../../src/integrity/verify-chains.ts';
+import { verifyChains } from '../../src/integrity/verify/chains.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { consolidate, newestChain } from '../harness/chain-backup.ts';

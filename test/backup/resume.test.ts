@@ -8,7 +8,7 @@ import type { Vault } from '../../src/core/vault.ts';
 import type { Writers } from '../../src/core/writers.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { searchStreams } from '../../src/format/chain-events.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { batchRows, makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';

@@ -13,7 +13,7 @@ import type { WriteKeys } from '../../src/format/bundle-seal.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { openLogs } from '../../src/format/log-keys.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';

@@ -15,7 +15,7 @@ import {
   printable,
 } from '../../src/cli/units.ts';
 import type { BackupVerification, FoundProblem } from '../../src/core/report.ts';
-import { climb } from '../../src/integrity/ladder.ts';
+import { climb } from '../../src/integrity/verify/ladder.ts';
 
 describe('numbers for people', () => {
   it('have sizes in powers of 1000 that never round up to a thousand', () => {

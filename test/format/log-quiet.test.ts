@@ -6,7 +6,7 @@ import type { BlockOptions, EncodedBlock } from '../../src/format/log-block.ts';
 import { parseQuietName, quietFileName } from '../../src/format/log-name.ts';
 import { readLogBlocks } from '../../src/format/log-reader.ts';
 import { writeLogFile, writeQuietMark } from '../../src/format/log-writer.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { readSpanFacts } from '../../src/recovery/measure.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { overwrite, readObject } from '../harness/memory-backup.ts';

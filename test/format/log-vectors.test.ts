@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import type { ChangeBatch } from '../../src/core/change-feed.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { type LogBlock, readLogBlocks } from '../../src/format/log-reader.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { makeBatch } from '../../src/testing/batches.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { encodeBlocks } from './log-batches.ts';

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { NO_TRUST_POLICY } from '../../src/core/trust.ts';
 import { openLogs } from '../../src/format/log-keys.ts';
 import { readingOf } from '../../src/format/log-reader.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { openKeys } from '../../src/keys/open.ts';
 import { parseSecretSource } from '../../src/keys/secret.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';

@@ -7,7 +7,7 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { newestBackup, readCatalog } from '../../src/format/catalog.ts';
 import { type Chain, requireChain } from '../../src/format/chain.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { backupDefaults, testClock } from './memory-backup.ts';
 
 /** The chain that ends with the newest backup of a vault. */

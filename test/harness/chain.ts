@@ -5,7 +5,7 @@ import type { Vault } from '../../src/core/vault.ts';
 import { type CatalogEntry, readCatalog } from '../../src/format/catalog.ts';
 import { requireChain } from '../../src/format/chain.ts';
 import { openChain, type ReadKeys } from '../../src/format/open-bundle.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUp, backupDefaults, testClock } from './memory-backup.ts';

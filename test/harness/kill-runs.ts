@@ -7,7 +7,7 @@ import { openStore, openVault } from '../../src/cli/wire.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { makeBatch } from '../../src/testing/batches.ts';
 import { testClock } from './memory-backup.ts';
 

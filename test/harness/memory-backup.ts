@@ -8,8 +8,8 @@ import type { WriteKeys } from '../../src/format/bundle-seal.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import type { ReadKeys } from '../../src/format/open-bundle.ts';
-import { manifestProblem } from '../../src/integrity/verify-backup.ts';
-import { verifyChains } from '../../src/integrity/verify-chains.ts';
+import { manifestProblem } from '../../src/integrity/verify/backup.ts';
+import { verifyChains } from '../../src/integrity/verify/chains.ts';
 import { makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 
 export const testClock: Clock = { now: Date.now, uuid: randomUUID };

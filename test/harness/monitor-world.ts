@@ -9,7 +9,7 @@ import {
   runMonitor,
   type StoreLook,
   seeNothing,
-} from '../../src/integrity/monitor.ts';
+} from '../../src/integrity/monitor/monitor.ts';
 import { withLease } from '../../src/upkeep/lease.ts';
 import { testClock } from './memory-backup.ts';
 import { timedVault } from './simulated-time.ts';

@@ -5,7 +5,7 @@ import type { Vault } from '../../src/core/vault.ts';
 import type { Chain } from '../../src/format/chain.ts';
 import { searchStreams } from '../../src/format/chain-events.ts';
 import { addToContentDigest, contentDigestText, makeContentDigest } from '../../src/format/content-digest.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { newestChain } from './chain-backup.ts';
 import { awaitCommand, startCommand } from './command.ts';
 import { backupDefaults, testClock } from './memory-backup.ts';

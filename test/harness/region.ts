@@ -8,7 +8,7 @@ import { readCatalog } from '../../src/format/catalog.ts';
 import { writeEpoch } from '../../src/format/epoch.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { UPKEEP_LEASE, withLease } from '../../src/upkeep/lease.ts';
 import { type SyncOptions, type SyncReport, syncVault } from '../../src/upkeep/sync.ts';

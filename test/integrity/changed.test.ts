@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
-import { verifyChains } from '../../src/integrity/verify-chains.ts';
+import { verifyChains } from '../../src/integrity/verify/chains.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';

@@ -7,7 +7,7 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import type { PastStore } from '../../src/core/past-store.ts';
 import { formatTime } from '../../src/core/time.ts';
 import type { Vault } from '../../src/core/vault.ts';
-import { diffStore, type StoreDiff } from '../../src/integrity/diff.ts';
+import { diffStore, type StoreDiff } from '../../src/integrity/diff/diff.ts';
 import { openPast } from '../../src/recovery/past.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';

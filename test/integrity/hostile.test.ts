@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { BackupVerification } from '../../src/core/report.ts';
 import { decodeCompanions } from '../../src/format/line-files.ts';
-import { verifyBackup } from '../../src/integrity/verify-backup.ts';
+import { verifyBackup } from '../../src/integrity/verify/backup.ts';
 import { forge, plainSample } from '../harness/forged-backup.ts';
 import { overwrite, readObject, testClock, verifyAll } from '../harness/memory-backup.ts';
 

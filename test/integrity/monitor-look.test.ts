@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { openStore } from '../../src/cli/wire.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { sqlCheck } from '../../src/integrity/checks/custom.ts';
-import { type LookPorts, lookAtStore } from '../../src/integrity/monitor-look.ts';
+import { type LookPorts, lookAtStore } from '../../src/integrity/monitor/look.ts';
 import { readSweep } from '../../src/policy/sweep.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { fillStore, makeFolder } from '../harness/command.ts';

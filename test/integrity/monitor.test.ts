@@ -5,9 +5,9 @@ import { BackupError, isBackupError } from '../../src/core/errors.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { reportName } from '../../src/format/monitor-report.ts';
-import type { MonitorRun } from '../../src/integrity/monitor.ts';
-import { monitorLoop } from '../../src/integrity/monitor-loop.ts';
-import { readHistory } from '../../src/integrity/monitor-records.ts';
+import { monitorLoop } from '../../src/integrity/monitor/loop.ts';
+import type { MonitorRun } from '../../src/integrity/monitor/monitor.ts';
+import { readHistory } from '../../src/integrity/monitor/records.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
 import { GAP, monitorWorld } from '../harness/monitor-world.ts';
 

@@ -5,7 +5,7 @@ import type { BackupError } from '../../src/core/errors.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import type { VerifiedUnit } from '../../src/core/verified.ts';
 import { MAX_RECORD_UNITS, readVerified } from '../../src/format/verified-record.ts';
-import { makeRecorder } from '../../src/integrity/record-verified.ts';
+import { makeRecorder } from '../../src/integrity/verify/record-verified.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { readOnlyVault } from '../../src/vaults/wrappers/read-only.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';

@@ -2,8 +2,8 @@ import { repairPorts } from '../../src/cli/repair-ports.ts';
 import { openStore, openVault } from '../../src/cli/wire.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { RepairSession } from '../../src/core/repair.ts';
-import { applyRepair } from '../../src/integrity/repair.ts';
-import type { RepairPlan } from '../../src/integrity/repair-plan.ts';
+import type { RepairPlan } from '../../src/integrity/repair/plan.ts';
+import { applyRepair } from '../../src/integrity/repair/repair.ts';
 import { newestChain } from '../harness/chain-backup.ts';
 import { found } from './repair-cases.ts';
 

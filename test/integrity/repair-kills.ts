@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openVault } from '../../src/cli/wire.ts';
-import { planRepair } from '../../src/integrity/repair.ts';
+import { planRepair } from '../../src/integrity/repair/repair.ts';
 import { readAll } from '../../src/testing/event-store/restoring.ts';
 import { apply, backedUpStore, found, portsOf, type RepairPlace } from './repair-cases.ts';
 

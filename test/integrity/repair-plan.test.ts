@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { type Finding, REPAIR_KINDS, type RepairKind } from '../../src/core/finding.ts';
-import type { StreamFacts } from '../../src/integrity/repair-facts.ts';
-import { decideRepair, EVENT_KINDS, isEventStep, type PlanInput } from '../../src/integrity/repair-plan.ts';
+import type { StreamFacts } from '../../src/integrity/repair/facts.ts';
+import { decideRepair, EVENT_KINDS, isEventStep, type PlanInput } from '../../src/integrity/repair/plan.ts';
 
 const SOUND: StreamFacts = {
   ...{ streamId: 's', held: 9, changed: [], copied: [], absent: [], diverged: [], doubled: [], onlyLive: 0 },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { decodeRepairRecord, REPAIRS_PREFIX } from '../../src/format/repair-record.ts';
-import { planRepair } from '../../src/integrity/repair.ts';
+import { planRepair } from '../../src/integrity/repair/repair.ts';
 import { restoreBackup } from '../../src/recovery/restore.ts';
 import { numbered } from '../../src/testing/event-store/fixture.ts';
 import { readAll, readCompanions } from '../../src/testing/event-store/restoring.ts';

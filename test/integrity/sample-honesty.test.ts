@@ -6,7 +6,7 @@ import type { Finding } from '../../src/core/finding.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { type Chain, newestRestorePoint } from '../../src/format/chain.ts';
-import { type SampleOptions, sampleStore } from '../../src/integrity/sample-store.ts';
+import { type SampleOptions, sampleStore } from '../../src/integrity/sample/store.ts';
 import { beginSweep, planSweep, type SweepState } from '../../src/policy/sweep.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';

@@ -7,7 +7,7 @@ import type { EventStore } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { type Chain, newestRestorePoint } from '../../src/format/chain.ts';
-import { type StoreSample, sampleStore } from '../../src/integrity/sample-store.ts';
+import { type StoreSample, sampleStore } from '../../src/integrity/sample/store.ts';
 import { beginSweep } from '../../src/policy/sweep.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUp } from '../harness/memory-backup.ts';

@@ -12,7 +12,7 @@ import { logFileName, logFolder, logScope } from '../../src/format/log-name.ts';
 import { lastBlock, readingOf } from '../../src/format/log-reader.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
 import type { ReadKeys } from '../../src/format/open-bundle.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { changes, encodeBlocks, FOLDER, onlyTimeline, readChanges, SOURCE } from '../format/log-batches.ts';
 import { overwrite, readObject } from '../harness/memory-backup.ts';

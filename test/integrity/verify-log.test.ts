@@ -7,7 +7,7 @@ import { writeGap } from '../../src/format/log-gap.ts';
 import { encodeHeader } from '../../src/format/log-header.ts';
 import { logFileName } from '../../src/format/log-name.ts';
 import { writeLogFile } from '../../src/format/log-writer.ts';
-import { type LogVerification, verifyLog } from '../../src/integrity/verify-log.ts';
+import { type LogVerification, verifyLog } from '../../src/integrity/verify/log.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { changes, encodeBlocks, FOLDER, onlyTimeline, writeSampleLog } from '../format/log-batches.ts';
 import { overwrite, readObject } from '../harness/memory-backup.ts';

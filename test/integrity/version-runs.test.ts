@@ -7,7 +7,7 @@ import {
   splitRuns,
   type VersionRun,
   withoutRuns,
-} from '../../src/integrity/version-runs.ts';
+} from '../../src/integrity/sample/version-runs.ts';
 
 const versions = fc.uniqueArray(fc.integer({ min: -3, max: 40 }), { minLength: 1, maxLength: 30 });
 

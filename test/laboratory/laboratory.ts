@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore, openVault } from '../../src/cli/wire.ts';
 import { BUILT_IN_CHECKS } from '../../src/integrity/checks/built-in.ts';
-import { lookAtStore } from '../../src/integrity/monitor-look.ts';
+import { lookAtStore } from '../../src/integrity/monitor/look.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { startS3Server } from '../harness/s3-server/server.ts';
 import type { Damage, Expectation } from './damage.ts';

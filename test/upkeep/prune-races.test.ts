@@ -7,7 +7,7 @@ import { readCatalog } from '../../src/format/catalog.ts';
 import { requireChain } from '../../src/format/chain.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { encodeManifest, manifestChecksum } from '../../src/format/manifest-codec.ts';
-import { verifyChains } from '../../src/integrity/verify-chains.ts';
+import { verifyChains } from '../../src/integrity/verify/chains.ts';
 import { freeze } from '../../src/upkeep/freeze.ts';
 import { addHold } from '../../src/upkeep/holds.ts';
 import {

@@ -6,7 +6,7 @@ import { type Attempt, encodeAttempt } from '../../src/format/attempt-codec.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { openLogs } from '../../src/format/log-keys.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { applyPrune } from '../../src/upkeep/prune.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';

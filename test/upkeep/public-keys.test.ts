@@ -9,7 +9,7 @@ import { readCatalog } from '../../src/format/catalog.ts';
 import { readLogCatalog } from '../../src/format/log-catalog.ts';
 import { openLogs } from '../../src/format/log-keys.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { verifyLog } from '../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../src/integrity/verify/log.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { applyPrune, planPrune } from '../../src/upkeep/prune.ts';
 import { rulesOf } from '../../src/upkeep/sync-rules.ts';

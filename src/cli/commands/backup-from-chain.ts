@@ -3,7 +3,7 @@ import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, newestRestorePoint, requireChain } from '../../format/chain.ts';
 import { openChain } from '../../format/open-bundle.ts';
-import { verifyBackup } from '../../integrity/verify-backup.ts';
+import { verifyBackup } from '../../integrity/verify/backup.ts';
 import { chooseParallel } from '../arguments.ts';
 import { chooseFormat, type FormatFlags } from '../backup-format.ts';
 import { backupDocument, formatName } from '../backup-names.ts';

@@ -7,7 +7,7 @@ import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, followChain, isBroken, requireChain } from '../../format/chain.ts';
 import { openChain, type ReadKeys } from '../../format/open-bundle.ts';
-import { verifyBackup } from '../../integrity/verify-backup.ts';
+import { verifyBackup } from '../../integrity/verify/backup.ts';
 import {
   chooseParallel,
   DIFFERENCE_ACTIONS,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { takeFullBackup } from '../../backup/full.ts';
 import { BackupError } from '../../core/errors.ts';
-import { verifyBackup } from '../../integrity/verify-backup.ts';
+import { verifyBackup } from '../../integrity/verify/backup.ts';
 import { chooseParallel, parallelOption, rateLimitOption, wholeNumber } from '../arguments.ts';
 import {
   COMPRESSION,

@@ -9,10 +9,10 @@ import { type Catalog, type CatalogEntry, readCatalog } from '../../format/catal
 import { type LogTimeline, readLogCatalog } from '../../format/log-catalog.ts';
 import { openLogs } from '../../format/log-keys.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
-import { makeRecorder, type Recorder } from '../../integrity/record-verified.ts';
-import { unitOfBackup, unitOfFile, unitOfLogFile } from '../../integrity/verified-units.ts';
-import { verifyChains } from '../../integrity/verify-chains.ts';
-import { type LogVerification, verifyLog } from '../../integrity/verify-log.ts';
+import { verifyChains } from '../../integrity/verify/chains.ts';
+import { type LogVerification, verifyLog } from '../../integrity/verify/log.ts';
+import { makeRecorder, type Recorder } from '../../integrity/verify/record-verified.ts';
+import { unitOfBackup, unitOfFile, unitOfLogFile } from '../../integrity/verify/verified-units.ts';
 import type { HealReport } from '../../upkeep/heal.ts';
 import { chooseParallel, rateLimitOption } from '../arguments.ts';
 import { requireAddress, requirePolicy } from '../config.ts';

@@ -7,7 +7,7 @@ import type { Manifest } from '../../core/manifest.ts';
 import type { BackupVerification, Problem } from '../../core/report.ts';
 import type { Vault } from '../../core/vault.ts';
 import { digestStore } from '../../integrity/store-digest.ts';
-import { verifyBackup } from '../../integrity/verify-backup.ts';
+import { verifyBackup } from '../../integrity/verify/backup.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
 import { withStore, withVault } from '../context.ts';
 import { systemClock } from '../wire.ts';

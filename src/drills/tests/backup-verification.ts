@@ -3,8 +3,8 @@ import { parseTime, timeFromUnixMs } from '../../core/time.ts';
 import { type Catalog, newestBackup, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import { openLogs } from '../../format/log-keys.ts';
-import { verifyChains } from '../../integrity/verify-chains.ts';
-import { verifyLog } from '../../integrity/verify-log.ts';
+import { verifyChains } from '../../integrity/verify/chains.ts';
+import { verifyLog } from '../../integrity/verify/log.ts';
 import type { DrillContext, DrillTest, Facts } from '../context.ts';
 import { chooseBackup, proofFailed } from '../points.ts';
 

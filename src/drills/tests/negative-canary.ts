@@ -7,7 +7,7 @@ import { readCatalog } from '../../format/catalog.ts';
 import { type Chain, newestRestorePoint } from '../../format/chain.ts';
 import { writeObject } from '../../format/data-file-writer.ts';
 import { openChain } from '../../format/open-bundle.ts';
-import { verifyChains } from '../../integrity/verify-chains.ts';
+import { verifyChains } from '../../integrity/verify/chains.ts';
 import { restoreBackup } from '../../recovery/restore.ts';
 import type { DrillContext, DrillTest, TestOutcome } from '../context.ts';
 import { proofFailed } from '../points.ts';

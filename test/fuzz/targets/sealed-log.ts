@@ -10,7 +10,7 @@ import { logScope } from '../../../src/format/log-name.ts';
 import { lastBlock, readLogBlocks } from '../../../src/format/log-reader.ts';
 import type { ReadKeys } from '../../../src/format/open-bundle.ts';
 import { importSealKey, sealKeyId } from '../../../src/format/seal.ts';
-import { verifyLog } from '../../../src/integrity/verify-log.ts';
+import { verifyLog } from '../../../src/integrity/verify/log.ts';
 import { makeRandom, type Random } from '../../../src/testing/random.ts';
 import { FOLDER } from '../../format/log-batches.ts';
 import { keysOf, makeOpenRing, makeRing } from '../../harness/test-keys.ts';

@@ -10,8 +10,8 @@ import { type Chain, followChain, isBroken } from '../../../src/format/chain.ts'
 import { findHeads } from '../../../src/format/find-heads.ts';
 import { readLogCatalog } from '../../../src/format/log-catalog.ts';
 import { lastBlock } from '../../../src/format/log-reader.ts';
-import { verifyChains } from '../../../src/integrity/verify-chains.ts';
-import { verifyLog } from '../../../src/integrity/verify-log.ts';
+import { verifyChains } from '../../../src/integrity/verify/chains.ts';
+import { verifyLog } from '../../../src/integrity/verify/log.ts';
 import { planRecovery } from '../../../src/recovery/plan-recovery.ts';
 import { restoreBackup } from '../../../src/recovery/restore.ts';
 import { surveyLogs } from '../../../src/recovery/survey.ts';

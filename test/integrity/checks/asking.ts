@@ -7,7 +7,7 @@ import {
   type CheckSettings,
   CLOCK_TOLERANCE_MS,
 } from '../../../src/integrity/checks/check.ts';
-import { type CheckResult, runChecks } from '../../../src/integrity/run-checks.ts';
+import { type CheckResult, runChecks } from '../../../src/integrity/checks/run.ts';
 
 export interface AskOptions extends Partial<CheckSettings> {
   readonly checks?: readonly CheckDefinition[];

@@ -11,7 +11,7 @@ import { BUILT_IN_CHECKS } from '../../../src/integrity/checks/built-in.ts';
 import type { CheckDefinition, CheckQuestion, CheckSettings } from '../../../src/integrity/checks/check.ts';
 import { CHECKSUM_FAILURES } from '../../../src/integrity/checks/checksum-failures.ts';
 import { moduleCheck, sqlCheck } from '../../../src/integrity/checks/custom.ts';
-import { runChecks } from '../../../src/integrity/run-checks.ts';
+import { runChecks } from '../../../src/integrity/checks/run.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';
 import { ask } from './asking.ts';
 

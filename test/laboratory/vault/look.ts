@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import type { BackupVerification, FoundProblem } from '../../../src/core/report.ts';
-import type { LogVerification } from '../../../src/integrity/verify-log.ts';
+import type { LogVerification } from '../../../src/integrity/verify/log.ts';
 import type { HealReport } from '../../../src/upkeep/heal.ts';
 import { runHere } from '../../harness/command.ts';
 import type { VaultSpecimen } from './specimen.ts';

@@ -149,8 +149,8 @@ function startMonitor(config: string) {
   const timer = setInterval(() => {
     const [seen] = readTree(child.pid!);
     if (seen === undefined) return;
-    cost.cpuSeconds = seen.cpuSeconds;
-    cost.peakMiB = seen.peakMiB;
+    cost.cpuSeconds = Math.max(cost.cpuSeconds, seen.cpuSeconds);
+    cost.peakMiB = Math.max(cost.peakMiB, seen.peakMiB);
   }, POLL_MS);
   child.once('close', () => {
     clearInterval(timer);

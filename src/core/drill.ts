@@ -45,6 +45,7 @@ export interface RestoreMeasurement {
   readonly restoreMs: number;
   readonly phases: readonly { readonly name: string; readonly ms: number }[];
   readonly events: number;
+  /** Of a whole restore, plain; of a sample, what was read of the vault for it. */
   readonly bytes: number;
   readonly eventsPerSecond: number;
 }

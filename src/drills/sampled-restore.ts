@@ -3,6 +3,7 @@ import { chainTotals } from '../format/chain.ts';
 import { readChainHeads } from '../format/chain-heads.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { restoreStreams } from '../recovery/restore-streams.ts';
+import { meteredVault } from '../vaults/wrappers/metered.ts';
 import { readOnlyVault } from '../vaults/wrappers/read-only.ts';
 import { type DrillContext, skipped, type TestOutcome } from './context.ts';
 import { proofFailed } from './points.ts';
@@ -62,9 +63,10 @@ async function restore(
   sample: readonly HeadLine[],
 ): Promise<Record<string, string | number>> {
   const { clock, signal, measure, test } = context;
+  const metered = meteredVault(readOnlyVault(vault));
   const startedMs = performance.now();
   const report = await restoreStreams(
-    { target, vault: readOnlyVault(vault), clock },
+    { target, vault: metered.vault, clock },
     { chain, log: null },
     { streamIds: sample.map(({ streamId }) => streamId), replace: false, signal },
   );
@@ -74,7 +76,8 @@ async function restore(
   const eventsPerSecond = Math.round((events * 1000) / Math.max(1, ms));
   const restoreMs = Math.round(performance.now() - decidedMs);
   const phases = [{ name: 'reading and loading streams', ms: Math.round(ms) }];
-  measure({ test, region, backupId, restoreMs, phases, events, bytes: 0, eventsPerSecond });
+  const { bytesRead: bytes } = metered.read();
+  measure({ test, region, backupId, restoreMs, phases, events, bytes, eventsPerSecond });
   return { region, events, streams: report.streamsRestored };
 }
 
@@ -109,7 +112,7 @@ async function compareWithStore(
 
 const PAGE_EVENTS = 1000;
 
-/** Every id, version, type and content up to a version. */
+/** Every id, version and type, data and metadata up to a version. */
 async function compareStream(
   restored: EventStore,
   live: EventStore,
@@ -129,7 +132,8 @@ async function compareStream(
           event.id.toLowerCase() === other.id.toLowerCase() &&
           event.version === other.version &&
           event.type === other.type &&
-          sameJson(event.data, other.data)
+          sameJson(event.data, other.data) &&
+          sameJson(event.metadata, other.metadata)
         );
       });
     if (!isSame)
@@ -142,8 +146,20 @@ async function compareStream(
 }
 
 /** A database with jsonb writes it in another way. */
-function sameJson(a: string, b: string): boolean {
-  return a === b || canonical(JSON.parse(a)) === canonical(JSON.parse(b));
+function sameJson(a: string | null, b: string | null): boolean {
+  if (a === b) return true;
+  if (a === null || b === null) return false;
+  const [one, other] = [readJson(a), readJson(b)];
+  return one !== undefined && other !== undefined && canonical(one) === canonical(other);
+}
+
+/** Undefined for what is no JSON, as a store of text may have it. */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function canonical(value: unknown): string {

@@ -59,6 +59,7 @@ describe('a drill', () => {
     const full = report.measurements.restores.find(({ test }) => test === 'full_restore')!;
     assert.equal(full.events, 5);
     assert.ok(full.phases.some(({ name }) => name === 'loading events'));
+    assert.ok(report.measurements.restores.every(({ bytes }) => bytes > 0));
   });
 
   it('has failed when damage passes for sound, whatever else passes', async () => {
@@ -156,6 +157,20 @@ describe('a drill', () => {
     await backUp(other, foreign);
     const mixed = await run({ vault: foreign }, { only: ['partial_restore'] });
     assert.match(mixed.tests[0]!.reason!, /is another one in the live store than in the backup/);
+  });
+
+  it('holds data and metadata of a sample against the live store, whatever is in them', async () => {
+    for (const change of [{ metadata: '{"by":"nobody"}' }, { metadata: null }, { data: '{"n":' }]) {
+      const changed = {
+        ...store,
+        readStream: async (...asked: Parameters<typeof store.readStream>) =>
+          (await store.readStream(...asked)).map((event) => ({ ...event, ...change })),
+      };
+      const report = await run({ store: changed }, { only: ['partial_restore'] });
+      const { code, reason } = report.tests[0]!;
+      assert.equal(code, 'verification_failed', JSON.stringify(change));
+      assert.match(reason!, /is another one in the live store than in the backup/);
+    }
   });
 
   it('ends when it is interrupted, and leaves nothing', async () => {

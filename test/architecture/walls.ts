@@ -61,6 +61,17 @@ export const WALLS: readonly Wall[] = [
   // Where drills restore to. It makes databases, and is given what opens stores in them.
   { room: 'targets/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*', 'pg'] },
 
+  // Assessment, strategy, plan and steps; what they do to the world comes in through ports.
+  {
+    room: 'disaster/',
+    rooms: ['core/', 'policy/', 'format/', 'recovery/', 'integrity/', 'upkeep/'],
+    packages: ['node:crypto'],
+  },
+  // Servers as a recovery sees them: asked what they are, fenced, promoted, made to follow.
+  { room: 'servers/', rooms: ['core/'], packages: ['node:*', 'pg'] },
+  // What else a recovery does to the world: names, scale, fences from outside, commands.
+  { room: 'actions/', rooms: ['core/'], packages: ['node:*', '@aws-sdk/client-route-53'] },
+
   // How numbers are said to people is the command line's.
   {
     room: 'doctor/',
@@ -81,8 +92,8 @@ export interface Wall {
   readonly packages: readonly string[];
 }
 
-/** Concrete stores, vaults, keys, notifiers and places for drills: everyone else meets them through the ports in core. */
-export const ADAPTER = /^(?:stores|vaults|keys|notifiers|targets)\/(?!layouts\/|wrappers\/)/;
+/** Concrete stores, vaults, keys, notifiers, places for drills, servers and actions: everyone else meets them through the ports in core. */
+export const ADAPTER = /^(?:stores|vaults|keys|notifiers|targets|servers|actions)\/(?!layouts\/|wrappers\/)/;
 /** The one module that chooses them, and the face of the library. */
 export const NAMES_ADAPTERS: readonly string[] = ['cli/wire.ts', 'index.ts'];
 

@@ -23,6 +23,8 @@ export interface RegionServersOptions {
   /** Commits wait for any one standby. */
   readonly isSynchronous: boolean;
   readonly port: number;
+  /** Told of each at once, so that it can be stopped should another one not start. */
+  readonly started: (server: LabServer) => void;
 }
 
 const SETTINGS = {
@@ -38,7 +40,7 @@ const SETTINGS = {
 /** A primary in the first region and a standby in each other one, all streaming, with a store of events that applications may use. */
 export async function startRegionServers(
   network: Network,
-  { isSynchronous, port }: RegionServersOptions,
+  { isSynchronous, port, started }: RegionServersOptions,
 ): Promise<Record<RegionName, LabServer>> {
   const any = `ANY 1 (${REGIONS.join(', ')})`;
   const settings = { ...SETTINGS, ...(isSynchronous ? { synchronous_standby_names: any } : {}) };
@@ -50,13 +52,17 @@ export async function startRegionServers(
       ...{ ...at, prefix: host.prefix, isConfiguredByFile: true },
       settings: { ...settings, ...(primary === null ? {} : { primary_conninfo: from }) },
     };
-    if (primary !== null) {
-      return describe(host, await startStandby(primary.process, options), port);
-    }
-    return letIn(describe(host, await startPostgres(options), port));
+    const process = await (primary === null
+      ? startPostgres(options)
+      : startStandby(primary.process, options));
+    const server = describe(host, process, port);
+    started(server);
+    if (primary === null) await letIn(server);
+    return server;
   };
   const east = await start('east', null);
-  const [west, south] = await Promise.all([start('west', east), start('south', east)]);
+  const west = await start('west', east);
+  const south = await start('south', east);
   await waitForStandbys(east.process, 2);
   await makeStore(east);
   return { east, west, south };
@@ -67,22 +73,27 @@ function conninfo({ host, port }: Address, region: string): string {
 }
 
 /** An empty server that a restore may go to. Whoever applications log in as may use what will be there. */
-export async function startSpareServer(network: Network, name: string, port: number): Promise<LabServer> {
+export async function startSpareServer(
+  network: Network,
+  name: string,
+  { port, started }: Omit<RegionServersOptions, 'isSynchronous'>,
+): Promise<LabServer> {
   const host = network.addHost(name);
   const process = await startPostgres({
     ...{ ...(await host.listen(port)), prefix: host.prefix, isConfiguredByFile: true, settings: SETTINGS },
   });
-  const spare = await letIn(describe(host, process, port));
+  const spare = describe(host, process, port);
+  started(spare);
+  await letIn(spare);
   await prepare(spare);
   return spare;
 }
 
 /** Whoever comes from a host of the laboratory. Standbys have the rules of the server that they are copies of. */
-async function letIn(server: LabServer): Promise<LabServer> {
+async function letIn(server: LabServer): Promise<void> {
   const rules = 'host all all samenet trust\nhost replication all samenet trust\n';
   appendFileSync(path.join(server.process.dataDir, 'pg_hba.conf'), rules);
   await sqlInside(server, 'SELECT pg_reload_conf()', 'postgres');
-  return server;
 }
 
 function describe(host: Host, process: TestPostgres, port: number): LabServer {

@@ -93,13 +93,12 @@ interface Ground extends WorldOptions {
 async function furnish(ground: Ground): Promise<World> {
   const { network, folder, cleanUp } = ground;
   const port = await freePort();
-  const servers = await startRegionServers(network, { isSynchronous: ground.isSynchronous === true, port });
-  for (const { process } of Object.values(servers)) cleanUp.push(() => process.stop());
+  const started = ({ process }: LabServer): void => void cleanUp.push(() => process.stop());
+  const isSynchronous = ground.isSynchronous === true;
+  const servers = await startRegionServers(network, { isSynchronous, port, started });
   const spares = new Map<RegionName, LabServer>();
   for (const region of ground.spares ?? []) {
-    const spare = await startSpareServer(network, `${region}-spare`, port);
-    spares.set(region, spare);
-    cleanUp.push(() => spare.process.stop());
+    spares.set(region, await startSpareServer(network, `${region}-spare`, { port, started }));
   }
   const buckets = await startBuckets(ground, servers);
   const bind = await startBind({ records: [`db 1 IN A ${servers.east.address.host}`] });

@@ -172,15 +172,16 @@ export const STEP_MOVES: Readonly<Record<StepState, Readonly<Record<StepFinding,
 };
 
 export interface FailureRule {
-  readonly then: 'stop' | 'go_on';
+  /** Else the run goes on without it, and the outcome is `in_part`. */
+  readonly stops: boolean;
   /** Steps that must not be done as long as this one has not worked. */
   readonly withholds: readonly RecoveryStep[];
   readonly text: string;
 }
 
-const stop = (text: string): FailureRule => ({ then: 'stop', withholds: [], text });
+const stop = (text: string): FailureRule => ({ stops: true, withholds: [], text });
 const goOn = (text: string, ...withholds: RecoveryStep[]): FailureRule => ({
-  then: 'go_on',
+  stops: false,
   withholds,
   text,
 });
@@ -190,7 +191,7 @@ const ANY = {
     'a rule could remove what is needed; nothing has been done yet, so nothing is worse than before',
   ),
   fence: stop('somebody may still write: to go on would make two primaries'),
-  drain: goOn('what still came is lost or salvaged later; the most advanced standby is chosen all the same'),
+  drain: stop('log still arrives, or nobody can tell: what has not arrived would be lost; resuming waits on'),
   choose: stop('no standby may take over: see why, and make another plan'),
   promote: stop('nobody takes writes yet: the fence holds, so nothing is lost by waiting'),
   restore: stop('the place has no events yet; it begins anew when the run is resumed'),
@@ -209,13 +210,15 @@ const ANY = {
   release: goOn('nothing is removed from the vaults until it is let go by hand'),
 } as const satisfies Record<RecoveryStep, FailureRule>;
 
+const LOG_IS_SHORT = goOn('the log in the vault ends earlier than it could; salvage finds what is missing');
+
 /** What it means when a step fails. */
 export const FAILURES: Readonly<Record<StrategyKind, Readonly<Record<RecoveryStep, FailureRule>>>> = {
-  local_restore: ANY,
+  local_restore: { ...ANY, drain: LOG_IS_SHORT },
   regional_failover: ANY,
-  full_rebuild: ANY,
+  full_rebuild: { ...ANY, drain: LOG_IS_SHORT },
   switchover: {
     ...ANY,
-    drain: stop('the standby has not all that the primary has: it can be let go on, and nothing is lost'),
+    drain: stop('the standby has not all that the primary has: resuming waits on, and nothing is lost'),
   },
 };

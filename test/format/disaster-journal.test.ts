@@ -158,7 +158,7 @@ describe('a plan in a vault', () => {
 
   it('that was changed is not read', async () => {
     const vault = await vaultWith(0);
-    const [{ name }] = (await listPlans(vault)) as [{ name: string }];
+    const name = (await listPlans(vault))[0]!.name;
     await overwrite(
       vault,
       name,

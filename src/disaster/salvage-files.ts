@@ -5,22 +5,20 @@ import type { Vault } from '../core/vault.ts';
 import { type BundleSeal, beginSeal, isSealing, type WriteKeys } from '../format/bundle-seal.ts';
 import { makeCompress } from '../format/compression.ts';
 import { fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
-import { type DataFileWriter, openDataFile, writeObject } from '../format/data-file-writer.ts';
+import { type DataFileWriter, openDataFile } from '../format/data-file-writer.ts';
+import { runFolder } from '../format/disaster-journal.ts';
+import {
+  parseSalvageName,
+  type SalvageFile,
+  type SalvageRecord,
+  salvageFileNames,
+  salvageScope,
+  writeSalvage,
+} from '../format/disaster-salvage.ts';
 import { decodeLines } from '../format/heads.ts';
 import { makeJsonlEncoder } from '../format/jsonl.ts';
 import { readKeyRecords, unwrapKey } from '../format/key-record.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
-import {
-  decodeSalvageRecord,
-  encodeSalvageRecord,
-  parseSalvageName,
-  runFolder,
-  type SalvageFile,
-  type SalvageRecord,
-  salvageFileNames,
-  salvageRecordName,
-  salvageScope,
-} from '../format/salvage-record.ts';
 import type { Seal } from '../format/seal.ts';
 import type { SalvagedStream } from './salvage-table.ts';
 
@@ -81,13 +79,7 @@ async function openNext(place: SalvagePlace, createdAt: string): Promise<Salvage
         asFile(await writeStreams(vault, folder, names.streams, seal?.data ?? null, streams)),
       ] as const;
       const sealing = seal === null ? null : { cipher: seal.sealing.cipher, keyId: seal.sealing.keyId };
-      const name = folder + salvageRecordName(number);
-      await writeObject(
-        vault,
-        name,
-        encodeSalvageRecord({ planId, number, software, sealing, files, ...about }),
-      );
-      return name;
+      return writeSalvage(vault, { planId, number, software, sealing, files, ...about });
     },
   };
 }
@@ -128,18 +120,6 @@ async function writeStreams(
 
 function asFile({ role: _, ...file }: ManifestFile): SalvageFile {
   return file;
-}
-
-/** The salvages of a plan that were finished, in the order of their numbers. What is damaged is passed over. */
-export async function listSalvages(vault: Vault, planId: string): Promise<SalvageRecord[]> {
-  const folder = runFolder(planId);
-  const records: SalvageRecord[] = [];
-  for await (const { name, sizeBytes } of vault.list(`${folder}salvage-`)) {
-    if (parseSalvageName(name.slice(folder.length))?.isRecord !== true) continue;
-    const record = decodeSalvageRecord(await vault.readRange(name, 0, sizeBytes));
-    if (record !== null && record.planId === planId) records.push(record);
-  }
-  return records.sort((a, b) => a.number - b.number);
 }
 
 /** What opens a salvage; null when it is not sealed. Throws `key_missing`, `key_wrong` or `damaged`. */

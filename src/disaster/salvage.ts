@@ -5,11 +5,11 @@ import type { EventStore } from '../core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { addToContentDigest, contentDigestText, makeContentDigest } from '../format/content-digest.ts';
+import { runFolder } from '../format/disaster-journal.ts';
+import { listSalvages, type SalvageRecord, salvageFileNames } from '../format/disaster-salvage.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
-import { runFolder, type SalvageRecord, salvageFileNames } from '../format/salvage-record.ts';
 import { keyedDigest, type SealKey } from '../format/seal.ts';
 import {
-  listSalvages,
   openSalvageFiles,
   openSalvageSeal,
   readSalvagedStreams,

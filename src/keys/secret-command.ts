@@ -1,5 +1,5 @@
 import { BackupError } from '../core/errors.ts';
-import { runProgram } from '../processes/run-program.ts';
+import { runProgram } from '../outside/run-program.ts';
 import type { Environment } from './secret.ts';
 
 /** A password manager may ask its owner first. */

@@ -1,5 +1,5 @@
 import type { Alert, Notifier } from '../core/alert.ts';
-import { runProgram } from '../processes/run-program.ts';
+import { runProgram } from '../outside/run-program.ts';
 import { deliver, type Undelivered } from './tries.ts';
 
 export interface CommandOptions {

@@ -60,7 +60,8 @@ const PRIMARY_WORDS: Record<PrimaryFinding['state'], string> = {
 };
 
 function primaryLine({ state, server, region }: PrimaryFinding, paint: Paint): string {
-  const where = server === null ? '' : `: ${printable(server)}${region === null ? '' : ` (${printable(region)})`}`;
+  const where =
+    server === null ? '' : `: ${printable(server)}${region === null ? '' : ` (${printable(region)})`}`;
   return `${paint(PRIMARY_TONES[state], PRIMARY_WORDS[state])}${where}`;
 }
 
@@ -86,10 +87,15 @@ function shorten(text: string): string {
 
 function behindText(bytes: string | null): string {
   if (bytes === null) return 'how far it is behind is not known';
-  return bytes === '0' ? 'has all that the primary is known to have had' : `lacks ${formatBytes(Number(bytes))} of log`;
+  return bytes === '0'
+    ? 'has all that the primary is known to have had'
+    : `lacks ${formatBytes(Number(bytes))} of log`;
 }
 
-function vaultText({ region, vault, isReadable, reason, newestPoint, backups, isArchive }: VaultObservation, paint: Paint): string {
+function vaultText(
+  { region, vault, isReadable, reason, newestPoint, backups, isArchive }: VaultObservation,
+  paint: Paint,
+): string {
   const place = `${printable(vault)} (${printable(region)}${isArchive ? ', archive' : ''})`;
   if (!isReadable) return `${place}: ${paint('bad', printable(reason ?? 'cannot be read'))}`;
   if (newestPoint === null) return `${place}: ${paint('warning', 'nothing can be recovered from it')}`;
@@ -128,7 +134,10 @@ export function planLines(plan: RecoveryPlan, paint: Paint): string[] {
       ['strategy', strategyText(strategy)],
       ...reasons.map((reason) => ['', printable(reason)] as const),
       ...(recoverTo === null ? [] : [['to', formatInstant(recoverTo)] as const]),
-      ['target', `${target.server === null ? 'the most advanced standby' : printable(target.server)} (${printable(target.region)})`],
+      [
+        'target',
+        `${target.server === null ? 'the most advanced standby' : printable(target.server)} (${printable(target.region)})`,
+      ],
       ['loss', lossText(estimatedDataLoss)],
       ['journal', printable(plan.journalVault)],
     ]),
@@ -141,14 +150,18 @@ export function planLines(plan: RecoveryPlan, paint: Paint): string[] {
       ),
     ),
     ...renderPairs(
-      risks.map(({ risk, text }) => ['risk', `${paint('bad', printable(text))} (${RECOVERY_RISKS[risk]})`] as const),
+      risks.map(
+        ({ risk, text }) => ['risk', `${paint('bad', printable(text))} (${RECOVERY_RISKS[risk]})`] as const,
+      ),
     ),
   ];
 }
 
 /** The command that carries a plan out, with all that has to be accepted for it. */
 export function approveCommand({ planId, risks }: Pick<RecoveryPlan, 'planId' | 'risks'>): string {
-  return ['eventcore dr execute --approve', planId, ...risks.map(({ risk }) => RECOVERY_RISKS[risk])].join(' ');
+  return ['eventcore dr execute --approve', planId, ...risks.map(({ risk }) => RECOVERY_RISKS[risk])].join(
+    ' ',
+  );
 }
 
 /** `0/5000028 events` would be no number that anybody compares; what is counted is. */

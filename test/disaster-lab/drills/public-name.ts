@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { rfc2136Name } from '../../../src/actions/names/rfc2136.ts';
-import { readTsigKey } from '../../../src/actions/names/tsig-key.ts';
+import { parseTsigKey } from '../../../src/actions/names/tsig-key.ts';
 import { settle } from '../acknowledgements.ts';
 import { type Drill, PATIENCE_MS } from '../drill.ts';
 import type { Address } from '../relay.ts';
@@ -67,7 +67,7 @@ async function changeMeanwhile(world: World): Promise<number | null> {
   const { plan } = await makePlan(world, ['--trigger', 'manual_trigger', '--region', 'south']);
   const name = rfc2136Name({
     ...{ server: { host: world.bind.host, port: world.bind.port }, zone: world.bind.zone },
-    ...{ name: `db.${world.bind.zone}`, type: 'A', ttl: 1, key: readTsigKey(world.bind.keys['dr-key']!) },
+    ...{ name: `db.${world.bind.zone}`, type: 'A', ttl: 1, key: parseTsigKey(world.bind.keys['dr-key']!) },
   });
   const signal = AbortSignal.timeout(PATIENCE_MS);
   await name.switchTo({ from: west.address.host, to: '192.0.2.7' }, { signal });

@@ -13,6 +13,7 @@ import {
   parseRate,
   parseSize,
 } from './arguments.ts';
+import { allowedInDisaster, disasterSchema } from './disaster-schema.ts';
 import { drillSchema } from './drill-schema.ts';
 import { allowedInMonitor, monitorShape } from './monitor-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
@@ -64,6 +65,7 @@ const configSchema = z.strictObject({
     .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
     .nullish(),
   drill: drillSchema.nullish(),
+  disaster: disasterSchema.nullish(),
   ...policyShape,
   ...monitorShape,
 });
@@ -137,7 +139,9 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
   const section = SECTIONS[String(path[0])] ?? configSchema;
-  return allowedInPolicy(path) ?? allowedInMonitor(path) ?? Object.keys(section.shape);
+  return (
+    allowedInPolicy(path) ?? allowedInMonitor(path) ?? allowedInDisaster(path) ?? Object.keys(section.shape)
+  );
 }
 
 function reasonOf(issue: Issue): string {

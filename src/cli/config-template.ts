@@ -75,7 +75,8 @@ ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${
 
 ${MONITOR}
 ${DRILL}
-${POLICY}`;
+${POLICY}
+${DISASTER}`;
 }
 
 const DRILL = `# Restores that are made only to see that they work (docs/drill.md), by \`eventcore drill\`:
@@ -141,6 +142,23 @@ const POLICY = `# Copies in other regions, and how long what stays (docs/policy.
 #   after_days: 90
 #   retention: 7y
 # objectives: { rpo: 15m, region_rpo: 30h, rto: 2h, verified_within: 30d, drilled_within: 8d }
+`;
+
+const DISASTER = `# Regions whose servers can take over from one another (docs/disaster-recovery.md), for \`eventcore dr\`:
+# disaster:
+#   public: postgres://app@db.example.com:5432/events     # how applications reach the store
+#   name: { rfc2136: { server: ns1.example.com:53, zone: example.com, name: db.example.com, type: CNAME, ttl: 30, key: file:./dr.key } }
+#   max_data_loss: 1MB                  # of write-ahead log; more needs --accept-data-loss
+#   regions:
+#     - region: us-east-1               # its vault is the storage of the region of this name
+#       servers: [postgres://postgres@db-1.us-east-1.example.com:5432/events]
+#       value: db-1.us-east-1.example.com.
+#       restore_to: postgres://postgres@spare.us-east-1.example.com:5432/events
+#       fence: [postgres, { command: [./stop-instance, db-1], check: [./is-stopped, db-1] }]
+#     - region: us-west-2
+#       servers: [postgres://postgres@db-1.us-west-2.example.com:5432/events]
+#       value: db-1.us-west-2.example.com.
+#       fence: [postgres, { command: [./stop-instance, db-2], check: [./is-stopped, db-2] }]
 `;
 
 function scalar(text: string): string {

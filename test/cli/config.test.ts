@@ -223,6 +223,8 @@ describe('settings', () => {
       policy: null,
       policyWarnings: [],
       drill: {},
+      disaster: null,
+      disasterWarnings: [],
       file: null,
     });
     await assert.rejects(

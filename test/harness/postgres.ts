@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   existsSync,
@@ -7,6 +8,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -18,12 +21,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from './free-port.ts';
 
-/** A PostgreSQL server of its own for one test file, on 127.0.0.1, gone when the test process is. */
+/** A PostgreSQL server of its own for one test file, on 127.0.0.1 unless said otherwise, gone when the test process is. */
 export interface TestPostgres {
+  readonly host: string;
   readonly port: number;
   readonly binDir: string;
   readonly dataDir: string;
-  /** `postgres://postgres@127.0.0.1:port/dbName`; another role by `user`. */
+  /** `postgres://postgres@host:port/dbName`; another role by `user`. */
   address(dbName: string, user?: string): string;
   /** Creates an empty database and returns its name. */
   createDatabase(name?: string): Promise<string>;
@@ -31,7 +35,9 @@ export interface TestPostgres {
   exec(sql: string, db?: string): Promise<Record<string, unknown>[]>;
   /** Ends it as a crash does: at once, and without writing what is in memory only. `stop` is still to be called. */
   crash(): Promise<void>;
-  /** Stops it in good order, does something to its files, and starts it again at the same address. */
+  /** Of the server that runs on its files now, whoever started it; null when none does. */
+  pid(): number | null;
+  /** Stops it in good order unless it is dead, does something to its files, and starts it again at the same address. */
   restart(meanwhile: () => void): Promise<void>;
   stop(): Promise<void>;
 }
@@ -43,6 +49,17 @@ export interface TestPostgresOptions {
   readonly version?: string;
   /** Pages bear no checksums, whatever the version does by itself. */
   readonly withoutChecksums?: boolean;
+  /** Where it listens; left out: 127.0.0.1. */
+  readonly host?: string;
+  /** Left out: one that is free. */
+  readonly port?: number;
+  /**
+   * Settings lie in postgresql.conf instead of on the command line, where nothing else would count against them: for tests that change
+   * settings, or start the server by other means.
+   */
+  readonly isConfiguredByFile?: boolean;
+  /** In front of the server's command line, run as root: `['ip', 'netns', 'exec', 'west']`. */
+  readonly prefix?: readonly string[];
 }
 
 const TEST_SETTINGS: Readonly<Record<string, string>> = {
@@ -70,13 +87,13 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
   mkdirSync(dataDir, { mode: 0o700 });
   own(dataDir);
   initialise(binDir, dataDir, options.withoutChecksums === true);
-  return start(binDir, root, dataDir, options.settings);
+  return start(binDir, root, dataDir, options);
 }
 
 /** A hot standby that streams from `primary`, made by copying its files (PostgreSQL's manual, "Low Level API"). */
 export async function startStandby(
   primary: TestPostgres,
-  options: Pick<TestPostgresOptions, 'settings'> = {},
+  options: Omit<TestPostgresOptions, 'version' | 'withoutChecksums'> = {},
 ): Promise<TestPostgres> {
   const { root, dataDir } = makeFolder();
   const label = await copyFiles(primary, dataDir);
@@ -88,16 +105,35 @@ export async function startStandby(
   writeFileSync(path.join(dataDir, 'standby.signal'), '');
   for (const name of ['pg_wal', 'pg_replslot', 'backup_label', 'standby.signal'])
     own(path.join(dataDir, name));
-  return start(primary.binDir, root, dataDir, {
-    primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres`,
+  const settings = {
+    primary_conninfo: `host=${primary.host} port=${primary.port} user=postgres`,
     ...options.settings,
-  });
+  };
+  return start(primary.binDir, root, dataDir, { ...options, settings });
+}
+
+/**
+ * What a dead server left, started by itself as a copy that nobody streams to or from, and that lets everybody on this machine in.
+ * The files that it is made of stay as they are.
+ */
+export async function startCopy(
+  dead: Pick<TestPostgres, 'binDir' | 'dataDir'>,
+  options: Pick<TestPostgresOptions, 'settings'> = {},
+): Promise<TestPostgres> {
+  const { root, dataDir } = makeFolder();
+  run('cp', ['-a', dead.dataDir, dataDir]);
+  for (const name of ['postmaster.pid', 'standby.signal']) rmSync(path.join(dataDir, name), { force: true });
+  writeFileSync(path.join(dataDir, 'pg_hba.conf'), 'local all all trust\nhost all all 127.0.0.1/32 trust\n');
+  const settings = {
+    ...{ archive_mode: 'off', synchronous_standby_names: '', primary_conninfo: '', ...options.settings },
+  };
+  return start(dead.binDir, root, dataDir, { settings });
 }
 
 /** Copies a running server's files and returns the label that recovery needs. */
 async function copyFiles(primary: TestPostgres, dataDir: string): Promise<string> {
   const client = new pg.Client({
-    host: '127.0.0.1',
+    host: primary.host,
     port: primary.port,
     user: 'postgres',
     database: 'postgres',
@@ -124,10 +160,16 @@ async function start(
   binDir: string,
   root: string,
   dataDir: string,
-  settings: Readonly<Record<string, string>> = {},
+  options: TestPostgresOptions,
 ): Promise<TestPostgres> {
-  const all = { ...TEST_SETTINGS, ...settings, unix_socket_directories: root };
-  const started = await startOnFreePort(binDir, dataDir, all).catch((error) => {
+  const host = options.host ?? '127.0.0.1';
+  const placed = { listen_addresses: host, unix_socket_directories: root };
+  const launch: Launch = {
+    ...{ binDir, dataDir, prefix: options.prefix ?? [] },
+    isConfiguredByFile: options.isConfiguredByFile === true,
+    settings: { ...TEST_SETTINGS, ...placed, ...options.settings },
+  };
+  const started = await startOnFreePort(launch, options.port).catch((error) => {
     rmSync(root, { recursive: true, force: true });
     throw error;
   });
@@ -135,26 +177,34 @@ async function start(
   let { child } = started;
   const janitor = startJanitor(root);
   let databases = 0;
+  const end = async (): Promise<void> => {
+    await stopServer(child);
+    await stopForeign(dataDir);
+  };
   return {
-    port,
-    binDir,
-    dataDir,
-    address: (dbName, user = 'postgres') => `postgres://${user}@127.0.0.1:${port}/${dbName}`,
-    exec: (sql, db = 'postgres') => runSql(port, db, sql),
+    ...{ host, port, binDir, dataDir },
+    address: (dbName, user = 'postgres') => `postgres://${user}@${host}:${port}/${dbName}`,
+    exec: (sql, db = 'postgres') => runSql(host, port, db, sql),
     createDatabase: async (name) => {
       databases += 1;
       const database = name ?? `db_${databases}`;
-      await runSql(port, 'postgres', `CREATE DATABASE "${database}" TEMPLATE template0 ENCODING 'UTF8'`);
+      await runSql(
+        host,
+        port,
+        'postgres',
+        `CREATE DATABASE "${database}" TEMPLATE template0 ENCODING 'UTF8'`,
+      );
       return database;
     },
     crash: () => endWith(child, 'SIGQUIT'),
+    pid: () => findRunning(dataDir),
     restart: async (meanwhile) => {
-      await stopServer(child);
+      await end();
       meanwhile();
-      child = await startServer(binDir, dataDir, { ...all, port: String(port) });
+      child = await startServer(launch, port);
     },
     stop: async () => {
-      await stopServer(child);
+      await end();
       janitor.kill('SIGKILL');
       rmSync(root, { recursive: true, force: true });
     },
@@ -214,6 +264,12 @@ function serverIdentity(): { uid?: number; gid?: number } {
   return process.getuid?.() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {};
 }
 
+/** The same for a command that something else starts, as root. */
+function unprivileged(): readonly string[] {
+  const id = UNPRIVILEGED_ID;
+  return ['setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups'];
+}
+
 function makeFolder(): { root: string; dataDir: string } {
   const root = mkdtempSync(path.join(tmpdir(), 'eventcore-pg-'));
   chmodSync(root, 0o755);
@@ -250,15 +306,23 @@ function run(program: string, parameters: readonly string[]): void {
   throw new Error(`${program} failed: ${result.stderr}${result.error?.message ?? ''}`);
 }
 
+interface Launch {
+  readonly binDir: string;
+  readonly dataDir: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly isConfiguredByFile: boolean;
+  readonly prefix: readonly string[];
+}
+
 async function startOnFreePort(
-  binDir: string,
-  dataDir: string,
-  settings: Readonly<Record<string, string>>,
+  launch: Launch,
+  wanted: number | undefined,
 ): Promise<{ child: ChildProcess; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = wanted ?? (await freePort());
     try {
-      return { child: await startServer(binDir, dataDir, { ...settings, port: String(port) }), port };
+      if (launch.isConfiguredByFile) writeSettings(launch, port);
+      return { child: await startServer(launch, port), port };
     } catch (error) {
       // Another process may have taken the port since it was found free.
       if (attempt === START_ATTEMPTS) throw error;
@@ -266,14 +330,24 @@ async function startOnFreePort(
   }
 }
 
+/** The last of several lines counts. */
+function writeSettings({ dataDir, settings }: Launch, port: number): void {
+  const lines = Object.entries({ ...settings, port: String(port) }).map(
+    ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
+  );
+  appendFileSync(path.join(dataDir, 'postgresql.conf'), lines.join(''));
+}
+
 function startServer(
-  binDir: string,
-  dataDir: string,
-  settings: Readonly<Record<string, string>>,
+  { binDir, dataDir, settings, isConfiguredByFile, prefix }: Launch,
+  port: number,
 ): Promise<ChildProcess> {
-  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const child = spawn(path.join(binDir, 'postgres'), ['-D', dataDir, ...flags], {
-    ...serverIdentity(),
+  const onCommandLine = isConfiguredByFile ? {} : { ...settings, port: String(port) };
+  const flags = Object.entries(onCommandLine).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const command = [path.join(binDir, 'postgres'), '-D', dataDir, ...flags];
+  const [program, ...parameters] = prefix.length === 0 ? command : [...prefix, ...unprivileged(), ...command];
+  const child = spawn(program!, parameters, {
+    ...(prefix.length === 0 ? serverIdentity() : {}),
     cwd: dataDir,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env.PATH, HOME: dataDir },
@@ -330,6 +404,25 @@ async function stopServer(child: ChildProcess): Promise<void> {
   await killLater;
 }
 
+/** A server that something else than this harness started on these files. */
+async function stopForeign(dataDir: string): Promise<void> {
+  const pid = findRunning(dataDir);
+  if (pid === null) return;
+  process.kill(pid, 'SIGQUIT');
+  const lateMs = performance.now() + STOP_TIMEOUT_MS;
+  while (findRunning(dataDir) !== null && performance.now() < lateMs) await sleep(20);
+}
+
+function findRunning(dataDir: string): number | null {
+  try {
+    const pid = Number(readFileSync(path.join(dataDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    // The number may be another process's by now.
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir) ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
 async function endWith(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -339,8 +432,13 @@ async function endWith(child: ChildProcess, signal: NodeJS.Signals): Promise<voi
   await promise;
 }
 
-async function runSql(port: number, database: string, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database });
+async function runSql(
+  host: string,
+  port: number,
+  database: string,
+  sql: string,
+): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ host, port, user: 'postgres', database });
   client.on('error', () => undefined);
   await client.connect();
   try {

@@ -122,6 +122,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
   drill: async () => (await import('./commands/drill.ts')).addDrillCommand,
+  dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };

@@ -1,0 +1,65 @@
+import { BackupError, isBackupError } from '../core/errors.ts';
+import type { Vault } from '../core/vault.ts';
+import { withDeadline } from '../disaster/deadline.ts';
+import type { DisasterSettings } from './disaster-config.ts';
+import { openVault } from './wire.ts';
+
+/** A vault of the configuration, whether it can be reached or not. */
+export interface PlacedVault {
+  readonly region: string;
+  readonly vault: Vault;
+  /** Plan, journal and lease are kept there as well: not in copies and archives. */
+  readonly keepsJournal: boolean;
+  readonly isArchive: boolean;
+}
+
+export interface DisasterVaults {
+  readonly all: readonly PlacedVault[];
+  /** Those that answered in time. */
+  readonly open: readonly PlacedVault[];
+  readonly missing: readonly { readonly region: string; readonly vault: string; readonly reason: string }[];
+}
+
+/** A vault of a lost region must not hold up what is done with the others. */
+const OPEN_MS = 10_000;
+
+/** Opens what can be opened; a directory that is not there is made only where something is to be written. */
+export async function withDisasterVaults<Result>(
+  disaster: DisasterSettings,
+  { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
+  work: (vaults: DisasterVaults) => Promise<Result>,
+): Promise<Result> {
+  const all = disaster.vaults.map(({ address, ...place }) => ({ ...place, vault: openVault(address) }));
+  try {
+    const reasons = await Promise.all(
+      all.map((place) => whyNotOpen(place.vault, create && place.keepsJournal, signal)),
+    );
+    return await work({
+      all,
+      open: all.filter((_, i) => reasons[i] === null),
+      missing: all.flatMap(({ region, vault }, i) =>
+        reasons[i] === null ? [] : [{ region, vault: vault.address, reason: reasons[i]! }],
+      ),
+    });
+  } finally {
+    await Promise.all(all.map(({ vault }) => vault.close()));
+  }
+}
+
+async function whyNotOpen(vault: Vault, create: boolean, signal: AbortSignal): Promise<string | null> {
+  try {
+    await withDeadline(`opening ${vault.address}`, OPEN_MS, signal, () => vault.open({ create }));
+    return null;
+  } catch (error) {
+    if (!isBackupError(error) || error.code === 'interrupted') throw error;
+    return error.message;
+  }
+}
+
+/** Throws `vault_unreachable` when none of them can be read. */
+export function requireOpen({ open, missing }: DisasterVaults): readonly PlacedVault[] {
+  if (open.length > 0) return open;
+  throw new BackupError('vault_unreachable', 'no vault of any region can be reached', {
+    hint: missing.map(({ vault, reason }) => `${vault}: ${reason}`).join('; '),
+  });
+}

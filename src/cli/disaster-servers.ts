@@ -7,7 +7,9 @@ export async function withRegionServers<Result>(
   { regions }: Pick<DisasterSettings, 'regions'>,
   work: (servers: readonly RegionServer[]) => Promise<Result>,
 ): Promise<Result> {
-  const places = regions.flatMap(({ region, servers }) => servers.map(({ address }) => ({ region, address })));
+  const places = regions.flatMap(({ region, servers }) =>
+    servers.map(({ address }) => ({ region, address })),
+  );
   const servers = await Promise.all(places.map(openRegionServer));
   try {
     return await work(servers);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { CLOSED_LINE, openLine } from '../disaster/guard-watchdog.ts';
 import type { Watchdog } from '../disaster/guard.ts';
+import { CLOSED_LINE, openLine } from '../disaster/guard-watchdog.ts';
 
 /** The option by which the second process of a guard knows that it is one. */
 export const WATCHDOG_OPTION = '--watchdog';

@@ -48,9 +48,13 @@ function readPid(dataDir: string): number | null {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
-    throw new BackupError('usage', `${join(dataDir, 'postmaster.pid')} cannot be read (${code ?? 'unknown'})`, {
-      hint: 'run the guard as the user of the server, and name its data directory with --data-dir',
-    });
+    throw new BackupError(
+      'usage',
+      `${join(dataDir, 'postmaster.pid')} cannot be read (${code ?? 'unknown'})`,
+      {
+        hint: 'run the guard as the user of the server, and name its data directory with --data-dir',
+      },
+    );
   }
 }
 
@@ -70,10 +74,14 @@ function signal(pid: number, name: NodeJS.Signals, dataDir: string): void {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ESRCH') return;
-    throw new BackupError('fence_failed', `the server of ${dataDir}, process ${pid}, cannot be ended (${code})`, {
-      hint: 'run the guard as the user of the server',
-      cause,
-    });
+    throw new BackupError(
+      'fence_failed',
+      `the server of ${dataDir}, process ${pid}, cannot be ended (${code})`,
+      {
+        hint: 'run the guard as the user of the server',
+        cause,
+      },
+    );
   }
 }
 

@@ -17,7 +17,7 @@ import { type Within, within } from './within.ts';
  */
 
 export interface GuardPorts extends ClosePorts {
-  /** Of the lease. */
+  /** Of the lease. Opened when it is needed: to do that again changes nothing. */
   readonly vault: Vault;
   readonly clock: Clock;
   /** Which process this is, for people. */
@@ -131,7 +131,11 @@ async function isOurs({ server, probeMs }: Guard): Promise<boolean> {
 
 /** Null when nothing in the vault forbids to be open. */
 async function askVault(self: Guard, claimant: Claimant): Promise<[GuardState, string] | null> {
-  const asked = await within(self.ttlMs, self.signal, () => findRefusal(self.vault, claimant));
+  const asked = await within(self.ttlMs, self.signal, async () => {
+    // A directory that is not there is one that is not mounted: it is not made, for an empty one forbids nothing.
+    await self.vault.open({ create: false });
+    return findRefusal(self.vault, claimant);
+  });
   if (asked.kind !== 'done')
     return ['waiting', `the vault ${self.vault.address} cannot be asked: ${withoutTimes(whyNot(asked))}`];
   return asked.result === null ? null : ['refused', asked.result];

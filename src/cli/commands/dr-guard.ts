@@ -35,12 +35,24 @@ const PATIENT_MS = 10_000;
 
 export function addDrGuardCommand(dr: Command, start: Start): void {
   dr.command('guard')
-    .description('stand beside a server, and let it be written to only while it holds the lease of the primary')
+    .description(
+      'stand beside a server, and let it be written to only while it holds the lease of the primary',
+    )
     .requiredOption('--server <address>', 'the server beside it, best by its socket, as its superuser')
     .option('--data-dir <path>', 'the server’s data directory: a server that cannot be fenced is ended then')
-    .option('--lease-vault <address>', 'where the lease is (default: `disaster.lease.vault` of the configuration)')
-    .option('--ttl <time>', 'of the lease (default: `disaster.lease.ttl`, or 30s)', spanOfTime(LEAST_TTL_MS, MOST_TTL_MS))
-    .option('--fence', 'fence the server now and end: before it starts in earnest, and after a guard has ended')
+    .option(
+      '--lease-vault <address>',
+      'where the lease is (default: `disaster.lease.vault` of the configuration)',
+    )
+    .option(
+      '--ttl <time>',
+      'of the lease (default: `disaster.lease.ttl`, or 30s)',
+      spanOfTime(LEAST_TTL_MS, MOST_TTL_MS),
+    )
+    .option(
+      '--fence',
+      'fence the server now and end: before it starts in earnest, and after a guard has ended',
+    )
     .addOption(new Option(WATCHDOG_OPTION, 'be the second process of a guard').hideHelp())
     .addHelpText(
       'after',
@@ -132,7 +144,12 @@ function steadyMs(): number {
 
 const WELL: readonly GuardState[] = ['open', 'standby'];
 
-function tellState({ log, output }: CommandContext, { address }: RegionServer, state: GuardState, text: string): void {
+function tellState(
+  { log, output }: CommandContext,
+  { address }: RegionServer,
+  state: GuardState,
+  text: string,
+): void {
   const line = `${state}: ${text}`;
   if (WELL.includes(state)) log.info(line, { server: address, state });
   else log.warn(line, { server: address, state });
@@ -143,10 +160,13 @@ function tellState({ log, output }: CommandContext, { address }: RegionServer, s
 async function watchOver(context: CommandContext, ports: ClosePorts, ttlMs: number): Promise<number> {
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   const fenceMs = Math.max(FENCE_MS, ttlMs / 12);
-  await runWatchdog({ ...ports, lines, steadyMs, tell: (message) => context.log.warn(`watchdog: ${message}`) }, {
-    fenceMs,
-    slackMs: Math.min(500, ttlMs / 24),
-  });
+  await runWatchdog(
+    { ...ports, lines, steadyMs, tell: (message) => context.log.warn(`watchdog: ${message}`) },
+    {
+      fenceMs,
+      slackMs: Math.min(500, ttlMs / 24),
+    },
+  );
   return 0;
 }
 

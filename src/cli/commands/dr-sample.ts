@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { throwIfAborted } from '../../core/errors.ts';
-import { type SampleRound, type SampledVault, sampleOn, sampleOnce } from '../../disaster/sampler.ts';
+import { type SampledVault, type SampleRound, sampleOn, sampleOnce } from '../../disaster/sampler.ts';
 import { openOnce } from '../../vaults/wrappers/open-once.ts';
 import { spanOfTime } from '../arguments.ts';
 import { requireDisaster } from '../config.ts';
@@ -21,7 +21,9 @@ const INTERVAL_MS = 5000;
 export function addDrSampleCommand(dr: Command, start: Start): void {
   const done = { rounds: 0 };
   dr.command('sample')
-    .description('write down, in the vaults of the other regions, where the primary stands: what would be lost is told from that')
+    .description(
+      'write down, in the vaults of the other regions, where the primary stands: what would be lost is told from that',
+    )
     .option('--once', 'one sample, then end')
     .option('--interval <time>', 'between two samples', spanOfTime(1000, 3_600_000), INTERVAL_MS)
     .addHelpText(
@@ -49,10 +51,15 @@ day, every 5 s: 17,280 writes, 1,440 listings and 17,280 removals for each vault
 samples of each server are kept, none older than an hour but the newest.
 `;
 
-async function sample(context: CommandContext, flags: SampleFlags, done: { rounds: number }): Promise<number> {
+async function sample(
+  context: CommandContext,
+  flags: SampleFlags,
+  done: { rounds: number },
+): Promise<number> {
   const { log, output, signal } = context;
   const disaster = requireDisaster(await context.settings(), log.warn);
-  if (disaster.regions.length < 2) log.warn('there is one region only: a sample in its own vault is lost with it, so none is written');
+  if (disaster.regions.length < 2)
+    log.warn('there is one region only: a sample in its own vault is lost with it, so none is written');
   return withSampledVaults(disaster, (vaults) =>
     withRegionServers(disaster, async (servers) => {
       const ports = { clock: systemClock, servers, vaults, tell: (message: string) => log.warn(message) };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
+import type { RegionServer } from '../core/disaster-ports.ts';
 import type { DrillTargets } from '../core/drill-target.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
@@ -134,3 +135,11 @@ export async function loadNotifiersRoom() {
 
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;
+
+/** A server as a recovery sees it. Nothing is connected yet. Throws `usage` for what is no address of one. */
+export async function openRegionServer(place: {
+  readonly region: string;
+  readonly address: string;
+}): Promise<RegionServer> {
+  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
+}

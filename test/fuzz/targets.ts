@@ -6,6 +6,7 @@ import { FRAME_TARGETS } from './targets/frames.ts';
 import { KEY_TARGETS } from './targets/keys.ts';
 import { LINE_TARGETS } from './targets/lines.ts';
 import { MONITOR_TARGETS } from './targets/monitor.ts';
+import { NAME_TARGETS } from './targets/names.ts';
 import { SEALED_LOG_TARGETS } from './targets/sealed-log.ts';
 import { SEAL_TARGETS } from './targets/seals.ts';
 import { SERVER_TARGETS } from './targets/server.ts';
@@ -24,6 +25,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...VAULT_TARGETS,
   ...SEALED_LOG_TARGETS,
   ...SERVER_TARGETS,
+  ...NAME_TARGETS,
   ...TEXT_TARGETS,
   ...SETTING_TARGETS,
 ];

@@ -1,0 +1,97 @@
+import { pause } from '../core/pause.ts';
+import { type ClosePorts, close, type FenceMark, GUARD_MARK, KEPT_MARK } from './guard-close.ts';
+
+/**
+ * What the second process does: it hears from the guard, line by line, until when the server may be open. It closes the server when that
+ * time is over, or the guard is gone while it is open.
+ */
+
+export interface WatchdogPorts extends ClosePorts {
+  /** What the guard writes; ends with the guard. */
+  readonly lines: AsyncIterable<string>;
+  /** As the guard's. */
+  readonly steadyMs: () => number;
+}
+
+export interface WatchdogOptions {
+  /** For one attempt to fence. */
+  readonly fenceMs: number;
+  /** How long after the guard should have closed the server it is taken for one that is held up. */
+  readonly slackMs: number;
+}
+
+/** Until when the server may be open, and how it is marked when it is closed. */
+export interface Permission {
+  readonly untilMs: number;
+  readonly mark: FenceMark;
+}
+
+/** Null while it is closed; undefined for a line that says nothing. */
+export function readLine(line: string): Permission | null | undefined {
+  if (line === CLOSED_LINE) return null;
+  const [, until, mark] = LINE.exec(line) ?? [];
+  return until === undefined ? undefined : { untilMs: Number(until), mark: mark as FenceMark };
+}
+
+export function openLine({ untilMs, mark }: Permission): string {
+  return `open ${untilMs.toFixed(3)} ${mark}`;
+}
+
+const LINE = new RegExp(`^open (\\d{1,15}(?:\\.\\d{1,6})?) (${GUARD_MARK}|${KEPT_MARK})$`);
+
+export const CLOSED_LINE = 'closed';
+
+interface Heard {
+  permission: Permission | null;
+  /** Fires when something new was heard. */
+  news: AbortController;
+  isGone: boolean;
+}
+
+/** Returns when the guard is gone, and the server is closed or was. */
+export async function runWatchdog(ports: WatchdogPorts, options: WatchdogOptions): Promise<void> {
+  const heard: Heard = { permission: null, news: new AbortController(), isGone: false };
+  const listening = listen(ports, heard);
+  while (!heard.isGone || heard.permission !== null) {
+    const { news, permission } = heard;
+    if (permission === null) {
+      await pause(IDLE_MS, news.signal);
+      continue;
+    }
+    const leftMs = permission.untilMs + options.slackMs - ports.steadyMs();
+    if (!heard.isGone && leftMs > 0) {
+      await pause(Math.min(leftMs, IDLE_MS), news.signal);
+      continue;
+    }
+    ports.tell(
+      heard.isGone ? 'the guard is gone: closing the server' : 'the guard is held up: closing the server',
+    );
+    await close(ports, { mark: permission.mark, fenceMs: options.fenceMs, patience: 1 });
+    ports.tell('the server is closed');
+    // Unless the guard has said something newer meanwhile.
+    if (heard.permission === permission) heard.permission = null;
+  }
+  await listening;
+}
+
+const IDLE_MS = 60_000;
+
+async function listen({ lines }: WatchdogPorts, heard: Heard): Promise<void> {
+  try {
+    for await (const line of lines) {
+      const said = readLine(line);
+      if (said === undefined) continue;
+      heard.permission = said;
+      wake(heard);
+    }
+  } finally {
+    heard.isGone = true;
+    wake(heard);
+  }
+}
+
+function wake(heard: Heard): void {
+  const { news } = heard;
+  heard.news = new AbortController();
+  news.abort();
+}

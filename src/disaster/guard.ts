@@ -1,0 +1,342 @@
+import type { Clock } from '../core/clock.ts';
+import type { ServerState } from '../core/disaster.ts';
+import { isBackupError } from '../core/errors.ts';
+import type { Lease } from '../core/lease.ts';
+import { pause } from '../core/pause.ts';
+import type { Vault } from '../core/vault.ts';
+import { listDeposed, writeDeposed } from '../format/deposed-mark.ts';
+import { withLease } from '../upkeep/lease.ts';
+import { type Claimant, findRefusal, primaryLease } from './claim.ts';
+import { type ClosePorts, close, type FenceMark, GUARD_MARK, KEPT_MARK } from './guard-close.ts';
+import type { Permission } from './guard-watchdog.ts';
+import { reasonOf, whyNot } from './reason.ts';
+import { within } from './within.ts';
+
+/**
+ * Stands beside a server of PostgreSQL and lets it be written to only while it holds the lease of the store's primary. So whoever
+ * gets that lease after its time knows that the server is closed, without being able to ask it (docs/guard.md).
+ */
+
+export interface GuardPorts extends ClosePorts {
+  /** Of the lease. */
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** Which process this is, for people. */
+  readonly holder: string;
+  /** Milliseconds that are never set, the same ones in all processes of this host. */
+  readonly steadyMs: () => number;
+  readonly watchdog: Watchdog;
+  readonly onState: (state: GuardState, text: string) => void;
+}
+
+/** A second process, which closes the server when this one dies or is held up. */
+export interface Watchdog {
+  /** The server is open, or about to be, until then by `steadyMs`, unless it is told otherwise. */
+  open(permission: Permission): void;
+  /** The server is closed. */
+  closed(): void;
+}
+
+export type GuardState =
+  /** It holds the lease, and the server is open. */
+  | 'open'
+  /** The server is fenced, and waits for the lease. */
+  | 'waiting'
+  /** The server is fenced, and must not be opened. */
+  | 'refused'
+  | 'standby'
+  /** The server does not answer. */
+  | 'away';
+
+export interface GuardOptions {
+  readonly ttlMs: number;
+  readonly signal: AbortSignal;
+  readonly pollMs?: number;
+  readonly probeMs?: number;
+}
+
+interface Guard extends GuardPorts {
+  readonly ttlMs: number;
+  readonly signal: AbortSignal;
+  readonly pollMs: number;
+  readonly probeMs: number;
+  /** For one attempt to fence when time presses: a twelfth of the lease's. */
+  readonly fenceMs: number;
+  /** Between two looks whether the vault forbids it meanwhile. */
+  readonly lookMs: number;
+  readonly seen: Seen;
+}
+
+interface Seen {
+  /** By `steadyMs`: until when this guard may let the server be open. */
+  untilMs: number;
+  isOpen: boolean;
+  said: string;
+  /** What the server is closed with: whose fence stands, or stood. */
+  mark: FenceMark;
+  /** Looks in a row at which somebody was in although the fence of somebody else stands. */
+  crowds: number;
+}
+
+const POLL_MS = 500;
+const PROBE_MS = 2000;
+const LEAST_FENCE_MS = 1000;
+const LEAST_LOOK_MS = 1000;
+/** Where time does not press, before a server that cannot be fenced is ended. */
+const PATIENCE = 5;
+/** So many looks are left to whoever fences to put out who is in. */
+const CROWDED = 3;
+
+/** Until the signal fires; then the server is closed, and after that the lease given back. Throws `fence_failed` when it cannot be closed. */
+export async function runGuard(ports: GuardPorts, options: GuardOptions): Promise<void> {
+  const { ttlMs, pollMs = POLL_MS } = options;
+  const self: Guard = {
+    ...{ ...ports, ...options, pollMs, probeMs: options.probeMs ?? PROBE_MS },
+    fenceMs: Math.max(LEAST_FENCE_MS, ttlMs / 12),
+    lookMs: Math.max(LEAST_LOOK_MS, ttlMs / 6),
+    seen: { untilMs: 0, isOpen: false, said: '', mark: GUARD_MARK, crowds: 0 },
+  };
+  while (!self.signal.aborted) {
+    await takeTurn(self);
+    await pause(pollMs, self.signal);
+  }
+}
+
+async function takeTurn(self: Guard): Promise<void> {
+  const probed = await within(self.probeMs, self.signal, (signal) => self.server.probe({ signal }));
+  if (self.signal.aborted) return;
+  if (probed.kind !== 'done') return say(self, 'away', `the server does not answer: ${whyNot(probed)}`);
+  const state = probed.result;
+  if (state.role === 'standby') return say(self, 'standby', 'the server is a standby');
+  // First of all: whoever comes back does not know what happened meanwhile.
+  if (!(await shut(self, state))) return say(self, 'refused', 'somebody else has fenced the server');
+  const refusal = await askVault(self, state);
+  if (refusal !== null) return say(self, ...refusal);
+  await takeLease(self, state);
+}
+
+/** Says each thing once, until there is something else to say. */
+function say(self: Guard, state: GuardState, text: string): void {
+  const said = `${state} ${text}`;
+  if (said === self.seen.said) return;
+  self.seen.said = said;
+  self.onState(state, text);
+}
+
+/**
+ * True when the server is closed by a fence of the guard's own, which is set where there is none. That of somebody else is left as it is
+ * while it keeps everybody out: its owner looks for its mark.
+ */
+async function shut(self: Guard, state: ServerState): Promise<boolean> {
+  const { seen, signal } = self;
+  const closing = { fenceMs: Math.max(self.fenceMs, self.probeMs), patience: PATIENCE, signal };
+  if (!state.isFenced) {
+    await close(self, { ...closing, mark: GUARD_MARK });
+    return true;
+  }
+  if (await stands(self, GUARD_MARK)) return true;
+  if ((await stands(self, KEPT_MARK)) || (state.clients ?? 0) === 0) seen.crowds = 0;
+  else seen.crowds += 1;
+  if (seen.crowds >= CROWDED) await close(self, { ...closing, mark: KEPT_MARK });
+  return false;
+}
+
+/** False also where that cannot be told. */
+async function stands({ server, probeMs }: Guard, mark: FenceMark): Promise<boolean> {
+  const asked = await within(probeMs, undefined, (signal) => server.isFenced(mark, { signal }));
+  return asked.kind === 'done' && asked.result;
+}
+
+/** Null when nothing in the vault forbids to be open. */
+async function askVault(self: Guard, claimant: Claimant): Promise<[GuardState, string] | null> {
+  const asked = await within(self.ttlMs, self.signal, () => findRefusal(self.vault, claimant));
+  if (asked.kind !== 'done')
+    return ['waiting', `the vault ${self.vault.address} cannot be asked: ${withoutTimes(whyNot(asked))}`];
+  return asked.result === null ? null : ['refused', asked.result];
+}
+
+async function takeLease(self: Guard, claimant: Claimant): Promise<void> {
+  const { vault, clock, holder, steadyMs, ttlMs, signal, seen } = self;
+  const lease = primaryLease(claimant.systemIdentifier);
+  const onHeld = (untilMs: number): void => {
+    seen.untilMs = untilMs;
+    if (seen.isOpen) permit(self);
+  };
+  try {
+    await withLease(
+      vault,
+      lease,
+      { clock, holder, steadyMs },
+      (held, lost) => hold(self, claimant, { held, lost }),
+      { ttlMs, signal, onHeld },
+    );
+  } catch (error) {
+    if (!isBackupError(error)) throw error;
+    const { code, facts, message } = error;
+    if (code === 'fence_failed') throw error;
+    if (code === 'interrupted') return;
+    const text =
+      code === 'lease_held'
+        ? `the lease is ${facts.holder === undefined ? 'lost' : `held by ${facts.holder}`}`
+        : `the lease cannot be had: ${withoutTimes(message)}`;
+    say(self, 'waiting', text);
+  }
+}
+
+/** What changes from one attempt to the next is nothing new. */
+function withoutTimes(text: string): string {
+  return text.replaceAll(/\d+ ms/g, 'time');
+}
+
+interface HeldLease {
+  readonly held: Lease;
+  /** Fires when the lease may have ended; later than that where the vault does not answer. */
+  readonly lost: AbortSignal;
+}
+
+/** Asked again under the lease: whoever had it before may have forbidden it. The lease is given back when this ends, so it ends closed. */
+async function hold(self: Guard, claimant: Claimant, lease: HeldLease): Promise<void> {
+  const { seen, watchdog, signal } = self;
+  const refusal = await askVault(self, claimant);
+  if (refusal !== null) return say(self, ...refusal);
+  const deposed = await within(self.ttlMs, signal, () => deposeOlder(self, claimant));
+  if (deposed.kind !== 'done')
+    return say(self, 'waiting', `nothing can be written into ${self.vault.address}`);
+  if (!isHeld(self, lease) || signal.aborted) return;
+  seen.isOpen = true;
+  seen.mark = GUARD_MARK;
+  permit(self);
+  try {
+    const openMs = Math.min(self.probeMs, seen.untilMs - self.steadyMs());
+    const opened = await within(openMs, signal, (own) => self.server.unfence({ signal: own }));
+    if (opened.kind === 'done') say(self, 'open', 'the lease is held, and the server is open');
+    const why =
+      opened.kind === 'done' ? await watch(self, claimant, lease) : `it cannot be opened: ${whyNot(opened)}`;
+    self.tell(`closing the server: ${why}`);
+  } finally {
+    await closeFor(self);
+    seen.isOpen = false;
+    watchdog.closed();
+    say(self, 'waiting', 'the server is closed');
+  }
+}
+
+function permit({ watchdog, seen: { untilMs, mark } }: Guard): void {
+  watchdog.open({ untilMs, mark });
+}
+
+/** The oldest that may not write any more are all on older timelines than this one, also where somebody promoted it by hand. */
+async function deposeOlder({ vault }: Guard, { systemIdentifier, timeline }: Claimant): Promise<void> {
+  const older = timeline - 1;
+  if (older < 1) return;
+  const marks = await listDeposed(vault, systemIdentifier);
+  if (marks.some((mark) => mark.timeline >= older)) return;
+  await writeDeposed(vault, { systemIdentifier, timeline: older, by: 'guard', state: 'stands' });
+}
+
+/** Before the lease's time is over. Who is told to end and cannot close the server keeps the lease as long as it lasts. */
+async function closeFor(self: Guard): Promise<void> {
+  try {
+    await close(self, { mark: self.seen.mark, fenceMs: self.fenceMs, patience: 1, signal: self.signal });
+  } catch (error) {
+    self.tell(`${reasonOf(error)}; the lease is kept until its time is over`);
+    await pause(Math.max(0, self.seen.untilMs + self.ttlMs - self.steadyMs()));
+    throw error;
+  }
+}
+
+function isHeld({ steadyMs, seen }: Guard, { held, lost }: HeldLease): boolean {
+  if (lost.aborted || steadyMs() >= seen.untilMs) return false;
+  try {
+    held.assertHeld();
+    return true;
+  } catch (error) {
+    if (isBackupError(error, 'lease_held')) return false;
+    throw error;
+  }
+}
+
+/** Waits for the first reason to close the server, and gives it. */
+async function watch(self: Guard, claimant: Claimant, lease: HeldLease): Promise<string> {
+  const over = new AbortController();
+  const ends = AbortSignal.any([over.signal, self.signal, lease.lost]);
+  try {
+    return await Promise.race([
+      watchLease(self, lease, ends),
+      watchServer(self, claimant, lease, ends),
+      watchVault(self, claimant, ends),
+    ]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** By the clock alone: a vault that does not answer must not hold it up. */
+async function watchLease(self: Guard, lease: HeldLease, ends: AbortSignal): Promise<string> {
+  while (!ends.aborted && isHeld(self, lease)) {
+    await pause(Math.max(1, self.seen.untilMs - self.steadyMs()), ends);
+  }
+  return self.signal.aborted
+    ? 'the guard is told to end'
+    : 'the lease could not be renewed in time, or somebody else has it';
+}
+
+/** Never ends with a reason after `ends`. */
+async function watchServer(
+  self: Guard,
+  { systemIdentifier, timeline }: Claimant,
+  lease: HeldLease,
+  ends: AbortSignal,
+): Promise<string> {
+  let downSinceMs: number | null = null;
+  while (!ends.aborted) {
+    await pause(self.pollMs, ends);
+    const probed = await within(self.probeMs, ends, (signal) => self.server.probe({ signal }));
+    if (ends.aborted) break;
+    if (probed.kind !== 'done') {
+      // A server that is started again within the time of the lease finds the lease held.
+      const isDown = self.postmaster !== null && !self.postmaster.isRunning();
+      downSinceMs = isDown ? (downSinceMs ?? self.steadyMs()) : null;
+      if (downSinceMs !== null && self.steadyMs() - downSinceMs > self.ttlMs)
+        return 'the server does not run';
+      continue;
+    }
+    downSinceMs = null;
+    const state = probed.result;
+    if (state.role === 'standby') return 'the server is a standby now';
+    if (state.systemIdentifier !== systemIdentifier || state.timeline !== timeline)
+      return 'the server is another one now';
+    if (state.isFenced) await meetFence(self, lease, ends);
+    else noteMark(self, GUARD_MARK);
+  }
+  return never();
+}
+
+/** A fence while the server is open: the guard's own was meant for an earlier lease and came late; that of somebody else stays. */
+async function meetFence(self: Guard, lease: HeldLease, ends: AbortSignal): Promise<void> {
+  if (!(await stands(self, GUARD_MARK))) return noteMark(self, KEPT_MARK);
+  if (isHeld(self, lease)) await within(self.probeMs, ends, (signal) => self.server.unfence({ signal }));
+}
+
+function noteMark(self: Guard, mark: FenceMark): void {
+  if (self.seen.mark === mark) return;
+  self.seen.mark = mark;
+  permit(self);
+  if (mark === KEPT_MARK)
+    self.tell('somebody else has fenced the server: it stays closed when the lease is lost');
+}
+
+async function watchVault(self: Guard, claimant: Claimant, ends: AbortSignal): Promise<string> {
+  while (!ends.aborted) {
+    await pause(self.lookMs, ends);
+    if (ends.aborted) break;
+    const asked = await within(self.ttlMs, ends, () => findRefusal(self.vault, claimant));
+    // One that cannot be asked cannot renew the lease either.
+    if (asked.kind === 'done' && asked.result !== null) return asked.result;
+  }
+  return never();
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}

@@ -25,7 +25,7 @@ export interface Route53Server {
   records: Route53Record[];
   mood: Route53Mood;
   pendingPolls: number;
-  /** How a batch is refused: as any error, or in a document of its own. Both have been seen of the real one. */
+  /** How a batch is refused: as any error, or in a document of its own. Clients of AWS are made for both. */
   refusal: 'error' | 'document';
   /** Of each request, its method and path. */
   readonly log: string[];

@@ -231,7 +231,7 @@ async function ask<Answer>(
       const mayPass = AGAIN.includes(name) || (again && (status === null || status >= 500));
       const isOver = made >= MOST_TRIES || signal.aborted || UNKNOWN_CALLER.includes(name);
       if (!mayPass || isOver) throw explain(options, name, { status, isTooLate: ends.aborted });
-      await pause(200 * 2 ** made, signal);
+      await pause(100 * 2 ** made, signal);
     }
   }
 }

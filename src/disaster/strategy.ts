@@ -81,10 +81,10 @@ export function decideStrategy(question: Question): StrategyDecision {
   const { assessment, trigger, wish } = question;
   const cell = cellOf(trigger, assessment.primary.state);
   const reasons = [cell.text];
-  const wrongTime = refuseInstant(question);
-  if (wrongTime !== null) return { strategy: null, ...wrongTime, reasons };
   const ways = waysOf(cell, wish.strategy);
   if (ways.length === 0) return { strategy: null, ...refuseWish(cell, wish, trigger, assessment), reasons };
+  const wrongTime = refuseInstant(question, ways);
+  if (wrongTime !== null) return { strategy: null, ...wrongTime, reasons };
   const found = ways.map((way) => tryWay(way, question));
   const closed = found.filter((one): one is Closed => typeof one === 'string');
   const possible = found.filter((one): one is Possible => typeof one !== 'string');
@@ -109,7 +109,7 @@ interface Refusal {
   readonly hint: string;
 }
 
-function refuseInstant({ trigger, wish, facts, assessment }: Question): Refusal | null {
+function refuseInstant({ trigger, wish, facts }: Question, ways: readonly Way[]): Refusal | null {
   const { recoverTo } = wish;
   if (recoverTo === null)
     return NEEDS_INSTANT[trigger]
@@ -124,10 +124,7 @@ function refuseInstant({ trigger, wish, facts, assessment }: Question): Refusal 
       refusal: `${recoverTo} is not in the past`,
       hint: 'give --at an instant before now, in RFC 3339',
     };
-  const named = wish.strategy ?? 'local_restore';
-  const ways = waysOf(cellOf(trigger, assessment.primary.state), wish.strategy);
-  const restores = ways.some((way) => isRestore(WAYS[way]));
-  if (isRestore(named) && (restores || ways.length === 0)) return null;
+  if (ways.some((way) => isRestore(WAYS[way]))) return null;
   return {
     refusal: 'a standby that takes over has the newest events, and cannot go back to an instant',
     hint: 'leave --at out; or name --strategy local_restore or full_rebuild; or the trigger is data_corruption',

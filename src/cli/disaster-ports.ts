@@ -197,7 +197,8 @@ function openLeaseFence(
   { planId, primary }: PortOptions['plan'],
   closing: Closing,
 ): Fence {
-  const vault = leaseVault(lease!.vault, all, closing);
+  const vault = openLeaseVault(lease!.vault, all);
+  if (!all.some((place) => place.vault === vault)) closing.push(() => vault.close());
   const { systemIdentifier, timeline } = primary;
   const deposed = systemIdentifier === null || timeline === null ? null : { systemIdentifier, timeline };
   const fence = leaseFence(
@@ -222,13 +223,10 @@ function openLeaseFence(
   };
 }
 
-/** It may be a region's, which is there already. */
-function leaseVault(address: string, all: DisasterWork['vaults']['all'], closing: Closing): Vault {
+/** It may be a region's, which is there already. Whoever gets another one closes it. */
+export function openLeaseVault(address: string, all: DisasterWork['vaults']['all']): Vault {
   const vault = openOnce(openVault(address));
-  const known = all.find((place) => place.vault.address === vault.address);
-  if (known !== undefined) return known.vault;
-  closing.push(() => vault.close());
-  return vault;
+  return all.find((place) => place.vault.address === vault.address)?.vault ?? vault;
 }
 
 async function openScalers(

@@ -101,7 +101,19 @@ function tookOf(entries: readonly JournalEntry[], step: string, nowMs: number): 
   return Math.max(0, endMs - Date.parse(begun.at));
 }
 
-export function outcomePairs(outcome: RecoveryOutcome, paint: Paint): (readonly [string, string])[] {
+/** What came of a run, as the command that carried it out ends with. */
+export function outcomeLines(outcome: RecoveryOutcome, paint: Paint): string[] {
+  const [tone, text] = OUTCOMES[outcome.state];
+  return [
+    `${paint(
+      tone,
+      text.replace(/^./, (letter) => letter.toUpperCase()),
+    )}: ${strategyText(outcome.strategyUsed)}`,
+    ...renderPairs(outcomePairs(outcome, paint)),
+  ];
+}
+
+function outcomePairs(outcome: RecoveryOutcome, paint: Paint): (readonly [string, string])[] {
   const { recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered, reasons } = outcome;
   return [
     [

@@ -29,7 +29,7 @@ export function triggerPage(trigger: DisasterTrigger): string {
     commands(['eventcore dr assess']),
     'It asks all servers and vaults and changes nothing. Do it twice, a minute apart. The first line says how the primary is:',
     stateTable(trigger),
-    'Then read the `warning` lines, all of them: they say what was not seen.',
+    '`doubled`: [two servers take writes](../disaster-recovery.md#two-servers-take-writes) says what to do by hand. Then read the `warning` lines, all of them: they say what was not seen.',
     '## 3. Plan',
     commands(words.plan),
     `It writes down what would be done, and does nothing of it. Read \`strategy\` and the reasons, \`target\`, \`loss\`, and the steps. It is good for ${formatSpan(PLAN_BOUND_MS)}, and only while nothing changes. Where it refuses, the hint says the way out.`,
@@ -47,8 +47,8 @@ export function triggerPage(trigger: DisasterTrigger): string {
     bullets([
       '**It may be stopped at any time**: Ctrl-C, a closed lid, a dead host. What is done stays done and is not done twice. The fence stays: nobody writes meanwhile.',
       'Exit code 10: a step failed, or the run ended in part. 9: it is refused, and why is said. 7: somebody else runs it: talk to them.',
-      'Put right what the message names, then go on, on whatever host:',
     ]),
+    'Put right what the message names, then go on, on whatever host:',
     commands([
       'eventcore dr resume                                        # the one that is not at its end',
       'eventcore dr resume PLAN --accept-split-brain              # the old primary is switched off: you have seen to that',
@@ -57,6 +57,7 @@ export function triggerPage(trigger: DisasterTrigger): string {
     failureTable(trigger),
     '## 6. Afterwards',
     bullets([...words.after, ...AFTER]),
+    'Write down what happened while you remember it; the timeline has the times:',
     commands(['eventcore dr status PLAN --timeline > post-mortem.md']),
     '',
   ].join('\n\n');
@@ -65,7 +66,6 @@ export function triggerPage(trigger: DisasterTrigger): string {
 const AFTER = [
   '`eventcore dr status` ends with 0: all is done. With 10: see which step is still open, and resume.',
   '`eventcore list` shows the new full backup. Until it does, the events that came since are in one place only.',
-  'Write down what happened while you remember it; the timeline has the times:',
 ];
 
 function stateTable(trigger: DisasterTrigger): string {

@@ -56,11 +56,11 @@ export const TRIGGER_WORDS: Readonly<Record<DisasterTrigger, TriggerWords>> = {
     first: [
       'Do not promote a standby. It has replayed the damage.',
       'Stop whatever does the damage: the program, the job, the person. Else it damages what you restore.',
-      'Nothing may be removed from the vaults now: `eventcore freeze` in each of them, if you need time to think. The run does it as well.',
+      'Nothing may be removed from the vaults now: `eventcore freeze on --reason "damaged data"`, if you need time to think. The run does it as well.',
     ],
     plan: [
-      'eventcore list                                          # which instants there are',
-      'eventcore diff                                          # what changed, and since when: the instant is before the first of these',
+      'eventcore list                                                # which instants there are',
+      'eventcore diff --at 2026-11-29T02:59:00Z --events             # what became of the store since: earlier, until it is the instant before',
       'eventcore dr plan --trigger data_corruption --at 2026-11-29T02:59:00Z',
     ],
     after: [
@@ -81,11 +81,11 @@ export const TRIGGER_WORDS: Readonly<Record<DisasterTrigger, TriggerWords>> = {
     ],
     plan: [
       'eventcore verify                                        # with keys that are not in doubt',
-      'eventcore diff                                          # what changed, and since when',
+      'eventcore diff --at 2026-11-29T02:59:00Z --events       # what became of the store since: earlier, until it is the instant before',
       'eventcore dr plan --trigger security_breach --at 2026-11-29T02:59:00Z --region us-west-2',
     ],
     after: [
-      'The vaults stay frozen. End that by hand (`eventcore freeze --help`) when the breach is understood.',
+      'The vaults stay frozen. End that by hand, `eventcore freeze off`, when the breach is understood.',
       'The old servers have another history and stay shut. Keep them until nobody needs them as evidence.',
       'Rotate the keys that backups are sealed with ([keys](../keys.md)), and take a full backup with the new ones.',
     ],
@@ -157,5 +157,5 @@ export const STEP_WORDS: Readonly<Record<RecoveryStep, string>> = {
   salvage:
     'whether the old primary can be reached at all; later: `eventcore dr resume PLAN --salvage-from ADDRESS`',
   rejoin: 'the message of pg_rewind or pg_basebackup on that host; only after the salvage',
-  release: 'which vault is still frozen: `eventcore freeze --help`',
+  release: 'which vault is still frozen, `eventcore freeze status`; `eventcore freeze off`',
 };

@@ -6,12 +6,8 @@ import { within } from './within.ts';
 
 /** How a guard, or what keeps watch over it, makes sure that nobody writes. */
 
-/** By which a guard knows its own fence: one of somebody else is never taken back by it. */
+/** Of the guard's own fence. Others may stand beside it, and are not taken back by the guard. */
 export const GUARD_MARK = 'guard';
-/** Where somebody else's fence stood and let people in all the same: shut by the guard, and still not its own to open. */
-export const KEPT_MARK = 'guard-kept';
-
-export type FenceMark = typeof GUARD_MARK | typeof KEPT_MARK;
 
 /** The server's process, on the guard's own host: the last resort where its door cannot be shut from inside. */
 export interface Postmaster {
@@ -28,7 +24,6 @@ export interface ClosePorts {
 }
 
 export interface CloseOptions {
-  readonly mark: FenceMark;
   /** For one attempt to fence. */
   readonly fenceMs: number;
   /** Attempts before the server is ended, where that is allowed. */
@@ -48,9 +43,7 @@ const LAST_TRIES = 10;
 export async function close(ports: ClosePorts, options: CloseOptions): Promise<void> {
   const { server, postmaster, tell } = ports;
   for (let tries = 1, last = 0; ; tries += 1) {
-    const fenced = await within(options.fenceMs, undefined, (signal) =>
-      server.fence(options.mark, { signal }),
-    );
+    const fenced = await within(options.fenceMs, undefined, (signal) => server.fence(GUARD_MARK, { signal }));
     if (fenced.kind === 'done' || (await isHarmless(ports, options.fenceMs))) return;
     const reason = `${server.address} cannot be fenced: ${whyNot(fenced)}`;
     if (tries === 1) tell(reason);

@@ -42,7 +42,7 @@ function start(
       ...{ server: server.server, vault, clock: testClock, holder: name, postmaster },
       steadyMs: () => performance.now(),
       tell: (message) => told.push(message),
-      watchdog: { open: ({ untilMs }) => watched.push(untilMs), closed: () => watched.push(null) },
+      watchdog: { open: (untilMs) => watched.push(untilMs), closed: () => watched.push(null) },
       onState: (state, text) => {
         states.push(state);
         texts.push(text);
@@ -81,7 +81,7 @@ describe('a guard', { concurrency: true }, () => {
     assert.deepEqual(server.calls.slice(0, 2), ['probe', 'fence']);
     assert.ok(isOpen(server));
     await guard.stop();
-    assert.equal(server.mark, GUARD_MARK);
+    assert.ok(server.marks.has(GUARD_MARK));
     const second = memoryServer('postgres://b/events');
     const other = start(second, vault, { name: 'another' });
     await until('the other is open', () => isOpen(second) && other.states.includes('open'), 2000);
@@ -100,7 +100,7 @@ describe('a guard', { concurrency: true }, () => {
         await until('closed', () => !isOpen(server));
         assert.ok(performance.now() - atMs < TTL, `${manner}: closed after ${performance.now() - atMs} ms`);
         await new Promise((resolve) => setTimeout(resolve, 300));
-        assert.equal(server.mark, GUARD_MARK);
+        assert.ok(server.marks.has(GUARD_MARK));
         assert.equal(guard.watched.at(-1), null);
         way.manner = 'well';
         if (manner === 'away') await until('open again', () => isOpen(server));
@@ -172,12 +172,13 @@ describe('a guard', { concurrency: true }, () => {
 
   it('leaves the fence of somebody else alone', async () => {
     const server = memoryServer('postgres://a/events');
-    server.mark = PLAN;
+    server.marks.add(PLAN);
     const guard = start(server, memoryVault());
-    await until('it has looked', () => guard.states.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    assert.equal(server.mark, PLAN);
-    assert.deepEqual(guard.states.includes('open'), false);
+    await until('it has the lease', () => guard.states.includes('open'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual([...server.marks], [PLAN]);
+    await guard.stop();
+    assert.deepEqual([...server.marks], [PLAN, GUARD_MARK]);
   });
 
   it('ends a server that it cannot fence when time presses', async () => {

@@ -78,7 +78,7 @@ const PROBE_MS = 2000;
 const LEAST_FENCE_MS = 2000;
 const LEAST_LOOK_MS = 1000;
 /** Where time does not press, before a server that cannot be fenced is ended. */
-const PATIENCE = 5;
+const PATIENCE_MS = 30_000;
 
 /** Until the signal fires; then the server is closed, and after that the lease given back. Throws `fence_failed` when it cannot be closed. */
 export async function runGuard(ports: GuardPorts, options: GuardOptions): Promise<void> {
@@ -120,7 +120,7 @@ function say(self: Guard, state: GuardState, text: string): void {
 async function shut(self: Guard, state: ServerState): Promise<void> {
   const { signal, fenceMs, probeMs } = self;
   if (state.isFenced && (await isOurs(self))) return;
-  await close(self, { fenceMs: Math.max(fenceMs, probeMs), patience: PATIENCE, signal });
+  await close(self, { fenceMs: Math.max(fenceMs, probeMs), patienceMs: PATIENCE_MS, signal });
 }
 
 /** False also where that cannot be told, or somebody is still in. */
@@ -225,7 +225,8 @@ async function deposeOlder({ vault }: Guard, { systemIdentifier, timeline }: Cla
 /** Before the lease's time is over. Who is told to end and cannot close the server keeps the lease as long as it lasts. */
 async function closeFor(self: Guard): Promise<void> {
   try {
-    await close(self, { fenceMs: self.fenceMs, patience: 1, signal: self.signal });
+    const { fenceMs, signal } = self;
+    await close(self, { fenceMs, patienceMs: fenceMs, signal });
   } catch (error) {
     self.tell(`${reasonOf(error)}; the lease is kept until its time is over`);
     await pause(Math.max(0, self.seen.untilMs + self.ttlMs - self.steadyMs()));

@@ -133,6 +133,52 @@ export async function loadNotifiersRoom() {
   };
 }
 
+/** A server as a recovery sees it, by its address, which may hold a password. Nothing is connected before it is asked. */
+export async function openRegionServer(place: {
+  readonly region: string;
+  readonly address: string;
+}): Promise<RegionServer> {
+  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
+}
+
+/** What else a recovery does to the world: loaded where there is one. */
+export async function loadActionsRoom() {
+  const [fence, kubernetesFence, scaler, kubernetesScaler, webhook, hook, client] = await Promise.all([
+    import('../actions/fences/command.ts'),
+    import('../actions/fences/kubernetes.ts'),
+    import('../actions/scale/command.ts'),
+    import('../actions/scale/kubernetes.ts'),
+    import('../actions/scale/webhook.ts'),
+    import('../actions/hooks/command.ts'),
+    import('../actions/kubernetes/client.ts'),
+  ]);
+  return {
+    commandFence: fence.commandFence,
+    kubernetesFence: kubernetesFence.kubernetesFence,
+    commandScaler: scaler.commandScaler,
+    kubernetesScaler: kubernetesScaler.kubernetesScaler,
+    webhookScaler: webhook.webhookScaler,
+    commandHook: hook.commandHook,
+    accessInPod: client.accessInPod,
+  };
+}
+
+/** What switches public names: loaded where one is kept. */
+export async function loadNamesRoom() {
+  const [rfc2136, key, route53, command] = await Promise.all([
+    import('../actions/names/rfc2136.ts'),
+    import('../actions/names/tsig-key.ts'),
+    import('../actions/names/route53.ts'),
+    import('../actions/names/command.ts'),
+  ]);
+  return {
+    rfc2136Name: rfc2136.rfc2136Name,
+    parseTsigKey: key.parseTsigKey,
+    route53Name: route53.route53Name,
+    commandName: command.commandName,
+  };
+}
+
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;
 

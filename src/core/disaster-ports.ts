@@ -60,6 +60,8 @@ export interface Fence {
   apply(call: Call): Promise<StepFacts>;
   /** `unknown` where that cannot be told, which is not enough. */
   check(call: Call): Promise<'fenced' | 'open' | 'unknown'>;
+  /** Takes it back, where it can do that, when a run is given up before anything took the old primary's place. Done again it changes nothing. */
+  lift?(call: Call): Promise<void>;
 }
 
 /**

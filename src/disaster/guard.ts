@@ -71,10 +71,14 @@ interface Seen {
   untilMs: number;
   isOpen: boolean;
   said: string;
+  /** By `steadyMs`: the vault is not asked before, since each question costs. */
+  askAtMs: number;
 }
 
 const POLL_MS = 500;
 const PROBE_MS = 2000;
+/** Between two questions whether the lease can be had. */
+const MOST_ASK_MS = 2000;
 const LEAST_FENCE_MS = 2000;
 const LEAST_LOOK_MS = 1000;
 /** Where time does not press, before a server that cannot be fenced is ended. */
@@ -87,7 +91,7 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
     ...{ ...ports, ...options, pollMs, probeMs: options.probeMs ?? PROBE_MS },
     fenceMs: Math.max(LEAST_FENCE_MS, ttlMs / 12),
     lookMs: Math.max(LEAST_LOOK_MS, ttlMs / 6),
-    seen: { untilMs: 0, isOpen: false, said: '' },
+    seen: { untilMs: 0, isOpen: false, said: '', askAtMs: 0 },
   };
   while (!self.signal.aborted) {
     await takeTurn(self);
@@ -103,9 +107,11 @@ async function takeTurn(self: Guard): Promise<void> {
   if (state.role === 'standby') return say(self, 'standby', 'the server is a standby');
   // First of all: whoever comes back does not know what happened meanwhile.
   await shut(self, state);
+  if (self.steadyMs() < self.seen.askAtMs) return;
   const refusal = await askVault(self, state);
-  if (refusal !== null) return say(self, ...refusal);
-  await takeLease(self, state);
+  if (refusal === null) await takeLease(self, state);
+  else say(self, ...refusal);
+  self.seen.askAtMs = self.steadyMs() + Math.min(MOST_ASK_MS, self.ttlMs / 6);
 }
 
 /** Says each thing once, until there is something else to say. */

@@ -12,6 +12,8 @@ export type Timing =
   /** All the time: whenever it does not run. */
   | { readonly kind: 'always' };
 
+type Timed = Exclude<Timing, { readonly kind: 'always' }>;
+
 export interface AgendaJob {
   readonly name: string;
   readonly timing: Timing;
@@ -35,8 +37,6 @@ export interface JobFacts {
   readonly last: LastRun | null;
   /** Somebody holds the job's lease: here or in another daemon. */
   readonly isHeld: boolean;
-  /** When this job was first looked at by any daemon: before that nothing was missed. */
-  readonly knownSinceMs: number;
 }
 
 export type AgendaDecision =
@@ -66,16 +66,28 @@ export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
   const { job, isHeld } = facts;
   const last = believed(facts.last, nowMs);
   if (isHeld) return wait(nowMs + FIRST_RETRY_MS, 'it runs already');
-  if (last !== null && last.endedAtMs === null)
+  // What is wrong with it shows when the daemon is started, and not in the night.
+  if (last === null) return run(nowMs, 1, 0, 'it never ran');
+  const { endedAtMs } = last;
+  if (endedAtMs === null)
     return run(last.wantedAtMs, last.attempt + 1, 0, 'the run before this one died without a word');
-  if (job.timing.kind === 'always') return decideAlways(last, nowMs);
-  const due = dueTime(facts, last, nowMs);
+  return job.timing.kind === 'always'
+    ? decideAlways({ ...last, endedAtMs }, nowMs)
+    : decideTimed(job, job.timing, { ...last, endedAtMs }, nowMs);
+}
+
+interface EndedRun extends LastRun {
+  readonly endedAtMs: number;
+}
+
+function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: number): AgendaDecision {
+  const due = dueTime(job, timing, last.wantedAtMs, nowMs);
   if (due.startsAtMs <= nowMs) {
     const reason = due.missed === 0 ? 'it is due' : `it is due, and ${due.missed} earlier times were missed`;
     return run(due.wantedAtMs, 1, due.missed, reason);
   }
-  if (last === null || last.succeeded) return wait(due.startsAtMs, 'it is not due');
-  const retryAtMs = (last.endedAtMs ?? nowMs) + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
+  if (last.succeeded) return wait(due.startsAtMs, 'it is not due');
+  const retryAtMs = last.endedAtMs + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
   if (retryAtMs >= due.startsAtMs) return wait(due.startsAtMs, 'it failed, and is due again before a retry');
   if (retryAtMs > nowMs) return wait(retryAtMs, 'it failed, and is tried again then');
   return run(last.wantedAtMs, last.attempt + 1, 0, `it failed ${timesOf(last.attempt)}`);
@@ -86,12 +98,11 @@ function believed(last: LastRun | null, nowMs: number): LastRun | null {
   return last !== null && last.wantedAtMs > nowMs + FUTURE_MS ? null : last;
 }
 
-function decideAlways(last: LastRun | null, nowMs: number): AgendaDecision {
-  if (last === null || last.endedAtMs === null) return run(nowMs, 1, 0, 'it is always to run');
-  const attempt = last.succeeded ? 1 : last.attempt;
-  const restartAtMs = last.endedAtMs + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, attempt);
+function decideAlways({ endedAtMs, succeeded, attempt }: EndedRun, nowMs: number): AgendaDecision {
+  const tries = succeeded ? 1 : attempt;
+  const restartAtMs = endedAtMs + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
   if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
-  return run(nowMs, last.succeeded ? 1 : last.attempt + 1, 0, 'it is always to run');
+  return run(nowMs, succeeded ? 1 : attempt + 1, 0, 'it is always to run');
 }
 
 function backOff(firstMs: number, longestMs: number, attempt: number): number {
@@ -109,24 +120,11 @@ interface DueTime {
  * The newest time that has come since the last run, where one has: what was missed is caught up once. Else the next one. A time that was run
  * for once is not run for again, though a clock is set back.
  */
-function dueTime({ job, knownSinceMs }: JobFacts, last: LastRun | null, nowMs: number): DueTime {
-  const { timing } = job;
-  const sinceMs = last?.wantedAtMs ?? Math.min(knownSinceMs, nowMs);
-  return timing.kind === 'schedule'
-    ? dueBySchedule(job, timing.schedule, sinceMs, nowMs)
-    : dueByInterval(job, timing.kind === 'interval' ? timing.everyMs : 0, last, sinceMs, nowMs);
-}
-
-function dueByInterval(
-  job: AgendaJob,
-  everyMs: number,
-  last: LastRun | null,
-  sinceMs: number,
-  nowMs: number,
-): DueTime {
-  const firstMs = last === null ? sinceMs : sinceMs + everyMs;
-  const missed = everyMs > 0 && firstMs < nowMs ? Math.floor((nowMs - firstMs) / everyMs) : 0;
-  const wantedAtMs = firstMs + missed * everyMs;
+function dueTime(job: AgendaJob, timing: Timed, sinceMs: number, nowMs: number): DueTime {
+  if (timing.kind === 'schedule') return dueBySchedule(job, timing.schedule, sinceMs, nowMs);
+  const { everyMs } = timing;
+  const missed = Math.max(0, Math.floor((nowMs - sinceMs) / everyMs) - 1);
+  const wantedAtMs = sinceMs + (missed + 1) * everyMs;
   return { wantedAtMs, startsAtMs: wantedAtMs + delayOf(job, wantedAtMs), missed };
 }
 

@@ -29,10 +29,17 @@ export interface JobPorts {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Jobs of one lane take turns in a daemon: what reads everything does not run twice at once, and holds up no backup. `own`: a job that waits
+ * for nobody.
+ */
+export type Lane = 'backup' | 'upkeep' | 'proof' | 'own';
+
 export interface JobPlan extends AgendaJob {
   readonly name: JobName;
   /** Exit codes beside 0 that are a success: a drill that found something has run. */
   readonly succeedsWith: readonly number[];
+  readonly lane: Lane;
 }
 
 /** `ran`: to its end, whatever that was. `waits`: there was nothing to do, or somebody else does it. */

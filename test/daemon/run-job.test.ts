@@ -15,6 +15,7 @@ const PLAN: JobPlan = {
   timing: { kind: 'schedule', schedule: { cron: '0 * * * *', timeZone: 'UTC' } },
   jitterMs: 0,
   succeedsWith: [],
+  lane: 'backup',
 };
 
 function makeWorld() {

@@ -1,12 +1,16 @@
 import { type BackupError, isBackupError } from '../core/errors.ts';
-import type { JobEnd, JobName } from '../core/job.ts';
+import type { JobEnd, JobName, RecordedRun } from '../core/job.ts';
+import { readRuns } from './job-records.ts';
 import { type JobPlan, type JobPorts, type Lane, runJob } from './run-job.ts';
 
 export interface LoopPorts extends JobPorts {
   /** Resolves after a while by a clock that is not set, or as soon as the signal fires. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly lanes: Lanes;
-  readonly onEnd: (end: JobEnd) => void;
+  /** What is on record of the job when the loop begins, the newest run first. */
+  readonly onRecords: (job: JobName, runs: readonly RecordedRun[]) => void;
+  /** Awaited: what is told of a run is told before the next one. */
+  readonly onEnd: (end: JobEnd) => Promise<void>;
   /** When it is due, as far as that is known now. */
   readonly onWait: (job: JobName, untilMs: number, reason: string) => void;
   /** It could not be looked at: the vault is away. It is tried again. */
@@ -34,14 +38,18 @@ export function makeLanes(): Lanes {
 /** So long at most until it is looked at again: a clock may have been set, and another daemon may have died. */
 const LONGEST_WAIT_MS = 5 * 60_000;
 const FIRST_RETRY_MS = 5000;
+const KNOWN_RUNS = 50;
 
 /** Runs one job of one store whenever it is due, until the signal fires. What it meets is told, and never ends it. */
 export async function jobLoop(ports: LoopPorts, plan: JobPlan): Promise<void> {
   const { signal, clock } = ports;
   let failures = 0;
+  let isKnown = false;
   while (!signal.aborted) {
     let waitMs = 0;
     try {
+      if (!isKnown) ports.onRecords(plan.name, await readRuns(ports.vault, plan.name, KNOWN_RUNS));
+      isKnown = true;
       const outcome = await ports.lanes(plan.lane, () => tryJob(ports, plan));
       failures = 0;
       if (outcome !== null) {
@@ -64,6 +72,6 @@ async function tryJob(ports: LoopPorts, plan: JobPlan): Promise<{ untilMs: numbe
   if (ports.signal.aborted) return null;
   const outcome = await runJob(ports, plan);
   if (outcome.state === 'waits') return outcome.decision;
-  ports.onEnd(outcome.end);
+  await ports.onEnd(outcome.end);
   return null;
 }

@@ -76,7 +76,7 @@ export const WALLS: readonly Wall[] = [
   {
     room: 'daemon/',
     rooms: ['core/', 'policy/', 'format/'],
-    packages: [],
+    packages: ['hono', 'prom-client'],
   },
 
   // How numbers are said to people is the command line's.

@@ -70,7 +70,8 @@ function makeWorld() {
             world.ran.push({ job, by, atMs: time.nowMs });
             return options.run?.(job) ?? { exitCode: 0, code: null, facts: {} };
           },
-          onEnd: () => undefined,
+          onRecords: () => undefined,
+          onEnd: async () => undefined,
           onWait: () => undefined,
           onFailure: () => {
             world.failures += 1;

@@ -123,6 +123,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
   drill: async () => (await import('./commands/drill.ts')).addDrillCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
+  serve: async () => (await import('./commands/serve.ts')).addServeCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

@@ -48,8 +48,10 @@ export function runJobCommand(command: JobCommand): Promise<CommandResult> {
       clearTimeout(deadline);
       stop.done();
       signal.removeEventListener('abort', stop);
+      const document = parse(output.text());
       const code = exitCode === 0 ? null : (errors.code ?? (failure === null ? null : 'internal'));
-      resolve({ exitCode, code, facts: factsOf(output.text()) });
+      const trouble = exitCode === 0 ? null : (errors.trouble ?? badChecks(document));
+      resolve({ exitCode, code, trouble, facts: factsOf(document) });
     });
   });
 }
@@ -75,9 +77,14 @@ function gather({ stdout }: ChildProcess): { text: () => string } {
   return { text: () => (bytes > MOST_BYTES ? '' : Buffer.concat(parts).toString()) };
 }
 
-/** Hands on what is logged; keeps the code of the error that is said at the end. */
-function readLines({ stderr }: ChildProcess, onLog: (line: string) => void): { code: string | null } {
-  const found: { code: string | null } = { code: null };
+interface SaidAtTheEnd {
+  code: string | null;
+  trouble: string | null;
+}
+
+/** Hands on what is logged; keeps the error that is said at the end. */
+function readLines({ stderr }: ChildProcess, onLog: (line: string) => void): SaidAtTheEnd {
+  const said: SaidAtTheEnd = { code: null, trouble: null };
   let rest = '';
   stderr?.setEncoding('utf8');
   stderr?.on('data', (text: string) => {
@@ -85,22 +92,36 @@ function readLines({ stderr }: ChildProcess, onLog: (line: string) => void): { c
     rest = lines.pop()!.slice(0, MOST_LINE);
     for (const line of lines) {
       if (line === '') continue;
-      found.code = codeIn(line) ?? found.code;
+      Object.assign(said, errorIn(line));
       onLog(line.slice(0, MOST_LINE));
     }
   });
-  return found;
+  return said;
 }
 
-function codeIn(line: string): string | null {
-  const value = parse(line);
-  const { error } = (value ?? {}) as { readonly error?: { readonly code?: unknown } };
-  return typeof error?.code === 'string' ? error.code : null;
+function errorIn(line: string): Partial<SaidAtTheEnd> {
+  const { error } = (parse(line) ?? {}) as { readonly error?: Readonly<Record<string, unknown>> };
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string') return {};
+  const hint = typeof error.hint === 'string' ? ` (${error.hint})` : '';
+  return { code: error.code, trouble: `${error.message}${hint}` };
+}
+
+const MOST_NAMED = 5;
+
+/** Of what the doctor answers: what is bad. */
+function badChecks(document: unknown): string | null {
+  const { checks } = (document ?? {}) as { readonly checks?: unknown };
+  if (!Array.isArray(checks)) return null;
+  const bad = (checks as Readonly<Record<string, unknown>>[]).filter(({ verdict }) => verdict === 'bad');
+  const named = bad.slice(0, MOST_NAMED).map(({ name, message, hint }) => {
+    return `${name}: ${message}${typeof hint === 'string' ? ` (${hint})` : ''}`;
+  });
+  const more = bad.length > MOST_NAMED ? [`and ${bad.length - MOST_NAMED} more`] : [];
+  return bad.length === 0 ? null : [...named, ...more].join('; ');
 }
 
 /** The numbers at the top of what a command answered: counts, sizes, durations. Those that may pass 2^53 are texts there. */
-function factsOf(text: string): Record<string, number> {
-  const value = parse(text);
+function factsOf(value: unknown): Record<string, number> {
   if (typeof value !== 'object' || value === null) return {};
   const facts: Record<string, number> = {};
   for (const [name, fact] of Object.entries(value)) {

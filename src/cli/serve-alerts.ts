@@ -1,6 +1,7 @@
 import type { Alert } from '../core/alert.ts';
 import { isBackupError } from '../core/errors.ts';
 import type { JobName } from '../core/job.ts';
+import { publicText } from '../drills/public-text.ts';
 import type { JobNotice } from '../policy/job-alerts.ts';
 import type { Settings } from './config.ts';
 import type { CommandContext } from './context.ts';
@@ -14,24 +15,32 @@ export interface JobFailure {
   readonly subject: string;
   readonly job: JobName;
   readonly notice: JobNotice;
+  /** What the command said. */
+  readonly trouble: string | null;
 }
 
-/** Jobs without which events may be lost; of the others a failure costs knowledge. */
-const CRITICAL: ReadonlySet<JobName> = new Set(['full', 'incremental', 'archive']);
+/** Jobs without which events may be lost, and the one that says so; of the others a failure costs knowledge. */
+const CRITICAL: ReadonlySet<JobName> = new Set(['full', 'incremental', 'archive', 'doctor']);
 
-export function jobAlert({ store, subject, job, notice }: JobFailure): Alert {
+export function jobAlert({ store, subject, job, notice, trouble }: JobFailure): Alert {
   const { state, since, failures, code } = notice;
   const isOver = state === 'resolved';
   const title = isOver ? `${store}: ${job} runs again` : `${store}: ${job} fails`;
   const text = isOver
     ? `It had failed ${plural(failures, 'time')} in a row.`
-    : `It failed ${plural(failures, 'time')} in a row${code === null ? '' : ` (${code})`}. It is tried again by itself; run the same command by hand to see more.`;
+    : `It failed ${plural(failures, 'time')} in a row. ${said(trouble, code)} It is tried again by itself; the same command by hand shows more.`;
   return {
     ...{ id: systemClock.uuid(), key: `job:${store}:${job}`, state, title, text, subject, since },
     severity: CRITICAL.has(job) ? 'critical' : 'warning',
     at: new Date(systemClock.now()).toISOString(),
     facts: { store, job, failures, code },
   };
+}
+
+/** Without what names a stream. */
+function said(trouble: string | null, code: string | null): string {
+  if (trouble === null) return code === null ? '' : `Its failure is ${code}.`;
+  return `It said: ${publicText(trouble, code)}.`;
 }
 
 /** Whoever cannot be reached is logged: the next notice comes when it goes on. */

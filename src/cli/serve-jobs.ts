@@ -35,10 +35,15 @@ const KINDS: Readonly<Record<JobName, JobKind>> = {
   monitor: { words: ['monitor'], lane: 'own', succeedsWith: [], isEndless: true },
   drill: { words: ['drill'], lane: 'proof', succeedsWith: [FOUND_DAMAGE, IN_PART], isEndless: false },
   sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [], isEndless: true },
+  // It fails while something is bad: an objective that is not kept, too.
+  doctor: { words: ['doctor'], lane: 'own', succeedsWith: [], isEndless: false },
 };
 
 const JITTER_MS = 60_000;
 const DEADLINE_MS = 12 * 3_600_000;
+
+/** What is promised is looked at all the time, unless that is turned off. */
+const DOCTOR_EVERY_MS = 15 * 60_000;
 
 /**
  * The jobs that a configuration asks for. The policy's schedules count where `serve.jobs` says nothing of their own: `primary.schedule` for
@@ -67,6 +72,7 @@ export function servedJobs({
 }
 
 function byPolicy(name: JobName, policy: RegionPolicy | null): JobSettings | undefined {
+  if (name === 'doctor') return { every: DOCTOR_EVERY_MS };
   const schedule: Schedule | null | undefined =
     name === 'incremental'
       ? policy?.primary.schedule

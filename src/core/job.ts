@@ -9,6 +9,7 @@ export const JOB_NAMES = [
   'monitor',
   'drill',
   'sample',
+  'doctor',
 ] as const;
 
 export type JobName = (typeof JOB_NAMES)[number];

@@ -10,7 +10,7 @@ export interface LoopPorts extends JobPorts {
   /** What is on record of the job when the loop begins, the newest run first. */
   readonly onRecords: (job: JobName, runs: readonly RecordedRun[]) => void;
   /** Awaited: what is told of a run is told before the next one. */
-  readonly onEnd: (end: JobEnd) => Promise<void>;
+  readonly onEnd: (end: JobEnd, trouble: string | null) => Promise<void>;
   /** When it is due, as far as that is known now. */
   readonly onWait: (job: JobName, untilMs: number, reason: string) => void;
   /** It could not be looked at: the vault is away. It is tried again. */
@@ -72,6 +72,6 @@ async function tryJob(ports: LoopPorts, plan: JobPlan): Promise<{ untilMs: numbe
   if (ports.signal.aborted) return null;
   const outcome = await runJob(ports, plan);
   if (outcome.state === 'waits') return outcome.decision;
-  await ports.onEnd(outcome.end);
+  await ports.onEnd(outcome.end, outcome.trouble);
   return null;
 }

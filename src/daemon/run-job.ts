@@ -13,6 +13,8 @@ export interface CommandResult {
   readonly exitCode: number | null;
   /** Of the failure, as the command said it. */
   readonly code: string | null;
+  /** What was wrong and the way out, in words; may name streams, so it goes on no record. Null when nothing was. */
+  readonly trouble: string | null;
   readonly facts: Readonly<Record<string, number>>;
 }
 
@@ -44,7 +46,7 @@ export interface JobPlan extends AgendaJob {
 
 /** `ran`: to its end, whatever that was. `waits`: there was nothing to do, or somebody else does it. */
 export type JobOutcome =
-  | { readonly state: 'ran'; readonly end: JobEnd }
+  | { readonly state: 'ran'; readonly end: JobEnd; readonly trouble: string | null }
   | { readonly state: 'waits'; readonly decision: Extract<AgendaDecision, { action: 'wait' }> };
 
 /**
@@ -97,7 +99,7 @@ async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal
     },
   };
   await recordEnd(vault, end);
-  return { state: 'ran', end };
+  return { state: 'ran', end, trouble: result.trouble };
 }
 
 function stateOf({ exitCode }: CommandResult, { succeedsWith }: JobPlan, signal: AbortSignal): JobState {

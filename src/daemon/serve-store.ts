@@ -14,9 +14,9 @@ export interface StorePorts
   readonly store: string;
   readonly leaseOf: (job: JobName) => UnderLease;
   readonly registry: Registry;
-  readonly notify: (job: JobName, notice: JobNotice) => Promise<void>;
+  readonly notify: (job: JobName, notice: JobNotice, trouble: string | null) => Promise<void>;
   readonly onFailure: (job: JobName, failure: BackupError) => void;
-  readonly onEnd: (end: JobEnd) => void;
+  readonly onEnd: (end: JobEnd, trouble: string | null) => void;
 }
 
 export interface StoreService {
@@ -90,11 +90,11 @@ function runLoop(ports: StorePorts, plan: JobPlan, signal: AbortSignal): Promise
         registry.change(store, job, { runningSinceMs: null, trouble: failure.message });
         ports.onFailure(job, failure);
       },
-      onEnd: async (end) => {
+      onEnd: async (end, trouble) => {
         registry.ended(store, end, clock.now());
-        ports.onEnd(end);
+        ports.onEnd(end, trouble);
         const notice = jobNotice(await readRuns(ports.vault, plan.name, TOLD_RUNS), REPEAT_MS);
-        if (notice !== null) await ports.notify(plan.name, notice);
+        if (notice !== null) await ports.notify(plan.name, notice, trouble);
       },
     },
     plan,

@@ -68,7 +68,7 @@ function makeWorld() {
             withLease(used, `job-${plan.name}`, { clock, holder: by, steadyMs: () => time.nowMs }, held),
           runCommand: async (job) => {
             world.ran.push({ job, by, atMs: time.nowMs });
-            return options.run?.(job) ?? { exitCode: 0, code: null, facts: {} };
+            return options.run?.(job) ?? { exitCode: 0, code: null, trouble: null, facts: {} };
           },
           onRecords: () => undefined,
           onEnd: async () => undefined,
@@ -156,7 +156,7 @@ describe('the loop of a job', () => {
       planOf('drill', '0 * * * *', 'proof'),
       planOf('incremental', '0 * * * *', 'backup'),
     ];
-    const done: CommandResult = { exitCode: 0, code: null, facts: {} };
+    const done: CommandResult = { exitCode: 0, code: null, trouble: null, facts: {} };
     const daemon = start('one', plans, { run: async (job) => (job === 'verify' ? held.promise : done) });
     await advance(START + 30 * MINUTE);
     assert.deepEqual(world.ran.map(({ job }) => job).toSorted(), ['incremental', 'verify']);

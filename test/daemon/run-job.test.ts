@@ -8,7 +8,7 @@ import { memoryVault } from '../../src/vaults/memory/vault.ts';
 
 const HOUR = 3_600_000;
 const NOON = Date.parse('2026-11-29T12:00:00Z');
-const DONE: CommandResult = { exitCode: 0, code: null, facts: { events: 12 } };
+const DONE: CommandResult = { exitCode: 0, code: null, trouble: null, facts: { events: 12 } };
 
 const PLAN: JobPlan = {
   name: 'incremental',
@@ -79,7 +79,7 @@ describe('a job of a daemon', () => {
     const { daemon } = makeWorld();
     const stopped = daemon('stops', async (signal) => {
       stopped.stop();
-      return { exitCode: signal.aborted ? 130 : 0, code: 'interrupted', facts: {} };
+      return { exitCode: signal.aborted ? 130 : 0, code: 'interrupted', trouble: null, facts: {} };
     });
     const first = await stopped.run();
     assert.ok(first.state === 'ran');
@@ -94,6 +94,7 @@ describe('a job of a daemon', () => {
     const failing = await daemon('one', async () => ({
       exitCode: 5,
       code: 'store_unreachable',
+      trouble: 'away',
       facts: {},
     })).run();
     assert.ok(failing.state === 'ran');

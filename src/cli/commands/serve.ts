@@ -100,9 +100,9 @@ async function beginStore(
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
     runCommand: (job, signal) => runOne(context, served, job, signal),
-    notify: (job, notice) => notify(context, served, job, notice),
+    notify: (...told) => notify(context, served, ...told),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
-    onEnd: (end) => logEnd(context, store.name, end),
+    onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
   });
   const served: Served = { name: store.name, file: store.file, vault, service, current: store };
   await service.change(store.jobs);
@@ -121,9 +121,11 @@ function logEnd(
   { log }: CommandContext,
   name: string,
   { job, state, code, durationMs, attempt }: JobEnd,
+  trouble: string | null,
 ): void {
   const fields = { state, ms: durationMs, attempt, code };
-  if (state === 'failed') log.error(`${name}: ${job} failed`, fields);
+  if (state === 'failed')
+    log.error(`${name}: ${job} failed${trouble === null ? '' : `: ${trouble}`}`, fields);
   else log.info(`${name}: ${job} ended`, fields);
 }
 
@@ -132,8 +134,10 @@ async function notify(
   { name, current }: Served,
   job: JobName,
   notice: JobNotice,
+  trouble: string | null,
 ): Promise<void> {
-  const alert = jobAlert({ store: name, subject: redactAddress(current.settings.store ?? ''), job, notice });
+  const subject = redactAddress(current.settings.store ?? '');
+  const alert = jobAlert({ store: name, subject, job, notice, trouble });
   await tellOfJob(context, current.settings, alert);
 }
 

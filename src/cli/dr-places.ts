@@ -1,4 +1,4 @@
-import { BackupError } from '../core/errors.ts';
+import { BackupError, throwIfAborted } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
@@ -36,16 +36,22 @@ export function fullStoreAddress({ settings, disaster }: DrWork, shown: string):
   );
 }
 
+/** Closes it when the signal fires too: what does not heed the signal ends with its connections, and does nothing more. */
 export async function withDrStore<Result>(
   work: DrWork,
   shown: string,
+  signal: AbortSignal,
   use: (store: EventStore, address: string) => Promise<Result>,
 ): Promise<Result> {
+  throwIfAborted(signal);
   const address = fullStoreAddress(work, shown);
   const store = await openStore(address);
+  const cut = (): void => void store.close().catch(() => {});
+  signal.addEventListener('abort', cut, { once: true });
   try {
     return await use(store, address);
   } finally {
+    signal.removeEventListener('abort', cut);
     await store.close();
   }
 }

@@ -21,13 +21,13 @@ import { systemClock } from './wire.ts';
 export function drProtector(work: DrWork): Protector {
   return {
     protect: (request, { signal }) =>
-      withDrStore(work, request.store, async (store, storeAddress) => {
+      withDrStore(work, request.store, signal, async (store, storeAddress) => {
         const vault = await drVault(work, request.vault);
         const protecting = { work, context: contextUntil(work.context, signal), store, storeAddress, vault };
         return protect(protecting);
       }),
     catchUp: (request, { signal }) =>
-      withDrStore(work, request.store, async (store, storeAddress) => {
+      withDrStore(work, request.store, signal, async (store, storeAddress) => {
         const vault = await drVault(work, request.vault);
         const protecting = { work, context: contextUntil(work.context, signal), store, storeAddress, vault };
         return catchUp(protecting);

@@ -9,8 +9,9 @@ import { isSameStore, redactAddress } from './address.ts';
 import { chooseParallel } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 import { contextUntil, type DrWork, drVault, fullStoreAddress, withDrStore } from './dr-places.ts';
+import type { RecallFlags } from './recalls.ts';
 import type { ChosenPoint } from './recovery-target.ts';
-import { openPoint, restoreToPoint } from './restore-point.ts';
+import { findPoint, openFound, restoreToPoint } from './restore-point.ts';
 import { systemClock } from './wire.ts';
 
 export interface DrRestorerOptions {
@@ -21,10 +22,10 @@ export interface DrRestorerOptions {
 export function drRestorer(work: DrWork, options: DrRestorerOptions): Restorer {
   return {
     restore: (request, { signal }) =>
-      withDrStore(work, request.to, (target, to) =>
-        restoreFromFirst(work, { request, options, target, to, context: contextUntil(work.context, signal) }),
+      withDrStore(work, request.to, signal, (target, to) =>
+        restoreFromBest(work, { request, options, target, to, context: contextUntil(work.context, signal) }),
       ),
-    refuse: (shown) => whyNotInto(work, shown),
+    refuse: (shown, { signal }) => whyNotInto(work, shown, signal),
   };
 }
 
@@ -49,19 +50,75 @@ interface PassedOver {
   readonly error: BackupError;
 }
 
-/** From the first vault that can give it. What the others lacked is told, since a later one may have less. */
-async function restoreFromFirst(work: DrWork, restoring: Restoring): Promise<StepFacts> {
+interface Source {
+  readonly vault: Vault;
+  readonly point: ChosenPoint;
+}
+
+/** From the vault that reaches furthest, of those that reach as far from the first one. What others lacked is told. */
+async function restoreFromBest(work: DrWork, restoring: Restoring): Promise<StepFacts> {
   const passedOver: PassedOver[] = [];
-  for (const address of restoring.request.vaults) {
+  const trying = async <Result>(address: string, attempt: () => Promise<Result>): Promise<Result | null> => {
     try {
-      return { ...(await restoreFrom(work, address, restoring)), ...passedOverFacts(passedOver) };
+      return await attempt();
     } catch (error) {
       if (!isBackupError(error, ...OF_THE_VAULT)) throw error;
       restoring.context.log.warn(`nothing can be restored from ${address}: ${error.message}`);
       passedOver.push({ address, error });
+      return null;
     }
+  };
+  const sources: Source[] = [];
+  for (const address of restoring.request.vaults) {
+    const source = await trying(address, () => findSource(work, address, restoring, {}));
+    if (source !== null) sources.push(source);
   }
+  for (const source of sources.toSorted((a, b) => compareReach(b, a))) {
+    const facts = await trying(source.vault.address, () => restoreFrom(work, source, restoring, {}));
+    if (facts !== null) return { ...facts, ...passedOverFacts(passedOver) };
+  }
+  const facts = restoring.options.waitForArchive ? await restoreArchived(work, restoring, passedOver) : null;
+  if (facts !== null) return facts;
   throw worstOf(passedOver);
+}
+
+const WAITS = { waitForArchive: true } as const;
+
+/** Where nothing else is left, hours are waited for what lies in an archive. */
+async function restoreArchived(
+  work: DrWork,
+  restoring: Restoring,
+  passedOver: readonly PassedOver[],
+): Promise<StepFacts | null> {
+  const archived = passedOver.find(({ error }) => error.code === 'object_archived');
+  if (archived === undefined) return null;
+  const source = await findSource(work, archived.address, restoring, WAITS);
+  const facts = await restoreFrom(work, source, restoring, WAITS);
+  return {
+    ...facts,
+    ...passedOverFacts(passedOver.filter((one) => one !== archived)),
+    waitedForArchive: true,
+  };
+}
+
+async function findSource(
+  work: DrWork,
+  address: string,
+  { request, context }: Restoring,
+  waits: RecallFlags,
+): Promise<Source> {
+  const vault = await drVault(work, address);
+  return { vault, point: await findPoint(context, vault, { ...pointFlags(request), ...waits }, work.keys) };
+}
+
+function reachedTime({ chain, recovery }: ChosenPoint): string {
+  return recovery?.reached.time ?? chain.at(-1)!.manifest.createdAt;
+}
+
+/** Positive where the first one reaches further. */
+function compareReach(a: Source, b: Source): number {
+  const [first, second] = [parseTime(reachedTime(a.point)) ?? 0n, parseTime(reachedTime(b.point)) ?? 0n];
+  return first === second ? 0 : first > second ? 1 : -1;
 }
 
 function passedOverFacts(passedOver: readonly PassedOver[]): StepFacts {
@@ -88,12 +145,11 @@ function worstOf(passedOver: readonly PassedOver[]): BackupError {
 
 async function restoreFrom(
   work: DrWork,
-  address: string,
-  { request, options, target, to, context }: Restoring,
+  { vault, point: found }: Source,
+  { request, target, to, context }: Restoring,
+  waits: RecallFlags,
 ): Promise<StepFacts> {
-  const vault = await drVault(work, address);
-  const waits = options.waitForArchive ? { waitForArchive: true as const } : {};
-  const point = await openPoint(context, vault, { ...pointFlags(request), ...waits }, work.keys);
+  const point = await openFound(context, vault, found, waits, work.keys);
   const report = await restoreToPoint(context, {
     ...{ vault, point, target, to, replace: request.isAgain, checkpoints: 'clamp' },
     parallel: chooseParallel(undefined, work.settings),
@@ -108,12 +164,12 @@ function pointFlags({ at }: RestoreRequest): { readonly at?: bigint } {
   return { at: time };
 }
 
-function restoreFacts(vault: Vault, { chain, recovery }: ChosenPoint, report: RestoreReport): StepFacts {
+function restoreFacts(vault: Vault, point: ChosenPoint, report: RestoreReport): StepFacts {
   const { checkpoints, epoch, snapshotsDropped, leftOut } = report;
-  const newest = chain.at(-1)!.manifest;
+  const { chain } = point;
   return {
-    ...{ vault: vault.address, backupId: newest.backupId, backups: chain.length },
-    ...{ reachedTime: recovery?.reached.time ?? newest.createdAt, reachedLsn: recovery?.reached.lsn ?? null },
+    ...{ vault: vault.address, backupId: chain.at(-1)!.manifest.backupId, backups: chain.length },
+    ...{ reachedTime: reachedTime(point), reachedLsn: point.recovery?.reached.lsn ?? null },
     ...{ events: report.eventsRestored, streams: report.streamsRestored },
     eventsFromLog: report.recovery?.eventsReplayed ?? 0,
     ...{ epoch, epochRecord: report.recovery?.epochRecord.record ?? null },
@@ -125,11 +181,11 @@ function restoreFacts(vault: Vault, { chain, recovery }: ChosenPoint, report: Re
 }
 
 /** Asked the way a restore begins, and taken back: so rights, locks and what is there are found out as they are. */
-async function whyNotInto(work: DrWork, shown: string): Promise<string | null> {
+async function whyNotInto(work: DrWork, shown: string, signal: AbortSignal): Promise<string | null> {
   const inUse = usedStores(work).find((address) => isSameStore(address, fullStoreAddress(work, shown)));
   if (inUse !== undefined) return `it is ${redactAddress(inUse)}, a store in use`;
   try {
-    return await withDrStore(work, shown, async (target) => {
+    return await withDrStore(work, shown, signal, async (target) => {
       const session = await target.openRestore({ attemptId: systemClock.uuid(), replace: false });
       await session.discard();
       return null;

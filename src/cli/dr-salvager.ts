@@ -10,8 +10,8 @@ export function drSalvager(work: DrWork): Salvager {
   return {
     salvage: async ({ planId, from, into, vault: address, merge }, { signal }) => {
       const vault = await drVault(work, address);
-      const report = await withDrStore(work, from, (old) =>
-        withDrStore(work, into, (fresh) =>
+      const report = await withDrStore(work, from, signal, (old) =>
+        withDrStore(work, into, signal, (fresh) =>
           salvage(
             { old, fresh, vault, keys, clock: systemClock, software: context.software },
             { planId, merge, signal, onStep: (step) => beginStep(context, step) },

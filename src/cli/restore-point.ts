@@ -22,8 +22,28 @@ export async function openPoint(
   flags: OpenPointFlags,
   keys: ReadKeys,
 ): Promise<ChosenPoint> {
+  return openFound(context, vault, await findPoint(context, vault, flags, keys), flags, keys);
+}
+
+/** Chooses it alone. */
+export async function findPoint(
+  context: CommandContext,
+  vault: Vault,
+  flags: OpenPointFlags,
+  keys: ReadKeys,
+): Promise<ChosenPoint> {
   await recallManifests(context, vault, flags);
-  const found = await choosePoint(context, vault, await readCatalog(vault), flags, keys);
+  return choosePoint(context, vault, await readCatalog(vault), flags, keys);
+}
+
+/** Opens what a chosen point is made of. */
+export async function openFound(
+  context: CommandContext,
+  vault: Vault,
+  found: ChosenPoint,
+  flags: OpenPointFlags,
+  keys: ReadKeys,
+): Promise<ChosenPoint> {
   const folders = found.chain.map(({ folder }) => folder);
   if (!flags.dryRun) await recallBackups(context, vault, folders, flags);
   return { ...found, chain: await openChain(vault, found.chain, keys, 'all') };

@@ -23,13 +23,12 @@ export function opinionsOf(
   blind: ReadonlySet<string>,
 ): Opinion[] {
   const opinions = new Map<string, Opinion>();
+  const servers = new Set(observations.map((seen) => seen.server));
   for (const seen of observations) {
     if (seen.server !== server || blind.has(seen.vantage)) continue;
-    keepBest(opinions, readOpinion(seen));
+    keepBest(opinions, readOpinion(seen, servers.has(seen.vantage)));
   }
-  for (const heard of heardOf(server, observations)) {
-    if (!opinions.has(heard.vantage)) opinions.set(heard.vantage, heard);
-  }
+  for (const heard of heardOf(server, observations)) keepBest(opinions, heard);
   return [...opinions.values()];
 }
 
@@ -41,9 +40,10 @@ function keepBest(opinions: Map<string, Opinion>, opinion: Opinion): void {
     opinions.set(opinion.vantage, opinion);
 }
 
-function readOpinion({ vantage, server, outcome, state, reason, ms }: Observation): Opinion {
+function readOpinion(seen: Observation, isHeard: boolean): Opinion {
+  const { vantage, server, outcome, reason, ms } = seen;
   const because = reason === null ? '' : `: ${reason}`;
-  const base = { vantage, isHeard: outcome === 'answered' && state === null };
+  const base = { vantage, isHeard };
   switch (outcome) {
     case 'answered':
       return { ...base, says: 'alive', text: `${vantage}: ${server} answers` };
@@ -62,14 +62,24 @@ function readOpinion({ vantage, server, outcome, state, reason, ms }: Observatio
 
 /** What the receivers of standbys know, of those that could follow this server. */
 function heardOf(server: string, observations: readonly Observation[]): Opinion[] {
-  const others = new Set(observations.map((seen) => seen.server).filter((other) => other !== server));
   return [...answersOf(observations)].flatMap(([standby, state]) => {
     if (standby === server || state.role !== 'standby') return [];
-    const { upstream } = state;
-    const isOfAnother =
-      upstream !== null && !isAt(server, upstream) && [...others].some((other) => isAt(other, upstream));
-    return isOfAnother ? [] : [{ vantage: standby, ...heard(standby, server, upstream) }];
+    if (isOfAnother(standby, state, server, observations)) return [];
+    return [{ vantage: standby, ...heard(standby, server, state.upstream) }];
   });
+}
+
+/** Whoever observed may have told already whom a receiver hears; hosts have several names. */
+function isOfAnother(
+  standby: string,
+  { upstream }: ServerState,
+  server: string,
+  observations: readonly Observation[],
+): boolean {
+  const told = observations.filter(({ vantage }) => vantage === standby);
+  if (told.length > 0) return told.every((seen) => seen.server !== server);
+  if (upstream === null || isAt(server, upstream)) return false;
+  return observations.some((other) => other.server !== server && isAt(other.server, upstream));
 }
 
 function heard(

@@ -16,7 +16,7 @@ import {
   type SalvageWriter,
 } from './salvage-files.ts';
 import { findLost, type KnownVersions, type SalvageSide, type SalvageSides } from './salvage-find.ts';
-import { openLookup } from './salvage-lookup.ts';
+import { type EventLookup, openLookup } from './salvage-lookup.ts';
 import { mergeLost } from './salvage-merge.ts';
 import { type SalvagedStream, spanOf, sumUp } from './salvage-table.ts';
 
@@ -29,6 +29,8 @@ export interface SalvagePorts {
   readonly keys: ReadKeys;
   readonly clock: Clock;
   readonly software: string;
+  /** How events are found by their ids; left out: the store is asked in its own SQL. */
+  readonly lookup?: (store: EventStore) => EventLookup;
 }
 
 export interface SalvageOptions {
@@ -87,18 +89,18 @@ async function readKnown(
 }
 
 async function withSides<Result>(
-  { old, fresh }: SalvagePorts,
+  { old, fresh, lookup = openLookup }: SalvagePorts,
   work: (sides: SalvageSides) => Promise<Result>,
 ): Promise<Result> {
   const opened: SalvageSide[] = [];
   try {
     for (const store of [old, fresh])
-      opened.push({ store, snapshot: await store.openSnapshot(), lookup: openLookup(store) });
+      opened.push({ store, snapshot: await store.openSnapshot(), lookup: lookup(store) });
     return await work({ old: opened[0]!, fresh: opened[1]! });
   } finally {
-    for (const { lookup, snapshot } of opened) {
-      await snapshot.close();
-      await lookup.close();
+    for (const side of opened) {
+      await side.snapshot.close();
+      await side.lookup.close();
     }
   }
 }

@@ -88,6 +88,16 @@ describe('a primary', () => {
     assert.equal(primaryOf([...others, by('db-1.east'), silent(EAST)]).state, 'dead');
   });
 
+  it('is heard as whoever observed has told, and by the receiver where that knows it to be later', () => {
+    const quiet = standbyState({ upstream: { heardAgoMs: 20_000, host: '::1', port: 5499 } });
+    const others = [silent(HOME), silent(HOME, 'timed_out', 'east'), answered(WEST, quiet)];
+    const told = (server: string): Observation => silent(server, 'timed_out', WEST);
+    assert.equal(primaryOf([...others, told(HOME)]).state, 'disputed', 'twenty seconds of silence are usual');
+    assert.equal(primaryOf([...others, silent(EAST), told(EAST)]).state, 'dead', 'it hears somebody else');
+    const alive = [answered(HOME, primaryState()), answered(WEST, cutOff), told(HOME)];
+    assert.equal(primaryOf(alive).state, 'alive', 'a standby that is cut off does not make it dead');
+  });
+
   it('that one reaches and another does not is disputed', () => {
     const west = [silent(HOME, 'timed_out', 'west'), answered(WEST, standbyState(), 'west')];
     assert.equal(primaryOf([answered(HOME, primaryState()), ...west]).state, 'disputed');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventBatch } from '../../src/core/event-batch.ts';
@@ -23,17 +23,14 @@ import { openSqliteStore } from '../../src/stores/sqlite/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';
 import { readAll } from '../../src/testing/event-store/restoring.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
+import { faultyVault } from '../harness/faulty-vault.ts';
 import { fill, readObject, testClock } from '../harness/memory-backup.ts';
-import { keysOf, makePerson, makeRing } from '../harness/test-keys.ts';
+import { keysOf, makeOpenRing, makePerson, makeRing } from '../harness/test-keys.ts';
 
 const PLAIN = keysOf(makeRing([]));
 const PLAN = '0199aaaa-0000-7000-8000-000000000001';
-const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
-let stores = 0;
 
-async function storeOf(events: readonly TestEvent[]): Promise<EventStore> {
-  stores += 1;
-  const store = openSqliteStore(`sqlite:${join(folder, `${stores}.db`)}`);
+async function storeOf(events: readonly TestEvent[], store: EventStore = memoryStore()): Promise<EventStore> {
   await store.initialise();
   await fill(store, events);
   return store;
@@ -65,19 +62,24 @@ async function open({ both, old = [], fresh = [] }: Case) {
 }
 
 /** In memory, where nothing answers statements. */
-async function sideOf(store: EventStore): Promise<SalvageSide> {
-  const events = new Map(
-    (await readAll(store)).map((event) => [
-      String(event.id),
-      {
-        ...{ streamId: String(event.streamId), version: event.version, type: String(event.type) },
-        ...{ data: String(event.data), metadata: String(event.metadata) },
-      },
-    ]),
-  );
+function lookupIn(store: EventStore): EventLookup {
   const find: EventLookup['find'] = async (ids) =>
-    new Map(ids.flatMap((id) => (events.has(id) ? [[id, events.get(id)!]] : [])));
-  return { store, snapshot: await store.openSnapshot(), lookup: { find, close: async () => {} } };
+    new Map(
+      (await readAll(store))
+        .filter(({ id }) => ids.includes(String(id)))
+        .map(({ id, streamId, version, type, data, metadata }) => [
+          String(id),
+          {
+            ...{ streamId: String(streamId), version, type: String(type) },
+            ...{ data: String(data), metadata: String(metadata) },
+          },
+        ]),
+    );
+  return { find, close: async () => {} };
+}
+
+async function sideOf(store: EventStore): Promise<SalvageSide> {
+  return { store, snapshot: await store.openSnapshot(), lookup: lookupIn(store) };
 }
 
 interface World {
@@ -88,7 +90,8 @@ interface World {
 
 function carryOut(world: World, merge = false, keys: ReadKeys = PLAIN): Promise<SalvageReport> {
   const { signal } = new AbortController();
-  return salvage({ ...world, keys, clock: testClock, software: 'test' }, { planId: PLAN, merge, signal });
+  const ports = { ...world, keys, clock: testClock, software: 'test', lookup: lookupIn };
+  return salvage(ports, { planId: PLAN, merge, signal });
 }
 
 async function linesOf(vault: Vault, { object }: SalvageReport): Promise<Record<string, unknown>[]> {
@@ -106,8 +109,6 @@ async function namesIn(vault: Vault): Promise<string[]> {
 }
 
 const bodyOf = ({ table: _, ...rest }: SalvageReport) => rest;
-
-after(() => rmSync(folder, { recursive: true }));
 
 describe('salvage', () => {
   it('finds nothing, and writes nothing, where the new store has all that the old one has', async () => {
@@ -222,6 +223,23 @@ describe('salvage', () => {
     assert.equal((await linesOf(world.vault, report)).length, 2);
   });
 
+  it('asks files of SQLite in their own SQL', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
+    const open = (name: string): EventStore => openSqliteStore(`sqlite:${join(folder, `${name}.db`)}`);
+    const [both, ahead] = [run('s', 0, 1), run('s', 1, 2)];
+    const [changed] = run('t', 0, 1, '{"amount":1}') as [TestEvent];
+    const theirs = { ...changed, data: '{"amount":2}', version: 1 };
+    const old = await storeOf([...both, ...ahead, changed], open('old'));
+    const fresh = await storeOf([...both, ...run('t', 0, 1), theirs], open('new'));
+    const world = { old, fresh, vault: memoryVault() };
+    const { signal } = new AbortController();
+    const ports = { ...world, keys: PLAIN, clock: testClock, software: 'test' };
+    const report = await salvage(ports, { planId: PLAN, merge: true, signal });
+    assert.deepEqual([report.events, report.merged, report.differing, report.conflicts], [2, 2, 1, 1]);
+    await Promise.all([old.close(), fresh.close()]);
+    rmSync(folder, { recursive: true });
+  });
+
   it('writes a further file when the old store has more than a former run found', async () => {
     const world = await open({ both: run('s', 0, 1), old: run('s', 1, 1) });
     await carryOut(world);
@@ -311,4 +329,37 @@ describe('salvage into a sealed vault', () => {
     await assert.rejects(carryOut(world), (error) => isBackupError(error, 'seal_required'));
     assert.equal((await namesIn(world.vault)).length, 1);
   });
+});
+
+describe('salvage into a vault that fails', () => {
+  for (const [kind, keys] of [
+    ['plain', PLAIN],
+    ['sealed', keysOf(makeOpenRing())],
+  ] as const) {
+    it(`finds the same in the end, whichever call failed before, and merges nothing unwritten (${kind})`, async () => {
+      const { signal } = new AbortController();
+      const [both, lost] = [run('s', 0, 2), [...run('s', 2, 3), ...run('t', 0, 3)]];
+      const [old, fresh, vault] = [memoryStore(), memoryStore(), memoryVault()];
+      await fill(old, [...both, ...lost]);
+      await fill(fresh, both);
+      const ports = { old, fresh, keys, clock: testClock, software: 'test', lookup: lookupIn };
+      for (let failAt = 1; ; failAt += 1) {
+        const faulty = faultyVault(vault, { failAt });
+        try {
+          const report = await salvage(
+            { ...ports, vault: faulty.vault },
+            { planId: PLAN, merge: true, signal },
+          );
+          assert.deepEqual([report.events, report.merged], [6, 6]);
+          if (faulty.calls() < failAt) break;
+        } catch (error) {
+          assert.ok(isBackupError(error, 'vault_unreachable'), String(error));
+        }
+        const isMerged = (await fresh.count()).events === both.length + lost.length;
+        assert.ok(!isMerged || (await listSalvages(vault, PLAN)).length === 1);
+      }
+      assert.equal((await listSalvages(vault, PLAN)).length, 1);
+      assert.deepEqual(await readAll(fresh), await readAll(old));
+    });
+  }
 });

@@ -16,7 +16,7 @@ import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags } from '../keys.ts';
 import { carryOut, leftBehind, type Running } from './dr-execute.ts';
-import { salvageFrom } from './dr-salvage.ts';
+import { salvageFrom } from '../salvage-from.ts';
 
 interface ResumeFlags extends AcceptFlags, RunFlags, KeyFlags {
   readonly salvageFrom?: string;

@@ -23,6 +23,7 @@ import {
   openScaler,
 } from './disaster-actions.ts';
 import type { DisasterServer, DisasterSettings } from './disaster-config.ts';
+import type { FenceSettings } from './disaster-schema.ts';
 import type { DisasterWork } from './disaster-work.ts';
 import { drProtector } from './dr-protector.ts';
 import { drRestorer } from './dr-restorer.ts';
@@ -148,23 +149,45 @@ async function openFences(work: DisasterWork, fencing: Fencing): Promise<Map<str
  * else last where it is not named.
  */
 async function fencesOf(
-  { disaster, vaults }: DisasterWork,
-  { options, places, closing }: Fencing,
+  work: DisasterWork,
+  fencing: Fencing,
   { fences }: DisasterServer,
   server: RegionServer,
 ): Promise<Fence[]> {
-  const { plan } = options;
+  const { plan } = fencing.options;
   const own = serverFence(server, plan.planId);
-  const opened: Fence[] = [];
-  for (const settings of fences) {
-    const outside = await openOutsideFence(settings, places);
-    if (outside !== null) opened.push(outside);
-    else if (settings.lease !== undefined) opened.push(openLeaseFence(disaster, vaults.all, plan, closing));
-    else opened.push(own);
+  const all = fences.some(({ postgres }) => postgres !== undefined) ? fences : [...fences, { postgres: {} }];
+  const opened = await Promise.all(all.map((fence) => openFence(work, fencing, fence)));
+  if (plan.strategy.kind === 'switchover') return [own, ...opened.filter((fence) => fence !== null)];
+  return opened.map((fence) => fence ?? own);
+}
+
+/** Null for the server's own. */
+async function openFence(work: DisasterWork, { options, places, closing }: Fencing, settings: FenceSettings) {
+  if (settings.lease !== undefined)
+    return openLeaseFence(work.disaster, work.vaults.all, options.plan, closing);
+  return openOutsideFence(settings, places);
+}
+
+/** Fences that go around the server, by its address, in words. */
+export async function describeFences(
+  work: DisasterWork,
+  plan: PortOptions['plan'],
+): Promise<Record<string, readonly string[]>> {
+  const closing: Closing = [];
+  const fencing = {
+    options: { plan, waitForArchive: false },
+    places: await actionPlaces(work),
+    servers: [],
+    closing,
+  };
+  const described: Record<string, readonly string[]> = {};
+  for (const { address, fences } of work.disaster.regions.flatMap((region) => region.servers)) {
+    const opened = await Promise.all(fences.map((fence) => openFence(work, fencing, fence)));
+    described[redactAddress(address)] = opened.flatMap((fence) => (fence === null ? [] : [fence.describe]));
   }
-  const others = opened.filter((fence) => fence !== own);
-  if (plan.strategy.kind === 'switchover') return [own, ...others];
-  return opened.includes(own) ? opened : [...opened, own];
+  for (const close of closing) await close();
+  return described;
 }
 
 /** Its vault may be away now and be there when it is wanted. */
@@ -174,7 +197,8 @@ function openLeaseFence(
   { planId, primary }: PortOptions['plan'],
   closing: Closing,
 ): Fence {
-  const vault = leaseVault(lease!.vault, all, closing);
+  const vault = openLeaseVault(lease!.vault, all);
+  if (!all.some((place) => place.vault === vault)) closing.push(() => vault.close());
   const { systemIdentifier, timeline } = primary;
   const deposed = systemIdentifier === null || timeline === null ? null : { systemIdentifier, timeline };
   const fence = leaseFence(
@@ -199,13 +223,10 @@ function openLeaseFence(
   };
 }
 
-/** It may be a region's, which is there already. */
-function leaseVault(address: string, all: DisasterWork['vaults']['all'], closing: Closing): Vault {
+/** It may be a region's, which is there already. Whoever gets another one closes it. */
+export function openLeaseVault(address: string, all: DisasterWork['vaults']['all']): Vault {
   const vault = openOnce(openVault(address));
-  const known = all.find((place) => place.vault.address === vault.address);
-  if (known !== undefined) return known.vault;
-  closing.push(() => vault.close());
-  return vault;
+  return all.find((place) => place.vault.address === vault.address)?.vault ?? vault;
 }
 
 async function openScalers(

@@ -133,14 +133,6 @@ export async function loadNotifiersRoom() {
   };
 }
 
-/** A server as a recovery sees it, by its address, which may hold a password. Nothing is connected before it is asked. */
-export async function openRegionServer(place: {
-  readonly region: string;
-  readonly address: string;
-}): Promise<RegionServer> {
-  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
-}
-
 /** What else a recovery does to the world: loaded where there is one. */
 export async function loadActionsRoom() {
   const [fence, kubernetesFence, scaler, kubernetesScaler, webhook, hook, client] = await Promise.all([
@@ -162,6 +154,30 @@ export async function loadActionsRoom() {
     accessInPod: client.accessInPod,
   };
 }
+
+/** Runs a vantage point's command and gives what it wrote. Throws `action_failed` with the last of what it said. */
+export async function runVantage(
+  command: readonly string[],
+  { env, cwd }: { readonly env: CommandEnv; readonly cwd: string },
+  signal: AbortSignal,
+): Promise<string> {
+  const { runProgram } = await import('../outside/run-program.ts');
+  const keeps = { stdoutBytes: VANTAGE_BYTES, stderrBytes: VANTAGE_WORDS };
+  const { how, code, stdout, stderr } = await runProgram({ command, env, cwd, keeps, signal });
+  if (how === 'ended' && code === 0) return stdout.toString('utf8');
+  const said = stderr.toString('utf8').trim();
+  throw new BackupError(
+    'action_failed',
+    `${command[0]} ended with ${code}${said === '' ? '' : `: ${said}`}`,
+    {
+      hint: 'run its command by hand, as the user of this process',
+    },
+  );
+}
+
+/** An answer is some kilobytes. */
+const VANTAGE_BYTES = 1 << 20;
+const VANTAGE_WORDS = 500;
 
 /** What switches public names: loaded where one is kept. */
 export async function loadNamesRoom() {

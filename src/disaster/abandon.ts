@@ -104,6 +104,9 @@ async function reopenAll(session: Session, run: RunState): Promise<string[]> {
     ...readListFacts(run.steps.fence.facts, 'server'),
   ]);
   const signal = signalOf(session);
+  // Fences from outside first: the server may not be reached behind them.
+  for (const address of servers)
+    for (const fence of request.ports.fences.get(address) ?? []) await fence.lift?.({ signal });
   const found = request.ports.servers.filter(({ address }) => servers.has(address));
   for (const server of found) await server.unfence({ signal });
   return found.map(({ address }) => address);

@@ -65,14 +65,14 @@ function lossOf(plan: RecoveryPlan, { steps }: RunState): RecoveryOutcome['dataL
 
 /** What the choice found counts more than what the plan expected. */
 function estimateOf({ estimatedDataLoss }: RecoveryPlan, facts: StepFacts): DataLossEstimate {
-  const bytes = textFact(facts, 'lossBytes');
-  if (bytes === null) return estimatedDataLoss;
+  const basis = textFact(facts, 'lossBasis');
+  if (basis === null) return estimatedDataLoss;
   return {
-    bytes,
+    bytes: textFact(facts, 'lossBytes'),
     events: numberOr(facts.lossEvents, null),
     timeMs: numberOr(facts.lossMs, null),
-    sampleAgeMs: numberOr(facts.sampleAgeMs, estimatedDataLoss.sampleAgeMs),
-    basis: textFact(facts, 'lossBasis') ?? estimatedDataLoss.basis,
+    sampleAgeMs: numberOr(facts.sampleAgeMs, null),
+    basis,
   };
 }
 

@@ -1,12 +1,11 @@
 import type { Candidate, Observation } from '../../core/disaster.ts';
-import { BackupError, isBackupError } from '../../core/errors.ts';
-import { readNewestSamples } from '../../format/disaster-sample.ts';
+import { RECOVERY_RISKS } from '../../core/disaster.ts';
+import { BackupError } from '../../core/errors.ts';
 import { chooseCandidate, findCandidates, judgeAtRest } from '../candidates.ts';
 import type { StepCode, StepContext, StepResult } from '../context.ts';
-import { withDeadline } from '../deadline.ts';
-import { greatestPosition } from '../lsn.ts';
 import { isBegun, textFact } from '../run-state.ts';
-import { lookAtAll } from './look.ts';
+import { findLastSeen, lossFacts } from './last-seen.ts';
+import { type Look, lookAtAll } from './look.ts';
 
 /** The standby that takes over, by what all have now that nothing more arrives. */
 export const chooseStep: StepCode = {
@@ -15,25 +14,25 @@ export const chooseStep: StepCode = {
     const before = textFact(context.run.steps.choose.facts, 'server');
     if (before === null) return null;
     const choice = await choose(context);
-    return choice.server === before ? said(choice, context) : null;
+    return choice.facts.server === before ? choice : null;
   },
-  act: async (context) => said(await choose(context), context),
+  act: choose,
   isPerishable: ({ run }) => !isBegun(run.steps.promote),
 };
 
 /** Throws `recovery_refused` where only the bound stands in the way, and `recovery_stopped` where something else does. */
-async function choose(context: StepContext): Promise<Candidate> {
+async function choose(context: StepContext): Promise<StepResult> {
   const { plan, settings, accepted } = context;
-  const primary = { ...plan.primary, lastPosition: await lastPosition(context) };
-  const candidates = findCandidates(await observe(context), primary);
+  const looks = await lookAtAll(context);
+  const seen = await findLastSeen(context);
+  const candidates = findCandidates(looks.map(observe), { ...plan.primary, lastPosition: seen.position });
   const preference = { region: plan.target.region, primaryRegion: plan.primary.region };
-  const bound = boundOf(context);
-  const judged = judgeAtRest(candidates, { maxLossBytes: bound });
+  const judged = judgeAtRest(candidates, { maxLossBytes: boundOf(context) });
   const found = chooseCandidate(judged, preference);
-  if (found !== null) return found;
+  if (found !== null) return said(found, lossFacts(found, looks, seen, context));
   const unbound = chooseCandidate(judgeAtRest(candidates, { maxLossBytes: null }), preference);
-  const isBound = bound !== null && unbound !== null && plan.strategy.kind !== 'switchover';
-  throw isBound && !accepted.has('data_loss')
+  const isOnlyBound = unbound !== null && plan.strategy.kind !== 'switchover' && !accepted.has('data_loss');
+  throw isOnlyBound
     ? tooMuchLost(judged, unbound, settings.maxLossBytes)
     : nobody(judged, plan.target.region);
 }
@@ -44,67 +43,34 @@ function boundOf({ plan, settings, accepted }: StepContext): bigint | null {
   return accepted.has('data_loss') ? null : settings.maxLossBytes;
 }
 
-async function observe(context: StepContext): Promise<Observation[]> {
-  return (await lookAtAll(context)).map(({ server, state, reason }) => ({
+function observe({ server, state, reason }: Look): Observation {
+  return {
     ...{ vantage: 'here', region: server.region, server: server.address, ms: 0 },
     outcome: state === null ? 'unreachable' : 'answered',
     state,
     reason: state === null ? reason : null,
-  }));
+  };
 }
 
-/** The greatest one that anybody has seen of the primary: by the plan, by samples since, or by itself behind its fence. */
-async function lastPosition(context: StepContext): Promise<string | null> {
-  const { plan, run, vaults } = context;
-  const { server, systemIdentifier, timeline, lastPosition } = plan.primary;
-  const end = textFact(run.steps.drain.facts, 'endPosition');
-  // Behind its fence it says exactly where it ends.
-  if (end !== null) return end;
-  const sampled = await Promise.all(vaults.map(({ vault }) => samplesOf(vault, context)));
-  const own = sampled.flat().filter((sample) => {
-    const isSame = sample.systemIdentifier === systemIdentifier && sample.timeline === timeline;
-    return isSame && sample.server === server;
-  });
-  return greatestPosition([
-    ...(lastPosition === null ? [] : [lastPosition]),
-    ...own.map(({ position }) => position),
-  ]);
-}
-
-/** Of each server, the newest ones are the furthest. */
-const SAMPLES = 3;
-
-async function samplesOf(vault: StepContext['vaults'][number]['vault'], { settings, signal }: StepContext) {
-  try {
-    return await withDeadline(`reading samples of ${vault.address}`, 4 * settings.probeMs, signal, () =>
-      readNewestSamples(vault, SAMPLES),
-    );
-  } catch (error) {
-    if (!isBackupError(error) || error.code === 'interrupted') throw error;
-    return [];
-  }
-}
-
-function said({ server, region, state, behindBytes }: Candidate, { plan }: StepContext): StepResult {
-  const missing = behindBytes === null ? 'nobody knows how much it lacks' : `it lacks ${behindBytes} bytes`;
+function said({ server, region, state, behindBytes }: Candidate, loss: StepResult['facts']): StepResult {
+  const lacks =
+    behindBytes === null
+      ? 'nobody knows how much it lacks'
+      : `it lacks ${behindBytes} bytes of what was seen`;
   return {
-    text: `${server} takes over, at ${state.position} of timeline ${state.timeline}: ${missing} of what was seen of the primary`,
-    facts: {
-      ...{ server, region, position: state.position, timeline: state.timeline, lossBytes: behindBytes },
-      sampleAgeMs: plan.estimatedDataLoss.sampleAgeMs,
-    },
+    text: `${server} takes over, at ${state.position} of timeline ${state.timeline}: ${lacks}`,
+    facts: { server, region, position: state.position, timeline: state.timeline, ...loss },
   };
 }
 
 function tooMuchLost(judged: readonly Candidate[], best: Candidate, bound: bigint | null): BackupError {
-  const flag = '--accept-data-loss';
-  const lacks = best.behindBytes === null ? 'nobody knows how much' : `${best.behindBytes} bytes`;
+  const flag = RECOVERY_RISKS.data_loss;
   return new BackupError(
     'recovery_refused',
-    `${best.server} lacks ${lacks} of the primary's log, and ${bound} bytes may be lost: ${wordsOf(judged)}`,
+    `${best.server} cannot take over without a loss that nobody has accepted: ${wordsOf(judged)}`,
     {
-      hint: `get what is missing to a standby, or accept the loss with ${flag} when you resume`,
-      facts: { flag, lossBytes: best.behindBytes },
+      hint: `bring what is missing to a standby, or accept the loss with ${flag} when you resume`,
+      facts: { flag, lossBytes: best.behindBytes, maxLossBytes: bound === null ? null : String(bound) },
     },
   );
 }
@@ -113,15 +79,13 @@ function nobody(judged: readonly Candidate[], region: string): BackupError {
   return new BackupError(
     'recovery_stopped',
     `no standby of region ${region} may take over: ${wordsOf(judged)}`,
-    {
-      hint: 'put right what stands in the way and resume, or give this run up and make another plan',
-    },
+    { hint: 'put right what stands in the way and resume, or give this run up and make another plan' },
   );
 }
 
 function wordsOf(judged: readonly Candidate[]): string {
   const words = judged.map(
-    ({ server, region, refusals }) => `${server} (${refusals.join('; ') || `of region ${region}`})`,
+    ({ server, region, refusals }) => `${server} (${refusals.join('; ') || `it is of region ${region}`})`,
   );
   return words.join(', ') || 'none answers';
 }

@@ -2,8 +2,10 @@ import type { StepFacts } from '../../core/disaster.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { StepCode, StepContext, StepResult } from '../context.ts';
 import { bytesBetween } from '../lsn.ts';
+import { readListFacts } from '../run-state.ts';
 import { assertFenced } from './fence.ts';
 import { isRestore, type Look, lookAtAll, lookUntil, plural } from './look.ts';
+import { sourcesOf } from './sources.ts';
 
 /** What is on its way arrives, before anybody is chosen by what has arrived. Bounded, but for a switchover: that loses nothing, or is not made. */
 export const drainStep: StepCode = {
@@ -26,17 +28,21 @@ async function catchUp(context: StepContext): Promise<StepResult> {
   const { plan, ports, signal } = context;
   const store = plan.primary.server;
   if (store === null) return { text: 'nobody knows the old store', facts: {} };
-  const facts = await ports.protector.catchUp({ store, vault: plan.journalVault }, { signal });
+  const [vault = plan.journalVault] = await sourcesOf(context);
+  const facts = await ports.protector.catchUp({ store, vault }, { signal });
   if (facts === null) return { text: 'there is no change log that could catch up', facts: {} };
   return { text: `the change log has what ${store} had`, facts };
 }
 
-/** Where the log of the fenced primary ends; null where it cannot be asked. Nobody can append to it any longer. */
+/** Where the log of the fenced primary ends; null where it cannot be asked, or is not shown to be fenced: then it may go on. */
 async function findEnd(context: StepContext): Promise<string | null> {
   await assertFenced(context);
   const address = context.plan.primary.server;
-  const look = (await lookAtAll(context)).find(({ server }) => server.address === address);
-  return look?.state?.role === 'primary' && look.state.isFenced ? look.state.position : null;
+  const { facts } = context.run.steps.fence;
+  const at = readListFacts(facts, 'server').indexOf(address ?? '');
+  if (facts[`state.${at + 1}`] !== 'fenced') return null;
+  const state = (await lookAtAll(context)).find(({ server }) => server.address === address)?.state;
+  return state?.role === 'primary' && !state.clients ? state.position : null;
 }
 
 /** Until a standby of the target has all of it. Null when the time is over. */

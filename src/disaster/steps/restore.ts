@@ -1,8 +1,9 @@
 import { BackupError } from '../../core/errors.ts';
-import type { StepCode, StepContext } from '../context.ts';
+import type { StepCode } from '../context.ts';
 import { textFact } from '../run-state.ts';
 import { lookAt, targetOf } from './look.ts';
 import { recordPrimaryOf } from './record-primary.ts';
+import { sourcesOf } from './sources.ts';
 
 /** Backups and log into the place that was empty when this began: what is there after a death is this run's own. */
 export const restoreStep: StepCode = {
@@ -22,7 +23,7 @@ export const restoreStep: StepCode = {
     const { intent, attempts } = run.steps.restore;
     if (textFact(intent ?? {}, 'to') !== address) throw otherPlace(address);
     const request = {
-      ...{ planId: plan.planId, to: address, at: plan.recoverTo, vaults: sourcesOf(context) },
+      ...{ planId: plan.planId, to: address, at: plan.recoverTo, vaults: await sourcesOf(context) },
       isAgain: attempts > 1,
     };
     const facts = await ports.restorer.restore(request, { signal });
@@ -34,17 +35,6 @@ export const restoreStep: StepCode = {
     };
   },
 };
-
-/** The target's own vault first, then the others as they are configured. */
-function sourcesOf({ ports, plan }: StepContext): string[] {
-  const rank = (region: string, address: string): number => {
-    if (address === plan.journalVault) return 0;
-    return region === plan.target.region ? 1 : 2;
-  };
-  return ports.vaults
-    .toSorted((a, b) => rank(a.region, a.vault.address) - rank(b.region, b.vault.address))
-    .map(({ vault }) => vault.address);
-}
 
 function otherPlace(address: string): BackupError {
   return new BackupError('recovery_stopped', `${address} is not the place that this run found empty`, {

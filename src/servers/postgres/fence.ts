@@ -204,7 +204,7 @@ async function emptyOut(
     progress.others = others;
     for (const { pid } of others.filter(({ isNewcomer }) => !isNewcomer)) ended.add(pid);
     for (const { pid } of others.filter(({ hasOurRole }) => hasOurRole)) shared.add(pid);
-    if (others.some(({ isBeyondUs }) => isBeyondUs)) throw stillIn(others);
+    if (others.some(({ isBeyondUs, isNewcomer }) => isBeyondUs && !isNewcomer)) throw stillIn(others);
     if (others.length > 0) quiet = -1;
     await pause(LOOK_MS, signal);
   }

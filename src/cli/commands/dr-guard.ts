@@ -5,6 +5,7 @@ import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import { type GuardState, runGuard } from '../../disaster/guard.ts';
 import { type ClosePorts, close } from '../../disaster/guard-close.ts';
 import { runWatchdog } from '../../disaster/guard-watchdog.ts';
+import { within } from '../../disaster/within.ts';
 import { openOnce } from '../../vaults/wrappers/open-once.ts';
 import { redactAddress, resolveVaultAddress } from '../address.ts';
 import { spanOfTime } from '../arguments.ts';
@@ -58,8 +59,8 @@ export function addDrGuardCommand(dr: Command, start: Start): void {
       'after',
       `${ABOUT}${helpEnd(
         [
-          'eventcore dr guard --server "postgres://postgres@/events?host=/run/postgresql" --data-dir /var/lib/postgresql/15/main',
-          'eventcore dr guard --server "postgres://postgres@/events?host=/run/postgresql" --fence',
+          'eventcore dr guard --server "postgres:///events?host=/run/postgresql&user=postgres" --data-dir /var/lib/postgresql/15/main',
+          'eventcore dr guard --server "postgres:///events?host=/run/postgresql&user=postgres" --fence',
         ],
         [0, 2, 5, 6, 9, 130],
       )}`,
@@ -171,10 +172,18 @@ async function watchOver(context: CommandContext, ports: ClosePorts, ttlMs: numb
   return 0;
 }
 
+/** It is tried some times, and not for ever: whoever starts this waits for it. A standby is not written to, and its readers stay. */
 async function fenceOnce({ output, signal }: CommandContext, ports: ClosePorts): Promise<number> {
-  // It is tried some times, and not for ever: whoever starts this waits for it.
   const soon = AbortSignal.any([signal, AbortSignal.timeout(PATIENT_MS)]);
-  await close(ports, { fenceMs: PATIENT_MS, patienceMs: Number.POSITIVE_INFINITY, signal: soon });
-  output.account([`${printable(ports.server.address)} lets nobody write.`]);
+  const { server } = ports;
+  const probed = await within(PATIENT_MS, signal, (own) => server.probe({ signal: own }));
+  const isStandby = probed.kind === 'done' && probed.result.role === 'standby';
+  if (!isStandby) {
+    await close(ports, { fenceMs: PATIENT_MS, patienceMs: Number.POSITIVE_INFINITY, signal: soon });
+  }
+  throwIfAborted(signal);
+  output.account([
+    `${printable(server.address)} ${isStandby ? 'is a standby: it is left as it is' : 'lets nobody write'}.`,
+  ]);
   return 0;
 }

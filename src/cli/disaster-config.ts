@@ -99,7 +99,7 @@ export function readDisaster(section: DisasterSection, source: DisasterSource): 
   };
   checkNames(section, source);
   checkServers(disaster, source);
-  checkName(disaster, section, source);
+  checkName(disaster, source);
   checkLease(disaster, source);
   return {
     disaster,
@@ -218,18 +218,21 @@ function checkServers({ regions }: DisasterSettings, source: DisasterSource): vo
   }
 }
 
-function checkName(
-  { name, regions }: DisasterSettings,
-  { name: written }: DisasterSection,
-  source: DisasterSource,
-): void {
-  if (name === null || written === undefined) return;
+function checkName({ name, regions, public: address }: DisasterSettings, source: DisasterSource): void {
+  if (name === null) return;
   for (const [i, { servers, restoreTo }] of regions.entries()) {
     for (const [at, { value }] of servers.entries()) {
       checkValue(value, name, { key: `disaster.regions.${i}.servers.${at}`, source });
     }
     if (restoreTo !== null)
       checkValue(restoreTo.value, name, { key: `disaster.regions.${i}.restore_to`, source });
+  }
+  if (name.command !== undefined && address === null) {
+    throw invalid(
+      source,
+      '`disaster.name.command` needs `disaster.public`: which name it switches',
+      'write how applications reach the store, as postgres://app@db.example.com:5432/events',
+    );
   }
   const record = name.rfc2136;
   if (record === undefined || isInZone(record.name, record.zone)) return;

@@ -1,9 +1,9 @@
 import type { RecoveryOutcome } from '../core/disaster.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
-import { type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
+import { NO_TRUST_POLICY, type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
+import { outcomeOf } from '../disaster/outcome.ts';
 import { type RunState, readRunState } from '../disaster/run-state.ts';
 import { findEntrySignature, type Journal, listRuns, readJournal } from '../format/disaster-journal.ts';
-import { readOutcome } from '../format/disaster-outcome.ts';
 import { findPlanSignature, listPlans, readPlan, type StoredPlan } from '../format/disaster-plan.ts';
 import { type DisasterVaults, type PlacedVault, requireOpen } from './disaster-vaults.ts';
 
@@ -18,7 +18,8 @@ export interface RunView {
   /** False: its own vault cannot be read, and a copy may lack the newest entries. */
   readonly isAuthoritative: boolean;
   readonly state: RunState;
-  readonly outcome: RecoveryOutcome | null;
+  /** By the journal, however far it is. */
+  readonly outcome: RecoveryOutcome;
   readonly chain: ChainVerdict;
   readonly copies: readonly JournalCopy[];
 }
@@ -61,7 +62,7 @@ export async function viewRun(
   return {
     ...{ plan, journal, readFrom: place.vault.address, isAuthoritative: own !== undefined },
     state: readRunState(journal.entries),
-    outcome: await readOutcome(place.vault, planId),
+    outcome: outcomeOf(plan.plan, journal.entries),
     chain: judgeChain(plan, journal, trust),
     copies: copies
       .filter((copy) => copy !== chosen && copy.place.keepsJournal)
@@ -166,8 +167,8 @@ export async function findCurrentPlan(vaults: DisasterVaults, wanted: 'any' | 'b
 }
 
 async function isOver(vaults: DisasterVaults, plan: StoredPlan): Promise<boolean> {
-  const { state, outcome } = await viewRun(vaults, plan, { trustedSigners: [], requireSignature: false });
-  return outcome !== null || state.end !== null;
+  const { state } = await viewRun(vaults, plan, NO_TRUST_POLICY);
+  return state.end !== null;
 }
 
 /** Plans of all vaults that can be read, the oldest first; names begin with the time. */

@@ -103,6 +103,11 @@ const oneTarget = {
   error: 'expected either `cluster` or `workload`',
 } as const;
 
+const oneWay = { error: 'expected `api` and `token`, or neither of them in a pod' } as const;
+
+const hasOneWay = (entry: { readonly api?: unknown; readonly token?: unknown }): boolean =>
+  (entry.api === undefined) === (entry.token === undefined);
+
 const hasOneTarget = (entry: { readonly cluster?: unknown; readonly workload?: unknown }): boolean =>
   (entry.cluster === undefined) !== (entry.workload === undefined);
 
@@ -112,7 +117,11 @@ const fenceShape = {
   command: argv.optional(),
   /** Says by its exit code whether the fence stands: 0, or 1 for open. */
   check: argv.optional(),
-  kubernetes: z.strictObject(fencedShape).refine(hasOneTarget, oneTarget).optional(),
+  kubernetes: z
+    .strictObject(fencedShape)
+    .refine(hasOneTarget, oneTarget)
+    .refine(hasOneWay, oneWay)
+    .optional(),
 };
 
 const fence = z.array(oneOf(fenceShape)).max(20);
@@ -120,7 +129,11 @@ const fence = z.array(oneOf(fenceShape)).max(20);
 const webhookShape = { url: secretAddress, secret: source.optional() };
 
 const scaleShape = {
-  kubernetes: z.strictObject(scaledShape).refine(hasOneTarget, oneTarget).optional(),
+  kubernetes: z
+    .strictObject(scaledShape)
+    .refine(hasOneTarget, oneTarget)
+    .refine(hasOneWay, oneWay)
+    .optional(),
   command: argv.optional(),
   check: argv.optional(),
   webhook: z.strictObject(webhookShape).optional(),

@@ -1,6 +1,7 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import { withDeadline } from '../disaster/deadline.ts';
+import { openOnce } from '../vaults/wrappers/open-once.ts';
 import type { DisasterSettings } from './disaster-config.ts';
 import { openVault } from './wire.ts';
 
@@ -29,7 +30,10 @@ export async function withDisasterVaults<Result>(
   { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
   work: (vaults: DisasterVaults) => Promise<Result>,
 ): Promise<Result> {
-  const all = disaster.vaults.map(({ address, ...place }) => ({ ...place, vault: openVault(address) }));
+  const all = disaster.vaults.map(({ address, ...place }) => ({
+    ...place,
+    vault: openOnce(openVault(address)),
+  }));
   try {
     const reasons = await Promise.all(
       all.map((place) => whyNotOpen(place.vault, create && place.keepsJournal, signal)),

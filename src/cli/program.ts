@@ -63,7 +63,7 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
     ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
-    log: makeLog({ level: flags.logLevel, json, stderr, env, now: systemClock.now }),
+    log: makeLog({ level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now }),
     progress,
   };
 }

@@ -1,5 +1,5 @@
 import type { JournalEntry, RecoveryOutcome } from '../core/disaster.ts';
-import type { StepState } from '../disaster/run-state.ts';
+import type { StepRecord } from '../disaster/run-state.ts';
 import type { ChainVerdict, JournalCopy, RunView } from './disaster-runs.ts';
 import type { Paint, Tone } from './output.ts';
 import { lossText, strategyText } from './render-disaster.ts';
@@ -24,7 +24,7 @@ export function runLines(view: RunView, nowMs: number, paint: Paint): string[] {
               `${formatInstant(state.approvedAt)} by ${printable(state.approvedBy ?? '')}`,
             ] as const,
           ]),
-      ...outcomePairs(outcome, paint),
+      ...(state.end === null ? [] : outcomePairs(outcome, paint)),
     ]),
     ...stepTable(view, nowMs, paint),
     ...renderPairs([
@@ -53,12 +53,11 @@ const OUTCOMES = {
 } as const satisfies Record<RecoveryOutcome['state'], readonly [Tone, string]>;
 
 function stateText({ state, outcome, plan }: RunView, paint: Paint): string {
-  if (state.end === 'abandoned') return paint('warning', 'abandoned');
-  if (outcome !== null) {
+  if (state.entries === 0) return 'planned, not begun';
+  if (state.end !== null) {
     const [tone, text] = OUTCOMES[outcome.state];
     return paint(tone, text);
   }
-  if (state.entries === 0) return 'planned, not begun';
   const failed = Object.entries(state.steps).find(([, step]) => step.state === 'failed');
   if (failed !== undefined) {
     return `${paint('bad', `${failed[0]} failed`)}; \`eventcore dr resume ${plan.plan.planId}\` goes on`;
@@ -67,23 +66,23 @@ function stateText({ state, outcome, plan }: RunView, paint: Paint): string {
 }
 
 const STEP_TONES = {
-  waiting: 'faint',
-  intended: 'warning',
+  none: 'faint',
+  intent: 'warning',
   done: 'good',
   skipped: 'faint',
   failed: 'bad',
-} as const satisfies Record<StepState['state'], Tone>;
+} as const satisfies Record<StepRecord['state'], Tone>;
 
 function stepTable({ plan, state, journal }: RunView, nowMs: number, paint: Paint): string[] {
   const rows = plan.plan.steps.map(({ step, does, text }) => {
     const found = state.steps[step];
-    const shown = found.state === 'waiting' && !does ? 'left out' : found.state;
+    const shown = found.state === 'none' ? (does ? 'waiting' : 'left out') : found.state;
     const tookMs = tookOf(journal.entries, step, nowMs);
     return [
       step,
-      paint(STEP_TONES[found.state], shown === 'intended' ? 'begun' : shown),
+      paint(STEP_TONES[found.state], shown === 'intent' ? 'begun' : shown),
       tookMs === null ? '' : formatDuration(tookMs),
-      printable(found.state === 'waiting' ? text : found.text),
+      printable(found.state === 'none' ? text : found.text),
     ];
   });
   return renderTable(
@@ -102,8 +101,19 @@ function tookOf(entries: readonly JournalEntry[], step: string, nowMs: number): 
   return Math.max(0, endMs - Date.parse(begun.at));
 }
 
-function outcomePairs(outcome: RecoveryOutcome | null, paint: Paint): (readonly [string, string])[] {
-  if (outcome === null) return [];
+/** What came of a run, as the command that carried it out ends with. */
+export function outcomeLines(outcome: RecoveryOutcome, paint: Paint): string[] {
+  const [tone, text] = OUTCOMES[outcome.state];
+  return [
+    `${paint(
+      tone,
+      text.replace(/^./, (letter) => letter.toUpperCase()),
+    )}: ${strategyText(outcome.strategyUsed)}`,
+    ...renderPairs(outcomePairs(outcome, paint)),
+  ];
+}
+
+function outcomePairs(outcome: RecoveryOutcome, paint: Paint): (readonly [string, string])[] {
   const { recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered, reasons } = outcome;
   return [
     [
@@ -119,7 +129,7 @@ function outcomePairs(outcome: RecoveryOutcome | null, paint: Paint): (readonly 
     ...(systemsRecovered.length === 0
       ? []
       : [['recovered', systemsRecovered.map(printable).join(', ')] as const]),
-    ...reasons.map((reason) => ['', printable(reason)] as const),
+    ...reasons.map((reason, i) => [i === 0 ? 'why' : '', printable(reason)] as const),
   ];
 }
 
@@ -156,59 +166,4 @@ export function entryLine({ at, kind, step, text }: JournalEntry, startMs: numbe
   const since = Math.max(0, Date.parse(at) - startMs);
   const what = step === null ? kind : `${step} ${kind === 'intent' ? 'begins' : kind}`;
   return `+${formatDuration(since)}  ${what}: ${printable(text)}`;
-}
-
-/** What happened, from which a post-mortem can be written; Markdown. */
-export function timelineMarkdown(view: RunView): string[] {
-  const { plan } = view.plan;
-  const { journal, outcome, chain } = view;
-  return [
-    `# Recovery ${plan.planId}`,
-    '',
-    `- Because of: ${plan.trigger}`,
-    `- Strategy: ${strategyText(plan.strategy)}`,
-    ...plan.reasons.map((reason) => `  - ${cell(reason)}`),
-    `- Planned: ${plan.createdAt}, by ${cell(plan.software)}`,
-    `- Primary then: ${plan.primary.state}${plan.primary.server === null ? '' : `, ${cell(plan.primary.server)}`}`,
-    `- Loss, estimated before: ${cell(lossText(plan.estimatedDataLoss))}`,
-    ...outcomeItems(outcome),
-    `- Journal: ${chain.isWhole ? `${plural(chain.entries, 'entry', 'entries')}, unbroken` : `cannot be believed: ${cell(chain.reason ?? '')}`}`,
-    '',
-    '## Timeline',
-    '',
-    '| time | since approval | step | | what | who |',
-    '|---|---|---|---|---|---|',
-    ...journal.entries.map((entry) => timelineRow(entry, Date.parse(journal.entries[0]!.at))),
-    '',
-    '## How long each step took',
-    '',
-    '| step | took |',
-    '|---|---|',
-    ...plan.steps.flatMap(({ step }) => {
-      const tookMs = tookOf(journal.entries, step, Date.parse(journal.entries.at(-1)?.at ?? plan.createdAt));
-      return tookMs === null ? [] : [`| ${step} | ${formatDuration(tookMs)} |`];
-    }),
-  ];
-}
-
-function outcomeItems(outcome: RecoveryOutcome | null): string[] {
-  if (outcome === null) return ['- Outcome: not at its end'];
-  const { state, recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered } = outcome;
-  return [
-    `- Outcome: ${OUTCOMES[state][1]}`,
-    `- Recovery time: ${recoveryTimeMs === null ? 'not known' : formatDuration(recoveryTimeMs)}`,
-    `- Without backup for: ${unprotectedMs === null ? 'still' : formatDuration(unprotectedMs)}`,
-    `- Lost: ${cell(lostText(dataLoss))}`,
-    ...(systemsRecovered.length === 0 ? [] : [`- Recovered: ${systemsRecovered.map(cell).join(', ')}`]),
-  ];
-}
-
-function timelineRow({ at, step, kind, text, actor }: JournalEntry, startMs: number): string {
-  const since = formatDuration(Math.max(0, Date.parse(at) - startMs));
-  return `| ${at} | ${since} | ${step ?? ''} | ${kind} | ${cell(text)} | ${cell(actor)} |`;
-}
-
-/** Text that can stand in a table of Markdown. */
-function cell(text: string): string {
-  return printable(text).replace(/[|\\<>`*_[\]]/g, '\\$&');
 }

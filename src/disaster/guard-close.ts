@@ -6,12 +6,8 @@ import { within } from './within.ts';
 
 /** How a guard, or what keeps watch over it, makes sure that nobody writes. */
 
-/** By which a guard knows its own fence: one of somebody else is never taken back by it. */
+/** Of the guard's own fence. Others may stand beside it, and are not taken back by the guard. */
 export const GUARD_MARK = 'guard';
-/** Where somebody else's fence stood and let people in all the same: shut by the guard, and still not its own to open. */
-export const KEPT_MARK = 'guard-kept';
-
-export type FenceMark = typeof GUARD_MARK | typeof KEPT_MARK;
 
 /** The server's process, on the guard's own host: the last resort where its door cannot be shut from inside. */
 export interface Postmaster {
@@ -28,11 +24,10 @@ export interface ClosePorts {
 }
 
 export interface CloseOptions {
-  readonly mark: FenceMark;
   /** For one attempt to fence. */
   readonly fenceMs: number;
-  /** Attempts before the server is ended, where that is allowed. */
-  readonly patience: number;
+  /** After this a server that cannot be fenced is ended, where that is allowed. */
+  readonly patienceMs: number;
   /** Once it has fired, it is tried some more times, and not for ever. */
   readonly signal?: AbortSignal;
 }
@@ -47,14 +42,14 @@ const LAST_TRIES = 10;
  */
 export async function close(ports: ClosePorts, options: CloseOptions): Promise<void> {
   const { server, postmaster, tell } = ports;
+  const beganAtMs = performance.now();
   for (let tries = 1, last = 0; ; tries += 1) {
-    const fenced = await within(options.fenceMs, undefined, (signal) =>
-      server.fence(options.mark, { signal }),
-    );
+    const fenced = await within(options.fenceMs, undefined, (signal) => server.fence(GUARD_MARK, { signal }));
     if (fenced.kind === 'done' || (await isHarmless(ports, options.fenceMs))) return;
     const reason = `${server.address} cannot be fenced: ${whyNot(fenced)}`;
     if (tries === 1) tell(reason);
-    if (postmaster !== null && tries >= options.patience && (await end(postmaster, tell))) return;
+    const isPatient = performance.now() - beganAtMs < options.patienceMs;
+    if (postmaster !== null && !isPatient && (await end(postmaster, tell))) return;
     last += options.signal?.aborted === true ? 1 : 0;
     if (last >= LAST_TRIES) {
       throw new BackupError('fence_failed', reason, {

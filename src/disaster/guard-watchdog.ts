@@ -1,5 +1,5 @@
 import { pause } from '../core/pause.ts';
-import { type ClosePorts, close, type FenceMark, GUARD_MARK, KEPT_MARK } from './guard-close.ts';
+import { type ClosePorts, close } from './guard-close.ts';
 
 /**
  * What the second process does: it hears from the guard, line by line, until when the server may be open. It closes the server when that
@@ -20,45 +20,38 @@ export interface WatchdogOptions {
   readonly slackMs: number;
 }
 
-/** Until when the server may be open, and how it is marked when it is closed. */
-export interface Permission {
-  readonly untilMs: number;
-  readonly mark: FenceMark;
-}
-
-/** Null while it is closed; undefined for a line that says nothing. */
-export function readLine(line: string): Permission | null | undefined {
+/** Until when the server may be open; null while it is closed, undefined for a line that says nothing. */
+export function readLine(line: string): number | null | undefined {
   if (line === CLOSED_LINE) return null;
-  const [, until, mark] = LINE.exec(line) ?? [];
-  return until === undefined ? undefined : { untilMs: Number(until), mark: mark as FenceMark };
+  const [, until] = /^open (\d{1,15}(?:\.\d{1,6})?)$/.exec(line) ?? [];
+  return until === undefined ? undefined : Number(until);
 }
 
-export function openLine({ untilMs, mark }: Permission): string {
-  return `open ${untilMs.toFixed(3)} ${mark}`;
+export function openLine(untilMs: number): string {
+  return `open ${untilMs.toFixed(3)}`;
 }
-
-const LINE = new RegExp(`^open (\\d{1,15}(?:\\.\\d{1,6})?) (${GUARD_MARK}|${KEPT_MARK})$`);
 
 export const CLOSED_LINE = 'closed';
 
 interface Heard {
-  permission: Permission | null;
+  /** As `readLine` gives it. */
+  untilMs: number | null;
   /** Fires when something new was heard. */
   news: AbortController;
   isGone: boolean;
 }
 
-/** Returns when the guard is gone, and the server is closed or was. */
+/** Returns when the guard is gone, and the server is closed or was. Throws `fence_failed` where it cannot be closed in an hour. */
 export async function runWatchdog(ports: WatchdogPorts, options: WatchdogOptions): Promise<void> {
-  const heard: Heard = { permission: null, news: new AbortController(), isGone: false };
+  const heard: Heard = { untilMs: null, news: new AbortController(), isGone: false };
   const listening = listen(ports, heard);
-  while (!heard.isGone || heard.permission !== null) {
-    const { news, permission } = heard;
-    if (permission === null) {
+  while (!heard.isGone || heard.untilMs !== null) {
+    const { news, untilMs } = heard;
+    if (untilMs === null) {
       await pause(IDLE_MS, news.signal);
       continue;
     }
-    const leftMs = permission.untilMs + options.slackMs - ports.steadyMs();
+    const leftMs = untilMs + options.slackMs - ports.steadyMs();
     if (!heard.isGone && leftMs > 0) {
       await pause(Math.min(leftMs, IDLE_MS), news.signal);
       continue;
@@ -66,22 +59,26 @@ export async function runWatchdog(ports: WatchdogPorts, options: WatchdogOptions
     ports.tell(
       heard.isGone ? 'the guard is gone: closing the server' : 'the guard is held up: closing the server',
     );
-    await close(ports, { mark: permission.mark, fenceMs: options.fenceMs, patience: 1 });
+    const soon = AbortSignal.timeout(MOST_MS);
+    const { fenceMs } = options;
+    await close(ports, { fenceMs, patienceMs: fenceMs, signal: soon });
     ports.tell('the server is closed');
     // Unless the guard has said something newer meanwhile.
-    if (heard.permission === permission) heard.permission = null;
+    if (heard.untilMs === untilMs) heard.untilMs = null;
   }
   await listening;
 }
 
 const IDLE_MS = 60_000;
+/** A server that does not answer for so long is left to the guard that was started meanwhile. */
+const MOST_MS = 3_600_000;
 
 async function listen({ lines }: WatchdogPorts, heard: Heard): Promise<void> {
   try {
     for await (const line of lines) {
       const said = readLine(line);
       if (said === undefined) continue;
-      heard.permission = said;
+      heard.untilMs = said;
       wake(heard);
     }
   } finally {

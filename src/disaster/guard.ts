@@ -7,10 +7,9 @@ import type { Vault } from '../core/vault.ts';
 import { listDeposed, writeDeposed } from '../format/deposed-mark.ts';
 import { withLease } from '../upkeep/lease.ts';
 import { type Claimant, findRefusal, primaryLease } from './claim.ts';
-import { type ClosePorts, close, type FenceMark, GUARD_MARK, KEPT_MARK } from './guard-close.ts';
-import type { Permission } from './guard-watchdog.ts';
+import { type ClosePorts, close, GUARD_MARK } from './guard-close.ts';
 import { reasonOf, whyNot } from './reason.ts';
-import { within } from './within.ts';
+import { type Within, within } from './within.ts';
 
 /**
  * Stands beside a server of PostgreSQL and lets it be written to only while it holds the lease of the store's primary. So whoever
@@ -18,7 +17,7 @@ import { within } from './within.ts';
  */
 
 export interface GuardPorts extends ClosePorts {
-  /** Of the lease. */
+  /** Of the lease. Opened when it is needed: to do that again changes nothing. */
   readonly vault: Vault;
   readonly clock: Clock;
   /** Which process this is, for people. */
@@ -32,7 +31,7 @@ export interface GuardPorts extends ClosePorts {
 /** A second process, which closes the server when this one dies or is held up. */
 export interface Watchdog {
   /** The server is open, or about to be, until then by `steadyMs`, unless it is told otherwise. */
-  open(permission: Permission): void;
+  open(untilMs: number): void;
   /** The server is closed. */
   closed(): void;
 }
@@ -60,7 +59,7 @@ interface Guard extends GuardPorts {
   readonly signal: AbortSignal;
   readonly pollMs: number;
   readonly probeMs: number;
-  /** For one attempt to fence when time presses: a twelfth of the lease's. */
+  /** For one attempt to fence when time presses: what is left of the lease's, and two seconds that every taker waits beyond it. */
   readonly fenceMs: number;
   /** Between two looks whether the vault forbids it meanwhile. */
   readonly lookMs: number;
@@ -72,20 +71,18 @@ interface Seen {
   untilMs: number;
   isOpen: boolean;
   said: string;
-  /** What the server is closed with: whose fence stands, or stood. */
-  mark: FenceMark;
-  /** Looks in a row at which somebody was in although the fence of somebody else stands. */
-  crowds: number;
+  /** By `steadyMs`: the vault is not asked before, since each question costs. */
+  askAtMs: number;
 }
 
 const POLL_MS = 500;
 const PROBE_MS = 2000;
-const LEAST_FENCE_MS = 1000;
+/** Between two questions whether the lease can be had. */
+const MOST_ASK_MS = 2000;
+const LEAST_FENCE_MS = 2000;
 const LEAST_LOOK_MS = 1000;
 /** Where time does not press, before a server that cannot be fenced is ended. */
-const PATIENCE = 5;
-/** So many looks are left to whoever fences to put out who is in. */
-const CROWDED = 3;
+const PATIENCE_MS = 30_000;
 
 /** Until the signal fires; then the server is closed, and after that the lease given back. Throws `fence_failed` when it cannot be closed. */
 export async function runGuard(ports: GuardPorts, options: GuardOptions): Promise<void> {
@@ -94,7 +91,7 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
     ...{ ...ports, ...options, pollMs, probeMs: options.probeMs ?? PROBE_MS },
     fenceMs: Math.max(LEAST_FENCE_MS, ttlMs / 12),
     lookMs: Math.max(LEAST_LOOK_MS, ttlMs / 6),
-    seen: { untilMs: 0, isOpen: false, said: '', mark: GUARD_MARK, crowds: 0 },
+    seen: { untilMs: 0, isOpen: false, said: '', askAtMs: 0 },
   };
   while (!self.signal.aborted) {
     await takeTurn(self);
@@ -109,10 +106,12 @@ async function takeTurn(self: Guard): Promise<void> {
   const state = probed.result;
   if (state.role === 'standby') return say(self, 'standby', 'the server is a standby');
   // First of all: whoever comes back does not know what happened meanwhile.
-  if (!(await shut(self, state))) return say(self, 'refused', 'somebody else has fenced the server');
+  await shut(self, state);
+  if (self.steadyMs() < self.seen.askAtMs) return;
   const refusal = await askVault(self, state);
-  if (refusal !== null) return say(self, ...refusal);
-  await takeLease(self, state);
+  if (refusal === null) await takeLease(self, state);
+  else say(self, ...refusal);
+  self.seen.askAtMs = self.steadyMs() + Math.min(MOST_ASK_MS, self.ttlMs / 6);
 }
 
 /** Says each thing once, until there is something else to say. */
@@ -123,33 +122,26 @@ function say(self: Guard, state: GuardState, text: string): void {
   self.onState(state, text);
 }
 
-/**
- * True when the server is closed by a fence of the guard's own, which is set where there is none. That of somebody else is left as it is
- * while it keeps everybody out: its owner looks for its mark.
- */
-async function shut(self: Guard, state: ServerState): Promise<boolean> {
-  const { seen, signal } = self;
-  const closing = { fenceMs: Math.max(self.fenceMs, self.probeMs), patience: PATIENCE, signal };
-  if (!state.isFenced) {
-    await close(self, { ...closing, mark: GUARD_MARK });
-    return true;
-  }
-  if (await stands(self, GUARD_MARK)) return true;
-  if ((await stands(self, KEPT_MARK)) || (state.clients ?? 0) === 0) seen.crowds = 0;
-  else seen.crowds += 1;
-  if (seen.crowds >= CROWDED) await close(self, { ...closing, mark: KEPT_MARK });
-  return false;
+/** By a fence of the guard's own, beside those of others: whoever takes theirs back does not open it. */
+async function shut(self: Guard, state: ServerState): Promise<void> {
+  const { signal, fenceMs, probeMs } = self;
+  if (state.isFenced && (await isOurs(self))) return;
+  await close(self, { fenceMs: Math.max(fenceMs, probeMs), patienceMs: PATIENCE_MS, signal });
 }
 
-/** False also where that cannot be told. */
-async function stands({ server, probeMs }: Guard, mark: FenceMark): Promise<boolean> {
-  const asked = await within(probeMs, undefined, (signal) => server.isFenced(mark, { signal }));
+/** False also where that cannot be told, or somebody is still in. */
+async function isOurs({ server, probeMs }: Guard): Promise<boolean> {
+  const asked = await within(probeMs, undefined, (signal) => server.isFenced(GUARD_MARK, { signal }));
   return asked.kind === 'done' && asked.result;
 }
 
 /** Null when nothing in the vault forbids to be open. */
 async function askVault(self: Guard, claimant: Claimant): Promise<[GuardState, string] | null> {
-  const asked = await within(self.ttlMs, self.signal, () => findRefusal(self.vault, claimant));
+  const asked = await within(self.ttlMs, self.signal, async () => {
+    // A directory that is not there is one that is not mounted: it is not made, for an empty one forbids nothing.
+    await self.vault.open({ create: false });
+    return findRefusal(self.vault, claimant);
+  });
   if (asked.kind !== 'done')
     return ['waiting', `the vault ${self.vault.address} cannot be asked: ${withoutTimes(whyNot(asked))}`];
   return asked.result === null ? null : ['refused', asked.result];
@@ -160,7 +152,7 @@ async function takeLease(self: Guard, claimant: Claimant): Promise<void> {
   const lease = primaryLease(claimant.systemIdentifier);
   const onHeld = (untilMs: number): void => {
     seen.untilMs = untilMs;
-    if (seen.isOpen) permit(self);
+    if (seen.isOpen) self.watchdog.open(untilMs);
   };
   try {
     await withLease(
@@ -204,14 +196,9 @@ async function hold(self: Guard, claimant: Claimant, lease: HeldLease): Promise<
     return say(self, 'waiting', `nothing can be written into ${self.vault.address}`);
   if (!isHeld(self, lease) || signal.aborted) return;
   seen.isOpen = true;
-  seen.mark = GUARD_MARK;
-  permit(self);
+  watchdog.open(seen.untilMs);
   try {
-    const openMs = Math.min(self.probeMs, seen.untilMs - self.steadyMs());
-    const opened = await within(openMs, signal, (own) => self.server.unfence({ signal: own }));
-    if (opened.kind === 'done') say(self, 'open', 'the lease is held, and the server is open');
-    const why =
-      opened.kind === 'done' ? await watch(self, claimant, lease) : `it cannot be opened: ${whyNot(opened)}`;
+    const why = await openAndWatch(self, claimant, lease);
     self.tell(`closing the server: ${why}`);
   } finally {
     await closeFor(self);
@@ -221,8 +208,15 @@ async function hold(self: Guard, claimant: Claimant, lease: HeldLease): Promise<
   }
 }
 
-function permit({ watchdog, seen: { untilMs, mark } }: Guard): void {
-  watchdog.open({ untilMs, mark });
+async function openAndWatch(self: Guard, claimant: Claimant, lease: HeldLease): Promise<string> {
+  const opened = await unfence(self, self.signal);
+  if (opened.kind === 'done') {
+    say(self, 'open', 'the lease is held, and the server is open');
+    return watch(self, claimant, lease);
+  }
+  // Not over and over: each attempt is written into the vault.
+  await pause(Math.min(self.lookMs, self.seen.untilMs - self.steadyMs()), self.signal);
+  return `it cannot be opened: ${whyNot(opened)}`;
 }
 
 /** The oldest that may not write any more are all on older timelines than this one, also where somebody promoted it by hand. */
@@ -237,7 +231,8 @@ async function deposeOlder({ vault }: Guard, { systemIdentifier, timeline }: Cla
 /** Before the lease's time is over. Who is told to end and cannot close the server keeps the lease as long as it lasts. */
 async function closeFor(self: Guard): Promise<void> {
   try {
-    await close(self, { mark: self.seen.mark, fenceMs: self.fenceMs, patience: 1, signal: self.signal });
+    const { fenceMs, signal } = self;
+    await close(self, { fenceMs, patienceMs: fenceMs, signal });
   } catch (error) {
     self.tell(`${reasonOf(error)}; the lease is kept until its time is over`);
     await pause(Math.max(0, self.seen.untilMs + self.ttlMs - self.steadyMs()));
@@ -306,24 +301,15 @@ async function watchServer(
     if (state.role === 'standby') return 'the server is a standby now';
     if (state.systemIdentifier !== systemIdentifier || state.timeline !== timeline)
       return 'the server is another one now';
-    if (state.isFenced) await meetFence(self, lease, ends);
-    else noteMark(self, GUARD_MARK);
+    // The guard's own was meant for an earlier lease and came late.
+    if (state.isFenced && (await isOurs(self)) && isHeld(self, lease)) await unfence(self, ends);
   }
   return never();
 }
 
-/** A fence while the server is open: the guard's own was meant for an earlier lease and came late; that of somebody else stays. */
-async function meetFence(self: Guard, lease: HeldLease, ends: AbortSignal): Promise<void> {
-  if (!(await stands(self, GUARD_MARK))) return noteMark(self, KEPT_MARK);
-  if (isHeld(self, lease)) await within(self.probeMs, ends, (signal) => self.server.unfence({ signal }));
-}
-
-function noteMark(self: Guard, mark: FenceMark): void {
-  if (self.seen.mark === mark) return;
-  self.seen.mark = mark;
-  permit(self);
-  if (mark === KEPT_MARK)
-    self.tell('somebody else has fenced the server: it stays closed when the lease is lost');
+function unfence({ server, probeMs, seen, steadyMs }: Guard, ends: AbortSignal): Promise<Within<void>> {
+  const openMs = Math.min(probeMs, seen.untilMs - steadyMs());
+  return within(openMs, ends, (signal) => server.unfence({ signal, mark: GUARD_MARK }));
 }
 
 async function watchVault(self: Guard, claimant: Claimant, ends: AbortSignal): Promise<string> {

@@ -43,7 +43,7 @@ export const WALLS: readonly Wall[] = [
   {
     room: 'notifiers/',
     rooms: ['core/', 'outside/'],
-    packages: ['nodemailer'],
+    packages: ['node:crypto', 'nodemailer'],
   },
 
   { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },

@@ -3,7 +3,8 @@ import { after, describe, it } from 'node:test';
 import type { Vault } from '../../src/core/vault.ts';
 import { type GuardState, runGuard } from '../../src/disaster/guard.ts';
 import { GUARD_MARK, type Postmaster } from '../../src/disaster/guard-close.ts';
-import { leaseFence, withdrawLeaseFence } from '../../src/disaster/lease-fence.ts';
+import { deposing, leaseFence } from '../../src/disaster/lease-fence.ts';
+import { serverFence } from '../../src/disaster/server-fence.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { listDeposed } from '../../src/format/deposed-mark.ts';
 import { encodePrimary, type PrimaryRecord, primaryName } from '../../src/format/disaster-primary.ts';
@@ -42,7 +43,7 @@ function start(
       ...{ server: server.server, vault, clock: testClock, holder: name, postmaster },
       steadyMs: () => performance.now(),
       tell: (message) => told.push(message),
-      watchdog: { open: ({ untilMs }) => watched.push(untilMs), closed: () => watched.push(null) },
+      watchdog: { open: (untilMs) => watched.push(untilMs), closed: () => watched.push(null) },
       onState: (state, text) => {
         states.push(state);
         texts.push(text);
@@ -81,7 +82,7 @@ describe('a guard', { concurrency: true }, () => {
     assert.deepEqual(server.calls.slice(0, 2), ['probe', 'fence']);
     assert.ok(isOpen(server));
     await guard.stop();
-    assert.equal(server.mark, GUARD_MARK);
+    assert.ok(server.marks.has(GUARD_MARK));
     const second = memoryServer('postgres://b/events');
     const other = start(second, vault, { name: 'another' });
     await until('the other is open', () => isOpen(second) && other.states.includes('open'), 2000);
@@ -100,7 +101,7 @@ describe('a guard', { concurrency: true }, () => {
         await until('closed', () => !isOpen(server));
         assert.ok(performance.now() - atMs < TTL, `${manner}: closed after ${performance.now() - atMs} ms`);
         await new Promise((resolve) => setTimeout(resolve, 300));
-        assert.equal(server.mark, GUARD_MARK);
+        assert.ok(server.marks.has(GUARD_MARK));
         assert.equal(guard.watched.at(-1), null);
         way.manner = 'well';
         if (manner === 'away') await until('open again', () => isOpen(server));
@@ -172,12 +173,13 @@ describe('a guard', { concurrency: true }, () => {
 
   it('leaves the fence of somebody else alone', async () => {
     const server = memoryServer('postgres://a/events');
-    server.mark = PLAN;
+    server.marks.add(PLAN);
     const guard = start(server, memoryVault());
-    await until('it has looked', () => guard.states.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    assert.equal(server.mark, PLAN);
-    assert.deepEqual(guard.states.includes('open'), false);
+    await until('it has the lease', () => guard.states.includes('open'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual([...server.marks], [PLAN]);
+    await guard.stop();
+    assert.deepEqual([...server.marks], [PLAN, GUARD_MARK]);
   });
 
   it('ends a server that it cannot fence when time presses', async () => {
@@ -253,9 +255,25 @@ describe('the fence by the lease', { concurrency: true }, () => {
     await until('open', () => guard.states.includes('open'));
     const fence = leaseFence({ vault, clock: testClock, holder: 'a run' }, options);
     await fence.apply({ signal: never });
-    await withdrawLeaseFence({ vault }, options);
+    await fence.lift!({ signal: never });
     await until('open again', () => isOpen(old));
     assert.equal(await fence.check({ signal: never }), 'open');
+  });
+
+  it('goes with another fence: the guard behind that lets the lease go for the next one', async () => {
+    const vault = memoryVault();
+    const old = memoryServer('postgres://a/events');
+    const guard = start(old, vault);
+    await until('open', () => guard.states.includes('open'));
+    const fence = deposing(serverFence(old.server, PLAN), { vault }, options);
+    assert.deepEqual(await fence.apply({ signal: never }), { guardsTold: true });
+    assert.equal(await fence.check({ signal: never }), 'fenced');
+    const next = memoryServer('postgres://b/events', { timeline: 2 });
+    const other = start(next, vault);
+    await until('the next is open', () => other.states.includes('open'), 3000);
+    assert.deepEqual([...old.marks], [PLAN, GUARD_MARK]);
+    await fence.lift!({ signal: never });
+    assert.deepEqual([...old.marks], [GUARD_MARK]);
   });
 
   it('says that it does not know where the vault cannot be asked, or nobody knows the old primary', async () => {

@@ -6,8 +6,8 @@ import { BackupError } from '../../src/core/errors.ts';
 export interface MemoryServer {
   readonly server: RegionServer;
   state: ServerState;
-  /** Of the fence that stands. */
-  mark: string | null;
+  /** Of the fences that stand. */
+  readonly marks: Set<string>;
   /** How it answers: `hangs` never does, `away` throws. */
   manner: 'well' | 'hangs' | 'away' | 'refuses';
   /** What was asked of it, oldest first. */
@@ -21,10 +21,10 @@ export function memoryServer(
 ): MemoryServer {
   const self: MemoryServer = {
     state: { ...PRIMARY, ...state },
-    ...{ mark: null, manner: 'well', calls: [] },
+    ...{ marks: new Set<string>(), manner: 'well', calls: [] },
     server: {
       ...{ region, address },
-      probe: (call) => ask('probe', call, () => ({ ...self.state, isFenced: self.mark !== null })),
+      probe: (call) => ask('probe', call, () => ({ ...self.state, isFenced: self.marks.size > 0 })),
       sample: (call) =>
         ask('sample', call, () => {
           const { role, systemIdentifier, timeline, position } = self.state;
@@ -42,13 +42,14 @@ export function memoryServer(
         }),
       fence: (mark, call) =>
         ask('fence', call, () => {
-          self.mark = mark;
+          self.marks.add(mark);
           return {};
         }),
-      isFenced: (mark, call) => ask('isFenced', call, () => self.mark === mark),
+      isFenced: (mark, call) => ask('isFenced', call, () => self.marks.has(mark)),
       unfence: (call) =>
         ask('unfence', call, () => {
-          self.mark = null;
+          if (call.mark === undefined) self.marks.clear();
+          else self.marks.delete(call.mark);
         }),
       promote: (call) =>
         ask('promote', call, () => {
@@ -75,8 +76,8 @@ export function memoryServer(
 }
 
 /** Whether somebody could write there now. */
-export function isOpen({ state, mark }: MemoryServer): boolean {
-  return state.role === 'primary' && mark === null;
+export function isOpen({ state, marks }: MemoryServer): boolean {
+  return state.role === 'primary' && marks.size === 0;
 }
 
 const PRIMARY: ServerState = {

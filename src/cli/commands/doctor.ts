@@ -33,9 +33,8 @@ import { beginStep, type CommandContext, type Start, withStore, withVault } from
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { openNotifiers } from '../notifiers.ts';
-import type { Tone } from '../output.ts';
-import { renderPairs, renderTable } from '../table.ts';
-import { formatBytes, plural, printable } from '../units.ts';
+import { checkLines } from '../render-checks.ts';
+import { formatBytes, plural } from '../units.ts';
 import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
@@ -297,19 +296,8 @@ async function lookAtProbe(
   }
 }
 
-const TONES = { good: 'good', warn: 'warning', bad: 'bad', skipped: 'faint' } as const satisfies Record<
-  Check['verdict'],
-  Tone
->;
-
 function report({ output }: CommandContext, checks: readonly Check[]): void {
   const { paint } = output;
-  const rows = checks.map(({ name, verdict, message }) => [
-    paint(TONES[verdict], verdict),
-    name,
-    printable(message),
-  ]);
-  const hints = checks.filter(({ verdict, hint }) => hint !== null && verdict !== 'good');
   const count = (wanted: Check['verdict']): number =>
     checks.filter(({ verdict }) => verdict === wanted).length;
   const [bads, warnings] = [count('bad'), count('warn')];
@@ -322,10 +310,7 @@ function report({ output }: CommandContext, checks: readonly Check[]): void {
             `Nothing is broken; worth a look: ${plural(warnings, 'check')} of ${checks.length}`,
           )
         : paint('good', 'All is well'),
-    ...renderTable([{ title: '' }, { title: 'CHECK' }, { title: 'WHAT WAS FOUND' }], rows),
-    ...(hints.length === 0
-      ? []
-      : ['', ...renderPairs(hints.map(({ name, hint }) => [`${name}:`, printable(hint!)]))]),
+    ...checkLines(checks, paint),
   ];
   if (output.isQuiet && bads === 0) return;
   output.answer(output.isQuiet ? lines.slice(0, 1) : lines);

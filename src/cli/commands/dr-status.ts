@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { renderTimeline } from '../../disaster/timeline.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { allPlans, findCurrentPlan, findPlan, type RunView, viewRun } from '../disaster-runs.ts';
 import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { runLines, timelineMarkdown } from '../render-run.ts';
+import { runLines } from '../render-run.ts';
 import { plural } from '../units.ts';
 import { systemClock } from '../wire.ts';
 
@@ -45,7 +46,11 @@ function showStatus(context: CommandContext, id: string | undefined, flags: Stat
     const view = await viewRun(work.vaults, plan, work.keys.trust);
     const { output } = context;
     output.document(runDocument(view));
-    output.answer(flags.timeline ? timelineMarkdown(view) : runLines(view, systemClock.now(), output.paint));
+    output.answer(
+      flags.timeline
+        ? [renderTimeline(view.plan.plan, view.outcome)]
+        : runLines(view, systemClock.now(), output.paint),
+    );
     return exitCodeOf(view);
   });
 }
@@ -71,7 +76,7 @@ export function runDocument(view: RunView): unknown {
 /** Damage first: nobody can rely on what a broken journal says of the rest. */
 export function exitCodeOf({ chain, outcome, state }: Pick<RunView, 'chain' | 'outcome' | 'state'>): number {
   if (!chain.isWhole) return 4;
-  if (state.entries === 0 || outcome?.state === 'recovered' || state.end === 'abandoned') return 0;
+  if (state.entries === 0 || outcome.state === 'recovered' || outcome.state === 'abandoned') return 0;
   return 10;
 }
 

@@ -1,0 +1,110 @@
+import type pg from 'pg';
+
+/**
+ * Sessions of a recovery or a backup, as a condition on pg_stat_activity: of this role, and with our names. Whoever shares the role is not
+ * ours by that alone.
+ */
+export const OURS = `(usename = session_user AND application_name IN ('eventcore-recovery', 'eventcore-backup'))`;
+
+/** Somebody else who is in, or about to be. */
+export interface Other {
+  readonly pid: number;
+  readonly text: string;
+  readonly hasOurRole: boolean;
+  /** Not in yet: perhaps one whom the fence turns away. */
+  readonly isNewcomer: boolean;
+  /** This role may not end a superuser's session unless it is one. */
+  readonly isBeyondUs: boolean;
+}
+
+/**
+ * Sessions that could write: clients, and senders of logical replication, which take any SQL; those of physical replication do not. Who is
+ * still being asked for a password is in no view before PostgreSQL 18, but holds the lock on its own virtual transaction already.
+ */
+const OTHERS = `
+  SELECT pid, usename, application_name, client_addr FROM pg_stat_activity
+   WHERE pid <> pg_backend_pid() AND ${OURS} IS NOT TRUE
+     AND (backend_type = 'client backend' OR backend_type = 'walsender' AND datid IS NOT NULL)`;
+const NEWCOMERS = `
+  SELECT pid, NULL, NULL, NULL FROM pg_locks
+   WHERE locktype = 'virtualxid' AND pid NOT IN (SELECT pid FROM pg_stat_activity)`;
+
+interface OtherRow {
+  readonly pid: number;
+  readonly text: string;
+  readonly has_our_role: boolean;
+  readonly is_newcomer: boolean;
+  readonly is_beyond_us: boolean;
+}
+
+/** Who else is in. */
+export function listOthers(client: pg.Client): Promise<Other[]> {
+  return askOthers(client, OTHERS, 'NULL');
+}
+
+/** Ends the sessions of others, as far as this role may, and gives whom it found. Sessions end some time after they were told to. */
+export function endOthers(client: pg.Client): Promise<Other[]> {
+  return askOthers(
+    client,
+    `${OTHERS} UNION ALL ${NEWCOMERS}`,
+    'CASE WHEN NOT is_beyond_us THEN pg_terminate_backend(pid) END',
+  );
+}
+
+async function askOthers(client: pg.Client, others: string, act: string): Promise<Other[]> {
+  const { rows } = await client.query<OtherRow>(`
+    WITH others AS MATERIALIZED (${others}),
+         told AS MATERIALIZED (
+           SELECT others.*, usename IS NOT DISTINCT FROM session_user AS has_our_role, usename IS NULL AS is_newcomer,
+                  NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
+                    AND coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = usename), true) AS is_beyond_us
+             FROM others)
+    SELECT pid, has_our_role, is_newcomer, is_beyond_us, ${act} AS ended,
+           concat_ws(' ', coalesce(usename, 'somebody new'), 'from ' || coalesce(client_addr::text, 'a socket'),
+             '(' || nullif(application_name, '') || ')') AS text
+      FROM told`);
+  return rows.map((row) => ({
+    pid: row.pid,
+    text: row.text,
+    hasOurRole: row.has_our_role,
+    isNewcomer: row.is_newcomer,
+    isBeyondUs: row.is_beyond_us,
+  }));
+}
+
+/** What no fence keeps from writing, or leaves as it is. */
+export interface Beyond {
+  readonly prepared: number;
+  /** Kinds of workers that are not PostgreSQL's own housekeeping; null when there are none. */
+  readonly workers: string | null;
+}
+
+const HOUSEKEEPING = [
+  ...[
+    'archiver',
+    'autovacuum launcher',
+    'autovacuum worker',
+    'background writer',
+    'checkpointer',
+    'client backend',
+  ],
+  ...[
+    'io worker',
+    'logger',
+    'logical replication launcher',
+    'parallel worker',
+    'slotsync worker',
+    'standalone backend',
+  ],
+  ...['startup', 'walreceiver', 'walsender', 'walsummarizer', 'walwriter'],
+];
+
+export async function findBeyond(client: pg.Client): Promise<Beyond> {
+  const { rows } = await client.query<{ prepared: string; workers: string | null }>(
+    `SELECT (SELECT count(*) FROM pg_prepared_xacts) AS prepared,
+            (SELECT string_agg(DISTINCT backend_type, ', ') FROM pg_stat_activity
+              WHERE backend_type <> ALL ($1)) AS workers`,
+    [HOUSEKEEPING],
+  );
+  return { prepared: Number(rows[0]!.prepared), workers: rows[0]!.workers };
+}

@@ -26,8 +26,8 @@ export interface ClosePorts {
 export interface CloseOptions {
   /** For one attempt to fence. */
   readonly fenceMs: number;
-  /** Attempts before the server is ended, where that is allowed. */
-  readonly patience: number;
+  /** After this a server that cannot be fenced is ended, where that is allowed. */
+  readonly patienceMs: number;
   /** Once it has fired, it is tried some more times, and not for ever. */
   readonly signal?: AbortSignal;
 }
@@ -42,12 +42,14 @@ const LAST_TRIES = 10;
  */
 export async function close(ports: ClosePorts, options: CloseOptions): Promise<void> {
   const { server, postmaster, tell } = ports;
+  const beganAtMs = performance.now();
   for (let tries = 1, last = 0; ; tries += 1) {
     const fenced = await within(options.fenceMs, undefined, (signal) => server.fence(GUARD_MARK, { signal }));
     if (fenced.kind === 'done' || (await isHarmless(ports, options.fenceMs))) return;
     const reason = `${server.address} cannot be fenced: ${whyNot(fenced)}`;
     if (tries === 1) tell(reason);
-    if (postmaster !== null && tries >= options.patience && (await end(postmaster, tell))) return;
+    const isPatient = performance.now() - beganAtMs < options.patienceMs;
+    if (postmaster !== null && !isPatient && (await end(postmaster, tell))) return;
     last += options.signal?.aborted === true ? 1 : 0;
     if (last >= LAST_TRIES) {
       throw new BackupError('fence_failed', reason, {

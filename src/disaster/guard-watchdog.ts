@@ -41,7 +41,7 @@ interface Heard {
   isGone: boolean;
 }
 
-/** Returns when the guard is gone, and the server is closed or was. */
+/** Returns when the guard is gone, and the server is closed or was. Throws `fence_failed` where it cannot be closed in an hour. */
 export async function runWatchdog(ports: WatchdogPorts, options: WatchdogOptions): Promise<void> {
   const heard: Heard = { untilMs: null, news: new AbortController(), isGone: false };
   const listening = listen(ports, heard);
@@ -59,7 +59,9 @@ export async function runWatchdog(ports: WatchdogPorts, options: WatchdogOptions
     ports.tell(
       heard.isGone ? 'the guard is gone: closing the server' : 'the guard is held up: closing the server',
     );
-    await close(ports, { fenceMs: options.fenceMs, patience: 1 });
+    const soon = AbortSignal.timeout(MOST_MS);
+    const { fenceMs } = options;
+    await close(ports, { fenceMs, patienceMs: fenceMs, signal: soon });
     ports.tell('the server is closed');
     // Unless the guard has said something newer meanwhile.
     if (heard.untilMs === untilMs) heard.untilMs = null;
@@ -68,6 +70,8 @@ export async function runWatchdog(ports: WatchdogPorts, options: WatchdogOptions
 }
 
 const IDLE_MS = 60_000;
+/** A server that does not answer for so long is left to the guard that was started meanwhile. */
+const MOST_MS = 3_600_000;
 
 async function listen({ lines }: WatchdogPorts, heard: Heard): Promise<void> {
   try {

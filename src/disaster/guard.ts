@@ -71,14 +71,18 @@ interface Seen {
   untilMs: number;
   isOpen: boolean;
   said: string;
+  /** By `steadyMs`: the vault is not asked before, since each question costs. */
+  askAtMs: number;
 }
 
 const POLL_MS = 500;
 const PROBE_MS = 2000;
+/** Between two questions whether the lease can be had. */
+const MOST_ASK_MS = 2000;
 const LEAST_FENCE_MS = 2000;
 const LEAST_LOOK_MS = 1000;
 /** Where time does not press, before a server that cannot be fenced is ended. */
-const PATIENCE = 5;
+const PATIENCE_MS = 30_000;
 
 /** Until the signal fires; then the server is closed, and after that the lease given back. Throws `fence_failed` when it cannot be closed. */
 export async function runGuard(ports: GuardPorts, options: GuardOptions): Promise<void> {
@@ -87,7 +91,7 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
     ...{ ...ports, ...options, pollMs, probeMs: options.probeMs ?? PROBE_MS },
     fenceMs: Math.max(LEAST_FENCE_MS, ttlMs / 12),
     lookMs: Math.max(LEAST_LOOK_MS, ttlMs / 6),
-    seen: { untilMs: 0, isOpen: false, said: '' },
+    seen: { untilMs: 0, isOpen: false, said: '', askAtMs: 0 },
   };
   while (!self.signal.aborted) {
     await takeTurn(self);
@@ -103,9 +107,11 @@ async function takeTurn(self: Guard): Promise<void> {
   if (state.role === 'standby') return say(self, 'standby', 'the server is a standby');
   // First of all: whoever comes back does not know what happened meanwhile.
   await shut(self, state);
+  if (self.steadyMs() < self.seen.askAtMs) return;
   const refusal = await askVault(self, state);
-  if (refusal !== null) return say(self, ...refusal);
-  await takeLease(self, state);
+  if (refusal === null) await takeLease(self, state);
+  else say(self, ...refusal);
+  self.seen.askAtMs = self.steadyMs() + Math.min(MOST_ASK_MS, self.ttlMs / 6);
 }
 
 /** Says each thing once, until there is something else to say. */
@@ -120,7 +126,7 @@ function say(self: Guard, state: GuardState, text: string): void {
 async function shut(self: Guard, state: ServerState): Promise<void> {
   const { signal, fenceMs, probeMs } = self;
   if (state.isFenced && (await isOurs(self))) return;
-  await close(self, { fenceMs: Math.max(fenceMs, probeMs), patience: PATIENCE, signal });
+  await close(self, { fenceMs: Math.max(fenceMs, probeMs), patienceMs: PATIENCE_MS, signal });
 }
 
 /** False also where that cannot be told, or somebody is still in. */
@@ -225,7 +231,8 @@ async function deposeOlder({ vault }: Guard, { systemIdentifier, timeline }: Cla
 /** Before the lease's time is over. Who is told to end and cannot close the server keeps the lease as long as it lasts. */
 async function closeFor(self: Guard): Promise<void> {
   try {
-    await close(self, { fenceMs: self.fenceMs, patience: 1, signal: self.signal });
+    const { fenceMs, signal } = self;
+    await close(self, { fenceMs, patienceMs: fenceMs, signal });
   } catch (error) {
     self.tell(`${reasonOf(error)}; the lease is kept until its time is over`);
     await pause(Math.max(0, self.seen.untilMs + self.ttlMs - self.steadyMs()));

@@ -17,7 +17,7 @@ import { within } from './within.ts';
  */
 
 export interface LeaseFencePorts {
-  /** Of the lease. Open. */
+  /** Of the lease. Opened when it is needed: to do that again changes nothing. Whoever gives it closes it. */
   readonly vault: Vault;
   readonly clock: Clock;
   /** Who takes it, for people. */
@@ -59,22 +59,47 @@ export function leaseFence(ports: LeaseFencePorts, options: LeaseFenceOptions): 
         },
       );
     },
+    // Guards may open again, if nothing else forbids it.
+    lift: async () => {
+      if (options.deposed !== null) await withdraw(vault, markOf(options, options.deposed));
+    },
     check: async ({ signal }) => {
       if (options.deposed === null) return 'unknown';
       const wanted = markOf(options, options.deposed);
-      const outcome = await within(MARGIN_MS, signal, () => listDeposed(vault, wanted.systemIdentifier));
+      const outcome = await within(MARGIN_MS, signal, () => findMarks(vault, wanted));
       if (outcome.kind !== 'done') return 'unknown';
       return outcome.result.some((mark) => isSame(mark, wanted)) ? 'fenced' : 'open';
     },
   };
 }
 
-/** Takes the fence of a recovery back that was given up before anything was promoted: the old primary's guard may open it again. */
-export async function withdrawLeaseFence(
+/**
+ * Another fence of the same server, behind which the guards are told as well: the old primary's lets the lease go, so that the new
+ * primary's can have it. Where the vault cannot be asked, the fence holds all the same.
+ */
+export function deposing(
+  fence: Fence,
   { vault }: Pick<LeaseFencePorts, 'vault'>,
   options: LeaseFenceOptions,
-): Promise<void> {
-  if (options.deposed !== null) await removeDeposed(vault, markOf(options, options.deposed));
+): Fence {
+  const { deposed } = options;
+  if (deposed === null) return fence;
+  const mark = markOf(options, deposed);
+  return {
+    ...fence,
+    apply: async (call) => {
+      const facts = await fence.apply(call);
+      const told = await within(MARGIN_MS, call.signal, async () => {
+        await vault.open({ create: false });
+        await writeDeposed(vault, { ...mark, state: 'asked' });
+      });
+      return { ...facts, guardsTold: told.kind === 'done' };
+    },
+    lift: async (call) => {
+      await withdraw(vault, mark);
+      await fence.lift?.(call);
+    },
+  };
 }
 
 /** The mark first: a guard that can read it lets the lease go by itself, and one that cannot has no lease after its time. */
@@ -87,7 +112,7 @@ async function depose(
   const { vault, clock, holder, steadyMs } = ports;
   const lease = primaryLease(deposed.systemIdentifier);
   const mark = markOf(options, deposed);
-  const marks = await listDeposed(vault, mark.systemIdentifier);
+  const marks = await findMarks(vault, mark);
   // Whoever is closed for another recovery is closed; with a mark of its own, this one does not depend on the other.
   if (marks.some(({ state, timeline }) => state === 'stands' && timeline >= deposed.timeline)) {
     await writeDeposed(vault, mark);
@@ -107,6 +132,16 @@ async function depose(
     { ttlMs: options.ttlMs, waitMs: options.ttlMs + MARGIN_MS, signal },
   );
   return { lease, waitedMs: Math.round(performance.now() - beganAtMs), timeline: deposed.timeline };
+}
+
+async function findMarks(vault: Vault, { systemIdentifier }: DeposedMark): Promise<DeposedMark[]> {
+  await vault.open({ create: false });
+  return listDeposed(vault, systemIdentifier);
+}
+
+async function withdraw(vault: Vault, mark: DeposedMark): Promise<void> {
+  await vault.open({ create: false });
+  await removeDeposed(vault, mark);
 }
 
 /** A lease that nobody ever held says nothing of a server: without a guard it is as open as before. */

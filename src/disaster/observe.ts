@@ -5,6 +5,7 @@ import { isBackupError } from '../core/errors.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { PrimaryRecord } from '../format/disaster-primary.ts';
 import { type ObservedVault, observeVault } from './observe-vault.ts';
+import { HEARD_BOUND_MS } from './opinions.ts';
 import { reasonOf, whyNot } from './reason.ts';
 import { hearsay } from './receivers.ts';
 import { askVantage, type VantagePoint } from './vantage.ts';
@@ -34,17 +35,14 @@ export interface ObserveLimits {
   readonly vantageMs: number;
   /** For each vault. To read a catalog takes longer than to ask a server. */
   readonly vaultMs: number;
-  /**
-   * Who was heard within this time is alive, as a standby sees it. Silence for longer says little: a primary where nothing happens sends
-   * nothing until it is asked, which a receiver does after half of `wal_receiver_timeout` (30 s by default).
-   */
+  /** Who was heard within this time is alive, as a standby sees it. */
   readonly heardMs: number;
   /** So many of the newest samples of each server are read. */
   readonly samples: number;
 }
 
 export const OBSERVE_LIMITS: ObserveLimits = {
-  ...{ probeMs: 3000, vantageMs: 10_000, vaultMs: 30_000, heardMs: 10_000, samples: 12 },
+  ...{ probeMs: 3000, vantageMs: 10_000, vaultMs: 30_000, heardMs: HEARD_BOUND_MS, samples: 12 },
 };
 
 /** What was seen, as plain data: what it means, `assess` says. */

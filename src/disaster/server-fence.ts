@@ -23,6 +23,7 @@ export function serverFence(server: RegionServer, planId: string): Fence {
         );
       }
     },
+    lift: ({ signal }) => server.unfence({ signal, mark: planId }),
     check: async ({ signal }) => {
       try {
         return (await server.isFenced(planId, { signal })) ? 'fenced' : 'open';

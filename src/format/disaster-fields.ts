@@ -118,6 +118,8 @@ export async function putRecord(vault: Vault, name: string, bytes: Uint8Array): 
     return true;
   } catch (error) {
     if (!isBackupError(error, 'vault_object_exists')) throw error;
+    // Another one may be of any size.
+    if ((await vault.stat(name))?.sizeBytes !== bytes.length) return false;
     const found = await readRecord(vault, name, bytes.length);
     return found !== null && Buffer.from(found).equals(bytes);
   }

@@ -19,6 +19,7 @@ const DATABASE = 'events';
 
 let s3: S3Server;
 const guards: ChildProcess[] = [];
+const writing: Writer[] = [];
 
 before(async () => {
   s3 = await startS3Server();
@@ -27,6 +28,7 @@ before(async () => {
 
 after(async () => {
   for (const guard of guards) guard.kill('SIGKILL');
+  await Promise.all(writing.map((writer) => writer.stop()));
   await s3.stop();
 });
 
@@ -40,7 +42,18 @@ interface GuardRun {
 }
 
 function startGuard(server: TestPostgres, vault: string): GuardRun {
-  const words = ['dr', 'guard', '--server', server.address(DATABASE), '--lease-vault', vault, '--ttl', '3s'];
+  const words = [
+    'dr',
+    'guard',
+    '--server',
+    server.address(DATABASE),
+    '--data-dir',
+    server.dataDir,
+    '--lease-vault',
+    vault,
+    '--ttl',
+    '3s',
+  ];
   const env = { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey };
   const child = startCommand(tmpdir(), ['--log-level', 'info', ...words], { env });
   guards.push(child);
@@ -88,13 +101,15 @@ function startWriter({ host, port }: TestPostgres): Writer {
       await sleep(20);
     }
   })();
-  return {
+  const writer = {
     acks,
-    stop: () => {
+    stop: (): Promise<void> => {
       state.isOver = true;
       return running;
     },
   };
+  writing.push(writer);
+  return writer;
 }
 
 async function prepare(server: TestPostgres): Promise<void> {

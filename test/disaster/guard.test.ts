@@ -3,7 +3,8 @@ import { after, describe, it } from 'node:test';
 import type { Vault } from '../../src/core/vault.ts';
 import { type GuardState, runGuard } from '../../src/disaster/guard.ts';
 import { GUARD_MARK, type Postmaster } from '../../src/disaster/guard-close.ts';
-import { leaseFence, withdrawLeaseFence } from '../../src/disaster/lease-fence.ts';
+import { deposing, leaseFence } from '../../src/disaster/lease-fence.ts';
+import { serverFence } from '../../src/disaster/server-fence.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { listDeposed } from '../../src/format/deposed-mark.ts';
 import { encodePrimary, type PrimaryRecord, primaryName } from '../../src/format/disaster-primary.ts';
@@ -254,9 +255,25 @@ describe('the fence by the lease', { concurrency: true }, () => {
     await until('open', () => guard.states.includes('open'));
     const fence = leaseFence({ vault, clock: testClock, holder: 'a run' }, options);
     await fence.apply({ signal: never });
-    await withdrawLeaseFence({ vault }, options);
+    await fence.lift!({ signal: never });
     await until('open again', () => isOpen(old));
     assert.equal(await fence.check({ signal: never }), 'open');
+  });
+
+  it('goes with another fence: the guard behind that lets the lease go for the next one', async () => {
+    const vault = memoryVault();
+    const old = memoryServer('postgres://a/events');
+    const guard = start(old, vault);
+    await until('open', () => guard.states.includes('open'));
+    const fence = deposing(serverFence(old.server, PLAN), { vault }, options);
+    assert.deepEqual(await fence.apply({ signal: never }), { guardsTold: true });
+    assert.equal(await fence.check({ signal: never }), 'fenced');
+    const next = memoryServer('postgres://b/events', { timeline: 2 });
+    const other = start(next, vault);
+    await until('the next is open', () => other.states.includes('open'), 3000);
+    assert.deepEqual([...old.marks], [PLAN, GUARD_MARK]);
+    await fence.lift!({ signal: never });
+    assert.deepEqual([...old.marks], [GUARD_MARK]);
   });
 
   it('says that it does not know where the vault cannot be asked, or nobody knows the old primary', async () => {

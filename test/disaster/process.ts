@@ -30,6 +30,10 @@ export interface Process {
   readonly lostVaults: Set<string>;
   /** Steps whose act fails. */
   readonly failing: Map<RecoveryStep, BackupError>;
+  /** Whether the next question to a server, a fence or the name is not answered. */
+  failsLook: () => boolean;
+  /** What this process has done to the world. */
+  readonly actions: string[];
   /** Called before each moment with its number. */
   onMoment: (moment: number, what: string) => void | Promise<void>;
 }
@@ -41,6 +45,7 @@ export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): P
   const process: Process = {
     ports: null as unknown as RecoveryPorts,
     ...{ moments: 0, isDead: false, lostVaults: new Set<string>(), failing: new Map(), onMoment: () => {} },
+    ...{ failsLook: () => false, actions: [] },
   };
   const assertAlive = (): void => {
     if (process.isDead) throw new Error(KILLED);
@@ -58,14 +63,15 @@ export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): P
     await assertIntended(world, step, what);
     const failure = process.failing.get(step);
     if (failure !== undefined) throw failure;
-    world.actions.push(what);
     const result = effect();
+    process.actions.push(what);
     findTwoWriters(world);
     await moment(`after ${what}`);
     return result;
   };
   const looks = async <Result>(look: () => Result): Promise<Result> => {
     assertAlive();
+    if (process.failsLook()) throw new BackupError('store_unreachable', 'no answer');
     return look();
   };
   Object.assign(process, { ports: makePorts({ world, process, does, looks, moment, assertAlive }) });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { rewrapKeys } from '../../src/backup/rewrap.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventBatch } from '../../src/core/event-batch.ts';
 import { idText } from '../../src/core/event-id.ts';
@@ -317,6 +318,22 @@ describe('salvage into a sealed vault', () => {
     const seal = await openSalvageSeal(world.vault, record!, keys);
     for await (const { streamId, events } of readSalvagedStreams(world.vault, record!, seal))
       assert.deepEqual([streamId, events], ['secret-stream', 2]);
+  });
+
+  it('is sealed anew for others as backups are', async () => {
+    const [one, two] = [makePerson('one'), makePerson('two')];
+    const world = await open({ both: run('s', 0, 1), old: run('s', 1, 2) });
+    await carryOut(world, false, keysOf(makeRing([one], [one])));
+    const report = await rewrapKeys({
+      ...{ vault: world.vault, keys: keysOf(makeRing([one], [one])), add: makeRing([two]), drop: [one.name] },
+      ...{ createdAt: '2026-11-29T00:00:00Z', software: 'test', apply: true, removeSuperseded: false },
+    });
+    assert.deepEqual([report.keys, report.steps.length], [1, 1]);
+    const again = await carryOut(world, true, keysOf(makeRing([two], [two])));
+    assert.deepEqual(
+      [again.events, again.merged, again.object],
+      [2, 2, `disaster/runs/${PLAN}/salvage-1.jsonl.sealed`],
+    );
   });
 
   it('is refused to who has nobody to seal for, and nothing is written', async () => {

@@ -49,7 +49,6 @@ export interface World {
   canCut: boolean;
   /** Whether two writers were accepted. */
   acceptsTwo: boolean;
-  readonly actions: string[];
   readonly faults: string[];
 }
 
@@ -83,7 +82,6 @@ export function makeWorld(): World {
     salvaged: new Set(),
     canCut: true,
     acceptsTwo: false,
-    actions: [],
     faults: [],
   };
   for (const [address, region] of [

@@ -1,6 +1,7 @@
 /** Every parser of the project. A new one gets a target. */
 import type { FuzzTarget } from './engine/target.ts';
 import { CHUNK_TARGETS } from './targets/chunks.ts';
+import { DISASTER_TARGETS } from './targets/disaster.ts';
 import { DOCUMENT_TARGETS } from './targets/documents.ts';
 import { FRAME_TARGETS } from './targets/frames.ts';
 import { KEY_TARGETS } from './targets/keys.ts';
@@ -19,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...FRAME_TARGETS,
   ...DOCUMENT_TARGETS,
   ...MONITOR_TARGETS,
+  ...DISASTER_TARGETS,
   ...LINE_TARGETS,
   ...SEAL_TARGETS,
   ...KEY_TARGETS,

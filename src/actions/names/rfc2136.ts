@@ -95,10 +95,10 @@ async function switchRecord(
   try {
     rcode = rcodeOf((await ask(options, updateOf(options, change), signal)).flags);
   } catch (error) {
-    if (!isBackupError(error, 'name_refused') || error.facts.isSent === false) throw error;
+    if (!isBackupError(error, 'name_refused') || isNotDone(error)) throw error;
     return settle(options, change, { error, signal });
   }
-  if (CHANGED.includes(rcode)) throw await changed(options, change, signal);
+  if (rcode === RCODE.recordThere || rcode === RCODE.noRecord) throw await changed(options, change, signal);
   if (rcode !== RCODE.ok) throw refusedWith(options, rcode);
   // A server says yes to a record that cannot stand beside others, and leaves it out (RFC 2136 §3.4.2.2).
   const now = await readRecord(options, signal);
@@ -106,6 +106,11 @@ async function switchRecord(
   throw refused(options, `took the change of ${options.name}, which now is ${shown(now)}`, {
     hint: 'another change came right behind it, or there are records of other types at the name',
   });
+}
+
+/** It did not go out, or the server says that it does not take what is signed so. */
+function isNotDone({ facts }: BackupError): boolean {
+  return facts.isSent === false || facts.isTaken === false;
 }
 
 /** Nobody said whether the change was made. The record does. */
@@ -228,7 +233,6 @@ const RCODE = {
   noRecord: 8,
   notAuth: 9,
 } as const;
-const CHANGED: readonly number[] = [RCODE.noName, RCODE.nameThere, RCODE.recordThere, RCODE.noRecord];
 
 const SERVER_HINT = {
   hint: 'the address must be that of the primary server of the zone, not of a resolver or of a secondary',

@@ -87,20 +87,22 @@ function clocksApart({ timeS, other }: Signature, nowMs: number): BackupError {
   const words = `${Math.abs(apartS)} s ${apartS > 0 ? 'ahead of' : 'behind'} this host's`;
   return refused(`has a clock that is ${words} (BADTIME)`, {
     hint: `signatures hold for ${FUDGE_S} s: set both clocks by a time server, then resume`,
-    facts: { clockAheadS: apartS },
+    facts: { clockAheadS: apartS, ...NOT_TAKEN.facts },
   });
 }
 
 const NO_SIGNATURE = {
   hint: 'an answer that is not signed may be anybody’s: check that the address is that of the primary server of the zone, and that it has the key',
 };
+const NOT_TAKEN = { facts: { isTaken: false } };
 const WRONG_KEY = ({ name, algorithm }: TsigKey) => ({
+  ...NOT_TAKEN,
   hint: `the server needs the same key: name ${name}, algorithm ${algorithm}, the same secret`,
 });
 
 function refused(
   reason: string,
-  { hint, facts = {} }: { readonly hint: string; readonly facts?: Record<string, number> },
+  { hint, facts = {} }: { readonly hint: string; readonly facts?: Record<string, number | boolean> },
 ): BackupError {
   return new BackupError('name_refused', `the name server ${reason}`, { hint, facts });
 }

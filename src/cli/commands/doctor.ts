@@ -8,6 +8,7 @@ import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../
 import { checkDrills } from '../../doctor/drill-checks.ts';
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
+import { checkRecoverable } from '../../doctor/objective-checks.ts';
 import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
 import { checkLogSignatures, SIGNATURE_CHECKS } from '../../doctor/signature-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
@@ -222,6 +223,8 @@ async function lookAtVault(
       const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
+      const rpoMs = settings?.policy?.objectives?.rpoMs ?? null;
+      checks.push(checkRecoverable({ windows: survey.windows, rpoMs, nowMs: systemClock.now() }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
       const within = settings?.policy?.objectives?.verifiedWithinMs ?? null;

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { type Command, Option } from 'commander';
 import type { RegionServer } from '../../core/disaster-ports.ts';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import { type GuardState, runGuard } from '../../disaster/guard.ts';
 import { type ClosePorts, close } from '../../disaster/guard-close.ts';
 import { runWatchdog } from '../../disaster/guard-watchdog.ts';
@@ -134,6 +134,7 @@ async function standGuard(
     await watchdog.end();
     await vault.close();
   }
+  throwIfAborted(signal);
   return 0;
 }
 
@@ -164,7 +165,7 @@ async function watchOver(context: CommandContext, ports: ClosePorts, ttlMs: numb
     { ...ports, lines, steadyMs, tell: (message) => context.log.warn(`watchdog: ${message}`) },
     {
       fenceMs,
-      slackMs: Math.min(500, ttlMs / 24),
+      slackMs: Math.min(2000, ttlMs / 6),
     },
   );
   return 0;
@@ -173,7 +174,7 @@ async function watchOver(context: CommandContext, ports: ClosePorts, ttlMs: numb
 async function fenceOnce({ output, signal }: CommandContext, ports: ClosePorts): Promise<number> {
   // It is tried some times, and not for ever: whoever starts this waits for it.
   const soon = AbortSignal.any([signal, AbortSignal.timeout(PATIENT_MS)]);
-  await close(ports, { fenceMs: PATIENT_MS, patience: Number.POSITIVE_INFINITY, signal: soon });
+  await close(ports, { fenceMs: PATIENT_MS, patienceMs: Number.POSITIVE_INFINITY, signal: soon });
   output.account([`${printable(ports.server.address)} lets nobody write.`]);
   return 0;
 }

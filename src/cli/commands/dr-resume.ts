@@ -16,9 +16,9 @@ import { findCurrentPlan, findPlan } from '../disaster-runs.ts';
 import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags } from '../keys.ts';
+import { salvageFrom } from '../salvage-from.ts';
 import { formatDuration } from '../units.ts';
 import { carryOut, leftBehind, type Running } from './dr-execute.ts';
-import { salvageFrom } from './dr-salvage.ts';
 
 interface ResumeFlags extends AcceptFlags, RunFlags, KeyFlags {
   readonly salvageFrom?: string;

@@ -5,8 +5,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
+  DNS_CLASS,
   DNS_TYPE,
   type DnsMessage,
+  type DnsRecord,
   decodeMessage,
   decodeName,
   encodeMessage,
@@ -17,6 +19,7 @@ import { rfc2136Name, updateOf } from '../../../src/actions/names/rfc2136.ts';
 import { signMessage, verifyAnswer } from '../../../src/actions/names/tsig.ts';
 import { parseTsigKey, type TsigKey } from '../../../src/actions/names/tsig-key.ts';
 import { isBackupError } from '../../../src/core/errors.ts';
+import { readRequest, signAnswer } from '../../harness/signed-answer.ts';
 
 const SECRET = 'c4n4ryc4n4ryc4n4ryc4n4ryc4n4ryc4n4ryc4n4ryQ=';
 const key: TsigKey = { name: 'dr-key', algorithm: 'hmac-sha256', secret: Buffer.from(SECRET, 'base64') };
@@ -173,20 +176,7 @@ describe('a signature of DNS', () => {
     change: { readonly key?: TsigKey; readonly mac?: Buffer; readonly nowMs?: number } = {},
   ): Buffer {
     const reply = { ...asked, flags: 0xa800, answers: [], authorities: [] };
-    const signer = change.key ?? key;
-    const timeS = Math.floor((change.nowMs ?? NOW_MS) / 1000);
-    const time = Buffer.alloc(8);
-    time.writeUIntBE(timeS, 0, 6);
-    time.writeUInt16BE(300, 6);
-    const prefix = Buffer.concat([Buffer.of(0, (change.mac ?? mac).length), change.mac ?? mac]);
-    const names = [encodeName(signer.name), Buffer.from('00ff00000000', 'hex'), encodeName(signer.algorithm)];
-    const rest = [time, Buffer.alloc(4)];
-    const signed = [prefix, encodeMessage(reply), ...names, ...rest];
-    const digest = crypto.createHmac('sha256', signer.secret).update(Buffer.concat(signed)).digest();
-    const id = Buffer.of(reply.id >> 8, reply.id & 255);
-    const data = [encodeName(signer.algorithm), time, Buffer.of(0, 32), digest, id, Buffer.alloc(4)];
-    const tsig = { name: signer.name, type: DNS_TYPE.TSIG, class: 255, ttl: 0, data: Buffer.concat(data) };
-    return encodeMessage({ ...reply, additionals: [tsig] });
+    return signAnswer(reply, { key, mac, nowMs: NOW_MS, ...change });
   }
 
   const verify = (bytes: Buffer): void =>
@@ -248,4 +238,62 @@ describe('a name server that is none', () => {
       server.close();
     });
   }
+});
+
+describe('a name server that has the key', () => {
+  const NAME = 'db.test';
+  const address = (name: string, last: number): DnsRecord => ({
+    ...{ name, type: DNS_TYPE.A, class: DNS_CLASS.IN, ttl: 5, data: Buffer.of(192, 0, 2, last) },
+  });
+
+  /** What `read` makes of an answer that is signed well. */
+  async function read(change: (right: DnsMessage) => DnsMessage): Promise<string | null> {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (bytes) => {
+        const { request, mac } = readRequest(bytes as Buffer);
+        const right = { ...request, flags: 0x8400, answers: [address(NAME, 1)] };
+        const answer = signAnswer(change(right), { key, mac, nowMs: Date.now() });
+        socket.end(Buffer.concat([Buffer.of(answer.length >> 8, answer.length & 255), answer]));
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const record = { zone: 'test', name: NAME, type: 'A', ttl: 5, key } as const;
+    const name = rfc2136Name({ ...record, server: { host: '127.0.0.1', port } });
+    return name.read({ signal: AbortSignal.timeout(2000) }).finally(() => server.close());
+  }
+
+  it('is believed where it serves the zone itself, and answers what was asked', async () => {
+    assert.equal(await read((right) => right), '192.0.2.1');
+    assert.equal(await read((right) => ({ ...right, answers: [] })), null);
+    assert.equal(await read((right) => ({ ...right, answers: [], flags: 0x8403 })), null);
+    assert.equal(await read((right) => ({ ...right, answers: [address('other.test', 9)] })), null);
+  });
+
+  it('is not believed otherwise', async () => {
+    const odd: readonly [words: RegExp, change: (right: DnsMessage) => DnsMessage][] = [
+      [/does not serve the zone/, (right) => ({ ...right, flags: 0x8000 })],
+      [/another question/, (right) => ({ ...right, id: right.id ^ 1 })],
+      [/another question/, (right) => ({ ...right, flags: 0x0400 })],
+      [/another question/, (right) => ({ ...right, flags: 0xac00 })],
+      [
+        /another question/,
+        (right) => ({ ...right, questions: [{ ...right.questions[0]!, name: 'x.test' }] }),
+      ],
+      [/another question/, (right) => ({ ...right, questions: [] })],
+      [/half an answer/, (right) => ({ ...right, flags: 0x8600 })],
+      [/2 records A/, (right) => ({ ...right, answers: [address(NAME, 1), address(NAME, 2)] })],
+      [/holds 3 bytes/, (right) => ({ ...right, answers: [{ ...address(NAME, 1), data: Buffer.alloc(3) }] })],
+      [/SERVFAIL/, (right) => ({ ...right, flags: 0x8402 })],
+    ];
+    for (const [words, change] of odd) {
+      await assert.rejects(
+        read(change),
+        (error) => isRefusal(error) && words.test((error as Error).message),
+        String(words),
+      );
+    }
+  });
 });

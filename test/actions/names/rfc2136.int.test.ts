@@ -19,7 +19,10 @@ describe('a name of a real BIND', { skip: whyNoBind() }, () => {
   before(async () => {
     bind = await startBind({
       grants: [
-        { key: 'dr-key', names: ['db', 'v4', 'v6', 'new', 'both', 'many', 'race', 'cut'].map(inZone) },
+        {
+          key: 'dr-key',
+          names: ['db', 'v4', 'v6', 'new', 'both', 'many', 'race', 'cut', 'case'].map(inZone),
+        },
         ...ALGORITHMS.map((algorithm) => ({ key: algorithm, names: [inZone('db')], algorithm })),
         { key: 'other-key', names: [inZone('elsewhere')] },
       ],
@@ -31,6 +34,7 @@ describe('a name of a real BIND', { skip: whyNoBind() }, () => {
         'many 30 IN A 192.0.2.1\nmany 30 IN A 192.0.2.2',
         'race 30 IN A 192.0.2.1',
         'cut 30 IN A 192.0.2.1',
+        'case 30 IN CNAME EaSt.Example.COM.',
       ],
     });
   });
@@ -63,6 +67,13 @@ describe('a name of a real BIND', { skip: whyNoBind() }, () => {
     await fresh.switchTo({ from: null, to: 'west.example.com' }, call());
     assert.equal(await fresh.read(call()), 'west.example.com');
     await refuses(fresh.switchTo({ from: null, to: 'east.example.com' }, call()), 'name_changed', /west/);
+  });
+
+  it('is the same name whatever its case', async () => {
+    const name = open('CASE', { type: 'CNAME', zone: 'EventCore.test.' });
+    assert.equal(await name.read(call()), 'east.example.com');
+    await name.switchTo({ from: 'east.example.com', to: 'west.example.com' }, call());
+    assert.equal(await name.read(call()), 'west.example.com');
   });
 
   it('is not switched by a change that was made already, and what it is now is told', async () => {
@@ -108,6 +119,7 @@ describe('a name of a real BIND', { skip: whyNoBind() }, () => {
     const wrong = open('cut', { key: parseTsigKey(`dr-key:hmac-sha256:${secret}`) });
     const error = await refuses(wrong.switchTo(change, call()), 'name_refused', /BADSIG/);
     assert.ok(!`${error.message}${error.hint}`.includes(secret));
+    assert.match(error.hint!, /^the server needs the same key: name dr-key, algorithm hmac-sha256/);
     const unknown = open('cut', { key: parseTsigKey(`nobody:hmac-sha256:${secret}`) });
     await refuses(unknown.read(call()), 'name_refused', /BADKEY/);
     const other = open('cut', { key: parseTsigKey(bind.keys['other-key']!) });
@@ -125,8 +137,10 @@ describe('a name of a real BIND', { skip: whyNoBind() }, () => {
       [3600, /3(599|600|601) s behind/],
     ] as const) {
       const name = open('cut', { now: () => Date.now() + apartS * 1000 });
-      const error = await refuses(name.read(call()), 'name_refused', words);
+      const change = { from: '192.0.2.1', to: '192.0.2.9' };
+      const error = await refuses(name.switchTo(change, call()), 'name_refused', words);
       assert.match(error.message, /BADTIME/);
+      assert.match(error.hint!, /^signatures hold for 300 s/);
     }
     assert.equal(await open('cut', { now: () => Date.now() + 200_000 }).read(call()), '192.0.2.1');
   });

@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { BackupError } from '../../../src/core/errors.ts';
+import { openRegionServer } from '../../../src/servers/postgres/server.ts';
+import { type Cluster, killServer, startCluster, waitForStandbys } from '../../harness/clusters.ts';
+import type { TestPostgres } from '../../harness/postgres.ts';
+
+let cluster: Cluster;
+let primary: TestPostgres;
+before(async () => {
+  cluster = await startCluster({ standbys: [{ name: 'west' }] });
+  primary = cluster.primary;
+  await primary.exec(
+    "CREATE ROLE dr SUPERUSER LOGIN; CREATE ROLE app LOGIN; CREATE ROLE slow LOGIN PASSWORD 'x'",
+  );
+  await primary.exec('CREATE TABLE events (n bigserial); GRANT ALL ON events, events_n_seq TO app');
+  // Bytes that are no UTF-8, ends of lines of Windows, and none at the end.
+  const text = Buffer.from(
+    '# caf\xe9\r\nhost all slow all scram-sha-256\nhost all all 127.0.0.1/32 trust\n',
+    'latin1',
+  );
+  const rest =
+    'local all all trust\nlocal replication all trust\nhost replication all 127.0.0.1/32 trust # last';
+  writeFileSync(hbaFile(primary), Buffer.concat([text, Buffer.from(rest)]));
+  await primary.exec('SELECT pg_reload_conf()');
+});
+after(() => cluster.stop());
+
+const within = (ms: number) => ({ signal: AbortSignal.timeout(ms) });
+const hbaFile = (server: TestPostgres) => join(server.dataDir, 'pg_hba.conf');
+const keptFile = (server: TestPostgres) => join(server.dataDir, 'pg_hba.conf.before-fence');
+const open = (server: TestPostgres, user = 'dr') =>
+  openRegionServer({ region: 'east', address: server.address('postgres', user) });
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+/** A client that writes as fast as it can and comes back whenever it is put out. */
+function startWriter(server: TestPostgres, user = 'app') {
+  const state = { written: 0, ends: false };
+  const done = (async () => {
+    while (!state.ends) {
+      const client = new pg.Client({ connectionString: server.address('postgres', user) });
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        for (; !state.ends; state.written += 1) await client.query('INSERT INTO events DEFAULT VALUES');
+      } catch {
+        await sleep(2);
+      } finally {
+        client.connection.stream.destroy();
+      }
+    }
+  })();
+  const stop = (): Promise<void> => {
+    state.ends = true;
+    return done;
+  };
+  stops.push(stop);
+  return { state, stop };
+}
+
+function reasonOf(user: string, more: pg.ClientConfig = {}): Promise<string> {
+  const client = new pg.Client({ connectionString: primary.address('postgres', user), ...more });
+  client.on('error', () => undefined);
+  return client.connect().then(
+    async () => {
+      await client.end();
+      return 'let in';
+    },
+    (error) => error.message,
+  );
+}
+
+async function count(server = primary, user = 'dr'): Promise<number> {
+  const client = new pg.Client({ connectionString: server.address('postgres', user) });
+  await client.connect();
+  const { rows } = await client.query('SELECT count(*)::int AS n FROM events');
+  await client.end();
+  return rows[0].n;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const lateMs = performance.now() + 20_000;
+  while (!(await isSo())) {
+    assert.ok(performance.now() < lateMs, 'waited too long');
+    await sleep(5);
+  }
+}
+
+test('a fence puts everybody out under load, lets replication flow, and goes without a trace', async () => {
+  const original = readFileSync(hbaFile(primary));
+  const writers = [1, 2, 3].map(() => startWriter(primary));
+  const idle = new pg.Client({ connectionString: primary.address('postgres', 'postgres') });
+  idle.on('error', () => undefined);
+  await idle.connect();
+  await idle
+    .query("BEGIN; INSERT INTO events DEFAULT VALUES; PREPARE TRANSACTION 'left'")
+    .catch(() => undefined);
+  // Logical replication takes SQL as well.
+  const reader = new pg.Client({
+    connectionString: primary.address('postgres', 'postgres'),
+    replication: 'database',
+  } as pg.ClientConfig);
+  reader.on('error', () => undefined);
+  await reader.connect();
+  await until(async () => writers.every(({ state }) => state.written > 20));
+
+  const server = open(primary);
+  assert.equal(await server.isFenced('plan-1', within(5000)), false);
+  const facts = await server.fence('plan-1', within(10_000));
+  assert.ok(Number(facts.ended) >= 5, JSON.stringify(facts));
+  const written = await count();
+  const probed = await server.probe(within(5000));
+  assert.deepEqual([probed.isFenced, probed.clients], [true, 0]);
+  assert.match(await reasonOf('postgres'), /pg_hba.conf rejects connection/);
+  assert.match(await reasonOf('app', { replication: 'database' } as pg.ClientConfig), /pg_hba.conf rejects/);
+  assert.match(await reasonOf('app', { host: join(primary.dataDir, '..') }), /pg_hba.conf rejects/);
+  assert.equal(await server.countStandbys(within(5000)), 1);
+  await until(async () => (await count(cluster.standbys[0], 'postgres')) === written);
+  assert.deepEqual(await server.fence('plan-1', within(10_000)), { ...facts, changed: false, ended: 0 });
+
+  await primary.restart(() => undefined);
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  assert.equal(await server.isFenced('plan-2', within(5000)), false);
+  assert.equal(await count(), written);
+  assert.notDeepEqual(readFileSync(hbaFile(primary)), original);
+
+  await server.unfence(within(10_000));
+  assert.deepEqual(readFileSync(hbaFile(primary)), original);
+  assert.equal(readFileSync(keptFile(primary), 'utf8'), '');
+  assert.equal(await server.isFenced('plan-1', within(5000)), false);
+  await server.unfence(within(10_000));
+  await until(async () => (await count()) > written);
+  await Promise.all(writers.map((writer) => writer.stop()));
+  assert.equal(await reasonOf('postgres'), 'let in');
+});
+
+test('who is still being asked for a password when the fence falls never gets in', async () => {
+  const socket = connect(primary.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  const names = Buffer.from('user\0slow\0database\0postgres\0\0');
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(names.length + 8, 0);
+  head.writeInt32BE(196_608, 4);
+  socket.write(Buffer.concat([head, names]));
+  const [asked] = (await once(socket, 'data')) as [Buffer];
+  assert.equal(asked.toString('latin1', 0, 1), 'R');
+  const closed = once(socket, 'close');
+  socket.resume();
+  const server = open(primary);
+  await server.fence('plan-1', within(10_000));
+  await closed;
+  await server.unfence(within(10_000));
+});
+
+test('a standby that nobody can reach holds no fence up, and nothing is left of one that is not allowed', async () => {
+  const original = readFileSync(hbaFile(primary));
+  await primary.exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  await primary.exec("ALTER SYSTEM SET default_transaction_read_only = 'on'");
+  await primary.exec('SELECT pg_reload_conf()');
+  const writer = startWriter(primary);
+  const server = open(primary);
+  await server.fence('plan-1', within(10_000));
+  await server.unfence(within(10_000));
+  await writer.stop();
+  await primary.exec('ALTER SYSTEM RESET ALL');
+  await primary.exec('SELECT pg_reload_conf()');
+  await assert.rejects(open(primary, 'app').fence('plan-1', within(5000)), {
+    code: 'fence_failed',
+    facts: { sqlState: '42501' },
+  });
+  assert.deepEqual(readFileSync(hbaFile(primary)), original);
+});
+
+test('a role with the rights that are listed sets a fence, but cannot put a superuser out', async () => {
+  const original = readFileSync(hbaFile(primary));
+  await primary.exec(`CREATE ROLE keeper LOGIN;
+    GRANT pg_monitor, pg_read_server_files, pg_write_server_files, pg_signal_backend TO keeper;
+    GRANT SELECT ON pg_hba_file_rules TO keeper;
+    GRANT EXECUTE ON FUNCTION pg_hba_file_rules(), pg_reload_conf(), pg_promote(boolean, integer),
+      pg_read_file(text, bigint, bigint, boolean), pg_read_binary_file(text, bigint, bigint, boolean) TO keeper`);
+  const server = open(primary, 'keeper');
+  const writer = startWriter(primary);
+  // Written without large objects, the text has to be as PostgreSQL's own COPY writes it.
+  const plain = original.toString('latin1').replaceAll('\r', '');
+  writeFileSync(hbaFile(primary), Buffer.from(`${plain}\n`, 'latin1'));
+  await server.fence('plan-1', within(10_000));
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  assert.equal((await server.probe(within(5000))).isFenced, true);
+  await server.unfence(within(10_000));
+  assert.equal(readFileSync(hbaFile(primary), 'latin1'), `${plain}\n`);
+  const superuser = new pg.Client({ connectionString: primary.address('postgres', 'postgres') });
+  await superuser.connect();
+  await assert.rejects(server.fence('plan-1', within(10_000)), (error: BackupError) => {
+    assert.deepEqual([error.code, error.message.includes('postgres from 127.0.0.1')], ['fence_failed', true]);
+    return true;
+  });
+  await superuser.end();
+  await server.unfence(within(10_000));
+  await writer.stop();
+  writeFileSync(hbaFile(primary), original);
+});
+
+test('a role that an application shares is no fence, and one that the file does not let in sets none', async () => {
+  const writer = startWriter(primary, 'dr');
+  await until(async () => writer.state.written > 5);
+  const server = open(primary);
+  await assert.rejects(server.fence('plan-1', within(1500)), (error: BackupError) => {
+    assert.deepEqual(
+      [error.code, error.hint],
+      ['fence_failed', 'give the recovery a role that nobody else uses: the fence lets this one in'],
+    );
+    return true;
+  });
+  assert.equal(await server.isFenced('plan-1', within(5000)), false);
+  await writer.stop();
+  await server.unfence(within(10_000));
+
+  const original = readFileSync(hbaFile(primary), 'latin1');
+  const other = `host all postgres all trust\n${original.replace('host all all 127', 'host all app 127')}`;
+  writeFileSync(hbaFile(primary), other.replace('local all all trust\n', ''), 'latin1');
+  await assert.rejects(server.fence('plan-1', within(5000)), (error: BackupError) => {
+    assert.match(`${error.code} ${error.message}`, /^fence_failed the fence would keep out the role/);
+    return true;
+  });
+  writeFileSync(hbaFile(primary), original, 'latin1');
+  await primary.exec('SELECT pg_reload_conf()');
+});
+
+test('a file with errors is fenced as well, and keeps them', async () => {
+  const original = readFileSync(hbaFile(primary), 'latin1');
+  const broken = `${original}\nhost all all nowhere/99 trust\n`;
+  writeFileSync(hbaFile(primary), broken, 'latin1');
+  const server = open(primary);
+  await server.fence('plan-1', within(10_000));
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  assert.equal(await server.countStandbys(within(5000)), 1);
+  await assert.rejects(
+    server.unfence(within(10_000)),
+    /pg_hba.conf is as it was, but the server does not load it/,
+  );
+  assert.equal(readFileSync(hbaFile(primary), 'latin1'), broken);
+  writeFileSync(hbaFile(primary), original, 'latin1');
+  await server.unfence(within(5000));
+});
+
+test('a standby is fenced and let go of, though nothing can be written to its tables', async () => {
+  const standby = cluster.standbys[0]!;
+  const original = `${readFileSync(hbaFile(standby), 'latin1')}# \xe9\n`;
+  writeFileSync(hbaFile(standby), original, 'latin1');
+  const server = open(standby);
+  await server.fence('plan-1', within(10_000));
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  await server.unfence(within(10_000));
+  assert.equal(readFileSync(hbaFile(standby), 'latin1'), original);
+});
+
+test('whenever the server dies, the fence and what was before it can still be had', async () => {
+  const original = readFileSync(hbaFile(primary));
+  const server = open(primary);
+  const writer = startWriter(primary);
+  for (const [what, afterMs] of [
+    ['fence', 8],
+    ['fence', 25],
+    ['unfence', 15],
+    ['fence', 60],
+    ['unfence', 30],
+  ] as const) {
+    const dying = what === 'fence' ? server.fence('plan-1', within(10_000)) : server.unfence(within(10_000));
+    const ended = dying.catch((error) =>
+      assert.match(error.code, /^(fence_failed|store_unreachable|store_refused)$/),
+    );
+    await sleep(afterMs);
+    await killServer(primary);
+    await ended;
+    await primary.restart(() => undefined);
+    if (what === 'unfence') await server.unfence(within(10_000));
+    else await server.fence('plan-1', within(10_000));
+    assert.equal(await server.isFenced('plan-1', within(5000)), what === 'fence');
+    if (what === 'unfence') assert.deepEqual(readFileSync(hbaFile(primary)), original);
+  }
+  await writer.stop();
+  assert.equal(await reasonOf('app'), 'let in');
+  await waitForStandbys(primary, 1);
+});
+
+test('half a file is made whole before anything is built on it', async () => {
+  const original = readFileSync(hbaFile(primary));
+  const server = open(primary);
+  await server.fence('plan-1', within(10_000));
+  const fenced = readFileSync(hbaFile(primary));
+  writeFileSync(hbaFile(primary), fenced.subarray(0, 400));
+  await server.fence('plan-1', within(10_000));
+  assert.deepEqual(readFileSync(hbaFile(primary)), fenced);
+  writeFileSync(hbaFile(primary), original.subarray(0, 30));
+  await server.unfence(within(10_000));
+  assert.deepEqual(readFileSync(hbaFile(primary)), original);
+  // Written, and dead before it was loaded.
+  writeFileSync(hbaFile(primary), fenced);
+  await killServer(primary);
+  await primary.restart(() => undefined);
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  await server.unfence(within(10_000));
+  assert.deepEqual(readFileSync(hbaFile(primary)), original);
+  appendFileSync(hbaFile(primary), '\n# mine\n');
+  await Promise.all([server.fence('plan-1', within(10_000)), server.fence('plan-2', within(10_000))]);
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  assert.equal(await server.isFenced('plan-2', within(5000)), true);
+  await server.unfence(within(10_000));
+  assert.equal(readFileSync(hbaFile(primary), 'latin1'), `${original.toString('latin1')}\n# mine\n`);
+});

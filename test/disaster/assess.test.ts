@@ -194,6 +194,11 @@ describe('an assessment warns', () => {
     assert.doesNotMatch(warningsOf([both, slow]), /UUIDv7/);
   });
 
+  it('of a recovery that went to where nobody asks', () => {
+    const elsewhere = { newestPrimary: record({ server: 'postgres://dr@clean.west:5432/shop' }) };
+    assert.match(warningsOf([silent(HOME)], elsewhere), /clean.west.* is no server of the configuration/);
+  });
+
   it('of standbys that could not be asked, of samples that are old or missing, and of vaults', () => {
     assert.match(
       warningsOf([silent(HOME), silent(NEAR), answered(WEST, cutOff)]),

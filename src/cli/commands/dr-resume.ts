@@ -18,6 +18,7 @@ import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags } from '../keys.ts';
 import { salvageFrom } from '../salvage-from.ts';
 import { formatDuration } from '../units.ts';
+
 import { carryOut, leftBehind, type Running } from './dr-execute.ts';
 
 interface ResumeFlags extends AcceptFlags, RunFlags, KeyFlags {

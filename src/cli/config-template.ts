@@ -74,6 +74,7 @@ ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${
   # require_signature: true
 
 ${MONITOR}
+${SERVE}
 ${DRILL}
 ${POLICY}
 ${DISASTER}`;
@@ -90,6 +91,20 @@ const DRILL = `# Restores that are made only to see that they work (docs/drill.m
 #   checks:
 #     - { name: no_order_without_lines, sql: "SELECT count(*) FROM …", expect: 0 }
 #     - module: ./order-state.js        # exports initialState, evolve and, if wanted, streams
+`;
+
+const SERVE = `# What \`eventcore serve\` does, and when (docs/serve.md): five fields of cron, a span, or always for what runs until it is stopped
+# serve:
+#   listen: 127.0.0.1:8321              # health and metrics
+#   jobs:
+#     archive: always
+#     full: "0 2 * * 0"
+#     incremental: { every: 15m }
+#     sync: "0 1 * * *"
+#     prune: "30 3 * * *"
+#     verify: { schedule: "0 5 * * *", options: [--share, 5%] }
+#     monitor: always
+#     drill: "0 6 * * 1"
 `;
 
 const MONITOR = `# How \`eventcore monitor\` watches over the store (docs/monitor.md). These are the defaults.

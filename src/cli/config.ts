@@ -12,6 +12,7 @@ import type { DrillSection } from './drill-schema.ts';
 import type { MonitorSettings, NotifierSettings } from './monitor-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
+import type { ServeSection } from './serve-schema.ts';
 
 export const CONFIG_NAME = 'eventcore.config.yaml';
 
@@ -34,6 +35,8 @@ export interface Settings {
   readonly policyWarnings: readonly PolicyFinding[];
   /** How restores are tried out; paths as they stand there. */
   readonly drill: DrillSection;
+  /** What the daemon does, and when. */
+  readonly serve: ServeSection;
   /** Regions, servers and how one takes over from another; null where the file says nothing of them. */
   readonly disaster: DisasterSettings | null;
   readonly disasterWarnings: DisasterRead['warnings'];
@@ -91,6 +94,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     policy: read?.policy ?? null,
     policyWarnings: read?.warnings ?? [],
     drill: config.drill ?? {},
+    serve: config.serve ?? {},
     disaster: disaster?.disaster ?? null,
     disasterWarnings: disaster?.warnings ?? [],
     file: text === null ? null : path,

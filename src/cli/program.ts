@@ -124,6 +124,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   drill: async () => (await import('./commands/drill.ts')).addDrillCommand,
   dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
+  serve: async () => (await import('./commands/serve.ts')).addServeCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

@@ -75,6 +75,13 @@ export const WALLS: readonly Wall[] = [
   // What else a recovery does to the world: names, scale, fences from outside, commands.
   { room: 'actions/', rooms: ['core/', 'outside/'], packages: ['node:*', '@aws-sdk/client-route-53'] },
 
+  // Runs jobs when they are due, each as a command of its own: what those do, it does not know.
+  {
+    room: 'daemon/',
+    rooms: ['core/', 'policy/', 'format/'],
+    packages: ['hono', 'prom-client'],
+  },
+
   // How numbers are said to people is the command line's.
   {
     room: 'doctor/',

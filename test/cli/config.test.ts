@@ -223,6 +223,7 @@ describe('settings', () => {
       policy: null,
       policyWarnings: [],
       drill: {},
+      serve: {},
       disaster: null,
       disasterWarnings: [],
       file: null,

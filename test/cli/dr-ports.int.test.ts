@@ -100,6 +100,7 @@ disaster:
     await store.initialise();
     await store.append([{ streamId: 'w0-0', events: [{ type: 'Written', data: '{}' }] }]);
     await store.close();
+    await drProtector(work).protect({ store: old, vault }, CALL);
     const stop = new AbortController();
     const writing = Array.from({ length: WRITERS }, (_, writer) => write(old, writer, stop.signal));
     await sleep(300);
@@ -186,8 +187,12 @@ disaster:
   it('gets a backup and a log that carries it on, and is restored from them into a clean place, killed or not', async () => {
     const protector = drProtector(work);
     assert.equal(await protector.catchUp({ store: fresh, vault }, CALL), null);
+    // What the old primary still keeps for its log is all that its standby never got, and more.
+    const caughtUp = await protector.catchUp({ store: old, vault }, CALL);
+    assert.ok(Number(caughtUp?.logEvents) >= acked.length, `${caughtUp?.logEvents}`);
     const facts = await protector.protect({ store: fresh, vault }, CALL);
-    assert.deepEqual([facts.logCarriesOn, facts.logGaps], [true, 0]);
+    assert.deepEqual([facts.logCarriesOn, facts.logGaps], [true, 1]);
+    assert.equal(await protector.catchUp({ store: old, vault }, CALL), null);
     const store = await openStore(fresh);
     await store.append([{ streamId: 'later', events: [{ type: 'Later', data: '{}' }] }]);
     assert.equal((await protector.catchUp({ store: fresh, vault }, CALL))?.logEvents, 1);

@@ -24,10 +24,14 @@ export interface ConfigOptions {
   /** Address of the vault of the lease that a primary must hold. */
   readonly lease?: { readonly vault: string; readonly ttl: string };
   readonly archive?: string;
+  /** Copies; left out: the vaults of the other regions. */
+  readonly replicas?: readonly { readonly region: string; readonly storage: string }[];
   /** Whether old primaries are made standbys again. */
   readonly rejoin?: boolean;
   /** Key file of the name's updates; left out: the right one. */
   readonly key?: string;
+  /** Left out: BIND itself. */
+  readonly nameServer?: Address;
 }
 
 export type FenceKind = 'postgres' | 'power' | 'lease';
@@ -58,11 +62,12 @@ export function writeConfig(
   options: ConfigOptions = {},
 ): void {
   const [first, ...others] = regions;
+  const updated = options.nameServer ?? server;
   const config = {
     ...{ store: storeAddress(first!.server), vault: first!.vault },
     change_log: { flush_ms: 200, idle_ms: 1000 },
     primary: { region: first!.region },
-    replicas: others.map(({ region, vault }) => ({ region, storage: vault })),
+    replicas: options.replicas ?? others.map(({ region, vault }) => ({ region, storage: vault })),
     ...(options.archive === undefined
       ? {}
       : { archive: { storage: options.archive, after_days: 1, retention: '7y' } }),
@@ -70,7 +75,7 @@ export function writeConfig(
       public: storeAddress({ host: name, port }, APPLICATION),
       name: {
         rfc2136: {
-          ...{ server: `${server.host}:${server.port}`, zone, name, type: 'A', ttl: TTL_SECONDS },
+          ...{ server: `${updated.host}:${updated.port}`, zone, name, type: 'A', ttl: TTL_SECONDS },
           key: `file:${options.key ?? join(folder, KEY_FILE)}`,
         },
       },

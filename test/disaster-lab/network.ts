@@ -20,6 +20,8 @@ export interface Host {
   readonly prefix: readonly string[];
   /** Where a server of this host listens, so that others find it at `address` and this port. */
   listen(port: number): Promise<Address>;
+  /** By what this host gets to a server of another one: no longer once it is cut off. */
+  reach(server: Address): Promise<Address>;
   /** Nothing reaches it from other hosts, nor gets out of it; it itself is well. */
   cut(): void;
   heal(): void;
@@ -98,6 +100,7 @@ function addNamespace(name: string, { bridge, namespace, cable, address }: Plan)
   return {
     ...{ name, address, prefix: ['ip', 'netns', 'exec', namespace] },
     listen: async (port) => ({ host: address, port }),
+    reach: async (server) => server,
     // The other end stays up: the host keeps its own address, and nobody tells it anything.
     cut: () => void ip(['link', 'set', cable, 'nomaster']),
     heal: () => void ip(['link', 'set', cable, 'master', bridge]),
@@ -127,14 +130,23 @@ function relays(): Network {
 
 function addRelayed(name: string, address: string, all: Relay[]): Host {
   const own: Relay[] = [];
+  const relay = async (at: Address, to: Address): Promise<void> => {
+    const started = await startRelay(at, to);
+    own.push(started);
+    all.push(started);
+  };
+  const here = async () => ({ host: '127.0.0.1', port: await freePort() });
   return {
     ...{ name, address, prefix: [] },
     listen: async (port) => {
-      const to = { host: '127.0.0.1', port: await freePort() };
-      const relay = await startRelay({ host: address, port }, to);
-      own.push(relay);
-      all.push(relay);
+      const to = await here();
+      await relay({ host: address, port }, to);
       return to;
+    },
+    reach: async (server) => {
+      const at = await here();
+      await relay(at, server);
+      return at;
     },
     cut: () => {
       for (const relay of own) relay.cut();

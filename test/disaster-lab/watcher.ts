@@ -29,6 +29,9 @@ const GIVE_UP_MS = 90;
 /** Then a new connection is tried. */
 const HANGS_MS = 10_000;
 
+/** A clean place takes no writes of applications before it has a store. */
+const WRITE = "INSERT INTO lab.watched SELECT now() WHERE to_regclass('public.eventcore_events') IS NOT NULL";
+
 /** Where the watcher writes: a table of its own beside the events. */
 export const WATCH_SQL = 'CREATE SCHEMA lab; CREATE TABLE lab.watched (at timestamptz DEFAULT now())';
 
@@ -75,15 +78,15 @@ function makeProbe({ shownAs, inside }: WatchedServer, login: { user: string; da
     client?.connection.stream.destroy();
     client = null;
   };
-  const write = async (): Promise<Taken> => {
+  const write = async (): Promise<Taken | null> => {
     const sentAtMs = nowMs();
     if (client === null) {
       client = new pg.Client({ ...inside, ...login, connectionTimeoutMillis: GIVE_UP_MS });
       client.on('error', () => undefined);
       await client.connect();
     }
-    await client.query('INSERT INTO lab.watched DEFAULT VALUES');
-    return { server: shownAs, sentAtMs, ackedAtMs: nowMs() };
+    const { rowCount } = await client.query(WRITE);
+    return rowCount === 1 ? { server: shownAs, sentAtMs, ackedAtMs: nowMs() } : null;
   };
   const attempt = async (): Promise<Taken | null> => {
     const late = AbortSignal.timeout(HANGS_MS);

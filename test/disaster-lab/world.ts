@@ -18,7 +18,7 @@ import {
   type RegionName,
   writeConfig,
 } from './config.ts';
-import { makeNetwork, type Network } from './network.ts';
+import { type Host, makeNetwork, type Network } from './network.ts';
 import { makeNameCache } from './public-name.ts';
 import { type LabServer, sqlInside, startRegionServers, startSpareServer } from './region-servers.ts';
 import { startWatcher, type Watcher } from './watcher.ts';
@@ -51,6 +51,8 @@ export interface World {
 export interface RunAt {
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Left out: outside of all regions. */
+  readonly host?: Host;
 }
 
 export interface WorldOptions {
@@ -152,7 +154,9 @@ function assemble(ground: Ground, furniture: Furniture): World {
       config,
     );
   const start: World['start'] = (words, at = {}) => {
-    const child = startCommand(at.folder ?? folder, words, { env: { ...env, ...at.env } });
+    const child = startCommand(at.folder ?? folder, words, {
+      ...{ env: { ...env, ...at.env }, prefix: at.host?.prefix ?? [] },
+    });
     cleanUp.push(() => void child.kill('SIGKILL'));
     return child;
   };

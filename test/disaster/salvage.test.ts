@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { rewrapKeys } from '../../src/backup/rewrap.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventBatch } from '../../src/core/event-batch.ts';
 import { idText } from '../../src/core/event-id.ts';
@@ -223,6 +224,28 @@ describe('salvage', () => {
     assert.equal((await linesOf(world.vault, report)).length, 2);
   });
 
+  it('searches where a long stream parts instead of reading it, and finds the same', async () => {
+    for (const shared of [1, 700, 1999]) {
+      const both = run('long', 0, shared);
+      const [ours, theirs] = [run('long', shared, 2000 - shared), run('long', shared, 5)];
+      const world = await open({ both, old: ours, fresh: theirs });
+      let read = 0;
+      const snapshot = await world.old.openSnapshot();
+      const counted: EventStore = {
+        ...world.old,
+        openSnapshot: async () => ({
+          ...snapshot,
+          planTails: async (tails) => {
+            read += tails.reduce((sum, { fromVersion }) => sum + 2000 - Math.max(0, fromVersion), 0);
+            return snapshot.planTails(tails);
+          },
+        }),
+      };
+      const report = await carryOut({ ...world, old: counted });
+      assert.deepEqual([report.events, report.conflicts, read], [ours.length, 1, ours.length]);
+    }
+  });
+
   it('asks files of SQLite in their own SQL', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
     const open = (name: string): EventStore => openSqliteStore(`sqlite:${join(folder, `${name}.db`)}`);
@@ -317,6 +340,22 @@ describe('salvage into a sealed vault', () => {
     const seal = await openSalvageSeal(world.vault, record!, keys);
     for await (const { streamId, events } of readSalvagedStreams(world.vault, record!, seal))
       assert.deepEqual([streamId, events], ['secret-stream', 2]);
+  });
+
+  it('is sealed anew for others as backups are', async () => {
+    const [one, two] = [makePerson('one'), makePerson('two')];
+    const world = await open({ both: run('s', 0, 1), old: run('s', 1, 2) });
+    await carryOut(world, false, keysOf(makeRing([one], [one])));
+    const report = await rewrapKeys({
+      ...{ vault: world.vault, keys: keysOf(makeRing([one], [one])), add: makeRing([two]), drop: [one.name] },
+      ...{ createdAt: '2026-11-29T00:00:00Z', software: 'test', apply: true, removeSuperseded: false },
+    });
+    assert.deepEqual([report.keys, report.steps.length], [1, 1]);
+    const again = await carryOut(world, true, keysOf(makeRing([two], [two])));
+    assert.deepEqual(
+      [again.events, again.merged, again.object],
+      [2, 2, `disaster/runs/${PLAN}/salvage-1.jsonl.sealed`],
+    );
   });
 
   it('is refused to who has nobody to seal for, and nothing is written', async () => {

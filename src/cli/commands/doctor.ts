@@ -8,6 +8,7 @@ import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../
 import { checkDrills } from '../../doctor/drill-checks.ts';
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
+import { checkRecoverable } from '../../doctor/objective-checks.ts';
 import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
 import { checkLogSignatures, SIGNATURE_CHECKS } from '../../doctor/signature-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
@@ -37,6 +38,7 @@ import { checkLines } from '../render-checks.ts';
 import { formatBytes, plural } from '../units.ts';
 import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
+import { lookAtDisaster } from './doctor-disaster.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
 export function addDoctorCommand(program: Command, start: Start): void {
@@ -82,6 +84,7 @@ async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<
   const probing = { large: flags.large === true, signal: context.signal };
   const vault = await lookAtVault(context, { settings, load, probing }, checks);
   checks.push(...(await lookAtRegions(context, settings, regions, probing)));
+  if (settings !== null) checks.push(...(await lookAtDisaster(context, settings, load)));
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
   const exitCode = exitCodeOf(checks);
@@ -220,6 +223,8 @@ async function lookAtVault(
       const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
+      const rpoMs = settings?.policy?.objectives?.rpoMs ?? null;
+      checks.push(checkRecoverable({ windows: survey.windows, rpoMs, nowMs: systemClock.now() }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
       const within = settings?.policy?.objectives?.verifiedWithinMs ?? null;

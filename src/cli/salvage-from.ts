@@ -1,12 +1,12 @@
-import type { Salvage } from '../../core/disaster-ports.ts';
-import { BackupError } from '../../core/errors.ts';
-import type { StoredPlan } from '../../format/disaster-plan.ts';
-import { redactAddress, resolveStoreAddress } from '../address.ts';
-import { type RunView, viewRun } from '../disaster-runs.ts';
-import type { DisasterWork } from '../disaster-work.ts';
-import { drSalvager } from '../dr-salvager.ts';
-import { renderPairs } from '../table.ts';
-import { formatDuration, plural, printable } from '../units.ts';
+import type { Salvage } from '../core/disaster-ports.ts';
+import { BackupError } from '../core/errors.ts';
+import type { StoredPlan } from '../format/disaster-plan.ts';
+import { redactAddress, resolveStoreAddress } from './address.ts';
+import { type RunView, viewRun } from './disaster-runs.ts';
+import type { DisasterWork } from './disaster-work.ts';
+import { drSalvager } from './dr-salvager.ts';
+import { renderPairs } from './table.ts';
+import { formatDuration, plural, printable } from './units.ts';
 
 interface SalvageOptions {
   /** As the user writes it: it may hold a password. */

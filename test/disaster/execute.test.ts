@@ -281,6 +281,18 @@ describe('a fence', () => {
     assert.deepEqual(world.faults, []);
   });
 
+  it('of a primary that hands over is its own, or none: it must still send', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === `before fence ${EAST}`) process.failsLook = () => true;
+    };
+    await rejectsWith(begin(process, plan), 'recovery_stopped', /rules of .*no answer/);
+    assert.equal(world.servers.get(EAST)!.isCut, false);
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
+  });
+
   it('is put around whatever else takes writes', async () => {
     const world = makeWorld();
     world.acceptsTwo = true;

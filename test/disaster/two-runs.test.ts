@@ -131,6 +131,23 @@ describe('locks that are lost in the middle', () => {
   });
 });
 
+describe('a vault that never answers', () => {
+  const settings = { probeMs: 30 };
+
+  it('is done without, from the beginning and in the middle', async () => {
+    for (const from of [0, 60]) {
+      const world = makeWorld();
+      const plan = await makePlan(world, 'regional_failover');
+      const process = startProcess(world);
+      process.onMoment = (moment) => void (moment >= from && process.silentVaults.add('memory:east'));
+      if (from === 0) process.silentVaults.add('memory:east');
+      const { state } = await begin(process, plan, { settings });
+      assert.equal(state, from === 0 ? 'recovered' : 'in_part', String(from));
+      assert.deepEqual(world.faults, []);
+    }
+  });
+});
+
 describe('a vault of the journal that refuses in the middle', () => {
   it('ends the run where it is, and it can be taken up', async () => {
     const { wanted } = await undisturbed('switchover');

@@ -128,6 +128,8 @@ export interface StepContext {
   readonly accepted: ReadonlySet<RecoveryRisk>;
   /** Servers that runs which were given up may have promoted. */
   readonly maybePrimaries: ReadonlySet<string>;
+  /** Servers that let the last question run into its deadline: the next one gets less time. */
+  readonly silent: Set<string>;
   readonly epoch: number;
   /** Fires when the step has taken too long, when the lease is lost, and when the user wants to stop. */
   readonly signal: AbortSignal;

@@ -101,6 +101,8 @@ async function putSurely(
     }
     throw new BackupError('lease_held', `another run goes on with this plan in ${vault.address}`, {
       hint: 'this one has stopped and does nothing more: look at `eventcore dr status`',
+      // As locks that were lost on the way: to wait for them is of no use.
+      facts: { held: 0 },
     });
   }
 }

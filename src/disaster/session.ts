@@ -30,6 +30,7 @@ export interface Session {
   readonly newestPrimary: PrimaryRecord | null;
   /** Servers that runs which were given up may have promoted, and no later recovery has taken care of. */
   readonly maybePrimaries: ReadonlySet<string>;
+  readonly silent: Set<string>;
 }
 
 export interface SessionOptions {
@@ -86,7 +87,8 @@ async function openSession(
     onEntry,
   });
   const maybePrimaries = new Set(runs.flatMap((run) => maybePromoted(run, newestPrimary)));
-  return { request, plan, locks, journal, home, runs, newestPrimary, maybePrimaries };
+  const silent = new Set<string>();
+  return { request, plan, locks, journal, home, runs, newestPrimary, maybePrimaries, silent };
 }
 
 /** Of the newest records of all that answer. */
@@ -157,12 +159,12 @@ export function refuseOutdated({ newestPrimary, plan }: Session, since: string):
 
 /** What a step sees now. Throws `interrupted` when the user wants to stop, and `lease_held` when the locks are lost. */
 export function contextOf(session: Session, signal: AbortSignal): StepContext {
-  const { request, plan, locks, journal, maybePrimaries } = session;
+  const { request, plan, locks, journal, maybePrimaries, silent } = session;
   const run = readRunState(journal.entries);
   const { ports, settings } = request;
   return {
     ...{ ports, settings, plan: plan.plan, run, entries: journal.entries, maybePrimaries, signal },
-    vaults: locks.vaults,
+    ...{ vaults: locks.vaults, silent },
     accepted: run.accepted,
     epoch: journal.entries.at(-1)?.epoch ?? locks.epoch,
     assertHeld: () => assertActive(session),

@@ -293,6 +293,23 @@ describe('a fence', () => {
     assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
   });
 
+  it('that was done without is tried again when the server answers', async () => {
+    const world = makeWorld();
+    killEast(world);
+    world.canCut = false;
+    world.acceptsTwo = true;
+    const plan = await makePlan(world, 'regional_failover');
+    const process = startProcess(world);
+    process.failing.set('migrate', new BackupError('action_failed', 'it says no'));
+    await rejectsWith(begin(process, plan, { accept: ['split_brain'] }), 'recovery_stopped', /it says no/);
+    world.servers.get(EAST)!.isUp = true;
+    world.acceptsTwo = false;
+    const next = startProcess(world);
+    assert.equal((await resume(next, plan)).state, 'recovered');
+    assert.equal(next.actions[0], `fence ${EAST}`);
+    assert.deepEqual(world.faults, []);
+  });
+
   it('is put around whatever else takes writes', async () => {
     const world = makeWorld();
     world.acceptsTwo = true;

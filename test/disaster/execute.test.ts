@@ -172,6 +172,16 @@ describe('what a recovery refuses before anything is done', () => {
     await rejectsWith(begin(startProcess(other), switchover), 'plan_outdated', /does not answer/);
   });
 
+  it('a plan that nobody signed, or a journal, where signatures are wanted', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    const trust = { trustedSigners: [], requireSignature: true };
+    const strict = { ...process, ports: { ...process.ports, trust } };
+    await rejectsWith(begin(strict, plan), 'signature_invalid', /the plan .* it is not signed/);
+    assert.deepEqual(process.actions, []);
+  });
+
   it('less than a majority of the vaults, unless that is accepted', async () => {
     const world = makeWorld();
     const plan = await makePlan(world, 'switchover');

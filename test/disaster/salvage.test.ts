@@ -224,6 +224,28 @@ describe('salvage', () => {
     assert.equal((await linesOf(world.vault, report)).length, 2);
   });
 
+  it('searches where a long stream parts instead of reading it, and finds the same', async () => {
+    for (const shared of [1, 700, 1999]) {
+      const both = run('long', 0, shared);
+      const [ours, theirs] = [run('long', shared, 2000 - shared), run('long', shared, 5)];
+      const world = await open({ both, old: ours, fresh: theirs });
+      let read = 0;
+      const snapshot = await world.old.openSnapshot();
+      const counted: EventStore = {
+        ...world.old,
+        openSnapshot: async () => ({
+          ...snapshot,
+          planTails: async (tails) => {
+            read += tails.reduce((sum, { fromVersion }) => sum + 2000 - Math.max(0, fromVersion), 0);
+            return snapshot.planTails(tails);
+          },
+        }),
+      };
+      const report = await carryOut({ ...world, old: counted });
+      assert.deepEqual([report.events, report.conflicts, read], [ours.length, 1, ours.length]);
+    }
+  });
+
   it('asks files of SQLite in their own SQL', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
     const open = (name: string): EventStore => openSqliteStore(`sqlite:${join(folder, `${name}.db`)}`);

@@ -195,13 +195,5 @@ export async function loadNamesRoom() {
   };
 }
 
-/** A server as a recovery sees it, by its address, which may hold a password. Nothing is connected before it is asked. */
-export async function openRegionServer(place: {
-  readonly region: string;
-  readonly address: string;
-}): Promise<RegionServer> {
-  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
-}
-
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;

@@ -113,6 +113,9 @@ it('`dr guard --fence` closes a server before it starts in earnest: it stays clo
   assert.equal(done.code, 0, done.stderr);
   await server.restart(() => undefined);
   assert.equal(await getsIn(), false);
+  const opened = await runHere(['dr', 'guard', '--server', address, '--unfence']);
+  assert.equal(opened.code, 0, opened.stderr);
+  assert.equal(await getsIn(), true);
   const away = await runHere([
     'dr',
     'guard',

@@ -110,6 +110,13 @@ describe('a primary', () => {
     assert.match(warnings.join(), /west reaches no server at all/);
   });
 
+  it('is disputed by who does not see the only server there is: who of the two is cut off, nobody knows', () => {
+    assert.equal(
+      primaryOf([answered(HOME, primaryState()), silent(HOME, 'timed_out', 'west')]).state,
+      'disputed',
+    );
+  });
+
   it('that lets nobody in is not dead', () => {
     const primary = primaryOf([
       silent(HOME, 'refused'),

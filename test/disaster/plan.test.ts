@@ -105,6 +105,9 @@ describe('a plan of a failover', () => {
     assert.equal(risksOf(plan('region_outage', found(at), {}, { fences: {} })), 'split_brain');
     const vaults = [vault('west'), vault('home', { isReadable: false })];
     assert.equal(risksOf(plan('region_outage', found(at, { vaults }))), 'minority');
+    const two = regionsOf(found(at)).slice(0, 2);
+    const half = plan('region_outage', found(at, { vaults }), {}, { regions: two });
+    assert.equal(risksOf(half), 'minority', 'half of them is no majority');
   });
 });
 

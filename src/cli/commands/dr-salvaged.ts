@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isBackupError } from '../../core/errors.ts';
 import type { Vault } from '../../core/vault.ts';
-import { openSalvageSeal, readSalvagedStreams } from '../../disaster/salvage-files.ts';
+import { openSalvageSeal, readSalvagedEvents, readSalvagedStreams } from '../../disaster/salvage-files.ts';
 import type { SalvagedStream } from '../../disaster/salvage-table.ts';
 import { runFolder } from '../../format/disaster-journal.ts';
 import { listSalvages, type SalvageRecord, salvageFileNames } from '../../format/disaster-salvage.ts';
@@ -14,6 +14,10 @@ import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags } from '../keys.ts';
 import { type SalvageView, salvageLines } from '../render-salvage.ts';
 
+interface SalvagedFlags extends KeyFlags {
+  readonly events?: true;
+}
+
 export function addDrSalvagedCommand(dr: Command, start: Start): void {
   const command = dr
     .command('salvaged')
@@ -22,24 +26,31 @@ export function addDrSalvagedCommand(dr: Command, start: Start): void {
       '[plan]',
       'id of a plan, or its first characters (default: the one that is under way, else the newest)',
     )
-    .addHelpText('after', helpEnd(EXAMPLES, [0, 2, 3, 4, 6]))
-    .action((plan: string | undefined, flags: KeyFlags) =>
+    .option('--events', 'print the events themselves as JSON lines, those of the newest salvage')
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 2, 3, 4, 6, 8]))
+    .action((plan: string | undefined, flags: SalvagedFlags) =>
       start((context) => showSalvaged(context, plan, flags)),
     );
   addIdentityOptions(command);
 }
 
 const EXAMPLES = [
+  'eventcore dr salvaged --events > lost.jsonl',
   'eventcore dr salvaged                     # streams that people have to decide about come first',
   'eventcore dr salvaged 8f3a2c1e --json | jq \'.salvages[].streams[] | select(.verdict == "conflict")\'',
 ];
 
-function showSalvaged(context: CommandContext, id: string | undefined, flags: KeyFlags): Promise<number> {
+function showSalvaged(
+  context: CommandContext,
+  id: string | undefined,
+  flags: SalvagedFlags,
+): Promise<number> {
   return withDisasterWork(context, flags, { writes: false }, async (work) => {
     const { plan } =
       id === undefined ? await findCurrentPlan(work.vaults, 'any') : await findPlan(work.vaults, id);
     const { planId, journalVault } = plan;
     const vault = await drVault(work, journalVault);
+    if (flags.events) return printEvents(context, vault, planId, work.keys);
     const views = await readViews(vault, planId, work.keys);
     const { output } = context;
     output.document({
@@ -53,6 +64,22 @@ function showSalvaged(context: CommandContext, id: string | undefined, flags: Ke
     );
     return 0;
   });
+}
+
+/** All of them: what has to be decided event by event is read elsewhere. Throws `key_missing` where it is sealed. */
+async function printEvents(
+  { output }: CommandContext,
+  vault: Vault,
+  planId: string,
+  keys: ReadKeys,
+): Promise<number> {
+  const record = (await listSalvages(vault, planId)).at(-1);
+  if (record === undefined) return 0;
+  const seal = await openSalvageSeal(vault, record, keys);
+  for await (const lines of readSalvagedEvents(vault, record, seal)) {
+    if (!(await output.write(lines))) break;
+  }
+  return 0;
 }
 
 async function readViews(vault: Vault, planId: string, keys: ReadKeys): Promise<SalvageView[]> {

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import type { DataLossEstimate, JournalEntry, RecoveryOutcome, RecoveryStep, StrategyKind } from '../../src/core/disaster.ts';
+import type {
+  DataLossEstimate,
+  JournalEntry,
+  RecoveryOutcome,
+  RecoveryStep,
+  StrategyKind,
+} from '../../src/core/disaster.ts';
 import type { Ran } from '../harness/command.ts';
 import type { RunAt, World } from './world.ts';
 

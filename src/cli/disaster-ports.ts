@@ -30,7 +30,7 @@ import { drRestorer } from './dr-restorer.ts';
 import { drSalvager } from './dr-salvager.ts';
 import { drTrials } from './dr-trials.ts';
 import { openNotifiers } from './notifiers.ts';
-import { openRegionServer, openVault, systemClock, systemHolder } from './wire.ts';
+import { openRegionServer, openRejoiner, openVault, systemClock, systemHolder } from './wire.ts';
 
 /** All that a recovery works with, as the configuration names it. */
 
@@ -69,7 +69,7 @@ async function openPorts(work: DisasterWork, options: PortOptions, closing: Clos
     places: await openPlaces(disaster, closing),
     fences: await openFences(work, { options, places, servers, closing }),
     scalers: await openScalers(disaster, places),
-    rejoiners: new Map<string, Rejoiner>(),
+    rejoiners: await openRejoiners(disaster),
     migrate: await openMigrate(disaster.migrate, places),
     restorer: drRestorer(work, { waitForArchive: options.waitForArchive }),
     trials: drTrials(work, { planId: options.plan.planId, name: publicName, lagMs: lagOf(disaster) }),
@@ -239,6 +239,31 @@ async function openScalers(
   }
   return scalers;
 }
+
+async function openRejoiners({ regions }: DisasterSettings): Promise<Map<string, Rejoiner>> {
+  const rejoiners = new Map<string, Rejoiner>();
+  for (const { address, rejoin } of regions.flatMap((region) => region.servers)) {
+    if (rejoin === null) continue;
+    // zod says `undefined` of what is not there.
+    const given = Object.fromEntries(Object.entries(rejoin).filter(([, value]) => value !== undefined));
+    const options = {
+      ...(given as Exactly<typeof rejoin>),
+      address,
+      source: rejoin.source ?? forLibpq(address),
+    };
+    rejoiners.set(redactAddress(address), await openRejoiner(options));
+  }
+  return rejoiners;
+}
+
+/** Without the parameters that are this program's own. */
+function forLibpq(address: string): string {
+  const url = new URL(address);
+  for (const name of ['layout', 'schema', 'lock_timeout']) url.searchParams.delete(name);
+  return url.href;
+}
+
+type Exactly<Given> = { [Key in keyof Given]: Exclude<Given[Key], undefined> };
 
 const LAG_MS = 30_000;
 

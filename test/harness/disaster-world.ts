@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { type Cluster, startCluster } from './clusters.ts';
 import { type Ran, runCommand, startCommand, withStoreAt } from './command.ts';
 import type { TestPostgres } from './postgres.ts';
@@ -16,6 +17,8 @@ export interface DisasterWorld {
   address(server: TestPostgres): string;
   append(server: TestPostgres, count: number, streamId?: string): Promise<void>;
   count(server: TestPostgres): Promise<number>;
+  /** Whether an application is let in, which is nobody's superuser. */
+  letsIn(server: TestPostgres): Promise<boolean>;
   /** Until the standby has all that the primary has. */
   caughtUp(): Promise<void>;
   run(...words: string[]): Promise<Ran>;
@@ -42,6 +45,7 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
   await east.createDatabase(DATABASE);
   const address = (server: TestPostgres): string => server.address(DATABASE);
   await withStoreAt(address(east), (store) => store.initialise());
+  await east.exec('CREATE ROLE app LOGIN');
   writeFileSync(join(folder, 'switch.sh'), SWITCH);
   writeFileSync(
     join(folder, 'eventcore.config.yaml'),
@@ -57,6 +61,17 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
     count: async (server) => {
       const [row] = await server.exec('SELECT count(*)::int AS n FROM eventcore_events', DATABASE);
       return Number(row!.n);
+    },
+    letsIn: async (server) => {
+      const client = new pg.Client({ connectionString: server.address(DATABASE, 'app') });
+      try {
+        await client.connect();
+        return true;
+      } catch {
+        return false;
+      } finally {
+        await client.end();
+      }
     },
     caughtUp: () => catchUp(cluster),
     start: (...words) => startCommand(folder, words),

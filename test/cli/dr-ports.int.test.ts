@@ -165,6 +165,8 @@ disaster:
     const { checks, risks } = await trials.examine(fresh, CALL);
     assert.ok(Number(checks) > 10, `${checks}`);
     assert.equal(typeof risks, 'number');
+    const sampling = drTrials(work, { planId, name: null, lagMs: 0, mostEvents: 100 });
+    assert.match(String((await sampling.examine(fresh, CALL)).streams), /^1 of \d+ parts$/);
     await trials.probeWrites(fresh, CALL);
     const again = await trials.probeWrites(fresh, CALL);
     assert.deepEqual([again.stream, again.version], [`eventcore-recovery-${planId}`, '4']);

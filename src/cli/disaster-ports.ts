@@ -262,6 +262,7 @@ export function recoverySettings(disaster: DisasterSettings, mergeSalvaged: bool
     ...RECOVERY_SETTINGS,
     ...{ mergeSalvaged, maxLossBytes: BigInt(disaster.maxDataLossBytes) },
     probeMs: Math.max(probeMs, disaster.probeTimeoutMs),
+    leaseTtlMs: disaster.lockTtlMs,
     deadlines: { ...deadlines, fence: Math.max(deadlines.fence, fence), ...disaster.deadlinesMs },
   };
 }

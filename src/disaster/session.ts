@@ -1,5 +1,5 @@
 import type { JournalEntry, RecoveryRisk } from '../core/disaster.ts';
-import { BackupError, throwIfAborted } from '../core/errors.ts';
+import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import type { StoredPlan } from '../format/disaster-plan.ts';
 import { newestOf, type PrimaryRecord, readNewestPrimary } from '../format/disaster-primary.ts';
@@ -73,7 +73,8 @@ async function openSession(
   const own = runs.find(({ planId }) => planId === plan.plan.planId);
   if (own !== undefined && own.entries > found.entries.length)
     throw lostEntries(own, found.entries.length, address);
-  const epoch = locks.epoch;
+  const newestPrimary = await readPrimary(locks.vaults, settings);
+  const epoch = epochOf(locks, newestPrimary, plan);
   const journal = openJournal({
     ports,
     settings,
@@ -84,19 +85,30 @@ async function openSession(
     found,
     onEntry,
   });
-  const newestPrimary = await readPrimary(locks.vaults, settings);
   const maybePrimaries = new Set(runs.flatMap((run) => maybePromoted(run, newestPrimary)));
   return { request, plan, locks, journal, home, runs, newestPrimary, maybePrimaries };
 }
 
+/** Of the newest records of all that answer. */
 async function readPrimary(
   vaults: readonly RegionVault[],
   settings: RecoverySettings,
 ): Promise<PrimaryRecord | null> {
   const found = await Promise.all(
-    vaults.map(({ vault }) => askVault(vault, settings, () => readNewestPrimary(vault))),
+    vaults.map(({ vault }) =>
+      askVault(vault, settings, () => readNewestPrimary(vault)).catch((error: unknown) => {
+        if (!isBackupError(error)) throw error;
+        return { record: null };
+      }),
+    ),
   );
   return newestOf(found.flatMap(({ record }) => (record === null ? [] : [record])));
+}
+
+/** Leases of other vaults may have counted further when the recovery before this one was made: its record must not count more than ours. */
+function epochOf({ epoch }: Locks, newest: PrimaryRecord | null, { plan }: StoredPlan): number {
+  if (newest === null) return epoch;
+  return Math.max(epoch, newest.planId === plan.planId ? newest.epoch : newest.epoch + 1);
 }
 
 /** Key under which a run that was given up says what it may have promoted. */

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import type { JournalEntry, RecoveryOutcome, RecoveryStep, StrategyKind } from '../../src/core/disaster.ts';
+import type {
+  DataLossEstimate,
+  JournalEntry,
+  RecoveryOutcome,
+  RecoveryStep,
+  StrategyKind,
+} from '../../src/core/disaster.ts';
 import type { Ran } from '../harness/command.ts';
 import type { RunAt, World } from './world.ts';
 
@@ -7,7 +13,7 @@ import type { RunAt, World } from './world.ts';
 export interface PlanDocument {
   readonly planId: string;
   readonly strategy: { readonly kind: StrategyKind; readonly targetRegion?: string };
-  readonly estimatedDataLoss: { readonly bytes: string | null; readonly events: number | null };
+  readonly estimatedDataLoss: DataLossEstimate;
   readonly risks: readonly { readonly risk: string }[];
 }
 
@@ -31,6 +37,13 @@ export async function dr(
     `eventcore dr ${words.join(' ')} ended with ${ran.code}\n${ran.stdout}\n${ran.stderr}`,
   );
   return ran;
+}
+
+/** How long a look took: 0 when all is well, else what is the matter (5, 6, 9, 10). */
+export async function assess(world: World): Promise<number> {
+  const begunMs = performance.now();
+  await dr(world, ['assess', '--json'], [0, 5, 6, 9, 10]);
+  return performance.now() - begunMs;
 }
 
 export async function makePlan(

@@ -8,14 +8,14 @@ import {
 } from '../../src/core/disaster.ts';
 import { BackupError, type ErrorCode, isBackupError } from '../../src/core/errors.ts';
 import { FAILURES } from '../../src/disaster/steps-table.ts';
-import { encodePrimary, primaryName } from '../../src/format/disaster-primary.ts';
+import { encodePrimary, primaryName, readNewestPrimary } from '../../src/format/disaster-primary.ts';
 import { readFreezes } from '../../src/format/keep-marks.ts';
 import { freeze } from '../../src/upkeep/freeze.ts';
 import { overwrite, testClock } from '../harness/memory-backup.ts';
 import { begin, resume } from './drive.ts';
 import { makePlan } from './plans.ts';
 import { startProcess, TEST_SETTINGS } from './process.ts';
-import { EAST, endState, HOME, killEast, lsn, makeWorld, PLACE, WEST, WEST_2 } from './world.ts';
+import { EAST, endState, HOME, killEast, lsn, makeWorld, PLACE, SYSTEM, WEST, WEST_2 } from './world.ts';
 
 async function rejectsWith(work: Promise<unknown>, code: ErrorCode, words: RegExp): Promise<BackupError> {
   const error = await work.then(
@@ -66,6 +66,21 @@ describe('a recovery', () => {
       (await readFreezes(vault)).map(({ reason }) => reason),
       ['incident 7'],
     );
+  });
+
+  it('counts further than the one before it, whose leases may have counted further', async () => {
+    const world = makeWorld();
+    const record = {
+      ...{ systemIdentifier: SYSTEM, timeline: 1, region: 'east', server: EAST, epoch: 5000 },
+      ...{ planId: '00000000-0000-4000-8000-000000000000', recordedAt: '2026-01-01T00:00:00.000Z' },
+    };
+    const vault = world.vaults.get(HOME)!;
+    await overwrite(vault, primaryName(1), encodePrimary(record));
+    const plan = await makePlan(world, 'switchover');
+    assert.equal((await begin(startProcess(world), plan)).state, 'recovered');
+    const { record: newest, number } = await readNewestPrimary(vault);
+    assert.deepEqual([number, newest!.server, newest!.planId], [2, WEST, plan.planId]);
+    assert.ok(newest!.epoch > 5000);
   });
 
   it('of a breach leaves the vaults frozen', async () => {

@@ -5,7 +5,7 @@ import { DATABASE } from '../config.ts';
 import { type Drill, type DrillOptions, PATIENCE_MS } from '../drill.ts';
 import { type LabServer, sqlInside } from '../region-servers.ts';
 import { measure, type Row } from '../row.ts';
-import { acceptances, dr, makePlan, showRun } from '../run.ts';
+import { acceptances, assess, dr, makePlan, showRun } from '../run.ts';
 import { allTaken, eventIds, makeWorld, type World } from '../world.ts';
 import type { Writers } from '../writers.ts';
 
@@ -49,9 +49,7 @@ async function refuseWithoutFence(world: World): Promise<Row> {
   const inside = writeInside(world);
   await Promise.all([outside.waitForAcks(50, PATIENCE_MS), inside.waitForAcks(50, PATIENCE_MS)]);
   east.host.cut();
-  const begunMs = performance.now();
-  await dr(world, ['assess', '--json'], [0, REFUSED]);
-  const assessMs = performance.now() - begunMs;
+  const assessMs = await assess(world);
   const { plan } = await makePlan(world, ['--trigger', 'region_outage']);
   const words = ['execute', '--approve', plan.planId, ...acceptances(plan).filter(isNoSplitBrain)];
   await dr(world, words, [REFUSED]);

@@ -9,7 +9,7 @@ import { DATABASE } from '../config.ts';
 import { type Drill, type DrillOptions, PATIENCE_MS } from '../drill.ts';
 import { sqlInside } from '../region-servers.ts';
 import { measure, type Row } from '../row.ts';
-import { acceptances, dr, makePlan, showRun } from '../run.ts';
+import { acceptances, assess, dr, makePlan, showRun } from '../run.ts';
 import { eventIds, makeWorld, type World } from '../world.ts';
 import type { Writers } from '../writers.ts';
 
@@ -66,12 +66,8 @@ async function killPrimary(world: World, { isShort }: DrillOptions): Promise<Row
   return {
     ...measure(world, run, writers),
     ...{ assessMs, account },
-    found: `salvage reports ${salvaged.reported}: the ${account.lost} lost and ${others} that nobody was told of; estimated before: ${estimateText(plan.estimatedDataLoss)}`,
+    found: `salvage reports ${salvaged.reported}: the ${account.lost} lost and ${others} that nobody was told of; the plan estimated ${plan.estimatedDataLoss.events ?? 'no number of'} (${plan.estimatedDataLoss.basis})`,
   };
-}
-
-function estimateText({ bytes, events }: { bytes: string | null; events: number | null }): string {
-  return `${events === null ? 'no number of' : events} events, ${bytes === null ? 'unknown' : bytes} bytes`;
 }
 
 async function killSynchronousPrimary(world: World, { isShort }: DrillOptions): Promise<Row> {
@@ -125,12 +121,6 @@ async function waitForSample({ vaults: { west } }: World): Promise<void> {
     assert.ok(performance.now() < lateMs, 'no sample was taken');
     await sleep(50);
   }
-}
-
-async function assess(world: World): Promise<number> {
-  const begunMs = performance.now();
-  await dr(world, ['assess', '--json']);
-  return performance.now() - begunMs;
 }
 
 /** One standby gets nothing more, and no end either. */

@@ -31,7 +31,7 @@ export interface RecoveryPorts {
   readonly servers: readonly RegionServer[];
   /** Where a region restores to, by its name. */
   readonly places: ReadonlyMap<string, RestorePlace>;
-  /** By the server that is fenced, in the order in which they are tried. */
+  /** By the server that is fenced, in the order in which they are tried. For a switchover, the server's own comes first. */
   readonly fences: ReadonlyMap<string, readonly Fence[]>;
   /** Null: applications find the store by other means. */
   readonly publicName: PublicName | null;

@@ -15,7 +15,19 @@ import { overwrite, testClock } from '../harness/memory-backup.ts';
 import { begin, resume } from './drive.ts';
 import { makePlan } from './plans.ts';
 import { startProcess, TEST_SETTINGS } from './process.ts';
-import { EAST, endState, HOME, killEast, lsn, makeWorld, PLACE, SYSTEM, WEST, WEST_2 } from './world.ts';
+import {
+  EAST,
+  endState,
+  HOME,
+  killEast,
+  lsn,
+  makeWorld,
+  PLACE,
+  SYSTEM,
+  VALUES,
+  WEST,
+  WEST_2,
+} from './world.ts';
 
 async function rejectsWith(work: Promise<unknown>, code: ErrorCode, words: RegExp): Promise<BackupError> {
   const error = await work.then(
@@ -269,6 +281,18 @@ describe('a fence', () => {
     assert.deepEqual(world.faults, []);
   });
 
+  it('of a primary that hands over is its own, or none: it must still send', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === `before fence ${EAST}`) process.failsLook = () => true;
+    };
+    await rejectsWith(begin(process, plan), 'recovery_stopped', /rules of .*no answer/);
+    assert.equal(world.servers.get(EAST)!.isCut, false);
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
+  });
+
   it('is put around whatever else takes writes', async () => {
     const world = makeWorld();
     world.acceptsTwo = true;
@@ -317,6 +341,24 @@ describe('a step that fails', () => {
     );
     assert.equal(error.facts.step, 'migrate');
     resolve();
+  });
+
+  it('since somebody else has changed the name leaves that as it is', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === 'before migrate') world.name = 'elsewhere.';
+    };
+    const error = await rejectsWith(
+      begin(process, plan),
+      'recovery_stopped',
+      /leads to elsewhere\..*by hand/,
+    );
+    assert.equal(error.facts.code, 'name_changed');
+    assert.equal(world.name, 'elsewhere.');
+    world.name = VALUES.get(WEST)!;
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
   });
 
   it('of a place that is not empty leaves what is there', async () => {

@@ -96,7 +96,7 @@ async function fenceOne(writer: Writer, context: StepContext): Promise<Fenced> {
   const before = await standing(writer, context);
   if (before.state === 'fenced' || before.state === 'standby') return before;
   const reasons: string[] = [];
-  const fences = fencesOf(server, context);
+  const fences = waysToFence(server, context);
   // One that hangs must leave time for the others.
   const eachMs = context.settings.deadlines.fence / (fences.length + 1);
   for (const fence of fences) {
@@ -123,6 +123,13 @@ async function applyOne(fence: Fence, ms: number, context: StepContext): Promise
     if (!isBackupError(error) || ['lease_held', 'interrupted'].includes(error.code)) throw error;
     return error.message;
   }
+}
+
+/** Who hands over must still send: of its fences only the first is tried, which is its own. Cut off from outside, it could not be drained. */
+function waysToFence(server: string, context: StepContext): readonly Fence[] {
+  const fences = fencesOf(server, context);
+  const { strategy, primary } = context.plan;
+  return strategy.kind === 'switchover' && server === primary.server ? fences.slice(0, 1) : fences;
 }
 
 function fencesOf(server: string, { ports }: StepContext): readonly Fence[] {

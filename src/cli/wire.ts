@@ -211,11 +211,3 @@ export async function loadNamesRoom() {
 
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;
-
-/** A server as a recovery sees it. Nothing is connected yet. Throws `usage` for what is no address of one. */
-export async function openRegionServer(place: {
-  readonly region: string;
-  readonly address: string;
-}): Promise<RegionServer> {
-  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
-}

@@ -370,6 +370,25 @@ describe('salvage into a sealed vault', () => {
   });
 });
 
+describe('salvage by two at once', () => {
+  it('gives both the same, and merges every event once', async () => {
+    const both = [...run('s', 0, 2), ...run('t', 0, 1)];
+    const lost = [...run('s', 2, 3), ...run('t', 1, 2)];
+    const world = await open({ both, old: lost });
+    const [one, two] = await Promise.all([carryOut(world), carryOut(world)]);
+    assert.deepEqual([one.events, two.events], [5, 5]);
+    const merged = await Promise.allSettled([carryOut(world, true), carryOut(world, true)]);
+    assert.ok(merged.some(({ status }) => status === 'fulfilled'));
+    const last = await carryOut(world, true);
+    assert.deepEqual([last.events, last.merged, (await world.fresh.count()).events], [5, 5, 8]);
+    for (const { events, contentDigest } of await listSalvages(world.vault, PLAN))
+      assert.deepEqual(
+        [events, contentDigest],
+        [5, (await listSalvages(world.vault, PLAN))[0]!.contentDigest],
+      );
+  });
+});
+
 describe('salvage into a vault that fails', () => {
   for (const [kind, keys] of [
     ['plain', PLAIN],

@@ -8,8 +8,8 @@ import {
   checkName,
   checkPlaces,
   checkPrimary,
-  checkRecoverable,
   checkSamples,
+  checkSources,
   checkStandbys,
   checkVantages,
   type FenceFact,
@@ -160,12 +160,12 @@ describe('places, guard, vantage points and vaults', () => {
       ...{ region: 'east', vault: 's3://east', isReadable: true, reason: null, isArchive: false },
       ...{ newestPoint: '2026-11-29T20:00:00Z', backups: 1 },
     };
-    assert.equal(checkRecoverable(assessment({ vaults: [vault] })).verdict, 'good');
-    assert.equal(checkRecoverable(assessment({ vaults: [{ ...vault, newestPoint: null }] })).verdict, 'warn');
+    assert.equal(checkSources(assessment({ vaults: [vault] })).verdict, 'good');
+    assert.equal(checkSources(assessment({ vaults: [{ ...vault, newestPoint: null }] })).verdict, 'warn');
     const cold = { ...vault, newestPoint: null, isArchive: true };
-    assert.equal(checkRecoverable(assessment({ vaults: [cold] })).verdict, 'good');
+    assert.equal(checkSources(assessment({ vaults: [cold] })).verdict, 'good');
     assert.equal(
-      checkRecoverable(assessment({ vaults: [{ ...vault, isReadable: false }] })).code,
+      checkSources(assessment({ vaults: [{ ...vault, isReadable: false }] })).code,
       'vault_unreachable',
     );
   });

@@ -172,6 +172,16 @@ describe('what a recovery refuses before anything is done', () => {
     await rejectsWith(begin(startProcess(other), switchover), 'plan_outdated', /does not answer/);
   });
 
+  it('a plan that nobody signed, or a journal, where signatures are wanted', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    const trust = { trustedSigners: [], requireSignature: true };
+    const strict = { ...process, ports: { ...process.ports, trust } };
+    await rejectsWith(begin(strict, plan), 'signature_invalid', /the plan .* it is not signed/);
+    assert.deepEqual(process.actions, []);
+  });
+
   it('less than a majority of the vaults, unless that is accepted', async () => {
     const world = makeWorld();
     const plan = await makePlan(world, 'switchover');
@@ -291,6 +301,23 @@ describe('a fence', () => {
     await rejectsWith(begin(process, plan), 'recovery_stopped', /rules of .*no answer/);
     assert.equal(world.servers.get(EAST)!.isCut, false);
     assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
+  });
+
+  it('that was done without is tried again when the server answers', async () => {
+    const world = makeWorld();
+    killEast(world);
+    world.canCut = false;
+    world.acceptsTwo = true;
+    const plan = await makePlan(world, 'regional_failover');
+    const process = startProcess(world);
+    process.failing.set('migrate', new BackupError('action_failed', 'it says no'));
+    await rejectsWith(begin(process, plan, { accept: ['split_brain'] }), 'recovery_stopped', /it says no/);
+    world.servers.get(EAST)!.isUp = true;
+    world.acceptsTwo = false;
+    const next = startProcess(world);
+    assert.equal((await resume(next, plan)).state, 'recovered');
+    assert.equal(next.actions[0], `fence ${EAST}`);
+    assert.deepEqual(world.faults, []);
   });
 
   it('is put around whatever else takes writes', async () => {

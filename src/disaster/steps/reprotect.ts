@@ -1,5 +1,6 @@
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { StepCode, StepContext } from '../context.ts';
+import { withDeadline } from '../deadline.ts';
 import { listFacts } from '../run-state.ts';
 import { endpointOf, isRestore, type Look, lookAtAll, plural, targetOf } from './look.ts';
 
@@ -52,6 +53,9 @@ function couldFollow({ server, state }: Look, context: StepContext): boolean {
   );
 }
 
+/** The step as a whole waits for a backup, which is another matter. */
+const FOLLOW_MS = 180_000;
+
 /** Null when it follows. */
 async function follow(
   { server }: Look,
@@ -59,7 +63,9 @@ async function follow(
   { signal }: StepContext,
 ): Promise<string | null> {
   try {
-    await server.follow(upstream, { signal });
+    await withDeadline(`having ${server.address} follow`, FOLLOW_MS, signal, (own) =>
+      server.follow(upstream, { signal: own }),
+    );
     return null;
   } catch (error) {
     if (!isBackupError(error) || signal.aborted) throw error;

@@ -70,6 +70,8 @@ interface Seen {
   /** The attempt whose lease lets the server be open; null while it is closed. */
   open: Attempt | null;
   said: string;
+  /** At the last look. */
+  isStandby: boolean;
   /** By `steadyMs`: the vault is not asked before, since each question costs. */
   askAtMs: number;
 }
@@ -78,6 +80,8 @@ const POLL_MS = 500;
 const PROBE_MS = 2000;
 /** Between two questions whether the lease can be had. */
 const MOST_ASK_MS = 2000;
+/** So long a standby that was just promoted may be open while its guard asks for the lease. */
+const FRESH_MS = 2000;
 const LEAST_FENCE_MS = 2000;
 const LEAST_LOOK_MS = 1000;
 /** Where time does not press, before a server that cannot be fenced is ended. */
@@ -90,7 +94,7 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
     ...{ ...ports, ...options, pollMs, probeMs: options.probeMs ?? PROBE_MS },
     fenceMs: Math.max(LEAST_FENCE_MS, ttlMs / 12),
     lookMs: Math.max(LEAST_LOOK_MS, ttlMs / 6),
-    seen: { open: null, said: '', askAtMs: 0 },
+    seen: { open: null, said: '', isStandby: false, askAtMs: 0 },
   };
   while (!self.signal.aborted) {
     await takeTurn(self);
@@ -101,14 +105,20 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
 async function takeTurn(self: Guard): Promise<void> {
   const probed = await within(self.probeMs, self.signal, (signal) => self.server.probe({ signal }));
   if (self.signal.aborted) return;
+  if (probed.kind !== 'done') self.seen.isStandby = false;
   if (probed.kind !== 'done') return say(self, 'away', `the server does not answer: ${whyNot(probed)}`);
   const state = probed.result;
-  if (state.role === 'standby') return say(self, 'standby', 'the server is a standby');
+  const wasStandby = self.seen.isStandby;
+  self.seen.isStandby = state.role === 'standby';
+  if (self.seen.isStandby) return say(self, 'standby', 'the server is a standby');
+  // Who promoted it uses it already, and has seen to the lease.
+  if (wasStandby && !state.isFenced && (await takeLease(self, state, FRESH_MS))) return;
+  if (self.signal.aborted) return;
   // First of all: whoever comes back does not know what happened meanwhile.
   await shut(self, state);
   if (self.steadyMs() < self.seen.askAtMs) return;
   const refusal = await askVault(self, state);
-  if (refusal === null) await takeLease(self, state);
+  if (refusal === null) await takeLease(self, state, self.ttlMs);
   else say(self, ...refusal);
   self.seen.askAtMs = self.steadyMs() + Math.min(MOST_ASK_MS, self.ttlMs / 6);
 }
@@ -148,27 +158,29 @@ async function askVault(self: Guard, claimant: Claimant): Promise<[GuardState, s
 
 /**
  * Returns when the lease is not to be had, or was, and the server is closed again. A vault that says nothing may hold up how the lease is
- * taken or given back, and not this: what comes late finds that nobody waits for it.
+ * taken or given back, and not this: what comes late finds that nobody waits for it. False where it was not had.
  */
-async function takeLease(self: Guard, claimant: Claimant): Promise<void> {
+async function takeLease(self: Guard, claimant: Claimant, acquireMs: number): Promise<boolean> {
   const attempt: Attempt = { untilMs: 0, isBegun: false, isLeft: false };
   const over = Promise.withResolvers<void>();
-  const timer = setTimeout(() => attempt.isBegun || over.resolve(), self.ttlMs);
+  const timer = setTimeout(() => attempt.isBegun || over.resolve(), acquireMs);
   const attempting = attemptLease(self, claimant, attempt, over);
   // Nobody may be waiting for it any longer.
   attempting.catch(() => undefined);
   try {
     await Promise.race([attempting, over.promise]);
+    return attempt.isBegun;
   } catch (error) {
     if (!isBackupError(error)) throw error;
     const { code, facts, message } = error;
     if (code === 'fence_failed') throw error;
-    if (code === 'interrupted') return;
+    if (code === 'interrupted') return false;
     const text =
       code === 'lease_held'
         ? `the lease is ${facts.holder === undefined ? 'lost' : `held by ${facts.holder}`}`
         : `the lease cannot be had: ${withoutTimes(message)}`;
     say(self, 'waiting', text);
+    return false;
   } finally {
     clearTimeout(timer);
     attempt.isLeft = true;
@@ -186,7 +198,7 @@ interface Attempt {
 /** To give a lease back is a courtesy: it ends by itself. */
 const RELEASE_MS = 3000;
 
-function attemptLease(
+async function attemptLease(
   self: Guard,
   claimant: Claimant,
   attempt: Attempt,
@@ -197,7 +209,9 @@ function attemptLease(
     attempt.untilMs = untilMs;
     if (self.seen.open === attempt) self.watchdog.open(untilMs);
   };
-  return withLease(
+  await vault.open({ create: false });
+  if (attempt.isLeft) return;
+  await withLease(
     vault,
     primaryLease(claimant.systemIdentifier),
     { clock, holder, steadyMs },
@@ -230,24 +244,29 @@ interface HeldLease {
 
 /** Asked again under the lease: whoever had it before may have forbidden it. The lease is given back when this ends, so it ends closed. */
 async function hold(self: Guard, claimant: Claimant, lease: HeldLease): Promise<void> {
-  const { seen, watchdog, signal } = self;
-  const refusal = await askVault(self, claimant);
-  if (refusal !== null) return say(self, ...refusal);
-  const deposed = await within(self.ttlMs, signal, () => deposeOlder(self, claimant));
-  if (deposed.kind !== 'done')
-    return say(self, 'waiting', `nothing can be written into ${self.vault.address}`);
-  if (!isHeld(self, lease) || signal.aborted) return;
+  const { seen, watchdog } = self;
   seen.open = lease.attempt;
   watchdog.open(lease.attempt.untilMs);
   try {
+    if (!(await mayOpen(self, claimant, lease))) return;
     const why = await openAndWatch(self, claimant, lease);
     self.tell(`closing the server: ${why}`);
   } finally {
     await closeFor(self, lease.attempt);
     seen.open = null;
     watchdog.closed();
-    say(self, 'waiting', 'the server is closed');
+    if (seen.said.startsWith('open')) say(self, 'waiting', 'the server is closed');
   }
+}
+
+async function mayOpen(self: Guard, claimant: Claimant, lease: HeldLease): Promise<boolean> {
+  const refusal = await askVault(self, claimant);
+  if (refusal !== null) say(self, ...refusal);
+  if (refusal !== null) return false;
+  const deposed = await within(self.ttlMs, self.signal, () => deposeOlder(self, claimant));
+  if (deposed.kind === 'done') return isHeld(self, lease) && !self.signal.aborted;
+  say(self, 'waiting', `nothing can be written into ${self.vault.address}`);
+  return false;
 }
 
 async function openAndWatch(self: Guard, claimant: Claimant, lease: HeldLease): Promise<string> {

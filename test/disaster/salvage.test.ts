@@ -246,6 +246,28 @@ describe('salvage', () => {
     }
   });
 
+  it('leaves out of the merge what somebody was quicker with, and merges the rest', async () => {
+    const both = [...run('quick', 0, 1), ...run('free', 0, 1)];
+    const world = await open({ both, old: [...run('quick', 1, 2), ...run('free', 1, 2)] });
+    const sides = { old: await sideOf(world.old), fresh: await sideOf(world.fresh) };
+    const { signal } = new AbortController();
+    const table = await findLost(sides, { known: new Map(), take: async () => {}, signal });
+    assert.deepEqual(
+      table.map(({ verdict }) => verdict),
+      ['mergeable', 'mergeable'],
+    );
+    await fill(world.fresh, [...(await readAll(world.fresh)), ...run('quick', 1, 1)]);
+    assert.equal(await mergeLost(sides, table, signal), 2);
+    const now = await readAll(world.fresh);
+    assert.deepEqual(now.map(({ streamId }) => streamId).toSorted(), [
+      'free',
+      'free',
+      'free',
+      'quick',
+      'quick',
+    ]);
+  });
+
   it('asks files of SQLite in their own SQL', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
     const open = (name: string): EventStore => openSqliteStore(`sqlite:${join(folder, `${name}.db`)}`);

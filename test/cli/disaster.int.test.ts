@@ -92,12 +92,20 @@ describe('a primary that was killed', () => {
     assert.equal(await world.letsIn(world.west), true);
   });
 
-  it('gives what only it had once it is back, and what came of all that is shown', async () => {
+  it('gives what only it had once it is back, and follows the new one', async () => {
     await world.east.restart(() => {});
     const resumed = await world.succeed('dr', 'resume', '--json');
     const outcome = JSON.parse(resumed.stdout);
     assert.equal(outcome.state, 'recovered');
     assert.equal(outcome.dataLoss.exactEvents, 0);
+    const { candidates } = JSON.parse((await world.run('dr', 'assess', '--json')).stdout);
+    assert.deepEqual(
+      candidates.map(({ region, refusals }: { region: string; refusals: string[] }) => [region, refusals]),
+      [['east', []]],
+    );
+  });
+
+  it('is told of afterwards, and the plan is not carried out twice', async () => {
     const status = JSON.parse((await world.succeed('dr', 'status', '--json')).stdout);
     assert.equal(status.journal.isWhole, true);
     assert.deepEqual(

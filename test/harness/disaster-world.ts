@@ -49,7 +49,7 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
   writeFileSync(join(folder, 'switch.sh'), SWITCH);
   writeFileSync(
     join(folder, 'eventcore.config.yaml'),
-    configOf({ east: address(east), west: address(west), extra }),
+    configOf({ east: address(east), west: address(west), rejoin: rejoinOf(east), extra }),
   );
   const run: DisasterWorld['run'] = (...words) => runCommand(folder, words);
   const world: DisasterWorld = {
@@ -97,10 +97,16 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
 interface Configured {
   readonly east: string;
   readonly west: string;
+  readonly rejoin: string;
   readonly extra: string;
 }
 
-function configOf({ east, west, extra }: Configured): string {
+/** On this host, with the programs that the server was started with. */
+function rejoinOf({ dataDir, binDir }: TestPostgres): string {
+  return `{ data: "${dataDir}", bin: "${binDir}" }`;
+}
+
+function configOf({ east, west, rejoin, extra }: Configured): string {
   return `
 store: ${east}
 vault: ./east
@@ -108,7 +114,7 @@ disaster:
   probe_timeout: 2s
   lock_ttl: 5s
   regions:
-    - { region: east, vault: ./east, servers: ["${east}"], fence: [postgres, { command: [sh, switch.sh] }] }
+    - { region: east, vault: ./east, servers: ["${east}"], fence: [postgres, { command: [sh, switch.sh] }], rejoin: ${rejoin} }
     - { region: west, vault: ./west, servers: ["${west}"], fence: [postgres] }
 ${extra}`;
 }

@@ -21,6 +21,8 @@ export interface DisasterSettings {
   /** Write-ahead log that may be lost without somebody accepting it. */
   readonly maxDataLossBytes: number;
   readonly probeTimeoutMs: number;
+  /** How long a run that died keeps others out. */
+  readonly lockTtlMs: number;
   readonly vantages: readonly { readonly name: string; readonly command: readonly string[] }[];
   readonly migrate: readonly string[] | null;
   /** Of the lease that a primary must hold, where a fence relies on it. */
@@ -78,6 +80,7 @@ export interface DisasterRead {
 
 const MAX_DATA_LOSS_BYTES = 1_000_000;
 const PROBE_TIMEOUT_MS = 3000;
+const LOCK_TTL_MS = 30_000;
 
 /** Throws `config_invalid`, naming the key, for what contradicts itself. */
 export function readDisaster(section: DisasterSection, source: DisasterSource): DisasterRead {
@@ -87,6 +90,7 @@ export function readDisaster(section: DisasterSection, source: DisasterSource): 
     name: section.name ?? null,
     maxDataLossBytes: section.max_data_loss ?? MAX_DATA_LOSS_BYTES,
     probeTimeoutMs: section.probe_timeout ?? PROBE_TIMEOUT_MS,
+    lockTtlMs: section.lock_ttl ?? LOCK_TTL_MS,
     vantages: section.vantages ?? [],
     migrate: section.migrate ?? null,
     lease:

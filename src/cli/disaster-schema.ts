@@ -143,9 +143,18 @@ const rejoinSchema = z.strictObject({
   /** The data directory of the old primary, on its host. */
   data: text,
   /** The folder of its programs, such as pg_ctl and pg_rewind. */
-  bin: text.optional(),
-  /** What stands before each command, to have it run on that host. */
+  bin: text,
+  /** What stands before `sh`, to have it run on that host. */
   run: argv.optional(),
+  /** How that host reaches the new primary, whose host and port are put in; left out, as the server's own address says. */
+  source: text.optional(),
+  /** For the programs, such as PGPASSFILE. */
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).optional(),
+  /** postgresql.conf, where that is not in the data directory. */
+  config: text.optional(),
+  /** Lines for the shell in place of pg_ctl. */
+  start: text.optional(),
+  stop: text.optional(),
   /** Whether it may be cloned anew where it cannot be rewound. */
   reclone: z.boolean().default(false),
 });
@@ -205,6 +214,8 @@ export const disasterSchema = z.strictObject({
     .transform((size) => parseSize(size)!)
     .optional(),
   probe_timeout: duration.refine((ms) => ms <= 60_000, { error: 'expected at most 60s' }).optional(),
+  /** Of the lock that a run holds: who dies keeps others out for so long. */
+  lock_ttl: duration.refine((ms) => ms >= 5000 && ms <= 600_000, { error: 'expected 5s to 10m' }).optional(),
   vantages: z.array(vantageSchema).max(20).optional(),
   migrate: argv.optional(),
   lease: leaseSchema.optional(),

@@ -22,7 +22,8 @@ export async function withDisasterWork<Result>(
   work: (work: DisasterWork) => Promise<Result>,
 ): Promise<Result> {
   const settings = await context.settings();
-  const disaster = requireDisaster(settings, context.log.warn);
+  // Who only reads what was done has no use for what is worth a look in the configuration.
+  const disaster = requireDisaster(settings, writes ? context.log.warn : () => {});
   const keys = await loadKeys(settings, flags, { ...context, signs: writes });
   return withDisasterVaults(disaster, { create: writes, signal: context.signal }, (vaults) => {
     for (const { region, vault, reason } of vaults.missing) {

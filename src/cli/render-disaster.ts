@@ -10,7 +10,7 @@ import {
 } from '../core/disaster.ts';
 import type { Paint, Tone } from './output.ts';
 import { renderPairs, renderTable } from './table.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from './units.ts';
+import { formatBytes, formatDuration, formatInstant, plural, printable } from './units.ts';
 
 /** What was found of a disaster, and what is planned against it, for people. */
 
@@ -72,11 +72,17 @@ function observationRow(observation: Observation, paint: Paint): string[] {
       ? paint('good', `in ${formatDuration(ms)}`)
       : `${paint('bad', outcome.replace('_', ' '))}${reason === null ? '' : `: ${shorten(printable(reason))}`}`;
   return [
-    ...[printable(vantage), printable(region), printable(server), answer],
+    ...[placeText(vantage), printable(region), placeText(server), answer],
     ...(state === null
       ? ['', '', '']
       : [`${state.role}${state.isFenced ? ', fenced' : ''}`, String(state.timeline), state.position]),
   ];
+}
+
+/** Host and port say which server it is: what else stands in an address makes a table wide. */
+function placeText(name: string): string {
+  if (!/^postgres(ql)?:\/\//.test(name) || !URL.canParse(name)) return printable(name);
+  return printable(new URL(name).host || name);
 }
 
 const LONGEST_REASON = 60;
@@ -103,15 +109,14 @@ function vaultText(
 }
 
 /** All that is known of it, and how; nothing is made a 0 of. */
-export function lossText({ bytes, events, timeMs, sampleAgeMs, basis }: DataLossEstimate): string {
+export function lossText({ bytes, events, timeMs, basis }: DataLossEstimate): string {
   const parts = [
     ...(bytes === null ? [] : [`${formatBytes(Number(bytes))} of log`]),
     ...(events === null ? [] : [`about ${plural(events, 'event')}`]),
     ...(timeMs === null ? [] : [`the last ${formatDuration(timeMs)}`]),
   ];
   const known = parts.length === 0 ? 'not known' : parts.join(', ');
-  const age = sampleAgeMs === null ? '' : `; the newest sample is ${formatDuration(sampleAgeMs)} old`;
-  return `${known}${age} (${printable(basis)})`;
+  return `${known} (${printable(basis)})`;
 }
 
 const STRATEGY_WORDS: Record<RecoveryStrategy['kind'], string> = {
@@ -162,9 +167,4 @@ export function approveCommand({ planId, risks }: Pick<RecoveryPlan, 'planId' | 
   return ['eventcore dr execute --approve', planId, ...risks.map(({ risk }) => RECOVERY_RISKS[risk])].join(
     ' ',
   );
-}
-
-/** `0/5000028 events` would be no number that anybody compares; what is counted is. */
-export function eventsText(events: number): string {
-  return `${formatCount(events)} ${events === 1 ? 'event' : 'events'}`;
 }

@@ -1,4 +1,4 @@
-import type { JournalEntry, RecoveryOutcome } from '../core/disaster.ts';
+import type { JournalEntry, RecoveryOutcome, RecoveryPlan } from '../core/disaster.ts';
 import type { StepRecord } from '../disaster/run-state.ts';
 import type { ChainVerdict, JournalCopy, RunView } from './disaster-runs.ts';
 import type { Paint, Tone } from './output.ts';
@@ -24,7 +24,7 @@ export function runLines(view: RunView, nowMs: number, paint: Paint): string[] {
               `${formatInstant(state.approvedAt)} by ${printable(state.approvedBy ?? '')}`,
             ] as const,
           ]),
-      ...(state.end === null ? [] : outcomePairs(outcome, paint)),
+      ...(state.end === null ? [] : outcomePairs(outcome, plan, paint)),
     ]),
     ...stepTable(view, nowMs, paint),
     ...renderPairs([
@@ -102,19 +102,25 @@ function tookOf(entries: readonly JournalEntry[], step: string, nowMs: number): 
 }
 
 /** What came of a run, as the command that carried it out ends with. */
-export function outcomeLines(outcome: RecoveryOutcome, paint: Paint): string[] {
+export function outcomeLines(outcome: RecoveryOutcome, plan: RecoveryPlan, paint: Paint): string[] {
   const [tone, text] = OUTCOMES[outcome.state];
   return [
     `${paint(
       tone,
       text.replace(/^./, (letter) => letter.toUpperCase()),
     )}: ${strategyText(outcome.strategyUsed)}`,
-    ...renderPairs(outcomePairs(outcome, paint)),
+    ...renderPairs(outcomePairs(outcome, plan, paint)),
   ];
 }
 
-function outcomePairs(outcome: RecoveryOutcome, paint: Paint): (readonly [string, string])[] {
-  const { recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered, reasons } = outcome;
+function outcomePairs(
+  outcome: RecoveryOutcome,
+  plan: RecoveryPlan,
+  paint: Paint,
+): (readonly [string, string])[] {
+  const { state, recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered, reasons } = outcome;
+  // What nobody finished has neither lost nor recovered anything yet.
+  if (state === 'abandoned' || state === 'stopped') return [];
   return [
     [
       'recovery',
@@ -129,7 +135,10 @@ function outcomePairs(outcome: RecoveryOutcome, paint: Paint): (readonly [string
     ...(systemsRecovered.length === 0
       ? []
       : [['recovered', systemsRecovered.map(printable).join(', ')] as const]),
-    ...reasons.map((reason, i) => [i === 0 ? 'why' : '', printable(reason)] as const),
+    // Those of the plan are said with the plan.
+    ...reasons
+      .slice(plan.reasons.length)
+      .map((reason) => ['left', paint('warning', printable(reason))] as const),
   ];
 }
 

@@ -22,6 +22,8 @@ interface JobKind {
   readonly isEndless: boolean;
 }
 
+/** There is no backup yet, which `doctor` says. */
+const NOTHING_THERE = 3;
 const FOUND_DAMAGE = 4;
 const IN_PART = 10;
 
@@ -29,11 +31,16 @@ const KINDS: Readonly<Record<JobName, JobKind>> = {
   full: { words: ['backup', 'full'], lane: 'backup', succeedsWith: [], isEndless: false },
   incremental: { words: ['backup', 'incremental'], lane: 'backup', succeedsWith: [], isEndless: false },
   archive: { words: ['archive'], lane: 'own', succeedsWith: [], isEndless: true },
-  sync: { words: ['sync'], lane: 'upkeep', succeedsWith: [IN_PART], isEndless: false },
-  prune: { words: ['prune', '--apply'], lane: 'upkeep', succeedsWith: [], isEndless: false },
-  verify: { words: ['verify'], lane: 'proof', succeedsWith: [FOUND_DAMAGE], isEndless: false },
+  sync: { words: ['sync'], lane: 'upkeep', succeedsWith: [NOTHING_THERE, IN_PART], isEndless: false },
+  prune: { words: ['prune', '--apply'], lane: 'upkeep', succeedsWith: [NOTHING_THERE], isEndless: false },
+  verify: { words: ['verify'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE], isEndless: false },
   monitor: { words: ['monitor'], lane: 'own', succeedsWith: [], isEndless: true },
-  drill: { words: ['drill'], lane: 'proof', succeedsWith: [FOUND_DAMAGE, IN_PART], isEndless: false },
+  drill: {
+    words: ['drill'],
+    lane: 'proof',
+    succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART],
+    isEndless: false,
+  },
   sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [], isEndless: true },
   // It fails while something is bad: an objective that is not kept, too.
   doctor: { words: ['doctor'], lane: 'own', succeedsWith: [], isEndless: false },

@@ -92,6 +92,7 @@ function warningsOf(facts: AssessmentFacts, findings: Findings): string[] {
     ...findings.impostors.map((server) => impostorText(facts, server)),
     ...oldFenced(facts, findings),
     ...vantageWarnings(facts.observations),
+    ...strangers(facts),
     ...unasked(facts, findings.primary),
     ...clockWarnings(facts.observations, findings.primary),
     ...sampleWarnings(facts, findings.primary),
@@ -123,6 +124,14 @@ function vantageWarnings(observations: readonly Observation[]): string[] {
     ...(vantages.size - blind.size === 1
       ? ['servers were asked from one vantage point only: configure `disaster.vantages` in other regions']
       : []),
+  ];
+}
+
+/** Where a recovery went into a place that nobody asks. */
+function strangers({ newestPrimary: record, servers }: AssessmentFacts): string[] {
+  if (record === null || servers.some(({ server }) => server === record.server)) return [];
+  return [
+    `since ${record.recordedAt} the primary is ${record.server} in ${record.region}, which is no server of the configuration: add it to its region`,
   ];
 }
 

@@ -115,7 +115,7 @@ function refuseBegun({ journal, plan }: Session): void {
 
 function notBegun(planId: string): BackupError {
   return new BackupError('usage', `the plan ${planId} was not begun`, {
-    hint: `carry it out with \`eventcore dr execute ${planId} --approve\``,
+    hint: `carry it out with \`eventcore dr execute --approve ${planId}\``,
     facts: { planId },
   });
 }

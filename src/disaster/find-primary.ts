@@ -85,7 +85,9 @@ function identify(facts: PrimaryFacts, answers: ReadonlyMap<string, ServerState>
     return { server: followed.server, because: `a standby follows ${followed.server}` };
   const rest = servers.filter(({ server }) => may(server));
   if (rest.length !== 1) return null;
-  return { server: rest[0]!.server, because: `all others of the servers say that they are standbys` };
+  const because =
+    servers.length === 1 ? 'it is the only server' : 'all other servers say that they are standbys';
+  return { server: rest[0]!.server, because: `${rest[0]!.server}: ${because}` };
 }
 
 type Known = Omit<Found, 'state' | 'impostors' | 'reasons'>;

@@ -85,6 +85,17 @@ export function lossOfRestore(facts: LossFacts, point: string | null): DataLossE
   };
 }
 
+/**
+ * Bytes that the primary may have written behind its newest sample, at the rate of its samples and until there would have been another.
+ * Null where that cannot be told.
+ */
+export function unsampledBytes(facts: LossFacts): bigint | null {
+  const samples = ownSamples(facts);
+  const [rate, ageMs] = [findRate(samples), ageOf(facts, samples)];
+  if (rate?.bytesPerMs == null || ageMs === null) return null;
+  return BigInt(Math.ceil(rate.bytesPerMs * Math.min(ageMs, rate.intervalMs)));
+}
+
 /** Of this primary and its timeline, the oldest first. */
 function ownSamples({ primary, samples }: LossFacts): PositionSample[] {
   return samples

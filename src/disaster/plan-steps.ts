@@ -49,10 +49,15 @@ const asItIs: Fit = (rule) => rule;
 /** What the configuration makes of a step. */
 const FITS: Readonly<Record<RecoveryStep, Fit>> = {
   freeze: asItIs,
-  fence: ({ text }, { primary, facts }) => {
-    const ways = primary.server === null ? [] : (facts.fences[primary.server] ?? []);
-    const whom = primary.server ?? 'every server but the target';
-    return { does: true, text: `${whom}: ${text} (${[...ways, 'its own pg_hba'].join(', ')})` };
+  fence: ({ text }, { primary, facts, strategy }) => {
+    const outside = primary.server === null ? [] : (facts.fences[primary.server] ?? []);
+    // Whoever hands over has to go on sending.
+    const ways = strategy.kind === 'switchover' ? [OWN_FENCE, ...outside] : [...outside, OWN_FENCE];
+    const whom = primary.server ?? 'every server that does not answer';
+    return {
+      does: true,
+      text: `${whom}, and whatever else answers as a primary: ${text} (${ways.join(', ')})`,
+    };
   },
   drain: (rule, { recoverTo }) =>
     recoverTo === null ? rule : leftOut('what was written after the instant is not wanted'),
@@ -93,6 +98,7 @@ const FITS: Readonly<Record<RecoveryStep, Fit>> = {
   release: asItIs,
 };
 
+const OWN_FENCE = 'its own pg_hba';
 const NO_NAME = 'no public name is configured: lead applications to the new place by hand';
 
 function fit(step: RecoveryStep, rule: StepRule, plan: PlannedFor): StepRule {

@@ -7,8 +7,9 @@ import type {
 } from '../core/disaster.ts';
 import { BackupError } from '../core/errors.ts';
 import { formatAge } from '../policy/duration.ts';
-import { newestPoint, SAMPLE_BOUND_MS } from './assess.ts';
+import { lossFactsOf, newestPoint, SAMPLE_BOUND_MS } from './assess.ts';
 import { chooseCandidate, isAhead } from './candidates.ts';
+import { unsampledBytes } from './loss.ts';
 import { answersOf } from './opinions.ts';
 import { planSteps, type StepFactsOfPlan } from './plan-steps.ts';
 import {
@@ -118,16 +119,20 @@ function risksOf(
 /** Null where no more is lost than may be, as far as that is shown. */
 function lossRisk(
   { strategy, loss, candidate }: Decided,
-  { maxLossBytes, regions }: PlanFacts,
+  facts: PlanFacts,
   { recoverTo }: StrategyWish,
   assessment: DisasterAssessment,
 ): string | null {
+  const { maxLossBytes, regions } = facts;
   if (strategy.kind === 'switchover') return null;
   if (candidate === null) return restoreRisk(recoverTo, loss.timeMs, assessment);
   if (maxLossBytes === null || (loss.bytes === '0' && loss.events === 0)) return null;
   if (loss.bytes === null) return `nobody knows how much is lost: ${loss.basis}`;
   if (BigInt(loss.bytes) > maxLossBytes)
     return `more is lost than may be (${maxLossBytes} bytes): ${loss.basis}`;
+  const since = unsampledBytes(lossFactsOf(assessment, facts.samples, facts.nowMs));
+  if (since === null || BigInt(loss.bytes) + since > maxLossBytes)
+    return `with what came after the newest sample, more may be lost than may be (${maxLossBytes} bytes; ${since ?? 'nobody knows how many'} came since): ${loss.basis}`;
   const away = unaskedStandbys(assessment, regions);
   if (away.length > 0)
     return `${away.join(', ')} could not be asked, and may have more than ${candidate.server}`;

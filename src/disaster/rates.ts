@@ -5,6 +5,7 @@ import { bytesBetween } from './lsn.ts';
 export interface WriteRate {
   readonly eventsPerMs: number | null;
   readonly eventsPerByte: number | null;
+  readonly bytesPerMs: number | null;
   /** Between two samples: so long a primary may have lived after the newest one. */
   readonly intervalMs: number;
 }
@@ -28,6 +29,7 @@ export function findRate(samples: readonly PositionSample[]): WriteRate | null {
     eventsPerMs: events === null || events < 0 ? null : events / ms,
     eventsPerByte:
       events === null || events < 0 || bytes === null || bytes <= 0n ? null : events / Number(bytes),
+    bytesPerMs: bytes === null || bytes < 0n ? null : Number(bytes) / ms,
     intervalMs: ms / (own.length - 1),
   };
 }

@@ -134,28 +134,39 @@ export async function openSalvageSeal(
   return { scope, key: await unwrapKey(records.get(sealing.keyId), { keyId: sealing.keyId, scope }, ring) };
 }
 
+/** The events as JSON lines, piece by piece; a piece is valid until the next one is asked for. Throws `damaged`. */
+export async function* readSalvagedEvents(
+  vault: Vault,
+  record: SalvageRecord,
+  seal: Seal | null,
+): AsyncGenerator<Uint8Array> {
+  yield* readChunks(vault, record, record.files[0], seal, (plain) => new Uint8Array(plain));
+}
+
 /** What became of each stream, in byte order of their names. Throws `damaged`. */
 export async function* readSalvagedStreams(
   vault: Vault,
   record: SalvageRecord,
   seal: Seal | null,
 ): AsyncGenerator<SalvagedStream> {
-  for await (const values of readLines(vault, record, record.files[1], seal)) {
+  const decode = (plain: Uint8Array): unknown[] => decodeLines(plain, 'streams of a salvage');
+  for await (const values of readChunks(vault, record, record.files[1], seal, decode)) {
     for (const value of values) yield streamOf(value);
   }
 }
 
-async function* readLines(
+async function* readChunks<Chunk>(
   vault: Vault,
   { planId }: SalvageRecord,
   file: SalvageFile,
   seal: Seal | null,
-): AsyncGenerator<unknown[]> {
+  use: (plain: Uint8Array) => Chunk,
+): AsyncGenerator<Chunk> {
   const folder = runFolder(planId);
   const form = { name: file.name, compression: 'none', seal } as const;
   const entries = await readIndex(vault, folder, { ...file, role: 'events' }, seal);
   for await (const chunk of fetchChunks(vault, folder + file.name, entries)) {
-    yield await withPlain(chunk, form, (plain) => decodeLines(plain, 'streams of a salvage'));
+    yield await withPlain(chunk, form, use);
   }
 }
 

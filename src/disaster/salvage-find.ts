@@ -44,6 +44,8 @@ const MOST_GATHERED = 2000;
 const MOST_GATHERED_BYTES = 16 << 20;
 const BATCH_BYTES = 1 << 20;
 const FIRST_OF_ALL = Number.MIN_SAFE_INTEGER;
+/** A stream of so many events is read with others sooner than its fork is searched. */
+const MOST_READ_WHOLE = 1000;
 
 /** What is to be read of the old store's stream. */
 interface Tail {
@@ -113,7 +115,8 @@ async function findTails(
     if (question.kind !== 'read_all') {
       const found = (question.kind === 'has_ours' ? ours : theirs).get(question.eventId.toLowerCase());
       const isThere = found?.streamId === streamId && found.version === question.version;
-      from = isThere ? question.version + 1 : await searchFork({ old, fresh }, pair, signal);
+      if (isThere) from = question.version + 1;
+      else if (pair.here.events > MOST_READ_WHOLE) from = await searchFork({ old, fresh }, pair, signal);
     }
     from = Math.min(from, known.get(streamId)?.first ?? from);
     if (from <= pair.here.lastVersion) tails.push({ pair, from });

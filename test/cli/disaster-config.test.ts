@@ -275,8 +275,8 @@ describe('the section disaster', () => {
       /allowed in `disaster\.regions\.1`: region, servers, restore_to/,
     );
     assert.match(
-      hintOf(WHOLE.replace('bin:', 'programs:'))!,
-      /allowed in `disaster\.regions\.0\.rejoin`: data, bin, run, reclone/,
+      hintOf(WHOLE.replace('run:', 'runs:'))!,
+      /allowed in `disaster\.regions\.0\.rejoin`: data, bin, run, source/,
     );
   });
 });

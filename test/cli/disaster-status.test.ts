@@ -146,8 +146,7 @@ describe('dr status', () => {
     await world.write(STORY, 'west');
     const { stdout } = await world.status('--timeline');
     assert.match(stdout, /^# Recovery /);
-    assert.ok(stdout.includes(`| ${at(4)} | 4.0 s | fence | done | nobody \\| but us can write |`), stdout);
-    assert.match(stdout, /\| fence \| 3\.0 s \|/);
+    assert.ok(stdout.includes(`| ${at(4)} | 4.0 s | fence | done: nobody \\| but us can write |`), stdout);
   });
 
   it('lists all plans, and refuses an id that names none', async () => {

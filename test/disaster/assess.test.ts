@@ -110,6 +110,13 @@ describe('a primary', () => {
     assert.match(warnings.join(), /west reaches no server at all/);
   });
 
+  it('is disputed by who does not see the only server there is: who of the two is cut off, nobody knows', () => {
+    assert.equal(
+      primaryOf([answered(HOME, primaryState()), silent(HOME, 'timed_out', 'west')]).state,
+      'disputed',
+    );
+  });
+
   it('that lets nobody in is not dead', () => {
     const primary = primaryOf([
       silent(HOME, 'refused'),
@@ -192,6 +199,11 @@ describe('an assessment warns', () => {
     assert.match(warningsOf([answered(HOME, primaryState()), fast]), /600\.0 s ahead/);
     const both = answered(HOME, primaryState({ clockAheadMs: -600_000 }));
     assert.doesNotMatch(warningsOf([both, slow]), /UUIDv7/);
+  });
+
+  it('of a recovery that went to where nobody asks', () => {
+    const elsewhere = { newestPrimary: record({ server: 'postgres://dr@clean.west:5432/shop' }) };
+    assert.match(warningsOf([silent(HOME)], elsewhere), /clean.west.* is no server of the configuration/);
   });
 
   it('of standbys that could not be asked, of samples that are old or missing, and of vaults', () => {

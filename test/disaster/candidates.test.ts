@@ -31,6 +31,12 @@ describe('a standby must not take over', () => {
     );
   });
 
+  it('and how much it lacks is not said across timelines, where positions are not on one line', () => {
+    const [same, later] = candidatesOf({ [WEST]: { position: '0/4F00' }, [EAST]: { timeline: 2 } });
+    assert.deepEqual([same!.behindBytes, later!.behindBytes], ['256', null]);
+    assert.equal(candidatesOf({ [WEST]: { systemIdentifier: '1' } })[0]!.behindBytes, null);
+  });
+
   it('at rest, when another has more, or more is lost than may be', () => {
     const candidates = candidatesOf({ [WEST]: { position: '0/4F00' }, [EAST]: { position: '0/4FFF' } });
     const refusals = (maxLossBytes: bigint | null): string[] =>

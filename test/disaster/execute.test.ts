@@ -8,14 +8,26 @@ import {
 } from '../../src/core/disaster.ts';
 import { BackupError, type ErrorCode, isBackupError } from '../../src/core/errors.ts';
 import { FAILURES } from '../../src/disaster/steps-table.ts';
-import { encodePrimary, primaryName } from '../../src/format/disaster-primary.ts';
+import { encodePrimary, primaryName, readNewestPrimary } from '../../src/format/disaster-primary.ts';
 import { readFreezes } from '../../src/format/keep-marks.ts';
 import { freeze } from '../../src/upkeep/freeze.ts';
 import { overwrite, testClock } from '../harness/memory-backup.ts';
 import { begin, resume } from './drive.ts';
 import { makePlan } from './plans.ts';
 import { startProcess, TEST_SETTINGS } from './process.ts';
-import { EAST, endState, HOME, killEast, lsn, makeWorld, PLACE, WEST, WEST_2 } from './world.ts';
+import {
+  EAST,
+  endState,
+  HOME,
+  killEast,
+  lsn,
+  makeWorld,
+  PLACE,
+  SYSTEM,
+  VALUES,
+  WEST,
+  WEST_2,
+} from './world.ts';
 
 async function rejectsWith(work: Promise<unknown>, code: ErrorCode, words: RegExp): Promise<BackupError> {
   const error = await work.then(
@@ -66,6 +78,21 @@ describe('a recovery', () => {
       (await readFreezes(vault)).map(({ reason }) => reason),
       ['incident 7'],
     );
+  });
+
+  it('counts further than the one before it, whose leases may have counted further', async () => {
+    const world = makeWorld();
+    const record = {
+      ...{ systemIdentifier: SYSTEM, timeline: 1, region: 'east', server: EAST, epoch: 5000 },
+      ...{ planId: '00000000-0000-4000-8000-000000000000', recordedAt: '2026-01-01T00:00:00.000Z' },
+    };
+    const vault = world.vaults.get(HOME)!;
+    await overwrite(vault, primaryName(1), encodePrimary(record));
+    const plan = await makePlan(world, 'switchover');
+    assert.equal((await begin(startProcess(world), plan)).state, 'recovered');
+    const { record: newest, number } = await readNewestPrimary(vault);
+    assert.deepEqual([number, newest!.server, newest!.planId], [2, WEST, plan.planId]);
+    assert.ok(newest!.epoch > 5000);
   });
 
   it('of a breach leaves the vaults frozen', async () => {
@@ -143,6 +170,16 @@ describe('what a recovery refuses before anything is done', () => {
     const switchover = await makePlan(other, 'switchover');
     killEast(other);
     await rejectsWith(begin(startProcess(other), switchover), 'plan_outdated', /does not answer/);
+  });
+
+  it('a plan that nobody signed, or a journal, where signatures are wanted', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    const trust = { trustedSigners: [], requireSignature: true };
+    const strict = { ...process, ports: { ...process.ports, trust } };
+    await rejectsWith(begin(strict, plan), 'signature_invalid', /the plan .* it is not signed/);
+    assert.deepEqual(process.actions, []);
   });
 
   it('less than a majority of the vaults, unless that is accepted', async () => {
@@ -254,6 +291,35 @@ describe('a fence', () => {
     assert.deepEqual(world.faults, []);
   });
 
+  it('of a primary that hands over is its own, or none: it must still send', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === `before fence ${EAST}`) process.failsLook = () => true;
+    };
+    await rejectsWith(begin(process, plan), 'recovery_stopped', /rules of .*no answer/);
+    assert.equal(world.servers.get(EAST)!.isCut, false);
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
+  });
+
+  it('that was done without is tried again when the server answers', async () => {
+    const world = makeWorld();
+    killEast(world);
+    world.canCut = false;
+    world.acceptsTwo = true;
+    const plan = await makePlan(world, 'regional_failover');
+    const process = startProcess(world);
+    process.failing.set('migrate', new BackupError('action_failed', 'it says no'));
+    await rejectsWith(begin(process, plan, { accept: ['split_brain'] }), 'recovery_stopped', /it says no/);
+    world.servers.get(EAST)!.isUp = true;
+    world.acceptsTwo = false;
+    const next = startProcess(world);
+    assert.equal((await resume(next, plan)).state, 'recovered');
+    assert.equal(next.actions[0], `fence ${EAST}`);
+    assert.deepEqual(world.faults, []);
+  });
+
   it('is put around whatever else takes writes', async () => {
     const world = makeWorld();
     world.acceptsTwo = true;
@@ -302,6 +368,24 @@ describe('a step that fails', () => {
     );
     assert.equal(error.facts.step, 'migrate');
     resolve();
+  });
+
+  it('since somebody else has changed the name leaves that as it is', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === 'before migrate') world.name = 'elsewhere.';
+    };
+    const error = await rejectsWith(
+      begin(process, plan),
+      'recovery_stopped',
+      /leads to elsewhere\..*by hand/,
+    );
+    assert.equal(error.facts.code, 'name_changed');
+    assert.equal(world.name, 'elsewhere.');
+    world.name = VALUES.get(WEST)!;
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
   });
 
   it('of a place that is not empty leaves what is there', async () => {

@@ -63,6 +63,9 @@ describe('what would be lost with a standby', () => {
       [{}, '0/5FFF'],
     ] as const)
       assert.notEqual(lossOf(changes, position).events, 0);
+    const later = answered(WEST, standbyState({ position: '0/6000', timeline: 2 }));
+    const { estimatedDataLoss } = assess(found([answered(HOME, fenced), later]));
+    assert.notEqual(estimatedDataLoss.events, 0, 'on another timeline the same position is another place');
   });
 });
 

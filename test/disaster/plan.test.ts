@@ -67,7 +67,10 @@ describe('a plan of a failover', () => {
     assert.deepEqual(made.target, { region: 'west', server: null });
     assert.equal(made.journalVault, 's3://west');
     assert.deepEqual(made.vaults, ['s3://east', 's3://home', 's3://west']);
-    assert.match(stepOf(made, 'fence').text, /^postgres:\/\/dr@db-1.home.*power off, its own pg_hba/);
+    assert.match(
+      stepOf(made, 'fence').text,
+      /^postgres:\/\/dr@db-1.home.*, and whatever else answers .*\(power off, its own pg_hba/,
+    );
     assert.match(stepOf(made, 'choose').text, /as things are, postgres:\/\/dr@db-1.west/);
     assert.match(stepOf(made, 'salvage').text, /adds nothing by itself/);
     assert.deepEqual(stepOf(made, 'restore'), {
@@ -82,18 +85,29 @@ describe('a plan of a failover', () => {
   it('asks for what must be accepted: losses, an old primary that cannot be fenced, a minority', () => {
     assert.equal(risksOf(made), '', 'all of a fresh sample is there, and a fence from outside');
     const behind = [...DEAD, answered(WEST, { ...lonely, position: '0/4800' })];
-    assert.equal(risksOf(plan('region_outage', found(behind))), 'data_loss');
-    assert.equal(risksOf(plan('region_outage', found(behind), {}, { maxLossBytes: 4096n })), '');
-    assert.equal(risksOf(plan('region_outage', found(behind), {}, { maxLossBytes: null })), '');
+    // 2048 bytes are lacking, and 4096 more may have come in the five seconds since.
+    const bounded = (maxLossBytes: bigint | null): RecoveryPlan =>
+      plan('region_outage', found(behind), {}, { maxLossBytes });
+    assert.match(bounded(2047n).risks[0]!.text, /more is lost than may be \(2047 bytes\)/);
+    assert.match(bounded(6143n).risks[0]!.text, /more may be lost than may be .*4096 came since/);
+    assert.equal(risksOf(bounded(6144n)), '');
+    assert.equal(risksOf(bounded(null)), '');
     const at = [...DEAD, answered(WEST, lonely)];
     assert.match(plan('region_outage', found(at, { samples: [] })).risks[0]!.text, /nobody knows how much/);
-    const old = found(at, { samples: [sampleAt(600, '0/5000', 1)] });
+    const strict = plan('region_outage', found(at), {}, { maxLossBytes: 0n });
+    assert.equal(risksOf(strict), 'data_loss', 'all of the newest sample is not all that was written');
+    const once = found(at, { samples: [sampleAt(5, '0/5000', 1)] });
+    assert.match(plan('region_outage', once).risks[0]!.text, /nobody knows how many came since/);
+    const old = found(at, { samples: [sampleAt(601, '0/5000', 1), sampleAt(600, '0/5000', 1)] });
     assert.match(plan('region_outage', old).risks[0]!.text, /too old to rely on/);
     const hidden = plan('region_outage', found([...at, silent(EAST)]));
     assert.match(hidden.risks[0]!.text, /db-1.east.* may have more than/);
     assert.equal(risksOf(plan('region_outage', found(at), {}, { fences: {} })), 'split_brain');
     const vaults = [vault('west'), vault('home', { isReadable: false })];
     assert.equal(risksOf(plan('region_outage', found(at, { vaults }))), 'minority');
+    const two = regionsOf(found(at)).slice(0, 2);
+    const half = plan('region_outage', found(at, { vaults }), {}, { regions: two });
+    assert.equal(risksOf(half), 'minority', 'half of them is no majority');
   });
 });
 

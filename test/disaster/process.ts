@@ -28,6 +28,8 @@ export interface Process {
   isDead: boolean;
   /** Vaults that answer nothing. */
   readonly lostVaults: Set<string>;
+  /** Vaults that never answer at all. */
+  readonly silentVaults: Set<string>;
   /** Steps whose act fails. */
   readonly failing: Map<RecoveryStep, BackupError>;
   /** Whether the next question to a server, a fence or the name is not answered. */
@@ -44,7 +46,14 @@ export const KILLED = 'killed';
 export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): Process {
   const process: Process = {
     ports: null as unknown as RecoveryPorts,
-    ...{ moments: 0, isDead: false, lostVaults: new Set<string>(), failing: new Map(), onMoment: () => {} },
+    ...{
+      moments: 0,
+      isDead: false,
+      lostVaults: new Set<string>(),
+      silentVaults: new Set<string>(),
+      failing: new Map(),
+      onMoment: () => {},
+    },
     ...{ failsLook: () => false, actions: [] },
   };
   const assertAlive = (): void => {
@@ -301,6 +310,7 @@ function rejoin(address: string, host: string, { world, does }: Hands): Promise<
 function processVault(vault: Vault, { process, moment, assertAlive }: Hands): Vault {
   const ask = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     assertAlive();
+    if (process.silentVaults.has(vault.address)) return new Promise<never>(() => {});
     if (process.lostVaults.has(vault.address))
       throw new BackupError('vault_unreachable', `${vault.address} does not answer`);
     return work();

@@ -224,6 +224,50 @@ describe('salvage', () => {
     assert.equal((await linesOf(world.vault, report)).length, 2);
   });
 
+  it('searches where a long stream parts instead of reading it, and finds the same', async () => {
+    for (const shared of [1, 700, 1999]) {
+      const both = run('long', 0, shared);
+      const [ours, theirs] = [run('long', shared, 2000 - shared), run('long', shared, 5)];
+      const world = await open({ both, old: ours, fresh: theirs });
+      let read = 0;
+      const snapshot = await world.old.openSnapshot();
+      const counted: EventStore = {
+        ...world.old,
+        openSnapshot: async () => ({
+          ...snapshot,
+          planTails: async (tails) => {
+            read += tails.reduce((sum, { fromVersion }) => sum + 2000 - Math.max(0, fromVersion), 0);
+            return snapshot.planTails(tails);
+          },
+        }),
+      };
+      const report = await carryOut({ ...world, old: counted });
+      assert.deepEqual([report.events, report.conflicts, read], [ours.length, 1, ours.length]);
+    }
+  });
+
+  it('leaves out of the merge what somebody was quicker with, and merges the rest', async () => {
+    const both = [...run('quick', 0, 1), ...run('free', 0, 1)];
+    const world = await open({ both, old: [...run('quick', 1, 2), ...run('free', 1, 2)] });
+    const sides = { old: await sideOf(world.old), fresh: await sideOf(world.fresh) };
+    const { signal } = new AbortController();
+    const table = await findLost(sides, { known: new Map(), take: async () => {}, signal });
+    assert.deepEqual(
+      table.map(({ verdict }) => verdict),
+      ['mergeable', 'mergeable'],
+    );
+    await fill(world.fresh, [...(await readAll(world.fresh)), ...run('quick', 1, 1)]);
+    assert.equal(await mergeLost(sides, table, signal), 2);
+    const now = await readAll(world.fresh);
+    assert.deepEqual(now.map(({ streamId }) => streamId).toSorted(), [
+      'free',
+      'free',
+      'free',
+      'quick',
+      'quick',
+    ]);
+  });
+
   it('asks files of SQLite in their own SQL', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
     const open = (name: string): EventStore => openSqliteStore(`sqlite:${join(folder, `${name}.db`)}`);
@@ -345,6 +389,25 @@ describe('salvage into a sealed vault', () => {
     );
     await assert.rejects(carryOut(world), (error) => isBackupError(error, 'seal_required'));
     assert.equal((await namesIn(world.vault)).length, 1);
+  });
+});
+
+describe('salvage by two at once', () => {
+  it('gives both the same, and merges every event once', async () => {
+    const both = [...run('s', 0, 2), ...run('t', 0, 1)];
+    const lost = [...run('s', 2, 3), ...run('t', 1, 2)];
+    const world = await open({ both, old: lost });
+    const [one, two] = await Promise.all([carryOut(world), carryOut(world)]);
+    assert.deepEqual([one.events, two.events], [5, 5]);
+    const merged = await Promise.allSettled([carryOut(world, true), carryOut(world, true)]);
+    assert.ok(merged.some(({ status }) => status === 'fulfilled'));
+    const last = await carryOut(world, true);
+    assert.deepEqual([last.events, last.merged, (await world.fresh.count()).events], [5, 5, 8]);
+    for (const { events, contentDigest } of await listSalvages(world.vault, PLAN))
+      assert.deepEqual(
+        [events, contentDigest],
+        [5, (await listSalvages(world.vault, PLAN))[0]!.contentDigest],
+      );
   });
 });
 

@@ -105,7 +105,7 @@ export function planFacts(changes: Partial<PlanFacts> = {}): PlanFacts {
       ...{ place: `postgres://dr@clean.${region}:5432/shop`, vault: `s3://${region}`, scale: 'more of it' },
     })),
     samples: [sampleAt(10, '0/4000', 900), sampleAt(5, '0/5000', 1000)],
-    ...{ rpoMs: null, software: 'eventcore-backup 0.1.0', maxLossBytes: 0n },
+    ...{ rpoMs: null, software: 'eventcore-backup 0.1.0', maxLossBytes: 1n << 20n },
     ...{ fences: { [HOME]: ['power off'] }, publicName: 'db.example', hasMigrate: true, hasNotifiers: true },
     ...{ rejoins: [HOME], mergesSalvaged: false },
     ...changes,

@@ -101,6 +101,17 @@ describe('an outage of a region', () => {
     assert.deepEqual(none.strategy, { kind: 'full_rebuild', targetRegion: 'west' });
   });
 
+  it('is not answered by building anew in that very region', () => {
+    const onlyHome = planFacts().regions.map((region) =>
+      region.region === 'home' ? region : { ...region, place: null },
+    );
+    const decision = decide('region_outage', found(DEAD), {}, { regions: onlyHome });
+    assert.equal(decision.strategy, null);
+    assert.match(said(decision), /no other region has a `restore_to`/);
+    const breach = decide('security_breach', found(DEAD), { recoverTo: BEFORE }, { regions: onlyHome });
+    assert.deepEqual(breach.strategy, { kind: 'full_rebuild', targetRegion: 'home' });
+  });
+
   it('that the primary survived is a switchover, or nothing', () => {
     assert.deepEqual(decide('region_outage', found(ALIVE)).strategy, {
       kind: 'switchover',

@@ -193,18 +193,17 @@ export async function assertIntended(
 
 export async function lastEntry(world: World): Promise<JournalEntry | null> {
   const vault = world.vaults.get(HOME)!;
-  let last: JournalEntry | null = null;
-  for await (const { name, sizeBytes } of vault.list(RUNS_PREFIX)) {
-    if (parseEntryName(name) === null) continue;
-    const entry = decodeEntry(await vault.readRange(name, 0, sizeBytes));
-    if (
-      last === null ||
-      entry.epoch > last.epoch ||
-      (entry.epoch === last.epoch && entry.number > last.number)
-    )
-      last = entry;
+  const newest = new Map<string, { readonly name: string; readonly sizeBytes: number }>();
+  for await (const info of vault.list(RUNS_PREFIX)) {
+    const parsed = parseEntryName(info.name);
+    if (parsed !== null) newest.set(parsed.planId, info);
   }
-  return last;
+  const entries = await Promise.all(
+    [...newest.values()].map(async ({ name, sizeBytes }) =>
+      decodeEntry(await vault.readRange(name, 0, sizeBytes)),
+    ),
+  );
+  return entries.toSorted((a, b) => (a.at < b.at ? -1 : 1)).at(-1) ?? null;
 }
 
 /** What must be the same however often a run died on its way. */

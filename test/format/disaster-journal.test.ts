@@ -84,6 +84,21 @@ describe('a journal', () => {
     assert.equal((await read(vault)).entries.length, 2);
   });
 
+  it('tells whoever has lost, whether the other entry is shorter or longer', async () => {
+    const { digest } = await read(await vaultWith(1));
+    const [short, long] = ['x', 'x'.repeat(500)].map((text) =>
+      encodeEntry(sampleEntry({ number: 2, previous: digest, text }), null),
+    );
+    for (const [first, second] of [
+      [short!, long!],
+      [long!, short!],
+    ] as const) {
+      const vault = await vaultWith(1);
+      assert.equal(await putEntry(vault, first), true);
+      assert.equal(await putEntry(vault, second), false);
+    }
+  });
+
   it('ends where it was changed, with the name and the reason', async () => {
     for (const [number, reason] of [
       [1, /another/],

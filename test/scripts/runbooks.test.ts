@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { makePages } from '../../scripts/runbooks/pages.ts';
 import { DISASTER_TRIGGERS, RECOVERY_RISKS, RECOVERY_STEPS } from '../../src/core/disaster.ts';
+import { runHere } from '../harness/command.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const pages = makePages();
@@ -44,6 +45,28 @@ describe('the pages that are made of the tables', () => {
         const lines = block.split('\n');
         for (const line of lines) assert.equal(cells(line), cells(lines[0]!), `${path}: ${line}`);
       }
+    }
+  });
+
+  it('name no command and no flag that there is not', async () => {
+    const named = new Map<string, Set<string>>();
+    for (const text of pages.values()) {
+      for (const [, line] of text.matchAll(/(?:^ {4}|`)eventcore ([^`\n#]+)/gm)) {
+        const words = line!.trim().split(/\s+/);
+        const first = words.findIndex((word) => !/^[a-z]+$/.test(word));
+        const command = words.slice(0, first < 0 ? words.length : first).join(' ');
+        const flags = words.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!);
+        const known = named.get(command) ?? new Set();
+        for (const flag of flags) known.add(flag);
+        named.set(command, known);
+      }
+    }
+    assert.ok(named.size > 8, `${named.size} commands`);
+    for (const [command, flags] of named) {
+      const { code, stdout } = await runHere([...command.split(' '), '--help']);
+      assert.equal(code, 0, command);
+      assert.match(stdout, new RegExp(`eventcore ${command}`), command);
+      for (const flag of flags) assert.ok(stdout.includes(flag), `eventcore ${command} ${flag}`);
     }
   });
 });

@@ -38,6 +38,7 @@ import { checkLines } from '../render-checks.ts';
 import { formatBytes, plural } from '../units.ts';
 import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
+import { lookAtDisaster } from './doctor-disaster.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
 export function addDoctorCommand(program: Command, start: Start): void {
@@ -83,6 +84,7 @@ async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<
   const probing = { large: flags.large === true, signal: context.signal };
   const vault = await lookAtVault(context, { settings, load, probing }, checks);
   checks.push(...(await lookAtRegions(context, settings, regions, probing)));
+  if (settings !== null) checks.push(...(await lookAtDisaster(context, settings, load)));
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
   const exitCode = exitCodeOf(checks);

@@ -108,7 +108,7 @@ export async function carryOut(
   );
   context.progress.end();
   context.output.document(outcome);
-  context.output.account(outcomeLines(outcome, context.output.paint));
+  context.output.account(outcomeLines(outcome, plan, context.output.paint));
   return outcome.state === 'recovered' || outcome.state === 'abandoned' ? 0 : IN_PART;
 }
 

@@ -3,8 +3,9 @@ import { type Command, Option } from 'commander';
 import type { RegionServer } from '../../core/disaster-ports.ts';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import { type GuardState, runGuard } from '../../disaster/guard.ts';
-import { type ClosePorts, close } from '../../disaster/guard-close.ts';
+import { type ClosePorts, close, GUARD_MARK } from '../../disaster/guard-close.ts';
 import { runWatchdog } from '../../disaster/guard-watchdog.ts';
+import { within } from '../../disaster/within.ts';
 import { openOnce } from '../../vaults/wrappers/open-once.ts';
 import { redactAddress, resolveVaultAddress } from '../address.ts';
 import { spanOfTime } from '../arguments.ts';
@@ -22,6 +23,7 @@ interface GuardFlags {
   readonly leaseVault?: string;
   readonly ttl?: number;
   readonly fence?: true;
+  readonly unfence?: true;
   readonly watchdog?: true;
 }
 
@@ -53,13 +55,17 @@ export function addDrGuardCommand(dr: Command, start: Start): void {
       '--fence',
       'fence the server now and end: before it starts in earnest, and after a guard has ended',
     )
+    .option(
+      '--unfence',
+      'take a guard’s fence back and end: the server is written to without a guard from then on',
+    )
     .addOption(new Option(WATCHDOG_OPTION, 'be the second process of a guard').hideHelp())
     .addHelpText(
       'after',
       `${ABOUT}${helpEnd(
         [
-          'eventcore dr guard --server "postgres://postgres@/events?host=/run/postgresql" --data-dir /var/lib/postgresql/15/main',
-          'eventcore dr guard --server "postgres://postgres@/events?host=/run/postgresql" --fence',
+          'eventcore dr guard --server "postgres:///events?host=/run/postgresql&user=postgres" --data-dir /var/lib/postgresql/15/main',
+          'eventcore dr guard --server "postgres:///events?host=/run/postgresql&user=postgres" --fence',
         ],
         [0, 2, 5, 6, 9, 130],
       )}`,
@@ -84,7 +90,10 @@ async function guard(context: CommandContext, flags: GuardFlags): Promise<number
       tell: (message) => context.log.warn(message),
     };
     if (flags.watchdog) return await watchOver(context, ports, ttlOf(settings, flags));
+    if (flags.fence && flags.unfence)
+      throw new BackupError('usage', '--fence and --unfence exclude one another');
     if (flags.fence) return await fenceOnce(context, ports);
+    if (flags.unfence) return await unfenceOnce(context, server);
     return await standGuard(context, settings, flags, ports);
   } finally {
     await server.close();
@@ -171,10 +180,27 @@ async function watchOver(context: CommandContext, ports: ClosePorts, ttlMs: numb
   return 0;
 }
 
+/** It is tried some times, and not for ever: whoever starts this waits for it. A standby is not written to, and its readers stay. */
 async function fenceOnce({ output, signal }: CommandContext, ports: ClosePorts): Promise<number> {
-  // It is tried some times, and not for ever: whoever starts this waits for it.
   const soon = AbortSignal.any([signal, AbortSignal.timeout(PATIENT_MS)]);
-  await close(ports, { fenceMs: PATIENT_MS, patienceMs: Number.POSITIVE_INFINITY, signal: soon });
-  output.account([`${printable(ports.server.address)} lets nobody write.`]);
+  const { server } = ports;
+  const probed = await within(PATIENT_MS, signal, (own) => server.probe({ signal: own }));
+  const isStandby = probed.kind === 'done' && probed.result.role === 'standby';
+  if (!isStandby) {
+    await close(ports, { fenceMs: PATIENT_MS, patienceMs: Number.POSITIVE_INFINITY, signal: soon });
+  }
+  throwIfAborted(signal);
+  output.account([
+    `${printable(server.address)} ${isStandby ? 'is a standby: it is left as it is' : 'lets nobody write'}.`,
+  ]);
+  return 0;
+}
+
+async function unfenceOnce({ output, signal }: CommandContext, server: RegionServer): Promise<number> {
+  await server.unfence({
+    signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENT_MS)]),
+    mark: GUARD_MARK,
+  });
+  output.account([`The guard’s fence of ${printable(server.address)} is gone; those of others stay.`]);
   return 0;
 }

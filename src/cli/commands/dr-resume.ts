@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError } from '../../core/errors.ts';
+import { pause } from '../../core/pause.ts';
 import { abandonRun } from '../../disaster/abandon.ts';
 import { resumeRun } from '../../disaster/execute.ts';
 import type { StoredPlan } from '../../format/disaster-plan.ts';
@@ -16,6 +17,8 @@ import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags } from '../keys.ts';
 import { salvageFrom } from '../salvage-from.ts';
+import { formatDuration } from '../units.ts';
+
 import { carryOut, leftBehind, type Running } from './dr-execute.ts';
 
 interface ResumeFlags extends AcceptFlags, RunFlags, KeyFlags {
@@ -61,9 +64,37 @@ function resume(
       return salvageFrom(work, stored, { from: flags.salvageFrom, merge: flags.merge === true });
     running.planId = plan.planId;
     return carryOut(work, plan, flags, (request) =>
-      resumeRun(request, plan.planId, { accept: acceptedBy(flags) }),
+      afterTheDead(work, () => resumeRun(request, plan.planId, { accept: acceptedBy(flags) })),
     );
   });
+}
+
+/** Beyond the end of a lock: a vault may know its times by the second. */
+const GRACE_MS = 5000;
+const POLL_MS = 500;
+
+/** Whoever died holds its locks until their time is over; whoever lives gives them back, or renews them. */
+async function afterTheDead<Result>(
+  { context: { log, signal }, disaster }: DisasterWork,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  const giveUpAtMs = performance.now() + disaster.lockTtlMs + GRACE_MS;
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      // One that was lost on the way is no reason to begin anew.
+      if (
+        !isBackupError(error, 'lease_held') ||
+        error.facts.held !== undefined ||
+        performance.now() > giveUpAtMs
+      )
+        throw error;
+      if (tries === 0)
+        log.tell(`waiting for the lock of a run that died: up to ${formatDuration(disaster.lockTtlMs)}`);
+      await pause(POLL_MS, signal);
+    }
+  }
 }
 
 function planOf({ vaults }: DisasterWork, id: string | undefined): Promise<StoredPlan> {

@@ -7,6 +7,7 @@ import { addDrGuardCommand } from './dr-guard.ts';
 import { addDrPlanCommand } from './dr-plan.ts';
 import { addDrProbeCommand } from './dr-probe.ts';
 import { addDrAbandonCommand, addDrResumeCommand } from './dr-resume.ts';
+import { addDrSalvagedCommand } from './dr-salvaged.ts';
 import { addDrSampleCommand } from './dr-sample.ts';
 import { addDrStatusCommand } from './dr-status.ts';
 
@@ -21,6 +22,7 @@ export function addDrCommand(program: Command, start: Start): void {
   addDrResumeCommand(dr, start);
   addDrAbandonCommand(dr, start);
   addDrStatusCommand(dr, start);
+  addDrSalvagedCommand(dr, start);
   addDrProbeCommand(dr, start);
   addDrSampleCommand(dr, start);
   addDrGuardCommand(dr, start);

@@ -1,5 +1,6 @@
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { StepContext } from '../context.ts';
+import { withDeadline } from '../deadline.ts';
 import { endpointOf, isRestore, type Look, lookAtAll, targetOf } from './look.ts';
 
 /** How long a promotion waits for the other standbys. */
@@ -48,6 +49,9 @@ export async function followSoon(context: StepContext, systemIdentifier: string)
   }
 }
 
+/** The step as a whole waits for a backup, which is another matter. */
+const FOLLOW_MS = 180_000;
+
 /** Null when it follows. */
 async function follow(
   { server }: Look,
@@ -55,7 +59,9 @@ async function follow(
   { signal }: StepContext,
 ): Promise<string | null> {
   try {
-    await server.follow(upstream, { signal });
+    await withDeadline(`having ${server.address} follow`, FOLLOW_MS, signal, (own) =>
+      server.follow(upstream, { signal: own }),
+    );
     return null;
   } catch (error) {
     if (!isBackupError(error) || signal.aborted) throw error;

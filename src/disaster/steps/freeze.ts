@@ -51,7 +51,7 @@ export function isOurs({ reason }: Freeze, context: Pick<StepContext, 'plan'>): 
   return reason === freezeReason(context);
 }
 
-interface InVault<Result> {
+export interface InVault<Result> {
   readonly vault: string;
   /** Null where the vault could not do it, for the reason. */
   readonly result: Result | null;

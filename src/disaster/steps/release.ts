@@ -2,7 +2,7 @@ import { BackupError, isBackupError } from '../../core/errors.ts';
 import { FREEZE_PREFIX, readFreezes, releaseMark } from '../../format/keep-marks.ts';
 import type { StepCode, StepContext } from '../context.ts';
 import { readListFacts } from '../run-state.ts';
-import { inEachVault, isOurs } from './freeze.ts';
+import { type InVault, inEachVault, isOurs } from './freeze.ts';
 import { plural } from './look.ts';
 
 /** Takes back the marks of this plan, and no others. */
@@ -24,7 +24,7 @@ export const releaseStep: StepCode = {
 };
 
 /** How many marks each vault had. */
-export function releaseMarks(context: StepContext) {
+export function releaseMarks(context: StepContext): Promise<InVault<number>[]> {
   const { clock, software } = context.ports;
   return inEachVault(context, async ({ vault }) => {
     const marks = (await readFreezes(vault)).filter((mark) => isOurs(mark, context));

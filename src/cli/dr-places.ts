@@ -36,7 +36,10 @@ export function fullStoreAddress({ settings, disaster }: DrWork, shown: string):
   );
 }
 
-/** Closes it when the signal fires too: what does not heed the signal ends with its connections, and does nothing more. */
+/**
+ * Until the signal fires: then nobody waits any longer, not for a server that says nothing either, and the store is closed, so that what
+ * does not heed the signal ends with its connections and does nothing more.
+ */
 export async function withDrStore<Result>(
   work: DrWork,
   shown: string,
@@ -46,13 +49,16 @@ export async function withDrStore<Result>(
   throwIfAborted(signal);
   const address = fullStoreAddress(work, shown);
   const store = await openStore(address);
-  const cut = (): void => void store.close().catch(() => {});
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const cut = (): void => reject(new BackupError('interrupted', `work on ${store.address} was interrupted`));
   signal.addEventListener('abort', cut, { once: true });
   try {
-    return await use(store, address);
+    return await Promise.race([use(store, address), aborted]);
   } finally {
     signal.removeEventListener('abort', cut);
-    await store.close();
+    const closing = store.close();
+    if (signal.aborted) closing.catch(() => {});
+    else await closing;
   }
 }
 

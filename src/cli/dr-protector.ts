@@ -2,6 +2,7 @@ import { archive } from '../capture/archiver.ts';
 import type { ArchiveStatus } from '../capture/status.ts';
 import type { StepFacts } from '../core/disaster.ts';
 import type { Protector } from '../core/disaster-ports.ts';
+import { isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import { formatTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
@@ -51,13 +52,15 @@ async function protect(protecting: Protecting): Promise<StepFacts> {
   const { context, vault } = protecting;
   const startedMs = performance.now();
   beginStep(context, `beginning the change log in ${vault.address}`);
-  const begun = await archiveOnce(protecting);
+  const begun = await archiveUnlessRead(protecting);
   const backupId = await backUp(protecting);
-  const { gaps, ...status } = await archiveOnce(protecting);
-  return {
-    ...{ vault: vault.address, backupId, ...logFacts({ ...status, gaps: begun.gaps + gaps }) },
-    ...{ logCarriesOn: !(await lacksBase(vault)), protectMs: Math.round(performance.now() - startedMs) },
-  };
+  const carried = begun === null ? null : await archiveUnlessRead(protecting);
+  const protectMs = Math.round(performance.now() - startedMs);
+  const log =
+    begun === null || carried === null
+      ? { logIsReadByAnother: true }
+      : { ...logFacts(carried), logGaps: begun.gaps + carried.gaps, logCarriesOn: !(await lacksBase(vault)) };
+  return { vault: vault.address, backupId, ...log, protectMs };
 }
 
 async function backUp({ work, context, store, storeAddress, vault }: Protecting): Promise<string> {
@@ -70,6 +73,17 @@ async function backUp({ work, context, store, storeAddress, vault }: Protecting)
   );
   context.progress.end();
   return manifest.backupId;
+}
+
+/** Null where an archiver that runs all the time has followed the public name, and is at it already. */
+async function archiveUnlessRead(protecting: Protecting): Promise<ArchiveStatus | null> {
+  try {
+    return await archiveOnce(protecting);
+  } catch (error) {
+    if (!isBackupError(error, 'lease_held')) throw error;
+    protecting.context.log.info(`another archiver reads the changes of ${protecting.store.address}`);
+    return null;
+  }
 }
 
 /** A quiet moment is soon enough noticed. */
@@ -104,7 +118,8 @@ async function catchUp(protecting: Protecting): Promise<StepFacts | null> {
   const { context, store, vault } = protecting;
   if (!(await keepsForLog(store, vault))) return null;
   beginStep(context, `bringing what ${store.address} still keeps into ${vault.address}`);
-  return logFacts(await archiveOnce(protecting));
+  const status = await archiveUnlessRead(protecting);
+  return status === null ? { logIsReadByAnother: true } : logFacts(status);
 }
 
 /** Whether the newest log of the vault is of this store, and the store has what comes next in it. */

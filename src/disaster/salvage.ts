@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Salvage } from '../core/disaster-ports.ts';
+import { isBackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { EventStore } from '../core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
@@ -52,6 +53,19 @@ export interface SalvageReport extends Salvage {
  * the same and writes nothing more: what a former run merged counts as found, by what that run wrote down.
  */
 export async function salvage(ports: SalvagePorts, options: SalvageOptions): Promise<SalvageReport> {
+  for (let race = 1; ; race += 1) {
+    try {
+      return await salvageOnce(ports, options);
+    } catch (error) {
+      // Somebody else wrote his files meanwhile: they are found now.
+      if (!isBackupError(error, 'vault_object_exists') || race === MOST_RACES) throw error;
+    }
+  }
+}
+
+const MOST_RACES = 3;
+
+async function salvageOnce(ports: SalvagePorts, options: SalvageOptions): Promise<SalvageReport> {
   const { vault, keys, old } = ports;
   const former = (await listSalvages(vault, options.planId)).findLast(({ from }) => from === old.address);
   const key = former === undefined ? null : await openSalvageSeal(vault, former, keys);

@@ -14,7 +14,7 @@ import { openStore } from '../../src/cli/wire.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
-import { type Cluster, killServer, startCluster, stopSenders } from '../harness/clusters.ts';
+import { type Cluster, freezeServer, killServer, startCluster, stopSenders } from '../harness/clusters.ts';
 import { type OpenedWork, openRecoveryWork, writeConfig } from '../harness/recovery-work.ts';
 
 const { signal } = new AbortController();
@@ -165,6 +165,8 @@ disaster:
     const { checks, risks } = await trials.examine(fresh, CALL);
     assert.ok(Number(checks) > 10, `${checks}`);
     assert.equal(typeof risks, 'number');
+    const sampling = drTrials(work, { planId, name: null, lagMs: 0, mostEvents: 100 });
+    assert.match(String((await sampling.examine(fresh, CALL)).streams), /^1 of \d+ parts$/);
     await trials.probeWrites(fresh, CALL);
     const again = await trials.probeWrites(fresh, CALL);
     assert.deepEqual([again.stream, again.version], [`eventcore-recovery-${planId}`, '4']);
@@ -201,6 +203,16 @@ disaster:
     assert.equal(await restorer.refuse(spare, CALL), null);
     assert.match((await restorer.refuse(fresh, CALL)) ?? '', /a store in use/);
     const request = { planId, to: spare, at: null, vaults: [`file:${join(folder, 'east')}`, vault] };
+    const aborter = new AbortController();
+    const info = (said: string): void => {
+      if (said === 'loading events') aborter.abort();
+    };
+    const stopped = { ...work, context: { ...work.context, log: { ...work.context.log, info } } };
+    await assert.rejects(
+      drRestorer(stopped, { waitForArchive: false }).restore({ ...request, isAgain: false }, aborter),
+      (error) => isBackupError(error, 'interrupted'),
+    );
+    assert.equal(await restorer.refuse(spare, CALL), null);
     await runKilled(folder, 'restore', { ...request, isAgain: false }, /loading events/);
     await runKilled(folder, 'restore', { ...request, isAgain: true }, /publishing/);
     const restored = await restorer.restore({ ...request, isAgain: true }, CALL);
@@ -210,5 +222,29 @@ disaster:
     assert.match((await restorer.refuse(spare, CALL)) ?? '', /events|not empty/);
     await target.close();
     await store.close();
+  });
+
+  it('wait for nobody who says nothing', async () => {
+    const goOn = freezeServer(cluster.standbys[0]!);
+    try {
+      const trials = drTrials(work, { planId, name: null, lagMs: 0 });
+      const calls = [
+        (call: { readonly signal: AbortSignal }) => trials.examine(fresh, call),
+        (call: { readonly signal: AbortSignal }) => trials.probeWrites(fresh, call),
+        (call: { readonly signal: AbortSignal }) => drProtector(work).protect({ store: fresh, vault }, call),
+        (call: { readonly signal: AbortSignal }) => drSalvager(work).salvage(salvageRequest(true), call),
+        (call: { readonly signal: AbortSignal }) =>
+          drRestorer(work, { waitForArchive: false }).refuse(spare, call),
+      ];
+      const startedMs = performance.now();
+      const ended = await Promise.allSettled(calls.map((call) => call({ signal: AbortSignal.timeout(300) })));
+      assert.deepEqual(
+        ended.map(({ status }) => status),
+        calls.map(() => 'rejected'),
+      );
+      assert.ok(performance.now() - startedMs < 5000);
+    } finally {
+      goOn();
+    }
   });
 });

@@ -8,7 +8,7 @@ import { drProtector } from '../../src/cli/dr-protector.ts';
 import { type DrRestorerOptions, drRestorer } from '../../src/cli/dr-restorer.ts';
 import { drSalvager } from '../../src/cli/dr-salvager.ts';
 import { drTrials } from '../../src/cli/dr-trials.ts';
-import { openStore } from '../../src/cli/wire.ts';
+import { openStore, openVault } from '../../src/cli/wire.ts';
 import type { StepFacts } from '../../src/core/disaster.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
@@ -17,7 +17,7 @@ import { encodePlan, putPlan } from '../../src/format/disaster-plan.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { archivedVault } from '../harness/archived-vault.ts';
 import { runHere } from '../harness/command.ts';
-import { objectNames, overwrite, readObject } from '../harness/memory-backup.ts';
+import { fill, objectNames, overwrite, readObject } from '../harness/memory-backup.ts';
 import { type OpenedWork, openRecoveryWork, writeConfig } from '../harness/recovery-work.ts';
 import { samplePlan } from '../harness/sample-disaster.ts';
 
@@ -169,6 +169,31 @@ ${region('east')}${region('west')}`;
     await assert.rejects(trials(store).probePublic(to, CALL), (error) =>
       isBackupError(error, 'verification_failed'),
     );
+  });
+
+  it('find a gap that no backup knows of, and take one for no damage that the store always had', async () => {
+    const address = target();
+    const odd = await openStore(address);
+    await odd.initialise();
+    await fill(
+      odd,
+      [1, 2, 4].map((version) => ({ streamId: 'odd', version })),
+    );
+    const trials = drTrials(work, { planId, name: null, lagMs: 0 });
+    await assert.rejects(trials.examine(address, CALL), (error) => {
+      assert.ok(isBackupError(error, 'verification_failed'));
+      assert.match(error.message, /stream_gaps/);
+      return true;
+    });
+    const place = { vault: openVault(`file:${join(folder, 'odd-vault')}`) };
+    await place.vault.open({ create: true });
+    const knowing = { ...work, vaults: { all: [place], open: [place] } };
+    await drProtector(knowing).protect({ store: address, vault: place.vault.address }, CALL);
+    const options = { planId, name: null, lagMs: 0 };
+    assert.equal((await drTrials(knowing, options).examine(address, CALL)).streams, 'all');
+    const sampled = await drTrials(knowing, { ...options, mostEvents: 1 }).examine(address, CALL);
+    assert.equal(sampled.streams, '1 of 3 parts');
+    await odd.close();
   });
 
   it('salvage into the sealed vault what only the old file has, and the command shows it to who can open it', async () => {

@@ -246,6 +246,28 @@ describe('salvage', () => {
     }
   });
 
+  it('leaves out of the merge what somebody was quicker with, and merges the rest', async () => {
+    const both = [...run('quick', 0, 1), ...run('free', 0, 1)];
+    const world = await open({ both, old: [...run('quick', 1, 2), ...run('free', 1, 2)] });
+    const sides = { old: await sideOf(world.old), fresh: await sideOf(world.fresh) };
+    const { signal } = new AbortController();
+    const table = await findLost(sides, { known: new Map(), take: async () => {}, signal });
+    assert.deepEqual(
+      table.map(({ verdict }) => verdict),
+      ['mergeable', 'mergeable'],
+    );
+    await fill(world.fresh, [...(await readAll(world.fresh)), ...run('quick', 1, 1)]);
+    assert.equal(await mergeLost(sides, table, signal), 2);
+    const now = await readAll(world.fresh);
+    assert.deepEqual(now.map(({ streamId }) => streamId).toSorted(), [
+      'free',
+      'free',
+      'free',
+      'quick',
+      'quick',
+    ]);
+  });
+
   it('asks files of SQLite in their own SQL', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'salvage-'));
     const open = (name: string): EventStore => openSqliteStore(`sqlite:${join(folder, `${name}.db`)}`);
@@ -367,6 +389,25 @@ describe('salvage into a sealed vault', () => {
     );
     await assert.rejects(carryOut(world), (error) => isBackupError(error, 'seal_required'));
     assert.equal((await namesIn(world.vault)).length, 1);
+  });
+});
+
+describe('salvage by two at once', () => {
+  it('gives both the same, and merges every event once', async () => {
+    const both = [...run('s', 0, 2), ...run('t', 0, 1)];
+    const lost = [...run('s', 2, 3), ...run('t', 1, 2)];
+    const world = await open({ both, old: lost });
+    const [one, two] = await Promise.all([carryOut(world), carryOut(world)]);
+    assert.deepEqual([one.events, two.events], [5, 5]);
+    const merged = await Promise.allSettled([carryOut(world, true), carryOut(world, true)]);
+    assert.ok(merged.some(({ status }) => status === 'fulfilled'));
+    const last = await carryOut(world, true);
+    assert.deepEqual([last.events, last.merged, (await world.fresh.count()).events], [5, 5, 8]);
+    for (const { events, contentDigest } of await listSalvages(world.vault, PLAN))
+      assert.deepEqual(
+        [events, contentDigest],
+        [5, (await listSalvages(world.vault, PLAN))[0]!.contentDigest],
+      );
   });
 });
 

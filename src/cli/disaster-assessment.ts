@@ -1,9 +1,10 @@
-import type { DisasterAssessment } from '../core/disaster.ts';
+import type { DisasterAssessment, VaultObservation } from '../core/disaster.ts';
 import type { RegionServer } from '../core/disaster-ports.ts';
 import { assess } from '../disaster/assess.ts';
 import { OBSERVE_LIMITS, type Observed, type ObservePorts, observe } from '../disaster/observe.ts';
 import { beginStep } from './context.ts';
 import { withRegionServers } from './disaster-servers.ts';
+import type { MissingVault } from './disaster-vaults.ts';
 import type { DisasterWork } from './disaster-work.ts';
 import { folderOf } from './secrets.ts';
 import { runVantage, systemClock } from './wire.ts';
@@ -33,18 +34,23 @@ export function assessDisaster(work: DisasterWork): Promise<Assessed> {
       observations: observed.observations,
       samples: observed.samples,
       newestPrimary: observed.lastPrimary,
-      vaults: observed.vaults,
+      vaults: [...observed.vaults, ...work.vaults.missing.map(unreadable)],
       remarks: observed.warnings,
     });
     return { observed, assessment };
   });
 }
 
+/** It was tried already: to wait for it once more would cost the time that there is not. */
+function unreadable({ region, vault, isArchive, reason }: MissingVault): VaultObservation {
+  return { region, vault, isArchive, reason, isReadable: false, newestPoint: null, backups: 0 };
+}
+
 function observePorts(work: DisasterWork, servers: readonly RegionServer[]): ObservePorts {
   const { context, disaster, settings, vaults } = work;
   const place = { env: context.env, cwd: folderOf(settings, context) };
   return {
-    ...{ clock: systemClock, servers, vaults: vaults.all },
+    ...{ clock: systemClock, servers, vaults: vaults.open },
     vantages: disaster.vantages.map(({ name, command }) => ({
       name,
       run: ({ signal }) => runVantage(command, place, signal),

@@ -8,7 +8,7 @@ import { actionPlaces, openPublicName, openScaler } from './disaster-actions.ts'
 import type { Assessed } from './disaster-assessment.ts';
 import { describeFences } from './disaster-ports.ts';
 import type { DisasterWork } from './disaster-work.ts';
-import { systemClock } from './wire.ts';
+import { openVault, systemClock } from './wire.ts';
 
 export interface PlanWish extends StrategyWish {
   readonly trigger: DisasterTrigger;
@@ -45,13 +45,13 @@ async function configuredFacts(work: DisasterWork): Promise<Omit<PlanFacts, 'fen
 }
 
 function regionFacts(work: DisasterWork): Promise<PlanFacts['regions']> {
-  const { disaster, vaults } = work;
+  const { disaster } = work;
   return Promise.all(
     disaster.regions.map(async ({ region, servers, restoreTo, scale, vault }) => ({
       region,
       servers: servers.map(({ address }) => redactAddress(address)),
       place: restoreTo === null ? null : redactAddress(restoreTo.address),
-      vault: vaults.all[disaster.vaults.findIndex(({ address }) => address === vault)]!.vault.address,
+      vault: openVault(vault).address,
       scale: scale === null ? null : (await openScaler(region, scale, await actionPlaces(work))).describe,
     })),
   );

@@ -2,7 +2,6 @@ import { hostname, userInfo } from 'node:os';
 import type { Notifier } from '../core/alert.ts';
 import type { RecoveryPlan } from '../core/disaster.ts';
 import type { Fence, RegionServer, Rejoiner, Scaler } from '../core/disaster-ports.ts';
-import { isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import {
   RECOVERY_SETTINGS,
@@ -10,7 +9,12 @@ import {
   type RecoverySettings,
   type RestorePlace,
 } from '../disaster/context.ts';
-import { leaseFence } from '../disaster/lease-fence.ts';
+import {
+  deposing,
+  type LeaseFenceOptions,
+  type LeaseFencePorts,
+  leaseFence,
+} from '../disaster/lease-fence.ts';
 import { serverFence } from '../disaster/server-fence.ts';
 import { openOnce } from '../vaults/wrappers/open-once.ts';
 import { redactAddress } from './address.ts';
@@ -30,7 +34,7 @@ import { drRestorer } from './dr-restorer.ts';
 import { drSalvager } from './dr-salvager.ts';
 import { drTrials } from './dr-trials.ts';
 import { openNotifiers } from './notifiers.ts';
-import { openRegionServer, openVault, systemClock, systemHolder } from './wire.ts';
+import { openRegionServer, openRejoiner, openVault, systemClock, systemHolder } from './wire.ts';
 
 /** All that a recovery works with, as the configuration names it. */
 
@@ -69,7 +73,7 @@ async function openPorts(work: DisasterWork, options: PortOptions, closing: Clos
     places: await openPlaces(disaster, closing),
     fences: await openFences(work, { options, places, servers, closing }),
     scalers: await openScalers(disaster, places),
-    rejoiners: new Map<string, Rejoiner>(),
+    rejoiners: await openRejoiners(disaster),
     migrate: await openMigrate(disaster.migrate, places),
     restorer: drRestorer(work, { waitForArchive: options.waitForArchive }),
     trials: drTrials(work, { planId: options.plan.planId, name: publicName, lagMs: lagOf(disaster) }),
@@ -158,14 +162,22 @@ async function fencesOf(
   const own = serverFence(server, plan.planId);
   const all = fences.some(({ postgres }) => postgres !== undefined) ? fences : [...fences, { postgres: {} }];
   const opened = await Promise.all(all.map((fence) => openFence(work, fencing, fence)));
-  if (plan.strategy.kind === 'switchover') return [own, ...opened.filter((fence) => fence !== null)];
-  return opened.map((fence) => fence ?? own);
+  const ordered =
+    plan.strategy.kind === 'switchover'
+      ? [own, ...opened.filter((fence) => fence !== null)]
+      : opened.map((fence) => fence ?? own);
+  if (work.disaster.lease === null) return ordered;
+  // Whichever of them holds: the old primary's guard is to let the lease go, or the new one's would wait for it in vain.
+  const { ports, options } = openLease(work.disaster, work.vaults.all, plan, fencing.closing);
+  return ordered.map((fence) => deposing(fence, ports, options));
 }
 
 /** Null for the server's own. */
 async function openFence(work: DisasterWork, { options, places, closing }: Fencing, settings: FenceSettings) {
-  if (settings.lease !== undefined)
-    return openLeaseFence(work.disaster, work.vaults.all, options.plan, closing);
+  if (settings.lease !== undefined) {
+    const lease = openLease(work.disaster, work.vaults.all, options.plan, closing);
+    return leaseFence(lease.ports, lease.options);
+  }
   return openOutsideFence(settings, places);
 }
 
@@ -191,35 +203,19 @@ export async function describeFences(
 }
 
 /** Its vault may be away now and be there when it is wanted. */
-function openLeaseFence(
+function openLease(
   { lease }: DisasterSettings,
   all: DisasterWork['vaults']['all'],
   { planId, primary }: PortOptions['plan'],
   closing: Closing,
-): Fence {
+): { readonly ports: LeaseFencePorts; readonly options: LeaseFenceOptions } {
   const vault = openLeaseVault(lease!.vault, all);
   if (!all.some((place) => place.vault === vault)) closing.push(() => vault.close());
   const { systemIdentifier, timeline } = primary;
   const deposed = systemIdentifier === null || timeline === null ? null : { systemIdentifier, timeline };
-  const fence = leaseFence(
-    { vault, clock: systemClock, holder: systemHolder },
-    { planId, ttlMs: lease!.ttlMs, deposed },
-  );
   return {
-    describe: fence.describe,
-    apply: async (call) => {
-      await vault.open({ create: true });
-      return fence.apply(call);
-    },
-    check: async (call) => {
-      try {
-        await vault.open({ create: true });
-      } catch (error) {
-        if (isBackupError(error)) return 'unknown';
-        throw error;
-      }
-      return fence.check(call);
-    },
+    ports: { vault, clock: systemClock, holder: systemHolder },
+    options: { planId, ttlMs: lease!.ttlMs, deposed },
   };
 }
 
@@ -239,6 +235,31 @@ async function openScalers(
   }
   return scalers;
 }
+
+async function openRejoiners({ regions }: DisasterSettings): Promise<Map<string, Rejoiner>> {
+  const rejoiners = new Map<string, Rejoiner>();
+  for (const { address, rejoin } of regions.flatMap((region) => region.servers)) {
+    if (rejoin === null) continue;
+    // zod says `undefined` of what is not there.
+    const given = Object.fromEntries(Object.entries(rejoin).filter(([, value]) => value !== undefined));
+    const options = {
+      ...(given as Exactly<typeof rejoin>),
+      address,
+      source: rejoin.source ?? forLibpq(address),
+    };
+    rejoiners.set(redactAddress(address), await openRejoiner(options));
+  }
+  return rejoiners;
+}
+
+/** Without the parameters that are this program's own. */
+function forLibpq(address: string): string {
+  const url = new URL(address);
+  for (const name of ['layout', 'schema', 'lock_timeout']) url.searchParams.delete(name);
+  return url.href;
+}
+
+type Exactly<Given> = { [Key in keyof Given]: Exclude<Given[Key], undefined> };
 
 const LAG_MS = 30_000;
 

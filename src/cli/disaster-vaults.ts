@@ -14,15 +14,22 @@ export interface PlacedVault {
   readonly isArchive: boolean;
 }
 
+export interface MissingVault {
+  readonly region: string;
+  readonly vault: string;
+  readonly isArchive: boolean;
+  readonly reason: string;
+}
+
 export interface DisasterVaults {
   readonly all: readonly PlacedVault[];
   /** Those that answered in time. */
   readonly open: readonly PlacedVault[];
-  readonly missing: readonly { readonly region: string; readonly vault: string; readonly reason: string }[];
+  readonly missing: readonly MissingVault[];
 }
 
 /** A vault of a lost region must not hold up what is done with the others. */
-const OPEN_MS = 10_000;
+const OPEN_MS = 5000;
 
 /** Opens what can be opened; a directory that is not there is made only where something is to be written. */
 export async function withDisasterVaults<Result>(
@@ -30,10 +37,7 @@ export async function withDisasterVaults<Result>(
   { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
   work: (vaults: DisasterVaults) => Promise<Result>,
 ): Promise<Result> {
-  const all = disaster.vaults.map(({ address, ...place }) => ({
-    ...place,
-    vault: openOnce(openVault(address)),
-  }));
+  const all = placeVaults(disaster);
   try {
     const reasons = await Promise.all(
       all.map((place) => whyNotOpen(place.vault, create && place.keepsJournal, signal)),
@@ -41,13 +45,21 @@ export async function withDisasterVaults<Result>(
     return await work({
       all,
       open: all.filter((_, i) => reasons[i] === null),
-      missing: all.flatMap(({ region, vault }, i) =>
-        reasons[i] === null ? [] : [{ region, vault: vault.address, reason: reasons[i]! }],
+      missing: all.flatMap(({ region, vault, isArchive }, i) =>
+        reasons[i] === null ? [] : [{ region, vault: vault.address, isArchive, reason: reasons[i]! }],
       ),
     });
   } finally {
     await Promise.all(all.map(({ vault }) => vault.close()));
   }
+}
+
+/** Two addresses may be one vault, which must not be locked twice. */
+function placeVaults({ vaults }: DisasterSettings): PlacedVault[] {
+  const placed = vaults.map(({ address, ...place }) => ({ ...place, vault: openOnce(openVault(address)) }));
+  return placed.filter(
+    ({ vault }, i) => placed.findIndex((other) => other.vault.address === vault.address) === i,
+  );
 }
 
 async function whyNotOpen(vault: Vault, create: boolean, signal: AbortSignal): Promise<string | null> {

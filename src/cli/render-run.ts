@@ -118,7 +118,9 @@ function outcomePairs(
   plan: RecoveryPlan,
   paint: Paint,
 ): (readonly [string, string])[] {
-  const { recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered, reasons } = outcome;
+  const { state, recoveryTimeMs, unprotectedMs, dataLoss, systemsRecovered, reasons } = outcome;
+  // What nobody finished has neither lost nor recovered anything yet.
+  if (state === 'abandoned' || state === 'stopped') return [];
   return [
     [
       'recovery',

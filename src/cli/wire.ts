@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
-import type { RegionServer } from '../core/disaster-ports.ts';
+import type { RegionServer, Rejoiner } from '../core/disaster-ports.ts';
 import type { DrillTargets } from '../core/drill-target.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
+import type { RejoinOptions } from '../servers/postgres/rejoin.ts';
 import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
 import { memoryVault } from '../vaults/memory/vault.ts';
@@ -133,6 +134,19 @@ export async function loadNotifiersRoom() {
   };
 }
 
+/** A server as a recovery sees it. Nothing is connected yet. Throws `usage` for what is no address of one. */
+export async function openRegionServer(place: {
+  readonly region: string;
+  readonly address: string;
+}): Promise<RegionServer> {
+  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
+}
+
+/** Makes a standby of an old primary, on its own host. Nothing is run yet. Throws `usage` for what is no address. */
+export async function openRejoiner(options: RejoinOptions): Promise<Rejoiner> {
+  return (await import('../servers/postgres/rejoin.ts')).postgresRejoiner(options);
+}
+
 /** What else a recovery does to the world: loaded where there is one. */
 export async function loadActionsRoom() {
   const [fence, kubernetesFence, scaler, kubernetesScaler, webhook, hook, client] = await Promise.all([
@@ -197,11 +211,3 @@ export async function loadNamesRoom() {
 
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;
-
-/** A server as a recovery sees it. Nothing is connected yet. Throws `usage` for what is no address of one. */
-export async function openRegionServer(place: {
-  readonly region: string;
-  readonly address: string;
-}): Promise<RegionServer> {
-  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
-}

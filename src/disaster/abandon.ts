@@ -1,6 +1,7 @@
 import type { RecoveryOutcome, RecoveryRisk } from '../core/disaster.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { StoredPlan } from '../format/disaster-plan.ts';
+import { withDeadline } from './deadline.ts';
 import { writeOutcome } from './finish.ts';
 import { isBegun, type RunState, readListFacts, readRunState } from './run-state.ts';
 import { findPlan, findRuns } from './runs.ts';
@@ -103,12 +104,16 @@ async function reopenAll(session: Session, run: RunState): Promise<string[]> {
     ...(plan.plan.primary.server === null ? [] : [plan.plan.primary.server]),
     ...readListFacts(run.steps.fence.facts, 'server'),
   ]);
-  const signal = signalOf(session);
+  const { settings } = request;
+  const within = (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+    withDeadline(what, settings.deadlines.fence, signalOf(session), work);
   // Fences from outside first: the server may not be reached behind them.
   for (const address of servers)
-    for (const fence of request.ports.fences.get(address) ?? []) await fence.lift?.({ signal });
+    for (const fence of request.ports.fences.get(address) ?? [])
+      await within(`lifting ${fence.describe}`, async (signal) => fence.lift?.({ signal }));
   const found = request.ports.servers.filter(({ address }) => servers.has(address));
-  for (const server of found) await server.unfence({ signal });
+  for (const server of found)
+    await within(`opening ${server.address}`, (signal) => server.unfence({ signal }));
   return found.map(({ address }) => address);
 }
 

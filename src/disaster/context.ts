@@ -14,6 +14,7 @@ import type {
   StoreTrials,
 } from '../core/disaster-ports.ts';
 import type { Signer } from '../core/key-ring.ts';
+import type { TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import type { RunState } from './run-state.ts';
 
@@ -25,13 +26,15 @@ export interface RecoveryPorts {
   readonly software: string;
   /** Null: the journal is chained, but not signed. */
   readonly signer: Signer | null;
+  /** Whose plans and journals are gone by; left out: anybody's, but no forged ones. */
+  readonly trust?: TrustPolicy;
   /** All that are configured. They need not be open, nor reachable. */
   readonly vaults: readonly RegionVault[];
   /** Servers of the table of events, of all regions. */
   readonly servers: readonly RegionServer[];
   /** Where a region restores to, by its name. */
   readonly places: ReadonlyMap<string, RestorePlace>;
-  /** By the server that is fenced, in the order in which they are tried. */
+  /** By the server that is fenced, in the order in which they are tried. For a switchover, the server's own comes first. */
   readonly fences: ReadonlyMap<string, readonly Fence[]>;
   /** Null: applications find the store by other means. */
   readonly publicName: PublicName | null;
@@ -128,6 +131,8 @@ export interface StepContext {
   readonly accepted: ReadonlySet<RecoveryRisk>;
   /** Servers that runs which were given up may have promoted. */
   readonly maybePrimaries: ReadonlySet<string>;
+  /** Servers that let the last question run into its deadline: the next one gets less time. */
+  readonly silent: Set<string>;
   readonly epoch: number;
   /** Fires when the step has taken too long, when the lease is lost, and when the user wants to stop. */
   readonly signal: AbortSignal;

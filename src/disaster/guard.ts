@@ -67,10 +67,11 @@ interface Guard extends GuardPorts {
 }
 
 interface Seen {
-  /** By `steadyMs`: until when this guard may let the server be open. */
-  untilMs: number;
-  isOpen: boolean;
+  /** The attempt whose lease lets the server be open; null while it is closed. */
+  open: Attempt | null;
   said: string;
+  /** At the last look. */
+  isStandby: boolean;
   /** By `steadyMs`: the vault is not asked before, since each question costs. */
   askAtMs: number;
 }
@@ -79,6 +80,8 @@ const POLL_MS = 500;
 const PROBE_MS = 2000;
 /** Between two questions whether the lease can be had. */
 const MOST_ASK_MS = 2000;
+/** So long a standby that was just promoted may be open while its guard asks for the lease. */
+const FRESH_MS = 2000;
 const LEAST_FENCE_MS = 2000;
 const LEAST_LOOK_MS = 1000;
 /** Where time does not press, before a server that cannot be fenced is ended. */
@@ -91,7 +94,7 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
     ...{ ...ports, ...options, pollMs, probeMs: options.probeMs ?? PROBE_MS },
     fenceMs: Math.max(LEAST_FENCE_MS, ttlMs / 12),
     lookMs: Math.max(LEAST_LOOK_MS, ttlMs / 6),
-    seen: { untilMs: 0, isOpen: false, said: '', askAtMs: 0 },
+    seen: { open: null, said: '', isStandby: false, askAtMs: 0 },
   };
   while (!self.signal.aborted) {
     await takeTurn(self);
@@ -102,14 +105,20 @@ export async function runGuard(ports: GuardPorts, options: GuardOptions): Promis
 async function takeTurn(self: Guard): Promise<void> {
   const probed = await within(self.probeMs, self.signal, (signal) => self.server.probe({ signal }));
   if (self.signal.aborted) return;
+  if (probed.kind !== 'done') self.seen.isStandby = false;
   if (probed.kind !== 'done') return say(self, 'away', `the server does not answer: ${whyNot(probed)}`);
   const state = probed.result;
-  if (state.role === 'standby') return say(self, 'standby', 'the server is a standby');
+  const wasStandby = self.seen.isStandby;
+  self.seen.isStandby = state.role === 'standby';
+  if (self.seen.isStandby) return say(self, 'standby', 'the server is a standby');
+  // Who promoted it uses it already, and has seen to the lease.
+  if (wasStandby && !state.isFenced && (await takeLease(self, state, FRESH_MS))) return;
+  if (self.signal.aborted) return;
   // First of all: whoever comes back does not know what happened meanwhile.
   await shut(self, state);
   if (self.steadyMs() < self.seen.askAtMs) return;
   const refusal = await askVault(self, state);
-  if (refusal === null) await takeLease(self, state);
+  if (refusal === null) await takeLease(self, state, self.ttlMs);
   else say(self, ...refusal);
   self.seen.askAtMs = self.steadyMs() + Math.min(MOST_ASK_MS, self.ttlMs / 6);
 }
@@ -147,32 +156,78 @@ async function askVault(self: Guard, claimant: Claimant): Promise<[GuardState, s
   return asked.result === null ? null : ['refused', asked.result];
 }
 
-async function takeLease(self: Guard, claimant: Claimant): Promise<void> {
-  const { vault, clock, holder, steadyMs, ttlMs, signal, seen } = self;
-  const lease = primaryLease(claimant.systemIdentifier);
-  const onHeld = (untilMs: number): void => {
-    seen.untilMs = untilMs;
-    if (seen.isOpen) self.watchdog.open(untilMs);
-  };
+/**
+ * Returns when the lease is not to be had, or was, and the server is closed again. A vault that says nothing may hold up how the lease is
+ * taken or given back, and not this: what comes late finds that nobody waits for it. False where it was not had.
+ */
+async function takeLease(self: Guard, claimant: Claimant, acquireMs: number): Promise<boolean> {
+  const attempt: Attempt = { untilMs: 0, isBegun: false, isLeft: false };
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(() => attempt.isBegun || over.resolve(), acquireMs);
+  const attempting = attemptLease(self, claimant, attempt, over);
+  // Nobody may be waiting for it any longer.
+  attempting.catch(() => undefined);
   try {
-    await withLease(
-      vault,
-      lease,
-      { clock, holder, steadyMs },
-      (held, lost) => hold(self, claimant, { held, lost }),
-      { ttlMs, signal, onHeld },
-    );
+    await Promise.race([attempting, over.promise]);
+    return attempt.isBegun;
   } catch (error) {
     if (!isBackupError(error)) throw error;
     const { code, facts, message } = error;
     if (code === 'fence_failed') throw error;
-    if (code === 'interrupted') return;
+    if (code === 'interrupted') return false;
     const text =
       code === 'lease_held'
         ? `the lease is ${facts.holder === undefined ? 'lost' : `held by ${facts.holder}`}`
         : `the lease cannot be had: ${withoutTimes(message)}`;
     say(self, 'waiting', text);
+    return false;
+  } finally {
+    clearTimeout(timer);
+    attempt.isLeft = true;
   }
+}
+
+/** One attempt to get the lease, and what came of it. */
+interface Attempt {
+  /** By `steadyMs`: until when this guard may let the server be open. */
+  untilMs: number;
+  isBegun: boolean;
+  isLeft: boolean;
+}
+
+/** To give a lease back is a courtesy: it ends by itself. */
+const RELEASE_MS = 3000;
+
+async function attemptLease(
+  self: Guard,
+  claimant: Claimant,
+  attempt: Attempt,
+  over: PromiseWithResolvers<void>,
+): Promise<void> {
+  const { vault, clock, holder, steadyMs, ttlMs, signal } = self;
+  const onHeld = (untilMs: number): void => {
+    attempt.untilMs = untilMs;
+    if (self.seen.open === attempt) self.watchdog.open(untilMs);
+  };
+  await vault.open({ create: false });
+  if (attempt.isLeft) return;
+  await withLease(
+    vault,
+    primaryLease(claimant.systemIdentifier),
+    { clock, holder, steadyMs },
+    async (held, lost) => {
+      if (attempt.isLeft) return;
+      attempt.isBegun = true;
+      try {
+        await hold(self, claimant, { attempt, held, lost });
+        setTimeout(over.resolve, RELEASE_MS).unref();
+      } catch (error) {
+        over.reject(error);
+        throw error;
+      }
+    },
+    { ttlMs, signal, onHeld },
+  );
 }
 
 /** What changes from one attempt to the next is nothing new. */
@@ -181,6 +236,7 @@ function withoutTimes(text: string): string {
 }
 
 interface HeldLease {
+  readonly attempt: Attempt;
   readonly held: Lease;
   /** Fires when the lease may have ended; later than that where the vault does not answer. */
   readonly lost: AbortSignal;
@@ -188,34 +244,39 @@ interface HeldLease {
 
 /** Asked again under the lease: whoever had it before may have forbidden it. The lease is given back when this ends, so it ends closed. */
 async function hold(self: Guard, claimant: Claimant, lease: HeldLease): Promise<void> {
-  const { seen, watchdog, signal } = self;
-  const refusal = await askVault(self, claimant);
-  if (refusal !== null) return say(self, ...refusal);
-  const deposed = await within(self.ttlMs, signal, () => deposeOlder(self, claimant));
-  if (deposed.kind !== 'done')
-    return say(self, 'waiting', `nothing can be written into ${self.vault.address}`);
-  if (!isHeld(self, lease) || signal.aborted) return;
-  seen.isOpen = true;
-  watchdog.open(seen.untilMs);
+  const { seen, watchdog } = self;
+  seen.open = lease.attempt;
+  watchdog.open(lease.attempt.untilMs);
   try {
+    if (!(await mayOpen(self, claimant, lease))) return;
     const why = await openAndWatch(self, claimant, lease);
     self.tell(`closing the server: ${why}`);
   } finally {
-    await closeFor(self);
-    seen.isOpen = false;
+    await closeFor(self, lease.attempt);
+    seen.open = null;
     watchdog.closed();
-    say(self, 'waiting', 'the server is closed');
+    if (seen.said.startsWith('open')) say(self, 'waiting', 'the server is closed');
   }
 }
 
+async function mayOpen(self: Guard, claimant: Claimant, lease: HeldLease): Promise<boolean> {
+  const refusal = await askVault(self, claimant);
+  if (refusal !== null) say(self, ...refusal);
+  if (refusal !== null) return false;
+  const deposed = await within(self.ttlMs, self.signal, () => deposeOlder(self, claimant));
+  if (deposed.kind === 'done') return isHeld(self, lease) && !self.signal.aborted;
+  say(self, 'waiting', `nothing can be written into ${self.vault.address}`);
+  return false;
+}
+
 async function openAndWatch(self: Guard, claimant: Claimant, lease: HeldLease): Promise<string> {
-  const opened = await unfence(self, self.signal);
+  const opened = await unfence(self, lease, self.signal);
   if (opened.kind === 'done') {
     say(self, 'open', 'the lease is held, and the server is open');
     return watch(self, claimant, lease);
   }
   // Not over and over: each attempt is written into the vault.
-  await pause(Math.min(self.lookMs, self.seen.untilMs - self.steadyMs()), self.signal);
+  await pause(Math.min(self.lookMs, lease.attempt.untilMs - self.steadyMs()), self.signal);
   return `it cannot be opened: ${whyNot(opened)}`;
 }
 
@@ -229,19 +290,19 @@ async function deposeOlder({ vault }: Guard, { systemIdentifier, timeline }: Cla
 }
 
 /** Before the lease's time is over. Who is told to end and cannot close the server keeps the lease as long as it lasts. */
-async function closeFor(self: Guard): Promise<void> {
+async function closeFor(self: Guard, { untilMs }: Attempt): Promise<void> {
   try {
     const { fenceMs, signal } = self;
     await close(self, { fenceMs, patienceMs: fenceMs, signal });
   } catch (error) {
     self.tell(`${reasonOf(error)}; the lease is kept until its time is over`);
-    await pause(Math.max(0, self.seen.untilMs + self.ttlMs - self.steadyMs()));
+    await pause(Math.max(0, untilMs + self.ttlMs - self.steadyMs()));
     throw error;
   }
 }
 
-function isHeld({ steadyMs, seen }: Guard, { held, lost }: HeldLease): boolean {
-  if (lost.aborted || steadyMs() >= seen.untilMs) return false;
+function isHeld({ steadyMs }: Guard, { attempt, held, lost }: HeldLease): boolean {
+  if (lost.aborted || steadyMs() >= attempt.untilMs) return false;
   try {
     held.assertHeld();
     return true;
@@ -269,7 +330,7 @@ async function watch(self: Guard, claimant: Claimant, lease: HeldLease): Promise
 /** By the clock alone: a vault that does not answer must not hold it up. */
 async function watchLease(self: Guard, lease: HeldLease, ends: AbortSignal): Promise<string> {
   while (!ends.aborted && isHeld(self, lease)) {
-    await pause(Math.max(1, self.seen.untilMs - self.steadyMs()), ends);
+    await pause(Math.max(1, lease.attempt.untilMs - self.steadyMs()), ends);
   }
   return self.signal.aborted
     ? 'the guard is told to end'
@@ -302,13 +363,17 @@ async function watchServer(
     if (state.systemIdentifier !== systemIdentifier || state.timeline !== timeline)
       return 'the server is another one now';
     // The guard's own was meant for an earlier lease and came late.
-    if (state.isFenced && (await isOurs(self)) && isHeld(self, lease)) await unfence(self, ends);
+    if (state.isFenced && (await isOurs(self)) && isHeld(self, lease)) await unfence(self, lease, ends);
   }
   return never();
 }
 
-function unfence({ server, probeMs, seen, steadyMs }: Guard, ends: AbortSignal): Promise<Within<void>> {
-  const openMs = Math.min(probeMs, seen.untilMs - steadyMs());
+function unfence(
+  { server, probeMs, steadyMs }: Guard,
+  { attempt }: HeldLease,
+  ends: AbortSignal,
+): Promise<Within<void>> {
+  const openMs = Math.min(probeMs, attempt.untilMs - steadyMs());
   return within(openMs, ends, (signal) => server.unfence({ signal, mark: GUARD_MARK }));
 }
 

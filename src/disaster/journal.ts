@@ -1,4 +1,4 @@
-import type { JournalEntry, JournalKind, RecoveryPlan, RecoveryStep, StepFacts } from '../core/disaster.ts';
+import type { JournalEntry, JournalKind, RecoveryStep, StepFacts } from '../core/disaster.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
@@ -101,6 +101,8 @@ async function putSurely(
     }
     throw new BackupError('lease_held', `another run goes on with this plan in ${vault.address}`, {
       hint: 'this one has stopped and does nothing more: look at `eventcore dr status`',
+      // As locks that were lost on the way: to wait for them is of no use.
+      facts: { held: 0 },
     });
   }
 }
@@ -169,9 +171,4 @@ export async function readWholeJournal(vault: Vault, plan: StoredPlan): Promise<
     hint: 'compare it with its copies in the other vaults; nothing is done on a journal that cannot be trusted',
     facts: { file: name },
   });
-}
-
-/** Whether the plan says that this step is to be taken. */
-export function isPlanned({ steps }: RecoveryPlan, step: RecoveryStep): boolean {
-  return steps.some((planned) => planned.step === step && planned.does);
 }

@@ -74,29 +74,26 @@ export function leaseFence(ports: LeaseFencePorts, options: LeaseFenceOptions): 
 }
 
 /**
- * Another fence of the same server, behind which the guards are told as well: the old primary's lets the lease go, so that the new
- * primary's can have it. Where the vault cannot be asked, the fence holds all the same.
+ * Another fence of the same server, behind which the lease is had as well: the new primary's guard opens only with it, so nothing is gained
+ * by going on before. Where it cannot be had, the fence holds all the same.
  */
-export function deposing(
-  fence: Fence,
-  { vault }: Pick<LeaseFencePorts, 'vault'>,
-  options: LeaseFenceOptions,
-): Fence {
-  const { deposed } = options;
-  if (deposed === null) return fence;
-  const mark = markOf(options, deposed);
+export function deposing(fence: Fence, ports: LeaseFencePorts, options: LeaseFenceOptions): Fence {
+  if (options.deposed === null) return fence;
+  const lease = leaseFence(ports, options);
   return {
     ...fence,
     apply: async (call) => {
       const facts = await fence.apply(call);
-      const told = await within(MARGIN_MS, call.signal, async () => {
-        await vault.open({ create: false });
-        await writeDeposed(vault, { ...mark, state: 'asked' });
-      });
-      return { ...facts, guardsTold: told.kind === 'done' };
+      try {
+        const { waitedMs } = await lease.apply(call);
+        return { ...facts, guards: 'the lease was had', leaseWaitedMs: waitedMs ?? null };
+      } catch (error) {
+        if (!isBackupError(error, 'fence_failed')) throw error;
+        return { ...facts, guards: error.message };
+      }
     },
     lift: async (call) => {
-      await withdraw(vault, mark);
+      await lease.lift?.(call);
       await fence.lift?.(call);
     },
   };

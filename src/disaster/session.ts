@@ -1,7 +1,9 @@
 import type { JournalEntry, RecoveryRisk } from '../core/disaster.ts';
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
+import { NO_TRUST_POLICY, type TrustPolicy, whyNotTrusted } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
-import type { StoredPlan } from '../format/disaster-plan.ts';
+import { findEntrySignature, type Journal } from '../format/disaster-journal.ts';
+import { findPlanSignature, type StoredPlan } from '../format/disaster-plan.ts';
 import { newestOf, type PrimaryRecord, readNewestPrimary } from '../format/disaster-primary.ts';
 import type { RecoveryPorts, RecoverySettings, RegionVault, StepContext } from './context.ts';
 import { type JournalWriter, openJournal, readWholeJournal } from './journal.ts';
@@ -30,6 +32,7 @@ export interface Session {
   readonly newestPrimary: PrimaryRecord | null;
   /** Servers that runs which were given up may have promoted, and no later recovery has taken care of. */
   readonly maybePrimaries: ReadonlySet<string>;
+  readonly silent: Set<string>;
 }
 
 export interface SessionOptions {
@@ -70,6 +73,7 @@ async function openSession(
   const home = locks.vaults.find(({ vault }) => vault.address === address)!.vault;
   const { runs } = await findRuns(locks.vaults, settings);
   const found = await askVault(home, settings, () => readWholeJournal(home, plan));
+  refuseDistrusted(plan, found, ports.trust ?? NO_TRUST_POLICY);
   const own = runs.find(({ planId }) => planId === plan.plan.planId);
   if (own !== undefined && own.entries > found.entries.length)
     throw lostEntries(own, found.entries.length, address);
@@ -86,7 +90,27 @@ async function openSession(
     onEntry,
   });
   const maybePrimaries = new Set(runs.flatMap((run) => maybePromoted(run, newestPrimary)));
-  return { request, plan, locks, journal, home, runs, newestPrimary, maybePrimaries };
+  const silent = new Set<string>();
+  return { request, plan, locks, journal, home, runs, newestPrimary, maybePrimaries, silent };
+}
+
+/** What somebody else wrote into the vault is not carried out. Throws `signature_invalid`. */
+function refuseDistrusted({ plan }: StoredPlan, { entries }: Journal, trust: TrustPolicy): void {
+  const found = [
+    { what: 'the plan', finding: findPlanSignature(plan, trust) },
+    ...entries.map((entry) => ({
+      what: `entry ${entry.number} of its journal`,
+      finding: findEntrySignature(entry, trust),
+    })),
+  ];
+  for (const { what, finding } of found) {
+    const reason = whyNotTrusted(finding, trust);
+    if (reason === null) continue;
+    throw new BackupError('signature_invalid', `${what} (${plan.planId}) is not to be trusted: ${reason}`, {
+      hint: 'find out who wrote it; nothing is done on it',
+      facts: { planId: plan.planId },
+    });
+  }
 }
 
 /** Of the newest records of all that answer. */
@@ -157,12 +181,12 @@ export function refuseOutdated({ newestPrimary, plan }: Session, since: string):
 
 /** What a step sees now. Throws `interrupted` when the user wants to stop, and `lease_held` when the locks are lost. */
 export function contextOf(session: Session, signal: AbortSignal): StepContext {
-  const { request, plan, locks, journal, maybePrimaries } = session;
+  const { request, plan, locks, journal, maybePrimaries, silent } = session;
   const run = readRunState(journal.entries);
   const { ports, settings } = request;
   return {
     ...{ ports, settings, plan: plan.plan, run, entries: journal.entries, maybePrimaries, signal },
-    vaults: locks.vaults,
+    ...{ vaults: locks.vaults, silent },
     accepted: run.accepted,
     epoch: journal.entries.at(-1)?.epoch ?? locks.epoch,
     assertHeld: () => assertActive(session),

@@ -199,7 +199,7 @@ export function checkVantages(names: readonly string[]): Check {
   );
 }
 
-export function checkRecoverable({ vaults }: DisasterAssessment): Check {
+export function checkSources({ vaults }: DisasterAssessment): Check {
   const name = 'dr vaults';
   const away = vaults.find(({ isReadable }) => !isReadable);
   if (away !== undefined) {

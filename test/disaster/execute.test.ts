@@ -15,7 +15,19 @@ import { overwrite, testClock } from '../harness/memory-backup.ts';
 import { begin, resume } from './drive.ts';
 import { makePlan } from './plans.ts';
 import { startProcess, TEST_SETTINGS } from './process.ts';
-import { EAST, endState, HOME, killEast, lsn, makeWorld, PLACE, SYSTEM, WEST, WEST_2 } from './world.ts';
+import {
+  EAST,
+  endState,
+  HOME,
+  killEast,
+  lsn,
+  makeWorld,
+  PLACE,
+  SYSTEM,
+  VALUES,
+  WEST,
+  WEST_2,
+} from './world.ts';
 
 async function rejectsWith(work: Promise<unknown>, code: ErrorCode, words: RegExp): Promise<BackupError> {
   const error = await work.then(
@@ -160,6 +172,16 @@ describe('what a recovery refuses before anything is done', () => {
     await rejectsWith(begin(startProcess(other), switchover), 'plan_outdated', /does not answer/);
   });
 
+  it('a plan that nobody signed, or a journal, where signatures are wanted', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    const trust = { trustedSigners: [], requireSignature: true };
+    const strict = { ...process, ports: { ...process.ports, trust } };
+    await rejectsWith(begin(strict, plan), 'signature_invalid', /the plan .* it is not signed/);
+    assert.deepEqual(process.actions, []);
+  });
+
   it('less than a majority of the vaults, unless that is accepted', async () => {
     const world = makeWorld();
     const plan = await makePlan(world, 'switchover');
@@ -269,6 +291,35 @@ describe('a fence', () => {
     assert.deepEqual(world.faults, []);
   });
 
+  it('of a primary that hands over is its own, or none: it must still send', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === `before fence ${EAST}`) process.failsLook = () => true;
+    };
+    await rejectsWith(begin(process, plan), 'recovery_stopped', /rules of .*no answer/);
+    assert.equal(world.servers.get(EAST)!.isCut, false);
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
+  });
+
+  it('that was done without is tried again when the server answers', async () => {
+    const world = makeWorld();
+    killEast(world);
+    world.canCut = false;
+    world.acceptsTwo = true;
+    const plan = await makePlan(world, 'regional_failover');
+    const process = startProcess(world);
+    process.failing.set('migrate', new BackupError('action_failed', 'it says no'));
+    await rejectsWith(begin(process, plan, { accept: ['split_brain'] }), 'recovery_stopped', /it says no/);
+    world.servers.get(EAST)!.isUp = true;
+    world.acceptsTwo = false;
+    const next = startProcess(world);
+    assert.equal((await resume(next, plan)).state, 'recovered');
+    assert.equal(next.actions[0], `fence ${EAST}`);
+    assert.deepEqual(world.faults, []);
+  });
+
   it('is put around whatever else takes writes', async () => {
     const world = makeWorld();
     world.acceptsTwo = true;
@@ -317,6 +368,24 @@ describe('a step that fails', () => {
     );
     assert.equal(error.facts.step, 'migrate');
     resolve();
+  });
+
+  it('since somebody else has changed the name leaves that as it is', async () => {
+    const world = makeWorld();
+    const plan = await makePlan(world, 'switchover');
+    const process = startProcess(world);
+    process.onMoment = (_, what) => {
+      if (what === 'before migrate') world.name = 'elsewhere.';
+    };
+    const error = await rejectsWith(
+      begin(process, plan),
+      'recovery_stopped',
+      /leads to elsewhere\..*by hand/,
+    );
+    assert.equal(error.facts.code, 'name_changed');
+    assert.equal(world.name, 'elsewhere.');
+    world.name = VALUES.get(WEST)!;
+    assert.equal((await resume(startProcess(world), plan)).state, 'recovered');
   });
 
   it('of a place that is not empty leaves what is there', async () => {

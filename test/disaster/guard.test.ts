@@ -104,7 +104,7 @@ describe('a guard', { concurrency: true }, () => {
         assert.ok(server.marks.has(GUARD_MARK));
         assert.equal(guard.watched.at(-1), null);
         way.manner = 'well';
-        if (manner === 'away') await until('open again', () => isOpen(server));
+        await until('open again', () => isOpen(server));
       }),
     );
   });
@@ -162,6 +162,7 @@ describe('a guard', { concurrency: true }, () => {
     );
     await server.server.promote({ signal: new AbortController().signal });
     await until('open', () => guard.states.includes('open'));
+    assert.ok(!server.calls.includes('fence'), 'whoever promoted it was put out');
     await guard.stop();
     const [mark] = await listDeposed(vault, SYSTEM);
     assert.deepEqual(mark, { systemIdentifier: SYSTEM, timeline: 1, by: 'guard', state: 'stands' });
@@ -169,6 +170,22 @@ describe('a guard', { concurrency: true }, () => {
     const back = start(old, vault);
     await until('refused', () => back.states.includes('refused'));
     assert.ok(!isOpen(old));
+  });
+
+  it('closes a standby that was promoted while another one holds the lease', async () => {
+    const vault = memoryVault();
+    const [primary, standby] = [
+      memoryServer('postgres://a/events'),
+      memoryServer('postgres://b/events', { role: 'standby' }),
+    ];
+    const guards = [start(primary, vault), start(standby, vault)] as const;
+    await until(
+      'all is well',
+      () => guards[0].states.includes('open') && guards[1].states.includes('standby'),
+    );
+    standby.state = { ...standby.state, role: 'primary', timeline: 2 };
+    await until('closed', () => standby.marks.has(GUARD_MARK), 1500);
+    assert.ok(isOpen(primary));
   });
 
   it('leaves the fence of somebody else alone', async () => {
@@ -265,8 +282,12 @@ describe('the fence by the lease', { concurrency: true }, () => {
     const old = memoryServer('postgres://a/events');
     const guard = start(old, vault);
     await until('open', () => guard.states.includes('open'));
-    const fence = deposing(serverFence(old.server, PLAN), { vault }, options);
-    assert.deepEqual(await fence.apply({ signal: never }), { guardsTold: true });
+    const fence = deposing(
+      serverFence(old.server, PLAN),
+      { vault, clock: testClock, holder: 'a run' },
+      options,
+    );
+    assert.equal((await fence.apply({ signal: never })).guards, 'the lease was had');
     assert.equal(await fence.check({ signal: never }), 'fenced');
     const next = memoryServer('postgres://b/events', { timeline: 2 });
     const other = start(next, vault);

@@ -5,7 +5,7 @@ import type { StrategyKind } from '../../src/core/disaster.ts';
 import { begin, driveWithKills } from './drive.ts';
 import { makePlan } from './plans.ts';
 import { startProcess } from './process.ts';
-import { endState, HOME, makeWorld } from './world.ts';
+import { endState, HOME, killEast, makeWorld, type World } from './world.ts';
 
 export interface KillReport {
   readonly moments: number;
@@ -16,31 +16,47 @@ export interface KillReport {
 /** Entries of the journal and what is done to the world; copies, leases and marks are one in so many. */
 const OTHERS_STEP = 9;
 
-async function killEach(kind: StrategyKind): Promise<KillReport> {
-  const world = makeWorld();
+export interface KillCase {
+  readonly kind: StrategyKind;
+  /** Of the primary. */
+  readonly isDead: boolean;
+}
+
+async function killEach(of: KillCase): Promise<KillReport> {
+  const world = worldOf(of);
   const process = startProcess(world);
   const moments = new Map<number, string>();
   process.onMoment = (moment, what) => {
     const isOwn = !what.includes('memory:') || what.includes(`${HOME} disaster/`);
     if (isOwn || moment % OTHERS_STEP === 0) moments.set(moment, what);
   };
-  await begin(process, await makePlan(world, kind));
+  const { state } = await begin(process, await makePlan(world, of.kind));
   const wanted = endState(world);
   const failures: string[] = [];
   for (const [moment, what] of moments) {
-    const difference = await killOnce(kind, moment, wanted).catch(String);
+    const difference = await killOnce(of, moment, { state, wanted }).catch(String);
     if (difference !== null) failures.push(`${moment} ${what}: ${difference}`);
   }
   return { moments: moments.size, failures };
 }
 
 /** Null when the end is the same. */
-async function killOnce(kind: StrategyKind, moment: number, wanted: object): Promise<string | null> {
-  const world = makeWorld();
-  const outcome = await driveWithKills(world, await makePlan(world, kind), [moment]);
+async function killOnce(
+  of: KillCase,
+  moment: number,
+  { state, wanted }: { readonly state: string; readonly wanted: object },
+): Promise<string | null> {
+  const world = worldOf(of);
+  const outcome = await driveWithKills(world, await makePlan(world, of.kind), [moment]);
   const found = endState(world);
-  if (outcome.state !== 'recovered') return outcome.reasons.join('; ');
+  if (outcome.state !== state) return outcome.reasons.join('; ');
   return isDeepStrictEqual(found, wanted) ? null : JSON.stringify(found);
 }
 
-parentPort?.postMessage(await killEach(workerData as StrategyKind));
+function worldOf({ isDead }: KillCase): World {
+  const world = makeWorld();
+  if (isDead) killEast(world);
+  return world;
+}
+
+parentPort?.postMessage(await killEach(workerData as KillCase));

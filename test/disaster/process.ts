@@ -28,6 +28,8 @@ export interface Process {
   isDead: boolean;
   /** Vaults that answer nothing. */
   readonly lostVaults: Set<string>;
+  /** Vaults that never answer at all. */
+  readonly silentVaults: Set<string>;
   /** Steps whose act fails. */
   readonly failing: Map<RecoveryStep, BackupError>;
   /** Whether the next question to a server, a fence or the name is not answered. */
@@ -44,7 +46,14 @@ export const KILLED = 'killed';
 export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): Process {
   const process: Process = {
     ports: null as unknown as RecoveryPorts,
-    ...{ moments: 0, isDead: false, lostVaults: new Set<string>(), failing: new Map(), onMoment: () => {} },
+    ...{
+      moments: 0,
+      isDead: false,
+      lostVaults: new Set<string>(),
+      silentVaults: new Set<string>(),
+      failing: new Map(),
+      onMoment: () => {},
+    },
     ...{ failsLook: () => false, actions: [] },
   };
   const assertAlive = (): void => {
@@ -58,10 +67,17 @@ export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): P
     assertAlive();
   };
   /** Something is done in the world, with a chance to die before and after. */
-  const does = async <Result>(step: RecoveryStep, what: string, effect: () => Result): Promise<Result> => {
+  const does = async <Result>(
+    step: RecoveryStep | readonly RecoveryStep[],
+    what: string,
+    effect: () => Result,
+  ): Promise<Result> => {
     await moment(`before ${what}`);
     await assertIntended(world, step, what);
-    const failure = process.failing.get(step);
+    const failure = [step]
+      .flat()
+      .map((one) => process.failing.get(one))
+      .find((one) => one !== undefined);
     if (failure !== undefined) throw failure;
     const result = effect();
     process.actions.push(what);
@@ -81,7 +97,11 @@ export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): P
 interface Hands {
   readonly world: World;
   readonly process: Process;
-  readonly does: <Result>(step: RecoveryStep, what: string, effect: () => Result) => Promise<Result>;
+  readonly does: <Result>(
+    step: RecoveryStep | readonly RecoveryStep[],
+    what: string,
+    effect: () => Result,
+  ) => Promise<Result>;
   readonly looks: <Result>(look: () => Result) => Promise<Result>;
   readonly moment: (what: string) => Promise<void>;
   readonly assertAlive: () => void;
@@ -227,7 +247,7 @@ function makeServer(address: string, { world, does, looks }: Hands): RegionServe
       return { timeline: server.timeline, forkLsn: lsn(server.position) };
     },
     follow: ({ host }) =>
-      does('reprotect', `${address} follows ${host}`, () => {
+      does(['promote', 'reprotect'], `${address} follows ${host}`, () => {
         const server = lookAtServer(world, address);
         const upstream = addressOf(world, host);
         const isNew = server.upstream !== upstream;
@@ -290,6 +310,7 @@ function rejoin(address: string, host: string, { world, does }: Hands): Promise<
 function processVault(vault: Vault, { process, moment, assertAlive }: Hands): Vault {
   const ask = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     assertAlive();
+    if (process.silentVaults.has(vault.address)) return new Promise<never>(() => {});
     if (process.lostVaults.has(vault.address))
       throw new BackupError('vault_unreachable', `${vault.address} does not answer`);
     return work();

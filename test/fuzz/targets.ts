@@ -13,6 +13,7 @@ import { SEAL_TARGETS } from './targets/seals.ts';
 import { SERVER_TARGETS } from './targets/server.ts';
 import { SETTING_TARGETS } from './targets/settings.ts';
 import { TEXT_TARGETS } from './targets/texts.ts';
+import { VANTAGE_TARGETS } from './targets/vantage.ts';
 import { VAULT_TARGETS } from './targets/vaults.ts';
 
 export const TARGETS: readonly FuzzTarget[] = [
@@ -21,6 +22,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DOCUMENT_TARGETS,
   ...MONITOR_TARGETS,
   ...DISASTER_TARGETS,
+  ...VANTAGE_TARGETS,
   ...LINE_TARGETS,
   ...SEAL_TARGETS,
   ...KEY_TARGETS,

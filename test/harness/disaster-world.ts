@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { type Cluster, startCluster } from './clusters.ts';
 import { type Ran, runCommand, startCommand, withStoreAt } from './command.ts';
 import type { TestPostgres } from './postgres.ts';
@@ -16,6 +17,8 @@ export interface DisasterWorld {
   address(server: TestPostgres): string;
   append(server: TestPostgres, count: number, streamId?: string): Promise<void>;
   count(server: TestPostgres): Promise<number>;
+  /** Whether an application is let in, which is nobody's superuser. */
+  letsIn(server: TestPostgres): Promise<boolean>;
   /** Until the standby has all that the primary has. */
   caughtUp(): Promise<void>;
   run(...words: string[]): Promise<Ran>;
@@ -42,10 +45,11 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
   await east.createDatabase(DATABASE);
   const address = (server: TestPostgres): string => server.address(DATABASE);
   await withStoreAt(address(east), (store) => store.initialise());
+  await east.exec('CREATE ROLE app LOGIN');
   writeFileSync(join(folder, 'switch.sh'), SWITCH);
   writeFileSync(
     join(folder, 'eventcore.config.yaml'),
-    configOf({ east: address(east), west: address(west), extra }),
+    configOf({ east: address(east), west: address(west), rejoin: rejoinOf(east), extra }),
   );
   const run: DisasterWorld['run'] = (...words) => runCommand(folder, words);
   const world: DisasterWorld = {
@@ -57,6 +61,17 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
     count: async (server) => {
       const [row] = await server.exec('SELECT count(*)::int AS n FROM eventcore_events', DATABASE);
       return Number(row!.n);
+    },
+    letsIn: async (server) => {
+      const client = new pg.Client({ connectionString: server.address(DATABASE, 'app') });
+      try {
+        await client.connect();
+        return true;
+      } catch {
+        return false;
+      } finally {
+        await client.end();
+      }
     },
     caughtUp: () => catchUp(cluster),
     start: (...words) => startCommand(folder, words),
@@ -82,10 +97,16 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
 interface Configured {
   readonly east: string;
   readonly west: string;
+  readonly rejoin: string;
   readonly extra: string;
 }
 
-function configOf({ east, west, extra }: Configured): string {
+/** On this host, with the programs that the server was started with. */
+function rejoinOf({ dataDir, binDir }: TestPostgres): string {
+  return `{ data: "${dataDir}", bin: "${binDir}" }`;
+}
+
+function configOf({ east, west, rejoin, extra }: Configured): string {
   return `
 store: ${east}
 vault: ./east
@@ -93,7 +114,7 @@ disaster:
   probe_timeout: 2s
   lock_ttl: 5s
   regions:
-    - { region: east, vault: ./east, servers: ["${east}"], fence: [postgres, { command: [sh, switch.sh] }] }
+    - { region: east, vault: ./east, servers: ["${east}"], fence: [postgres, { command: [sh, switch.sh] }], rejoin: ${rejoin} }
     - { region: west, vault: ./west, servers: ["${west}"], fence: [postgres] }
 ${extra}`;
 }

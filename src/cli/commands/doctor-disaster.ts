@@ -6,8 +6,8 @@ import {
   checkName,
   checkPlaces,
   checkPrimary,
-  checkRecoverable,
   checkSamples,
+  checkSources,
   checkStandbys,
   checkVantages,
 } from '../../doctor/disaster-checks.ts';
@@ -60,7 +60,7 @@ async function look(work: DisasterWork): Promise<Check[]> {
     checkSamples(assessment, observed.samples.length),
     checkPlaces(await findPlaces(ports, [...ports.places.keys()], context.signal)),
     checkVantages(disaster.vantages.map(({ name }) => name)),
-    checkRecoverable(assessment),
+    checkSources(assessment),
   ]);
 }
 

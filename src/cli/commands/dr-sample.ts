@@ -13,7 +13,7 @@ import { openVault, systemClock } from '../wire.ts';
 
 interface SampleFlags {
   readonly once?: true;
-  readonly interval: number;
+  readonly interval?: number;
 }
 
 const INTERVAL_MS = 5000;
@@ -25,7 +25,7 @@ export function addDrSampleCommand(dr: Command, start: Start): void {
       'write down, in the vaults of the other regions, where the primary stands: what would be lost is told from that',
     )
     .option('--once', 'one sample, then end')
-    .option('--interval <time>', 'between two samples', spanOfTime(1000, 3_600_000), INTERVAL_MS)
+    .option('--interval <time>', 'between two samples (default: 5s)', spanOfTime(1000, 3_600_000))
     .addHelpText(
       'after',
       `${COST}${helpEnd(
@@ -62,6 +62,7 @@ async function sample(
     log.warn('there is one region only: a sample in its own vault is lost with it, so none is written');
   return withSampledVaults(disaster, (vaults) =>
     withRegionServers(disaster, async (servers) => {
+      const intervalMs = flags.interval ?? INTERVAL_MS;
       const ports = { clock: systemClock, servers, vaults, tell: (message: string) => log.warn(message) };
       const timeoutMs = disaster.probeTimeoutMs;
       if (flags.once) {
@@ -71,11 +72,11 @@ async function sample(
         output.account(accountOf(round));
         return exitCodeOf(round);
       }
-      output.account([`Sampling every ${formatDuration(flags.interval)}; Ctrl-C stops it.`]);
+      output.account([`Sampling every ${formatDuration(intervalMs)}; Ctrl-C stops it.`]);
       const onRound = (): void => {
         done.rounds += 1;
       };
-      await sampleOn(ports, { intervalMs: flags.interval, timeoutMs, signal, onRound });
+      await sampleOn(ports, { intervalMs, timeoutMs, signal, onRound });
       output.document({ rounds: done.rounds });
       throwIfAborted(signal);
       return 0;

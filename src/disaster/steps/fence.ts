@@ -12,8 +12,10 @@ import { chosenServer, type Look, lookAt, lookAtAll, lookUntil } from './look.ts
  */
 export const fenceStep: StepCode = {
   check: async (context) => {
-    const { found, open } = await look(context);
-    return open.length === 0 ? said(found) : null;
+    const { found, open } = await lookAtWriters(context);
+    // One that was accepted to be open is tried again when it answers: it may be fenced now.
+    const isEach = open.length === 0 && !found.some(({ state }) => state === 'unfenced');
+    return isEach ? said(found) : null;
   },
   act: async (context) => {
     const writers = await findWriters(context);
@@ -68,18 +70,26 @@ async function findWriters(context: StepContext): Promise<Writer[]> {
 async function standing({ address, look }: Writer, context: StepContext): Promise<Fenced> {
   if (look?.state?.role === 'standby')
     return { server: address, state: 'standby', by: 'it is a standby', facts: {} };
-  const states: Fenced['state'][] = [];
-  for (const fence of fencesOf(address, context)) {
-    const state = await ask(fence, context);
-    if (state === 'fenced') return { server: address, state, by: fence.describe, facts: {} };
-    states.push(state === 'open' ? 'unfenced' : 'unknown');
-  }
+  const asked = await askAll(fencesOf(address, context), context);
+  const holding = asked.find(({ state }) => state === 'fenced');
+  if (holding !== undefined)
+    return { server: address, state: 'fenced', by: holding.fence.describe, facts: {} };
   const answers = look?.state?.role === 'primary';
-  const isOpen = answers || (states.length > 0 && !states.includes('unknown'));
+  const isOpen = answers || (asked.length > 0 && asked.every(({ state }) => state === 'open'));
   return { server: address, state: isOpen ? 'unfenced' : 'unknown', by: 'nothing shows a fence', facts: {} };
 }
 
-async function ask(fence: Fence, { settings, signal }: StepContext): Promise<'fenced' | 'open' | 'unknown'> {
+interface AskedFence {
+  readonly fence: Fence;
+  readonly state: 'fenced' | 'open' | 'unknown';
+}
+
+/** All at the same time: what cannot be asked takes as long as it may. */
+function askAll(fences: readonly Fence[], context: StepContext): Promise<AskedFence[]> {
+  return Promise.all(fences.map(async (fence) => ({ fence, state: await ask(fence, context) })));
+}
+
+async function ask(fence: Fence, { settings, signal }: StepContext): Promise<AskedFence['state']> {
   try {
     return await withDeadline(`asking whether ${fence.describe} stands`, settings.probeMs, signal, (own) =>
       fence.check({ signal: own }),
@@ -96,7 +106,7 @@ async function fenceOne(writer: Writer, context: StepContext): Promise<Fenced> {
   const before = await standing(writer, context);
   if (before.state === 'fenced' || before.state === 'standby') return before;
   const reasons: string[] = [];
-  const fences = fencesOf(server, context);
+  const fences = await waysToFence(writer, context);
   // One that hangs must leave time for the others.
   const eachMs = context.settings.deadlines.fence / (fences.length + 1);
   for (const fence of fences) {
@@ -125,12 +135,28 @@ async function applyOne(fence: Fence, ms: number, context: StepContext): Promise
   }
 }
 
+/**
+ * In the order in which they are tried. Who hands over must still send: of its fences only the first is tried, which is its own; cut off from
+ * outside, it could not be drained. At a server that does not answer, those that can be asked come first: its own would only take time.
+ */
+async function waysToFence({ address, look }: Writer, context: StepContext): Promise<readonly Fence[]> {
+  const fences = fencesOf(address, context);
+  const { strategy, primary } = context.plan;
+  if (strategy.kind === 'switchover' && address === primary.server) return fences.slice(0, 1);
+  if (look !== null && look.state !== null) return fences;
+  const asked = await askAll(fences, context);
+  const isUnknown = ({ state }: AskedFence): number => (state === 'unknown' ? 1 : 0);
+  return asked.toSorted((a, b) => isUnknown(a) - isUnknown(b)).map(({ fence }) => fence);
+}
+
 function fencesOf(server: string, { ports }: StepContext): readonly Fence[] {
   return ports.fences.get(server) ?? [];
 }
 
 /** What is so, and what of it is not enough. */
-async function look(context: StepContext): Promise<{ readonly found: Fenced[]; readonly open: Fenced[] }> {
+async function lookAtWriters(
+  context: StepContext,
+): Promise<{ readonly found: Fenced[]; readonly open: Fenced[] }> {
   const isOver = await hasTakenOver(context);
   const found = await Promise.all((await findWriters(context)).map((writer) => standing(writer, context)));
   return { found, open: found.filter((one) => !isEnough(one, isOver, context)) };
@@ -196,7 +222,7 @@ function cannotFence(open: readonly Fenced[]): BackupError {
 
 /** Throws `fence_failed` unless every server that could write is shown to be fenced, or that was accepted. Asked right before what cannot be taken back. */
 export async function assertFenced(context: StepContext): Promise<void> {
-  const { open } = await look(context);
+  const { open } = await lookAtWriters(context);
   if (open.length > 0) throw cannotFence(open);
 }
 

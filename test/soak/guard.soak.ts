@@ -139,7 +139,8 @@ const ACTIONS: Readonly<Record<string, () => Promise<void>>> = {
     const pid = watchdog();
     if (pid !== null) process.kill(pid, 'SIGKILL');
     // Until there is another one: both at once is what nobody promises.
-    await sleep(3000);
+    while (watchdog() === null || watchdog() === pid) await sleep(50);
+    await sleep(1000);
   },
   wait: () => sleep(random.below(8000)),
 };
@@ -150,6 +151,7 @@ async function harm(): Promise<void> {
   while (performance.now() < untilMs) {
     const name = names[random.below(names.length)]!;
     done.set(name, (done.get(name) ?? 0) + 1);
+    state.said += `${new Date().toISOString()}  --- ${name}\n`;
     await ACTIONS[name]!();
     await sleep(random.below(3000));
   }
@@ -167,6 +169,12 @@ try {
   const times = rows.map(({ at }) => Number(at));
   const broken = held.filter(({ from, to }) => times.some((at) => at > from && at < to));
   console.log([...done].map(([name, times]) => `${name} ${times}`).join(', '));
+  for (const { from, to } of broken) {
+    const late = times.filter((at) => at > from && at < to);
+    console.log(
+      `${late.length} rows until ${Math.round(Math.max(...late) - from)} ms after ${new Date(from).toISOString()}`,
+    );
+  }
   console.log(
     `${times.length} rows written; the lease was somebody else's ${held.length} times, ${broken.length} times in vain`,
   );

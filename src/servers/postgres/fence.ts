@@ -4,6 +4,7 @@ import { BackupError, isBackupError } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
 import type { ServerAddress } from './address.ts';
 import { withConnection } from './connection.ts';
+import { listHandshakes } from './handshakes.ts';
 import { fencedHba, joinFence, readFence, unfencedHba } from './hba-fence.ts';
 import {
   findHbaError,
@@ -55,11 +56,12 @@ async function raise(
   await client.query('SELECT pg_reload_conf()');
   await untilLoaded(client, address, mark, signal);
   await findWayBack(client, address, files, signal);
-  const { ended, shared } = await emptyOut(client, signal, progress);
+  const { ended, shared, isSure } = await emptyOut(client, signal, progress);
   const { prepared, workers } = await findBeyond(client);
   return {
     changed: isChanged,
     ended,
+    sawHandshakes: isSure,
     sharedRole: shared,
     preparedTransactions: prepared,
     otherWorkers: workers,
@@ -155,23 +157,37 @@ async function findWayBack(
   }
 }
 
-async function emptyOut(
-  client: pg.Client,
-  signal: AbortSignal,
-  progress: Progress,
-): Promise<{ ended: number; shared: number }> {
+interface EmptiedOut {
+  readonly ended: number;
+  /** Others who use our role. */
+  readonly shared: number;
+  /** Whether it is known that nobody came in by the rules from before. */
+  readonly isSure: boolean;
+}
+
+/** Ends sessions until nobody is found for some time, and nobody can come in any more who began before. */
+async function emptyOut(client: pg.Client, signal: AbortSignal, progress: Progress): Promise<EmptiedOut> {
   const ended = new Set<number>();
   const shared = new Set<number>();
+  let early = await listHandshakes(client);
   for (let quiet = 0; quiet < (shared.size === 0 ? LOOKS : LOOKS_AT_SHARED_ROLE); quiet += 1) {
+    // First those, for they come in behind the back of who looks the other way round.
+    if (early !== null && early.length > 0) early = await stillAmong(client, early);
     const others = await endOthers(client);
-    progress.others = others;
+    if (others.length > 0) progress.others = others;
     for (const { pid } of others.filter(({ isNewcomer }) => !isNewcomer)) ended.add(pid);
     for (const { pid } of others.filter(({ hasOurRole }) => hasOurRole)) shared.add(pid);
     if (others.some(({ isBeyondUs, isNewcomer }) => isBeyondUs && !isNewcomer)) throw stillIn(others);
-    if (others.length > 0) quiet = -1;
+    if (others.length > 0 || (early?.length ?? 0) > 0) quiet = -1;
     await pause(LOOK_MS, signal);
   }
-  return { ended: ended.size, shared: shared.size };
+  return { ended: ended.size, shared: shared.size, isSure: early !== null };
+}
+
+/** The server itself ends them after `authentication_timeout`. */
+async function stillAmong(client: pg.Client, early: readonly string[]): Promise<readonly string[]> {
+  const now = await listHandshakes(client);
+  return now === null ? early : early.filter((pid) => now.includes(pid));
 }
 
 /** Whether the rules with this mark are on file and loaded, and nobody else is in. */
@@ -232,7 +248,9 @@ async function untilGone(address: ServerAddress, mark: string, signal: AbortSign
 function whyNotFenced(error: unknown, address: ServerAddress, { isWritten, others }: Progress): BackupError {
   if (!isBackupError(error)) throw error;
   if (error.code === 'fence_failed' || error.code === 'interrupted') return error;
-  if (others.length > 0) return stillIn(others, error);
+  if (others.length > 0 && (error.facts.timedOut === true || error.code === 'action_failed')) {
+    return stillIn(others, error);
+  }
   const state = sqlState(error);
   if (state === '42501') {
     return new BackupError(

@@ -6,13 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupError } from '../../../src/core/errors.ts';
 import { postgresRejoiner, type RejoinOptions } from '../../../src/servers/postgres/rejoin.ts';
 import { openRegionServer } from '../../../src/servers/postgres/server.ts';
-import {
-  type Cluster,
-  killServer,
-  startCluster,
-  stopSenders,
-  waitForStandbys,
-} from '../../harness/clusters.ts';
+import { type Cluster, killServer, startCluster, stopSenders } from '../../harness/clusters.ts';
 import type { TestPostgres } from '../../harness/postgres.ts';
 
 const within = (ms: number) => ({ signal: AbortSignal.timeout(ms) });

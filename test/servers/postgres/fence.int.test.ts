@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFileSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import pg from 'pg';
 import type { BackupError } from '../../../src/core/errors.ts';
+import { logicalLine, splitFields } from '../../../src/servers/postgres/hba-lines.ts';
 import { openRegionServer } from '../../../src/servers/postgres/server.ts';
 import { type Cluster, killServer, startCluster, waitForStandbys } from '../../harness/clusters.ts';
 import type { TestPostgres } from '../../harness/postgres.ts';
@@ -295,6 +297,7 @@ test('a role that an application shares is no fence, and one that the file does 
   });
   writeFileSync(hbaFile(primary), original, 'latin1');
   await primary.exec('SELECT pg_reload_conf()');
+  await until(async () => (await reasonOf('dr')) === 'let in');
 });
 
 test('a file with errors is fenced as well, and keeps them', async () => {
@@ -378,4 +381,44 @@ test('half a file is made whole before anything is built on it', async () => {
   assert.equal(await server.isFenced('plan-2', within(5000)), true);
   await server.unfence(within(10_000));
   assert.equal(readFileSync(hbaFile(primary), 'latin1'), `${original.toString('latin1')}\n# mine\n`);
+});
+
+test('lines are cut as the server cuts them, whatever stands in them', async () => {
+  const original = readFileSync(hbaFile(primary));
+  const part = fc.string({
+    unit: fc.constantFrom('"', '""', ' ', ',', '#', 'all', 'a', '+', '\\', '\\\n', '\t'),
+  });
+  const lines = fc.sample(fc.tuple(part, part), 400).map(([one, two]) => `local x${one} y${two} trust`);
+  const text = `${lines.join('\n')}\nlocal all dr trust\n`;
+  writeFileSync(hbaFile(primary), text);
+  const rows = await primary.exec('SELECT * FROM pg_hba_file_rules WHERE error IS NULL');
+  writeFileSync(hbaFile(primary), original);
+  assert.ok(rows.length > 10, String(rows.length));
+  for (const { line_number: number, database, user_name: users } of rows) {
+    const line = logicalLine(text, Number(number));
+    const fields = splitFields(line).map(({ tokens }) => tokens.map((token) => token.text));
+    assert.deepEqual([fields[1], fields[2]], [database, users], line);
+  }
+});
+
+test('rules of files that are included are fenced as those of the file itself', async (t) => {
+  const [{ version }] = (await primary.exec(
+    "SELECT current_setting('server_version_num')::int AS version",
+  )) as [{ version: number }];
+  if (version < 160_000) return t.skip('no files are included before PostgreSQL 16');
+  const original = readFileSync(hbaFile(primary));
+  const folder = join(primary.dataDir, 'rules');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'roles'), 'postgres, "dr"\n');
+  writeFileSync(join(folder, '1.conf'), 'host all @roles 127.0.0.1/32 trust\n');
+  writeFileSync(join(folder, '2.conf'), 'host postgres /^d?r$ 127.0.0.1/32 \\\n  trust\n');
+  for (const place of ['1.conf', '2.conf']) {
+    writeFileSync(hbaFile(primary), `include "${join(folder, place)}"\nlocal all all trust\n`);
+    const server = open(primary);
+    await server.fence('plan-1', within(10_000));
+    assert.match(await reasonOf('app'), /pg_hba.conf rejects/);
+    await server.unfence(within(10_000));
+  }
+  writeFileSync(hbaFile(primary), original);
+  await primary.restart(() => undefined);
 });

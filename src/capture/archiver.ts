@@ -193,10 +193,12 @@ async function runSession(run: Run): Promise<void> {
   if (!isSealing(keys) && end?.isSealed === true) throw plainInSealed(vault, logFolder(end.source));
   if (end === null) await requireNew(run);
   run.seen = end === null ? 'begun' : 'log';
-  const until = options.once ? ((await store.feedState())?.position ?? null) : undefined;
+  const before = options.once ? await store.feedState() : null;
   const opened = await openFeed(run, end);
   const { feed, begin } = opened;
   try {
+    // Of a store that had none before, a feed that is open can tell: without an end, one that is busy would never be caught up with.
+    const until = options.once ? ((before ?? (await store.feedState()))?.position ?? null) : undefined;
     if (progress.status().trouble !== null) run.note('the log goes on', false);
     progress.set({ state: 'capturing', trouble: null });
     // Now, while the vault is known to be there: what waits in a spool later needs the key's record.

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError } from 'commander';
+import { formatSpan, parseSpan } from '../policy/duration.ts';
 import type { Settings } from './config.ts';
 
 /** Parts that are worked on at the same time. */
@@ -76,4 +77,15 @@ export function readSize(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== null) return bytes;
   throw new InvalidArgumentError('It must be a size, as 500MB or 20GB.');
+}
+
+/** A parser for an option that is a span of time, from `minMs` to `maxMs`. */
+export function spanOfTime(minMs: number, maxMs: number): (text: string) => number {
+  return (text) => {
+    const ms = parseSpan(text, 'minutes');
+    if (ms !== null && ms >= minMs && ms <= maxMs) return ms;
+    throw new InvalidArgumentError(
+      `It must be a span of time from ${formatSpan(minMs)} to ${formatSpan(maxMs)}, as 10s, 5m (minutes) or 1h.`,
+    );
+  };
 }

@@ -13,9 +13,11 @@ import {
   parseRate,
   parseSize,
 } from './arguments.ts';
+import { allowedInDisaster, disasterSchema } from './disaster-schema.ts';
 import { drillSchema } from './drill-schema.ts';
 import { allowedInMonitor, monitorShape } from './monitor-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
+import { allowedInServe, serveSchema } from './serve-schema.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
@@ -64,6 +66,8 @@ const configSchema = z.strictObject({
     .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
     .nullish(),
   drill: drillSchema.nullish(),
+  serve: serveSchema.nullish(),
+  disaster: disasterSchema.nullish(),
   ...policyShape,
   ...monitorShape,
 });
@@ -137,7 +141,13 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
   const section = SECTIONS[String(path[0])] ?? configSchema;
-  return allowedInPolicy(path) ?? allowedInMonitor(path) ?? Object.keys(section.shape);
+  return (
+    allowedInPolicy(path) ??
+    allowedInMonitor(path) ??
+    allowedInServe(path) ??
+    allowedInDisaster(path) ??
+    Object.keys(section.shape)
+  );
 }
 
 function reasonOf(issue: Issue): string {

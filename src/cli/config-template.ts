@@ -74,8 +74,10 @@ ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${
   # require_signature: true
 
 ${MONITOR}
+${SERVE}
 ${DRILL}
-${POLICY}`;
+${POLICY}
+${DISASTER}`;
 }
 
 const DRILL = `# Restores that are made only to see that they work (docs/drill.md), by \`eventcore drill\`:
@@ -89,6 +91,20 @@ const DRILL = `# Restores that are made only to see that they work (docs/drill.m
 #   checks:
 #     - { name: no_order_without_lines, sql: "SELECT count(*) FROM …", expect: 0 }
 #     - module: ./order-state.js        # exports initialState, evolve and, if wanted, streams
+`;
+
+const SERVE = `# What \`eventcore serve\` does, and when (docs/serve.md): five fields of cron, a span, or always for what runs until it is stopped
+# serve:
+#   listen: 127.0.0.1:8321              # health and metrics
+#   jobs:
+#     archive: always
+#     full: "0 2 * * 0"
+#     incremental: { every: 15m }
+#     sync: "0 1 * * *"
+#     prune: "30 3 * * *"
+#     verify: { schedule: "0 5 * * *", options: [--share, 5%] }
+#     monitor: always
+#     drill: "0 6 * * 1"
 `;
 
 const MONITOR = `# How \`eventcore monitor\` watches over the store (docs/monitor.md). These are the defaults.
@@ -141,6 +157,23 @@ const POLICY = `# Copies in other regions, and how long what stays (docs/policy.
 #   after_days: 90
 #   retention: 7y
 # objectives: { rpo: 15m, region_rpo: 30h, rto: 2h, verified_within: 30d, drilled_within: 8d }
+`;
+
+const DISASTER = `# Regions whose servers can take over from one another (docs/disaster-recovery.md), for \`eventcore dr\`:
+# disaster:
+#   public: postgres://app@db.example.com:5432/events     # how applications reach the store
+#   name: { rfc2136: { server: ns1.example.com:53, zone: example.com, name: db.example.com, type: CNAME, ttl: 30, key: file:./dr.key } }
+#   max_data_loss: 1MB                  # of write-ahead log; more needs --accept-data-loss
+#   regions:
+#     - region: us-east-1               # its vault is the storage of the region of this name
+#       servers: [postgres://postgres@db-1.us-east-1.example.com:5432/events]
+#       value: db-1.us-east-1.example.com.
+#       restore_to: postgres://postgres@spare.us-east-1.example.com:5432/events
+#       fence: [postgres, { command: [./stop-instance, db-1], check: [./is-stopped, db-1] }]
+#     - region: us-west-2
+#       servers: [postgres://postgres@db-1.us-west-2.example.com:5432/events]
+#       value: db-1.us-west-2.example.com.
+#       fence: [postgres, { command: [./stop-instance, db-2], check: [./is-stopped, db-2] }]
 `;
 
 function scalar(text: string): string {

@@ -6,10 +6,13 @@ import type { PolicyFinding } from '../policy/contradictions.ts';
 import { resolveStoreAddress, resolveVaultAddress } from './address.ts';
 import { parseRate } from './arguments.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './config-file.ts';
+import type { DisasterRead, DisasterSettings, DisasterSource } from './disaster-config.ts';
+import type { DisasterSection } from './disaster-schema.ts';
 import type { DrillSection } from './drill-schema.ts';
 import type { MonitorSettings, NotifierSettings } from './monitor-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
+import type { ServeSection } from './serve-schema.ts';
 
 export const CONFIG_NAME = 'eventcore.config.yaml';
 
@@ -32,6 +35,11 @@ export interface Settings {
   readonly policyWarnings: readonly PolicyFinding[];
   /** How restores are tried out; paths as they stand there. */
   readonly drill: DrillSection;
+  /** What the daemon does, and when. */
+  readonly serve: ServeSection;
+  /** Regions, servers and how one takes over from another; null where the file says nothing of them. */
+  readonly disaster: DisasterSettings | null;
+  readonly disasterWarnings: DisasterRead['warnings'];
   readonly monitor: MonitorSettings;
   /** Whom the monitor tells; where secrets are, as it stands there. */
   readonly notify: readonly NotifierSettings[];
@@ -68,6 +76,11 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     address == null ? null : naming(path, () => seenFrom(address, folder));
   const vaultInFile = inFile(config.vault, resolveVaultAddress);
   const read = await policyOf(config, path, vaultInFile, (address) => inFile(address, resolveVaultAddress)!);
+  const disaster = await disasterOf(config.disaster, {
+    ...{ path, policy: read?.policy ?? null },
+    resolveVault: (address) => inFile(address, resolveVaultAddress)!,
+    resolveStore: (address) => inFile(address, resolveStoreAddress)!,
+  });
   return {
     store: flags.store ?? (env.EVENTCORE_STORE || inFile(config.store, resolveStoreAddress)),
     vault: flags.vault ?? (env.EVENTCORE_VAULT || (vaultInFile ?? read?.policy.primary.storage ?? null)),
@@ -81,6 +94,9 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     policy: read?.policy ?? null,
     policyWarnings: read?.warnings ?? [],
     drill: config.drill ?? {},
+    serve: config.serve ?? {},
+    disaster: disaster?.disaster ?? null,
+    disasterWarnings: disaster?.warnings ?? [],
     file: text === null ? null : path,
   };
 }
@@ -96,6 +112,13 @@ async function policyOf(
   if ([primary, replicas, archive, objectives].every((section) => section == null)) return null;
   const { readPolicy } = await import('./policy-file.ts');
   return readPolicy(sections, { path, vault, resolve, nowMs: Date.now() });
+}
+
+async function disasterOf(
+  section: DisasterSection | null | undefined,
+  source: DisasterSource,
+): Promise<DisasterRead | null> {
+  return section == null ? null : (await import('./disaster-config.ts')).readDisaster(section, source);
 }
 
 function changeLogOf(
@@ -135,6 +158,18 @@ export function requirePolicy(settings: Settings, warn: (message: string) => voi
   }
   warnOfPolicy(policyWarnings, warn);
   return policy;
+}
+
+/** What a recovery works with. Throws `usage` when the configuration does not say. */
+export function requireDisaster(settings: Settings, warn: (message: string) => void): DisasterSettings {
+  const { disaster, disasterWarnings } = settings;
+  if (disaster === null) {
+    throw new BackupError('usage', 'the configuration says nothing of disaster recovery', {
+      hint: `write \`disaster:\` with its regions into ${settings.file ?? CONFIG_NAME} (docs/disaster-recovery.md)`,
+    });
+  }
+  for (const { message, hint } of disasterWarnings) warn(`disaster: ${message}; ${hint}`);
+  return disaster;
 }
 
 /** For a command that acts on a part of the policy. */

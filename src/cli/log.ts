@@ -12,11 +12,14 @@ export interface Log {
   warn(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   debug(message: string, fields?: Fields): void;
+  /** What happens step by step in a long command: on stderr whatever the level, unless --quiet. */
+  tell(message: string, fields?: Fields): void;
 }
 
 export interface LogOptions {
   readonly level: LogLevel;
   readonly json: boolean;
+  readonly quiet?: boolean;
   readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;
@@ -46,6 +49,14 @@ export function makeLog(options: LogOptions): Log {
     warn: (message, fields) => write('warn', message, fields),
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),
+    tell: (message, fields = {}) => {
+      if (options.quiet === true) return;
+      const time = new Date(options.now()).toISOString();
+      writeError(
+        stderr,
+        json ? JSON.stringify({ time, level: 'info', message, ...fields }) : printable(message),
+      );
+    },
   };
 }
 

@@ -1,10 +1,10 @@
-import { dirname } from 'node:path';
 import type { Notifier } from '../core/alert.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Settings } from './config.ts';
 import type { CommandContext } from './context.ts';
 import type { NotifierSettings } from './monitor-schema.ts';
-import { loadKeysRoom, loadNotifiersRoom } from './wire.ts';
+import { folderOf, type ReadSecret, secretReader } from './secrets.ts';
+import { loadNotifiersRoom } from './wire.ts';
 
 type Kind = 'log' | 'webhook' | 'mail' | 'command';
 
@@ -17,7 +17,7 @@ export async function openNotifiers(
   context: Pick<CommandContext, 'env' | 'cwd' | 'log'>,
 ): Promise<Notifier[]> {
   if (notify.length === 0) return [];
-  const folder = file === null ? context.cwd : dirname(file);
+  const folder = folderOf({ file }, context);
   const room = await loadNotifiersRoom();
   const read = await secretReader(folder, context.env);
   const notifiers: Notifier[] = [];
@@ -43,13 +43,6 @@ function nameOf(notify: readonly NotifierSettings[], at: number): string {
 
 function kindOf(entry: NotifierSettings): Kind {
   return Object.keys(entry)[0] as Kind;
-}
-
-type ReadSecret = (source: string) => Promise<string>;
-
-async function secretReader(folder: string, env: CommandContext['env']): Promise<ReadSecret> {
-  const { parseSecretSource, readSecret, trimLineEnd } = await loadKeysRoom();
-  return async (source) => trimLineEnd(await readSecret(parseSecretSource(source, folder), env));
 }
 
 interface Opening {

@@ -63,7 +63,7 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
     ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
-    log: makeLog({ level: flags.logLevel, json, stderr, env, now: systemClock.now }),
+    log: makeLog({ level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now }),
     progress,
   };
 }
@@ -122,7 +122,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   keys: async () => (await import('./commands/keys.ts')).addKeysCommand,
   drill: async () => (await import('./commands/drill.ts')).addDrillCommand,
+  dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
+  serve: async () => (await import('./commands/serve.ts')).addServeCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
+import type { RegionServer, Rejoiner } from '../core/disaster-ports.ts';
 import type { DrillTargets } from '../core/drill-target.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
+import type { RejoinOptions } from '../servers/postgres/rejoin.ts';
 import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
 import { memoryVault } from '../vaults/memory/vault.ts';
@@ -129,6 +131,81 @@ export async function loadNotifiersRoom() {
     webhookNotifier: webhook.webhookNotifier,
     mailNotifier: mail.mailNotifier,
     commandNotifier: command.commandNotifier,
+  };
+}
+
+/** A server as a recovery sees it. Nothing is connected yet. Throws `usage` for what is no address of one. */
+export async function openRegionServer(place: {
+  readonly region: string;
+  readonly address: string;
+}): Promise<RegionServer> {
+  return (await import('../servers/postgres/server.ts')).openRegionServer(place);
+}
+
+/** Makes a standby of an old primary, on its own host. Nothing is run yet. Throws `usage` for what is no address. */
+export async function openRejoiner(options: RejoinOptions): Promise<Rejoiner> {
+  return (await import('../servers/postgres/rejoin.ts')).postgresRejoiner(options);
+}
+
+/** What else a recovery does to the world: loaded where there is one. */
+export async function loadActionsRoom() {
+  const [fence, kubernetesFence, scaler, kubernetesScaler, webhook, hook, client] = await Promise.all([
+    import('../actions/fences/command.ts'),
+    import('../actions/fences/kubernetes.ts'),
+    import('../actions/scale/command.ts'),
+    import('../actions/scale/kubernetes.ts'),
+    import('../actions/scale/webhook.ts'),
+    import('../actions/hooks/command.ts'),
+    import('../actions/kubernetes/client.ts'),
+  ]);
+  return {
+    commandFence: fence.commandFence,
+    kubernetesFence: kubernetesFence.kubernetesFence,
+    commandScaler: scaler.commandScaler,
+    kubernetesScaler: kubernetesScaler.kubernetesScaler,
+    webhookScaler: webhook.webhookScaler,
+    commandHook: hook.commandHook,
+    accessInPod: client.accessInPod,
+  };
+}
+
+/** Runs a vantage point's command and gives what it wrote. Throws `action_failed` with the last of what it said. */
+export async function runVantage(
+  command: readonly string[],
+  { env, cwd }: { readonly env: CommandEnv; readonly cwd: string },
+  signal: AbortSignal,
+): Promise<string> {
+  const { runProgram } = await import('../outside/run-program.ts');
+  const keeps = { stdoutBytes: VANTAGE_BYTES, stderrBytes: VANTAGE_WORDS };
+  const { how, code, stdout, stderr } = await runProgram({ command, env, cwd, keeps, signal });
+  if (how === 'ended' && code === 0) return stdout.toString('utf8');
+  const said = stderr.toString('utf8').trim();
+  throw new BackupError(
+    'action_failed',
+    `${command[0]} ended with ${code}${said === '' ? '' : `: ${said}`}`,
+    {
+      hint: 'run its command by hand, as the user of this process',
+    },
+  );
+}
+
+/** An answer is some kilobytes. */
+const VANTAGE_BYTES = 1 << 20;
+const VANTAGE_WORDS = 500;
+
+/** What switches public names: loaded where one is kept. */
+export async function loadNamesRoom() {
+  const [rfc2136, key, route53, command] = await Promise.all([
+    import('../actions/names/rfc2136.ts'),
+    import('../actions/names/tsig-key.ts'),
+    import('../actions/names/route53.ts'),
+    import('../actions/names/command.ts'),
+  ]);
+  return {
+    rfc2136Name: rfc2136.rfc2136Name,
+    parseTsigKey: key.parseTsigKey,
+    route53Name: route53.route53Name,
+    commandName: command.commandName,
   };
 }
 

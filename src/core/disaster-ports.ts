@@ -28,8 +28,8 @@ export interface RegionServer {
   /** Whether the fence with this mark stands, and nobody else is in. */
   isFenced(mark: string, call: Call): Promise<boolean>;
 
-  /** Takes back a fence, whoever set it. Done again it changes nothing. */
-  unfence(call: Call): Promise<void>;
+  /** Takes back the fence with this mark; without one all that stand, whoever set them. Done again it changes nothing. */
+  unfence(call: Call & { readonly mark?: string }): Promise<void>;
 
   /** Makes it a primary and waits until it takes writes. Of a primary: says only where it began. */
   promote(call: Call): Promise<Promotion>;
@@ -60,6 +60,8 @@ export interface Fence {
   apply(call: Call): Promise<StepFacts>;
   /** `unknown` where that cannot be told, which is not enough. */
   check(call: Call): Promise<'fenced' | 'open' | 'unknown'>;
+  /** Takes it back, where it can do that, when a run is given up before anything took the old primary's place. Done again it changes nothing. */
+  lift?(call: Call): Promise<void>;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { VaultTraits } from '../core/vault.ts';
 import { DAY_MS, formatSpan } from '../policy/duration.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';
 import { DRILL_CHECKS } from './drill-checks.ts';
+import { OBJECTIVE_CHECKS } from './objective-checks.ts';
 import { SIGNATURE_CHECKS } from './signature-checks.ts';
 import { checkClock } from './store-checks.ts';
 import type { Finding, VaultProbe } from './vault-probe.ts';
@@ -22,6 +23,7 @@ export const VAULT_CHECKS = [
   ...VAULT_PROBE_CHECKS,
   'newest backup',
   'manifests',
+  ...OBJECTIVE_CHECKS,
   'killed backups',
   ...VERIFICATION_CHECKS,
   'keys',

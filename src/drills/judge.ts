@@ -9,7 +9,7 @@ import { findUnsound, type KnownStreams } from './integrity-checks.ts';
 import { proofFailed } from './points.ts';
 import type { RestoredStore } from './restored.ts';
 import { checkStatements, compareFolded } from './semantics.ts';
-import { probeWrites } from './write-probe.ts';
+import { probeRestored } from './write-probe.ts';
 
 /**
  * Judges a whole store that was restored, by more than that the restore did not fail: what it holds, by the backup; what it is, by the
@@ -28,7 +28,7 @@ export async function judgeStore(context: DrillContext, restored: RestoredStore)
   });
   await judgeMeaning(context, restored);
   await step('write probe', async (facts) => {
-    Object.assign(facts, await probeWrites(restored.target));
+    Object.assign(facts, await probeRestored(restored.target));
   });
 }
 

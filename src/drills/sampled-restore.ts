@@ -10,7 +10,7 @@ import { proofFailed } from './points.ts';
 import { type RestoreSource, withTarget } from './restored.ts';
 import { countSample, reservoir } from './sample.ts';
 import { compareFolded } from './semantics.ts';
-import { probeWrites } from './write-probe.ts';
+import { probeRestored } from './write-probe.ts';
 
 /** More streams than this prove no more. */
 const MAX_STREAMS = 10_000;
@@ -43,7 +43,7 @@ export async function restoreSample(context: DrillContext, source: RestoreSource
     await compareWithStore(context, store, sample);
     if (context.checks.modules.length > 0) await foldSample(context, store);
     await context.step('write probe', async (facts) => {
-      Object.assign(facts, await probeWrites({ ...target, store, tryGuards }));
+      Object.assign(facts, await probeRestored({ ...target, store, tryGuards }));
     });
   });
   return null;

@@ -2,6 +2,7 @@ import { BackupError } from '../core/errors.ts';
 import { judgeSignature, type SignatureFinding, type TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import { BACKUPS_PREFIX } from './bundle.ts';
+import { RUNS_PREFIX } from './disaster-journal.ts';
 import {
   isKeyRecordForged,
   type KeyRecord,
@@ -30,7 +31,7 @@ export async function readVaultKeys(vault: Vault): Promise<VaultKey[]> {
 
 async function keyFolders(vault: Vault): Promise<string[]> {
   const folders = new Set<string>();
-  for (const prefix of [BACKUPS_PREFIX, LOG_PREFIX]) {
+  for (const prefix of [BACKUPS_PREFIX, LOG_PREFIX, RUNS_PREFIX]) {
     for await (const { name } of vault.list(prefix)) {
       const slash = name.lastIndexOf('/') + 1;
       if (parseKeyRecordName(name.slice(slash)) !== null) folders.add(name.slice(0, slash));

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Alert, Notifier } from '../core/alert.ts';
+import { runProgram } from '../outside/run-program.ts';
 import { deliver, type Undelivered } from './tries.ts';
 
 export interface CommandOptions {
@@ -27,35 +27,19 @@ export function commandNotifier({ name, timeoutMs = TIMEOUT_MS, ...options }: Co
   };
 }
 
-function run(
+async function run(
   { argv, env, cwd }: Omit<CommandOptions, 'name' | 'timeoutMs'>,
   alert: Alert,
-  ends: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Undelivered | null> {
-  return new Promise((resolve) => {
-    const [program, ...words] = argv;
-    // A group of its own, so that whatever it started ends with it.
-    const child = spawn(program!, words, {
-      ...{ cwd, env: { ...env, ...variablesOf(alert) }, stdio: ['pipe', 'ignore', 'ignore'] },
-      detached: process.platform !== 'win32',
-    });
-    const end = (reason: string | null): void => {
-      ends.removeEventListener('abort', stop);
-      resolve(reason === null ? null : { reason, mayPass: false });
-    };
-    const stop = (): void => {
-      endGroup(child);
-      end('did not end in time');
-    };
-    ends.addEventListener('abort', stop, { once: true });
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      end(`could not be started (${error.code ?? 'unknown'})`),
-    );
-    child.on('close', (code, signal) => end(code === 0 ? null : `ended with ${code ?? signal}`));
-    // Who does not read it closes the pipe: no failure.
-    child.stdin!.on('error', () => {});
-    child.stdin!.end(`${JSON.stringify(alert)}\n`);
+  const { how, code } = await runProgram({
+    ...{ command: argv, cwd, env: { ...env, ...variablesOf(alert) } },
+    ...{ stdin: `${JSON.stringify(alert)}\n`, signal },
   });
+  if (how === 'ended' && code === 0) return null;
+  if (how === 'ended') return { reason: `ended with ${code}`, mayPass: false };
+  const reason = how === 'stopped' ? 'did not end in time' : `could not be started (${code})`;
+  return { reason, mayPass: false };
 }
 
 /** A system takes no variable of any length; on stdin it is whole. */
@@ -70,13 +54,4 @@ function variablesOf(alert: Alert): Record<string, string> {
       alert[field].slice(0, MOST_CHARACTERS).replaceAll('\0', ''),
     ]),
   );
-}
-
-function endGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
 }

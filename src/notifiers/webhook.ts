@@ -1,6 +1,5 @@
-import crypto from 'node:crypto';
 import type { Alert, Notifier } from '../core/alert.ts';
-import { BackupError } from '../core/errors.ts';
+import { networkCode, parseWebhookSecret, parseWebhookUrl, signatureHeaders } from '../outside/webhook.ts';
 import { CLOUD_EVENT_TYPE, cloudEventOf } from './cloud-event.ts';
 import { deliver, TRY_LIMITS, type TryLimits, type Undelivered } from './tries.ts';
 
@@ -19,7 +18,7 @@ export interface WebhookOptions {
  * signed for one place is not carried to another. Throws `key_refused` for a secret or address of another form.
  */
 export function webhookNotifier({ name, url, secret, limits = TRY_LIMITS }: WebhookOptions): Notifier {
-  const target = parseUrl(url, name);
+  const target = parseWebhookUrl(url, name);
   const key = secret === null ? null : parseWebhookSecret(secret, name);
   const what = `${name} (${target.origin})`;
   return {
@@ -28,29 +27,6 @@ export function webhookNotifier({ name, url, secret, limits = TRY_LIMITS }: Webh
       deliver(what, (ends) => post(target, key, alert, ends), limits, signal),
     close: async () => {},
   };
-}
-
-function parseUrl(text: string, name: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
-    return url;
-  throw new BackupError(
-    'key_refused',
-    `${name}: the address of the webhook is no URL that can be posted to`,
-    {
-      hint: 'it begins with https:// and has no name and password; it is not shown here, since it may hold a secret',
-    },
-  );
-}
-
-const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
-
-function parseWebhookSecret(text: string, name: string): Buffer {
-  const bytes = Buffer.from(SECRET.exec(text)?.[1] ?? '', 'base64');
-  if (bytes.length >= 24 && bytes.length <= 64) return bytes;
-  throw new BackupError('key_refused', `${name}: the secret of the webhook has another form`, {
-    hint: 'it is whsec_ and 24 to 64 random bytes in base64: printf "whsec_%s" "$(openssl rand -base64 32)"',
-  });
 }
 
 async function post(
@@ -73,15 +49,6 @@ async function post(
   }
 }
 
-/** The time is that of the try, so that a receiver which refuses old ones takes what was owed. */
-function signatureHeaders(key: Buffer | null, id: string, body: string): Record<string, string> {
-  const timestamp = String(Math.floor(Date.now() / 1000));
-  const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp };
-  if (key === null) return headers;
-  const digest = crypto.createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
-  return { ...headers, 'webhook-signature': `v1,${digest}` };
-}
-
 /** Nobody waits longer than this, whatever an answer asks for. */
 const LONGEST_WAIT_S = 600;
 
@@ -94,10 +61,4 @@ function judgeAnswer({ ok, status, headers }: Response): Undelivered | null {
   const asked = Number(headers.get('retry-after') ?? 0);
   const waitMs = Number.isFinite(asked) && asked > 0 ? Math.min(asked, LONGEST_WAIT_S) * 1000 : 0;
   return { reason: `answered ${status}`, mayPass, waitMs };
-}
-
-/** A code of the system alone: messages can hold the address. */
-function networkCode(error: unknown): string {
-  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  return typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no connection';
 }

@@ -47,6 +47,12 @@ export function nextRunMs(schedule: Schedule, afterMs: number): number {
   return nextOf(open(schedule), afterMs);
 }
 
+/** The last run up to an instant, that instant included; null when there was none since 1970. */
+export function lastRunMs(schedule: Schedule, untilMs: number): number | null {
+  const [last] = open(schedule).previousRuns(1, new Date(untilMs + 1));
+  return last === undefined || last.getTime() < 0 ? null : last.getTime();
+}
+
 /**
  * The longest time from one run to the next within the year from `fromMs`, clocks that are set forward or back included.
  * To look at every run would take seconds for a schedule of minutes: where every day is like the other, those days

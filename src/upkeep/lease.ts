@@ -21,6 +21,8 @@ export interface LeaseOptions {
   /** How long to wait for another holder; left out: not at all. */
   readonly waitMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Told when the lease was taken and each time it was renewed: until when the holder may act, by `steadyMs`. */
+  readonly onHeld?: (untilMs: number) => void;
 }
 
 /** All that removes or joins in a vault. */
@@ -66,7 +68,9 @@ export async function withLease<Result>(
   const holding = await acquire(makeRow(vault, lease, ports, options), options);
   const lost = new AbortController();
   const done = new AbortController();
-  const renewing = keepRenewing(holding, done.signal, () => lost.abort());
+  const onHeld = (): void => options.onHeld?.(holding.untilMs);
+  onHeld();
+  const renewing = keepRenewing(holding, done.signal, { onHeld, onLost: () => lost.abort() });
   const signal = options.signal === undefined ? lost.signal : AbortSignal.any([options.signal, lost.signal]);
   try {
     return await work({ epoch: holding.epoch, assertHeld: () => assertHeld(holding) }, signal);
@@ -150,14 +154,21 @@ async function writeNext(row: Row, number: number, state: LeaseRecord['state']):
 }
 
 /** Renews in time; what the vault refuses is tried again, until the time is over. */
-async function keepRenewing(holding: Holding, done: AbortSignal, onLost: () => void): Promise<void> {
+async function keepRenewing(
+  holding: Holding,
+  done: AbortSignal,
+  { onHeld, onLost }: { readonly onHeld: () => void; readonly onLost: () => void },
+): Promise<void> {
   const { row } = holding;
   const retryMs = row.ttlMs / 12;
   while (!done.aborted) {
     await pause(Math.max(holding.renewAtMs - row.steadyMs(), 0), done);
     if (done.aborted) return;
     const isKept = await renew(holding);
-    if (isKept === true) continue;
+    if (isKept === true) {
+      onHeld();
+      continue;
+    }
     if (isKept === false || row.steadyMs() >= holding.untilMs) {
       holding.isLost = true;
       return onLost();

@@ -6,6 +6,7 @@ import type { ObjectInfo, Vault } from '../core/vault.ts';
 import { BACKUPS_PREFIX, MANIFEST_NAME, parseBundleName } from '../format/bundle.ts';
 import { type Catalog, type CatalogEntry, readCatalog } from '../format/catalog.ts';
 import { followChain, inChainOrder, isBroken } from '../format/chain.ts';
+import { DRILLS_PREFIX } from '../format/drill-evidence.ts';
 import { EPOCHS_PREFIX } from '../format/epoch.ts';
 import { HOLDS_PREFIX } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
@@ -16,6 +17,7 @@ import { copyChecked } from './copy-checked.ts';
 import { measureLag, type VaultLag } from './lag.ts';
 import { recordCheck } from './object-check.ts';
 import { filesOf, syncBundle } from './sync-bundle.ts';
+import { syncEvidence } from './sync-evidence.ts';
 import { type LogOutcome, missingFiles, syncLogs } from './sync-logs.ts';
 import { note, type SyncProblem, type SyncRun } from './sync-run.ts';
 
@@ -105,7 +107,7 @@ export async function syncVault(ports: SyncPorts, options: SyncOptions = {}): Pr
 
 async function listThere(target: Vault): Promise<Map<string, number>> {
   const there = new Map<string, number>();
-  for (const prefix of [BACKUPS_PREFIX, LOG_PREFIX, ...RECORD_PREFIXES]) {
+  for (const prefix of [BACKUPS_PREFIX, LOG_PREFIX, DRILLS_PREFIX, ...RECORD_PREFIXES]) {
     for await (const { name, sizeBytes } of target.list(prefix)) there.set(name, sizeBytes);
   }
   return there;
@@ -170,9 +172,14 @@ async function act(
     } else if (action === 'copy') done.copied.push(backupId);
   }
   if (only !== undefined) return { ...done, log: NO_LOG };
-  const others = await syncRecords(run);
+  const others = [await syncRecords(run), await syncEvidence(run)];
   const log = await syncLogs(run);
-  return { ...done, objects: done.objects + others.objects, bytes: done.bytes + others.bytes, log };
+  return {
+    ...done,
+    objects: done.objects + sum(others.map(({ objects }) => objects)),
+    bytes: done.bytes + sum(others.map(({ bytes }) => bytes)),
+    log,
+  };
 }
 
 /** What was removed from the source meanwhile, manifest first, is no problem. */

@@ -30,17 +30,20 @@ export const WALLS: readonly Wall[] = [
   },
   { room: 'vaults/wrappers/', rooms: ['core/'], packages: ['node:timers/promises'] },
 
+  // How programs of the operator are run and webhooks called, by whichever room does it.
+  { room: 'outside/', rooms: ['core/'], packages: ['node:child_process', 'node:crypto'] },
+
   {
     room: 'keys/',
-    rooms: ['core/', 'format/'],
+    rooms: ['core/', 'format/', 'outside/'],
     packages: ['node:*', 'age-encryption', '@aws-sdk/client-kms'],
   },
 
   // Who tells people. Secrets are read by the keys' room and come in ready.
   {
     room: 'notifiers/',
-    rooms: ['core/'],
-    packages: ['node:crypto', 'node:child_process', 'nodemailer'],
+    rooms: ['core/', 'outside/'],
+    packages: ['node:crypto', 'nodemailer'],
   },
 
   { room: 'capture/', rooms: ['core/', 'policy/', 'format/'], packages: [] },
@@ -70,7 +73,14 @@ export const WALLS: readonly Wall[] = [
   // Servers as a recovery sees them: asked what they are, fenced, promoted, made to follow.
   { room: 'servers/', rooms: ['core/'], packages: ['node:*', 'pg'] },
   // What else a recovery does to the world: names, scale, fences from outside, commands.
-  { room: 'actions/', rooms: ['core/'], packages: ['node:*', '@aws-sdk/client-route-53'] },
+  { room: 'actions/', rooms: ['core/', 'outside/'], packages: ['node:*', '@aws-sdk/client-route-53'] },
+
+  // Runs jobs when they are due, each as a command of its own: what those do, it does not know.
+  {
+    room: 'daemon/',
+    rooms: ['core/', 'policy/', 'format/'],
+    packages: ['hono', 'prom-client'],
+  },
 
   // How numbers are said to people is the command line's.
   {

@@ -223,6 +223,9 @@ describe('settings', () => {
       policy: null,
       policyWarnings: [],
       drill: {},
+      serve: {},
+      disaster: null,
+      disasterWarnings: [],
       file: null,
     });
     await assert.rejects(

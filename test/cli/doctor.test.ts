@@ -27,7 +27,7 @@ describe('eventcore doctor', () => {
     const { healthy, checks } = JSON.parse(ran.stdout) as { healthy: boolean; checks: Check[] };
     assert.equal(healthy, ran.code === 0);
     const ofRegions = checks.filter(({ name }) => name.includes(': '));
-    assert.equal(checks.length - ofRegions.length, 26, 'every check says something');
+    assert.equal(checks.length - ofRegions.length, 27, 'every check says something');
     for (const { verdict, message, code } of checks) {
       assert.ok(message.length > 0);
       assert.equal(code !== null, verdict === 'bad');
@@ -68,7 +68,7 @@ describe('eventcore doctor', () => {
     const ran = await runHere(['doctor', ...words()]);
     assert.match(ran.stdout, /^All is well\n/);
     const lines = ran.stdout.split('\n').filter((line) => /^ {2}(good|skipped) /.test(line));
-    assert.equal(lines.length, 26);
+    assert.equal(lines.length, 27);
     const column = lines[0]!.indexOf('no eventcore.config.yaml');
     assert.ok(column > 10);
     for (const line of lines) assert.match(line.slice(column - 2, column + 1), /^ {2}\S$/, line);
@@ -81,7 +81,7 @@ describe('eventcore doctor', () => {
       '--vault',
       join(folder.path, 'nowhere'),
     ]);
-    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 26 failed\n']);
+    assert.deepEqual([quiet.code, quiet.stdout], [6, '1 check of 27 failed\n']);
   });
 
   it('looks at all the rest when one thing is wrong', async () => {

@@ -4,6 +4,7 @@ import type { FeedState } from '../../src/core/change-feed.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import { bad, exitCodeOf, good, warn } from '../../src/doctor/check.ts';
 import { checkLogs, type LogFacts } from '../../src/doctor/log-checks.ts';
+import { checkRecoverable } from '../../src/doctor/objective-checks.ts';
 import { checkExamination } from '../../src/doctor/store-checks.ts';
 import { checkAttempts, checkRoom } from '../../src/doctor/vault-checks.ts';
 import type { SpanFacts } from '../../src/recovery/windows.ts';
@@ -20,6 +21,23 @@ describe('the exit code of what was found', () => {
     assert.equal(exitCodeOf([store, away]), 6);
     assert.equal(exitCodeOf([away, bad('log', 'damaged', '', null), store]), 4);
     assert.equal(exitCodeOf([bad('a', 'internal', '', null)]), 1);
+  });
+});
+
+describe('the newest point that can be recovered', () => {
+  const windows = [{ to: '2026-11-24T20:00:00.000000Z' }, { to: '2026-11-24T22:00:00.000000Z' }];
+  const verdict = (rpoMs: number | null, found = windows) =>
+    checkRecoverable({ windows: found, rpoMs, nowMs: NOW_MS }).verdict;
+
+  it('is held against what the policy promises', () => {
+    assert.equal(verdict(null), 'good');
+    assert.equal(verdict(2 * HOUR_MS), 'good');
+    assert.equal(verdict(2 * HOUR_MS - 1), 'bad');
+  });
+
+  it('is missed where nothing can be recovered, and only where something was promised', () => {
+    assert.equal(verdict(null, []), 'skipped');
+    assert.equal(verdict(HOUR_MS, []), 'bad');
   });
 });
 

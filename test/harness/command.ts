@@ -20,6 +20,8 @@ export interface Ran {
 export interface RunOptions {
   /** Added to an environment in which nothing configures the command; undefined takes one out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** In front of the command, such as `ip netns exec NAME`. */
+  readonly prefix?: readonly string[];
 }
 
 export interface RunHereOptions extends RunOptions {
@@ -35,7 +37,8 @@ const CONFIGURING = ['EVENTCORE_CONFIG', 'EVENTCORE_STORE', 'EVENTCORE_VAULT', '
 export function startCommand(cwd: string, words: readonly string[], options: RunOptions = {}): ChildProcess {
   const env = { ...process.env };
   for (const name of CONFIGURING) delete env[name];
-  return spawn(process.execPath, [MAIN, ...words], {
+  const [program, ...before] = [...(options.prefix ?? []), process.execPath];
+  return spawn(program!, [...before, MAIN, ...words], {
     ...{ cwd, env: { ...env, NODE_COMPILE_CACHE, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
   });
 }

@@ -7,11 +7,7 @@ import type { ArchiveStatus } from '../../capture/status.ts';
 import { BackupError } from '../../core/errors.ts';
 import { formatTime } from '../../core/time.ts';
 import type { Vault } from '../../core/vault.ts';
-import { readCatalog } from '../../format/catalog.ts';
-import { readLogCatalog } from '../../format/log-catalog.ts';
 import { positionText } from '../../format/log-name.ts';
-import { basePoint, isOfSource } from '../../recovery/meeting.ts';
-import { carriedSpans, readSpans, wholeChains } from '../../recovery/survey.ts';
 import { vaultScheme } from '../address.ts';
 import {
   FLUSH_MS,
@@ -36,6 +32,7 @@ import { beginStep, type CommandContext, chooseLimit, type Start, withStore, wit
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { underLease } from '../leases.ts';
+import { lacksBase } from '../log-base.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../units.ts';
 import { openVault, systemClock } from '../wire.ts';
@@ -169,23 +166,14 @@ function tell({ log, progress }: CommandContext, { message, isGrave, facts }: Ar
   else log.info(message, facts);
 }
 
-/** The newest run of the log must carry on a backup, or come to one that is ahead of it: else nothing of it can be brought back. */
+/** The newest run of the log must carry on a backup, or come to one that is ahead of it. */
 async function ensureBase(
   context: CommandContext,
   vault: Vault,
   baseWords: readonly string[],
   reason: string,
 ): Promise<void> {
-  const spans = await readSpans(vault, await readLogCatalog(vault));
-  const newest = spans.reduce((a, b) => (b.until >= a.until ? b : a));
-  const catalog = await readCatalog(vault);
-  const isAhead = [...wholeChains(catalog)].some((chain) => {
-    const { cursor } = chain.at(-1)!.manifest;
-    const point = basePoint(cursor);
-    return typeof point !== 'string' && isOfSource(cursor, newest.source) && point.position > newest.span.to;
-  });
-  if (isAhead || (await carriedSpans(vault, catalog, [newest])).length > 0) return;
-  await takeBase(context, baseWords, reason);
+  if (await lacksBase(vault)) await takeBase(context, baseWords, reason);
 }
 
 /** In a process of its own: its memory is not this one's, and neither are its failures. */

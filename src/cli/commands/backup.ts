@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-import { takeFullBackup } from '../../backup/full.ts';
 import { BackupError } from '../../core/errors.ts';
-import { verifyBackup } from '../../integrity/verify/backup.ts';
 import { chooseParallel, parallelOption, rateLimitOption, wholeNumber } from '../arguments.ts';
 import {
   COMPRESSION,
@@ -14,11 +12,12 @@ import {
 import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
 import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
 import { requireAddress } from '../config.ts';
-import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
+import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { backUpFully } from '../full-backup.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { fileRunner, prepareRanges, rangeRunner } from '../parallel-work.ts';
-import { systemClock, systemWriters } from '../wire.ts';
+import { prepareRanges } from '../parallel-work.ts';
+import { systemClock } from '../wire.ts';
 import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';
 
@@ -110,29 +109,16 @@ async function backUp(
     await withVault(vaultAddress, { create: true, limit }, async (vault) => {
       attempt.vault = vault.address;
       const startedAtMs = systemClock.now();
-      const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
-      const { signal, progress } = context;
-      const onProgress = progress.update;
-      const report = await takeFullBackup(
+      const report = await backUpFully(
+        context,
+        { storeAddress, store, vault, keys, verify: flags.verify },
         {
-          ...{ store, vault, clock: systemClock, writers: systemWriters, keys },
-          ...rangeRunner(storeAddress, vault, parallel),
-          ...(flags.verify
-            ? {
-                verify: (backup) =>
-                  verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal }),
-              }
-            : {}),
-        },
-        {
-          ...{ ...choice, parallel, software: context.software, onProgress, signal },
+          ...{ ...choice, parallel, onBegin: notingId(attempt) },
           rangeBytes: (flags.partSize ?? DEFAULT_PART_MIB) * 2 ** 20,
           ...(flags.resume === undefined ? {} : { resume: flags.resume }),
-          onStep: (step) => beginStep(context, step),
-          onBegin: notingId(attempt),
         },
       );
-      progress.end();
+      context.progress.end();
       const elapsedMs = systemClock.now() - startedAtMs;
       reportBackup(context, report, { store: store.address, vault: vault.address, elapsedMs, instead });
     });

@@ -8,6 +8,7 @@ import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../
 import { checkDrills } from '../../doctor/drill-checks.ts';
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
+import { checkRecoverable } from '../../doctor/objective-checks.ts';
 import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
 import { checkLogSignatures, SIGNATURE_CHECKS } from '../../doctor/signature-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
@@ -33,11 +34,11 @@ import { beginStep, type CommandContext, type Start, withStore, withVault } from
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { openNotifiers } from '../notifiers.ts';
-import type { Tone } from '../output.ts';
-import { renderPairs, renderTable } from '../table.ts';
-import { formatBytes, plural, printable } from '../units.ts';
+import { checkLines } from '../render-checks.ts';
+import { formatBytes, plural } from '../units.ts';
 import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
+import { lookAtDisaster } from './doctor-disaster.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
 export function addDoctorCommand(program: Command, start: Start): void {
@@ -83,6 +84,7 @@ async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<
   const probing = { large: flags.large === true, signal: context.signal };
   const vault = await lookAtVault(context, { settings, load, probing }, checks);
   checks.push(...(await lookAtRegions(context, settings, regions, probing)));
+  if (settings !== null) checks.push(...(await lookAtDisaster(context, settings, load)));
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
   const exitCode = exitCodeOf(checks);
@@ -221,6 +223,8 @@ async function lookAtVault(
       const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
+      const rpoMs = settings?.policy?.objectives?.rpoMs ?? null;
+      checks.push(checkRecoverable({ windows: survey.windows, rpoMs, nowMs: systemClock.now() }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
       const within = settings?.policy?.objectives?.verifiedWithinMs ?? null;
@@ -297,19 +301,8 @@ async function lookAtProbe(
   }
 }
 
-const TONES = { good: 'good', warn: 'warning', bad: 'bad', skipped: 'faint' } as const satisfies Record<
-  Check['verdict'],
-  Tone
->;
-
 function report({ output }: CommandContext, checks: readonly Check[]): void {
   const { paint } = output;
-  const rows = checks.map(({ name, verdict, message }) => [
-    paint(TONES[verdict], verdict),
-    name,
-    printable(message),
-  ]);
-  const hints = checks.filter(({ verdict, hint }) => hint !== null && verdict !== 'good');
   const count = (wanted: Check['verdict']): number =>
     checks.filter(({ verdict }) => verdict === wanted).length;
   const [bads, warnings] = [count('bad'), count('warn')];
@@ -322,10 +315,7 @@ function report({ output }: CommandContext, checks: readonly Check[]): void {
             `Nothing is broken; worth a look: ${plural(warnings, 'check')} of ${checks.length}`,
           )
         : paint('good', 'All is well'),
-    ...renderTable([{ title: '' }, { title: 'CHECK' }, { title: 'WHAT WAS FOUND' }], rows),
-    ...(hints.length === 0
-      ? []
-      : ['', ...renderPairs(hints.map(({ name, hint }) => [`${name}:`, printable(hint!)]))]),
+    ...checkLines(checks, paint),
   ];
   if (output.isQuiet && bads === 0) return;
   output.answer(output.isQuiet ? lines.slice(0, 1) : lines);

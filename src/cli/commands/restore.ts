@@ -2,31 +2,22 @@ import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
-import { readCatalog } from '../../format/catalog.ts';
-import { openChain } from '../../format/open-bundle.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
-import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
+import type { RestoreReport } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
 import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
 import type { Settings } from '../config.ts';
-import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
+import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { loadRunner } from '../parallel-work.ts';
-import { addRecallOption, type RecallFlags, recallBackups, recallManifests } from '../recalls.ts';
+import { addRecallOption, type RecallFlags } from '../recalls.ts';
 import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../recovery-report.ts';
-import {
-  addPointOptions,
-  type ChosenPoint,
-  choosePoint,
-  type PointFlags,
-  targetDocument,
-} from '../recovery-target.ts';
+import { addPointOptions, type ChosenPoint, type PointFlags, targetDocument } from '../recovery-target.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
+import { openPoint, restoreToPoint } from '../restore-point.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
-import { systemClock } from '../wire.ts';
 import { assertStreamFlags, mergeIntoStore, restoreSingle, streamOption } from './restore-streams.ts';
 
 interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags {
@@ -94,11 +85,7 @@ async function restore(context: CommandContext, flags: RestoreFlags): Promise<nu
   const keys = await loadKeys(settings, flags, { ...context, signs: false });
   const limit = chooseLimit(flags, settings, context.signal);
   return withVault(vaultToRead(context, settings, flags), { create: false, limit }, async (vault) => {
-    await recallManifests(context, vault, flags);
-    const found = await choosePoint(context, vault, await readCatalog(vault), flags, keys);
-    const folders = found.chain.map(({ folder }) => folder);
-    if (!flags.dryRun) await recallBackups(context, vault, folders, flags);
-    const point = { ...found, chain: await openChain(vault, found.chain, keys, 'all') };
+    const point = await openPoint(context, vault, flags, keys);
     return withStore(flags.to, (target) =>
       namingTheFlag(settings, flags, target, async () => {
         const work = { vault, point, target };
@@ -197,23 +184,10 @@ interface Work {
 const WITHOUT_RECORD = 10;
 
 async function restorePoint(context: CommandContext, flags: RestoreFlags, work: Work): Promise<number> {
-  const { vault, point, target } = work;
-  const { chain, recovery } = point;
-  const parallel = chooseParallel(flags.parallel, await context.settings());
-  const { progress, signal } = context;
-  const report = await restoreBackup(
-    { target, vault, clock: systemClock, ...loadRunner(flags.to, vault, chain, parallel) },
-    chain,
-    {
-      ...{ replace: flags.replace === true, checkpoints: flags.checkpoints, parallel, signal },
-      ...(recovery === null ? {} : { recovery }),
-      onProgress: progress.update,
-      onStep: (step) => beginStep(context, step),
-    },
-  );
-  progress.end();
-  for (const piece of report.discarded)
-    context.log.warn(`threw away what a killed restore had left: ${piece}`);
+  const report = await restoreToPoint(context, {
+    ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
+    parallel: chooseParallel(flags.parallel, await context.settings()),
+  });
   context.output.document(restoreDocument(report, work));
   context.output.account(restoreLines(report, work, context.output.paint));
   return report.recovery?.epochRecord.record === null ? WITHOUT_RECORD : 0;

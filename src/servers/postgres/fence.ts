@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import type { StepFacts } from '../../core/disaster.ts';
-import { BackupError, isBackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError, throwIfAborted } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
 import type { ServerAddress } from './address.ts';
-import { withConnection } from './connection.ts';
+import { askRow, withConnection } from './connection.ts';
 import { listHandshakes } from './handshakes.ts';
-import { fencedHba, joinFence, readFence, unfencedHba } from './hba-fence.ts';
+import { fencedHba, joinFence, leaveFence, readFence, unfencedHba } from './hba-fence.ts';
 import { findHbaError, findHbaFiles, type HbaFiles, readAdmin, readRules } from './hba-file.ts';
 import { endNewcomers, endOthers, findBeyond, listNewcomers, listOthers, type Other } from './others.ts';
 import { beQuiet } from './quiet.ts';
@@ -45,14 +45,16 @@ async function raise(
   progress: Progress,
 ): Promise<StepFacts> {
   await beQuiet(client);
-  await lock(client);
+  await lockAnyway(client, signal);
   const files = await findHbaFiles(client);
   const isChanged = await putUp(client, files, mark);
   progress.isWritten = true;
   await client.query('SELECT pg_reload_conf()');
   await untilLoaded(client, address, mark, signal);
   await findWayBack(client, address, files, signal);
+  await client.query(`SELECT pg_advisory_unlock(${LOCK})`);
   const { ended, shared, isSure } = await emptyOut(client, signal, progress);
+  await requireLoaded(address, mark, signal);
   const { prepared, workers } = await findBeyond(client);
   return {
     changed: isChanged,
@@ -64,9 +66,44 @@ async function raise(
   };
 }
 
-/** Two who write the same file at once would mix their texts. */
+/** Two who write the same file at once would mix their texts. Held for some moments only. */
 async function lock(client: pg.Client): Promise<void> {
-  await client.query("SELECT pg_advisory_lock(hashtextextended('eventcore fence', 0))");
+  await client.query(`SELECT pg_advisory_lock(${LOCK})`);
+}
+
+const LOCK = "hashtextextended('eventcore fence', 0)";
+/** Much more than anybody holds it whose process runs. */
+const LOCK_MS = 1000;
+
+/**
+ * A process that was halted, or is cut off, while it sets a fence or takes one back must not keep others from fencing: it loses its session.
+ * What it was writing is found out like what one that died left.
+ */
+async function lockAnyway(client: pg.Client, signal: AbortSignal): Promise<void> {
+  for (const beganAtMs = performance.now(); ; ) {
+    const { is_ours: isOurs } = await askRow<{ is_ours: boolean }>(
+      client,
+      `SELECT pg_try_advisory_lock(${LOCK}) AS is_ours`,
+    );
+    if (isOurs) return;
+    if (performance.now() - beganAtMs > LOCK_MS) await client.query(END_LOCKER);
+    await pause(LOOK_MS, signal);
+    throwIfAborted(signal);
+  }
+}
+
+const END_LOCKER = `
+  SELECT pg_terminate_backend(pid) FROM pg_locks
+   WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid()
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+     AND (classid::bigint << 32 | objid::bigint) = ${LOCK}`;
+
+/** Nobody took it back while others were put out. */
+async function requireLoaded(address: ServerAddress, mark: string, signal: AbortSignal): Promise<void> {
+  if ((await isFenceLoaded(address, mark, signal)) !== 'no') return;
+  throw new BackupError('fence_failed', `somebody took the fence of ${address.shown} back just now`, {
+    hint: 'find out who, and fence it again',
+  });
 }
 
 /** Makes the file a fenced one, whatever state it was left in; false where it is already. */
@@ -213,13 +250,24 @@ async function isQuiet(client: pg.Client, signal: AbortSignal): Promise<boolean>
   return quiet === LOOKS;
 }
 
-/** Gives whether there was a fence. */
-export function unfence(address: ServerAddress, signal: AbortSignal): Promise<boolean> {
+/** Gives whether there was such a fence. Without a mark, all go; with one, the fence stays for those who set it too. */
+export function unfence(address: ServerAddress, signal: AbortSignal, mark?: string): Promise<boolean> {
   return withConnection(address, signal, async (client) => {
     await beQuiet(client);
     await lock(client);
     const files = await findHbaFiles(client);
-    const standing = readFence(await readServerFile(client, files.hba));
+    const current = await readServerFile(client, files.hba);
+    const standing = readFence(current);
+    if (standing !== null && mark !== undefined) {
+      if (!standing.marks.includes(mark)) return false;
+      const shared = leaveFence(current, mark);
+      if (shared !== null) {
+        await writeFenced(client, files, current, shared);
+        await client.query('SELECT pg_reload_conf()');
+        await untilGone(address, mark, signal);
+        return true;
+      }
+    }
     await takeDown(client, files);
     const error = await findHbaError(client);
     if (error !== null) {

@@ -104,8 +104,18 @@ function withoutLastEnd(text: string): string[] {
 
 /** The same fence, set by one more. `text` has one. */
 export function joinFence(text: string, mark: string): string {
+  const { marks } = readHeader(text)!;
+  return withMarks(text, [...marks.filter((one) => one !== mark), mark].slice(-MOST_MARKS));
+}
+
+/** The same fence without one of those who set it; null where it stands for nobody else. `text` has one. */
+export function leaveFence(text: string, mark: string): string | null {
+  const left = readHeader(text)!.marks.filter((one) => one !== mark);
+  return left.length === 0 ? null : withMarks(text, left);
+}
+
+function withMarks(text: string, marks: readonly string[]): string {
   const header = readHeader(text)!;
-  const marks = [...header.marks.filter((one) => one !== mark), mark].slice(-MOST_MARKS);
   const [, ...lines] = text.split('\n');
   const at = lines.indexOf(trialRules(header.marks[0]!)[0]!);
   const others = header.marks.flatMap(trialRules);

@@ -36,7 +36,7 @@ export function openRegionServer(options: RegionServerOptions): RegionServer {
     sample: ({ signal }) => ask(signal, (client) => sample(client, { region, server: shown, schema, table })),
     fence: (mark, { signal }) => fence(place, mark, until(signal)),
     isFenced: (mark, { signal }) => isFenced(place, mark, until(signal)),
-    unfence: async ({ signal }) => void (await unfence(place, until(signal))),
+    unfence: async ({ signal, mark }) => void (await unfence(place, until(signal), mark)),
     promote: ({ signal }) => ask(signal, (client) => promote(client, until(signal))),
     follow: (upstream, { signal }) => follow(place, upstream, until(signal)),
     countStandbys: ({ signal }) => ask(signal, countStandbys),

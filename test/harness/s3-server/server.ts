@@ -77,6 +77,8 @@ export interface S3ServerOptions {
   readonly minPartBytes?: number;
   readonly maxCopyBytes?: number;
   readonly maxStoredBytes?: number;
+  /** Of the owner; made up unless several servers are to know the same one. */
+  readonly credentials?: Credentials;
 }
 
 const REGION = 'us-east-1';
@@ -90,7 +92,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     ...{ world: makeWorld(options, clock), clock, log: makeLog(), hook: { fault: null } },
     ...{ latencyMs: options.latencyMs ?? 0, stopped: new AbortController() },
   };
-  const owner = makeUser({});
+  const owner = { ...makeUser({}), ...options.credentials };
   running.world.users.set(owner.accessKeyId, owner);
   const server = http.createServer((request, response) => void serve(running, request, response));
   server.listen(0, '127.0.0.1');

@@ -1,0 +1,74 @@
+import { isBackupError } from '../core/errors.ts';
+import type { JobBegin, JobEnd, JobName, RecordedRun } from '../core/job.ts';
+import type { Vault } from '../core/vault.ts';
+import { putRecord, readRecord } from '../format/disaster-fields.ts';
+import {
+  beginName,
+  decodeBegin,
+  decodeEnd,
+  encodeBegin,
+  encodeEnd,
+  endName,
+  type JobRecordName,
+  jobFolder,
+  MAX_JOB_RECORD_BYTES,
+  parseJobRecordName,
+} from '../format/job-record.ts';
+
+/** So many runs of a job stay on record. */
+const KEPT_RUNS = 200;
+
+/** The newest runs of a job, the newest first. What cannot be read is passed over: another daemon's version, or damage. */
+export async function readRuns(vault: Vault, job: JobName, limit: number): Promise<RecordedRun[]> {
+  const names = await listNames(vault, job);
+  const ended = new Set(names.filter(({ kind }) => kind === 'end').map(beginName));
+  const runs: RecordedRun[] = [];
+  for (const name of names.filter(({ kind }) => kind === 'begin').toReversed()) {
+    if (runs.length === limit) break;
+    const begin = await readOne(vault, beginName(name), decodeBegin);
+    if (begin === null) continue;
+    const end = ended.has(beginName(name)) ? await readOne(vault, endName(name), decodeEnd) : null;
+    runs.push({ begin, end });
+  }
+  return runs;
+}
+
+async function listNames(vault: Vault, job: JobName): Promise<JobRecordName[]> {
+  const names: JobRecordName[] = [];
+  for await (const { name } of vault.list(jobFolder(job))) {
+    const parsed = parseJobRecordName(name);
+    if (parsed !== null) names.push(parsed);
+  }
+  return names;
+}
+
+async function readOne<Record>(
+  vault: Vault,
+  name: string,
+  decode: (bytes: Uint8Array) => Record,
+): Promise<Record | null> {
+  try {
+    const bytes = await readRecord(vault, name, MAX_JOB_RECORD_BYTES);
+    return bytes === null ? null : decode(bytes);
+  } catch (error) {
+    if (isBackupError(error, 'damaged', 'object_archived')) return null;
+    throw error;
+  }
+}
+
+/** Makes this attempt one's own. False where another daemon was quicker. */
+export function claimRun(vault: Vault, begin: JobBegin): Promise<boolean> {
+  return putRecord(vault, beginName(begin), encodeBegin(begin));
+}
+
+/** Puts on record how a run ended, and lets go of the oldest runs. */
+export async function recordEnd(vault: Vault, end: JobEnd): Promise<void> {
+  await putRecord(vault, endName(end), encodeEnd(end));
+  const names = await listNames(vault, end.job);
+  const begins = names.filter(({ kind }) => kind === 'begin');
+  for (const run of begins.slice(0, Math.max(0, begins.length - KEPT_RUNS))) {
+    // The end goes last: without it the run would look as if it had died.
+    await vault.removeObject(beginName(run));
+    await vault.removeObject(endName(run));
+  }
+}

@@ -1,0 +1,71 @@
+import type { JobEnd, JobName } from '../core/job.ts';
+
+/** What a daemon knows of its jobs: for health and metrics, in memory only. What must outlive it is in the vault. */
+
+export interface JobView {
+  readonly store: string;
+  readonly job: JobName;
+  /** Since when it runs here; null while it does not. */
+  readonly runningSinceMs: number | null;
+  /** When it is looked at again, and why not before. */
+  readonly nextMs: number | null;
+  readonly reason: string | null;
+  readonly last: JobEnd | null;
+  readonly lastSuccessAtMs: number | null;
+  readonly lastFailureAtMs: number | null;
+  /** Why it could not be looked at, the last time; null when it could. */
+  readonly trouble: string | null;
+  /** By how they came out, since the daemon was started. */
+  readonly counts: Readonly<Record<JobEnd['state'], number>>;
+}
+
+export interface Registry {
+  add(store: string, job: JobName): void;
+  remove(store: string, job: JobName): void;
+  change(store: string, job: JobName, changes: Partial<Omit<JobView, 'store' | 'job' | 'counts'>>): void;
+  ended(store: string, end: JobEnd, atMs: number): void;
+  views(): readonly JobView[];
+}
+
+export function makeRegistry(): Registry {
+  const views = new Map<string, JobView>();
+  const keyOf = (store: string, job: JobName): string => `${job} ${store}`;
+  const change: Registry['change'] = (store, job, changes) => {
+    const view = views.get(keyOf(store, job));
+    if (view !== undefined) views.set(keyOf(store, job), { ...view, ...changes });
+  };
+  return {
+    add: (store, job) => {
+      if (!views.has(keyOf(store, job))) views.set(keyOf(store, job), emptyView(store, job));
+    },
+    remove: (store, job) => {
+      views.delete(keyOf(store, job));
+    },
+    change,
+    ended: (store, end, atMs) => {
+      const view = views.get(keyOf(store, end.job));
+      if (view === undefined) return;
+      const counts = { ...view.counts, [end.state]: view.counts[end.state] + 1 };
+      const when =
+        end.state === 'succeeded'
+          ? { lastSuccessAtMs: atMs }
+          : end.state === 'failed'
+            ? { lastFailureAtMs: atMs }
+            : {};
+      views.set(keyOf(store, end.job), {
+        ...view,
+        ...when,
+        ...{ counts, last: end, runningSinceMs: null, trouble: null },
+      });
+    },
+    views: () => [...views.values()],
+  };
+}
+
+function emptyView(store: string, job: JobName): JobView {
+  return {
+    ...{ store, job, runningSinceMs: null, nextMs: null, reason: null, last: null },
+    ...{ lastSuccessAtMs: null, lastFailureAtMs: null, trouble: null },
+    counts: { succeeded: 0, failed: 0, interrupted: 0 },
+  };
+}

@@ -1,0 +1,129 @@
+import type { Clock } from '../core/clock.ts';
+import { isBackupError } from '../core/errors.ts';
+import type { JobEnd, JobName, JobState, RecordedRun } from '../core/job.ts';
+import type { UnderLease } from '../core/lease.ts';
+import { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from '../core/time.ts';
+import type { Vault } from '../core/vault.ts';
+import { type AgendaDecision, type AgendaJob, decideJob, type LastRun } from '../policy/agenda.ts';
+import { claimRun, readRuns, recordEnd } from './job-records.ts';
+
+/** How a command came out. */
+export interface CommandResult {
+  /** Null where a signal ended it. */
+  readonly exitCode: number | null;
+  /** Of the failure, as the command said it. */
+  readonly code: string | null;
+  /** What was wrong and the way out, in words; may name streams, so it goes on no record. Null when nothing was. */
+  readonly trouble: string | null;
+  readonly facts: Readonly<Record<string, number>>;
+}
+
+export interface JobPorts {
+  readonly vault: Vault;
+  readonly clock: Clock;
+  /** Of the job in this vault: one daemon at a time runs it. Throws `lease_held`. */
+  readonly underLease: UnderLease;
+  /** Runs the job's command to its end; ends it when the signal fires. */
+  readonly runCommand: (job: JobName, signal: AbortSignal) => Promise<CommandResult>;
+  /** Which process this is, for people. */
+  readonly daemon: string;
+  readonly software: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Jobs of one lane take turns in a daemon: what reads everything does not run twice at once, and holds up no backup. `own`: a job that waits
+ * for nobody.
+ */
+export type Lane = 'backup' | 'upkeep' | 'proof' | 'own';
+
+export interface JobPlan extends AgendaJob {
+  readonly name: JobName;
+  /** Exit codes beside 0 that are a success: a drill that found something has run. */
+  readonly succeedsWith: readonly number[];
+  readonly lane: Lane;
+}
+
+/** `ran`: to its end, whatever that was. `waits`: there was nothing to do, or somebody else does it. */
+export type JobOutcome =
+  | { readonly state: 'ran'; readonly end: JobEnd; readonly trouble: string | null }
+  | { readonly state: 'waits'; readonly decision: Extract<AgendaDecision, { action: 'wait' }> };
+
+/**
+ * Runs a job where it is due. What is due is asked of the records under the job's lease, so of several daemons one runs it, and one that comes
+ * late finds it done. A daemon that dies leaves a begin without an end: whoever gets the lease next takes it up. Throws as the vault does.
+ */
+export async function runJob(ports: JobPorts, plan: JobPlan): Promise<JobOutcome> {
+  const { vault, clock } = ports;
+  const [newest] = await readRuns(vault, plan.name, 1);
+  const decision = decideJob({ job: plan, last: lastOf(newest), isHeld: false }, clock.now());
+  if (decision.action === 'wait') return { state: 'waits', decision };
+  try {
+    return await ports.underLease((lease, signal) => {
+      lease.assertHeld();
+      return runUnderLease(ports, plan, AbortSignal.any([signal, ports.signal]));
+    });
+  } catch (error) {
+    if (!isBackupError(error, 'lease_held')) throw error;
+    return { state: 'waits', decision: heldUntil(clock.now()) };
+  }
+}
+
+/** Again in a minute: whoever has the lease may be done then. */
+const HELD_MS = 60_000;
+
+function heldUntil(nowMs: number): Extract<AgendaDecision, { action: 'wait' }> {
+  return { action: 'wait', untilMs: nowMs + HELD_MS, reason: 'another daemon runs it' };
+}
+
+async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal): Promise<JobOutcome> {
+  const { vault, clock } = ports;
+  const [newest] = await readRuns(vault, plan.name, 1);
+  const decision = decideJob({ job: plan, last: lastOf(newest), isHeld: false }, clock.now());
+  if (decision.action === 'wait') return { state: 'waits', decision };
+  const run = { job: plan.name, wantedAt: instant(decision.wantedAtMs), attempt: decision.attempt };
+  const startedMs = clock.now();
+  const { reason, missed } = decision;
+  const { daemon, software } = ports;
+  const begin = { ...run, startedAt: instant(startedMs), daemon, software, reason, missed };
+  if (!(await claimRun(vault, begin))) return { state: 'waits', decision: heldUntil(clock.now()) };
+  const result = await ports.runCommand(plan.name, signal);
+  const end: JobEnd = {
+    ...run,
+    ...{ endedAt: instant(clock.now()), durationMs: Math.max(0, clock.now() - startedMs) },
+    ...{
+      state: stateOf(result, plan, signal),
+      exitCode: result.exitCode,
+      code: result.code,
+      facts: result.facts,
+    },
+  };
+  await recordEnd(vault, end);
+  return { state: 'ran', end, trouble: result.trouble };
+}
+
+function stateOf({ exitCode }: CommandResult, { succeedsWith }: JobPlan, signal: AbortSignal): JobState {
+  if (exitCode === 0 || (exitCode !== null && succeedsWith.includes(exitCode))) return 'succeeded';
+  return signal.aborted ? 'interrupted' : 'failed';
+}
+
+/** What the agenda needs to know of a run. One that was interrupted is taken up as one that died is. */
+function lastOf(run: RecordedRun | undefined): LastRun | null {
+  if (run === undefined) return null;
+  const { begin, end } = run;
+  const isOver = end !== null && end.state !== 'interrupted';
+  return {
+    wantedAtMs: msOf(begin.wantedAt),
+    endedAtMs: isOver ? msOf(end.endedAt) : null,
+    succeeded: end?.state === 'succeeded',
+    attempt: begin.attempt,
+  };
+}
+
+function msOf(time: string): number {
+  return timeToUnixMs(parseTime(time) ?? 0n);
+}
+
+function instant(ms: number): string {
+  return formatTime(timeFromUnixMs(ms), 3);
+}

@@ -1,0 +1,174 @@
+import type { Schedule } from '../core/region-policy.ts';
+import { lastRunMs, nextRunMs } from './schedule.ts';
+
+/** Decides when jobs run: pure, from what is on record and the time. */
+
+/** When a job is wanted. */
+export type Timing =
+  /** At the times of a schedule. */
+  | { readonly kind: 'schedule'; readonly schedule: Schedule }
+  /** So long after the last run began. */
+  | { readonly kind: 'interval'; readonly everyMs: number }
+  /** All the time: whenever it does not run. */
+  | { readonly kind: 'always' };
+
+type Timed = Exclude<Timing, { readonly kind: 'always' }>;
+
+export interface AgendaJob {
+  readonly name: string;
+  readonly timing: Timing;
+  /** Runs are spread over so much time behind the scheduled one: many stores do not all begin at once. */
+  readonly jitterMs: number;
+}
+
+/** The last run of a job that is on record. */
+export interface LastRun {
+  /** The time that it was wanted for. */
+  readonly wantedAtMs: number;
+  /** Null: it still runs, or died without a word; see `isHeld`. */
+  readonly endedAtMs: number | null;
+  readonly succeeded: boolean;
+  /** How often it was tried for this time, this one included. */
+  readonly attempt: number;
+}
+
+export interface JobFacts {
+  readonly job: AgendaJob;
+  readonly last: LastRun | null;
+  /** Somebody holds the job's lease: here or in another daemon. */
+  readonly isHeld: boolean;
+}
+
+export type AgendaDecision =
+  | {
+      readonly action: 'run';
+      readonly wantedAtMs: number;
+      readonly attempt: number;
+      /** Earlier times that went by without a run and are not made up for. */
+      readonly missed: number;
+      readonly reason: string;
+    }
+  | { readonly action: 'wait'; readonly untilMs: number; readonly reason: string };
+
+/** A run that failed is tried again after this, then after twice as long, and so on up to the longest. */
+const FIRST_RETRY_MS = 60_000;
+const LONGEST_RETRY_MS = 30 * 60_000;
+/** What is always to run begins again after this, then after twice as long. */
+const FIRST_RESTART_MS = 1000;
+const LONGEST_RESTART_MS = 60_000;
+/** A record from further ahead than this was written by a clock that was wrong. */
+const FUTURE_MS = 24 * 3_600_000;
+/** Missed times are counted up to this: each is looked for. */
+const MOST_MISSED = 1000;
+
+/** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
+export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
+  const { job, isHeld } = facts;
+  const last = believed(facts.last, nowMs);
+  if (isHeld) return wait(nowMs + FIRST_RETRY_MS, 'it runs already');
+  // What is wrong with it shows when the daemon is started, and not in the night.
+  if (last === null) return run(nowMs, 1, 0, 'it never ran');
+  const { endedAtMs } = last;
+  if (endedAtMs === null)
+    return run(last.wantedAtMs, last.attempt + 1, 0, 'the run before this one died without a word');
+  return job.timing.kind === 'always'
+    ? decideAlways({ ...last, endedAtMs }, nowMs)
+    : decideTimed(job, job.timing, { ...last, endedAtMs }, nowMs);
+}
+
+interface EndedRun extends LastRun {
+  readonly endedAtMs: number;
+}
+
+function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: number): AgendaDecision {
+  const due = dueTime(job, timing, last.wantedAtMs, nowMs);
+  if (due.startsAtMs <= nowMs) {
+    const reason = due.missed === 0 ? 'it is due' : `it is due, and ${due.missed} earlier times were missed`;
+    return run(due.wantedAtMs, 1, due.missed, reason);
+  }
+  if (last.succeeded) return wait(due.startsAtMs, 'it is not due');
+  const retryAtMs = last.endedAtMs + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
+  if (retryAtMs >= due.startsAtMs) return wait(due.startsAtMs, 'it failed, and is due again before a retry');
+  if (retryAtMs > nowMs) return wait(retryAtMs, 'it failed, and is tried again then');
+  return run(last.wantedAtMs, last.attempt + 1, 0, `it failed ${timesOf(last.attempt)}`);
+}
+
+/** A run from far ahead is taken for none: else a clock that was wrong once would keep the job from running for years. */
+function believed(last: LastRun | null, nowMs: number): LastRun | null {
+  return last !== null && last.wantedAtMs > nowMs + FUTURE_MS ? null : last;
+}
+
+function decideAlways({ endedAtMs, succeeded, attempt }: EndedRun, nowMs: number): AgendaDecision {
+  const tries = succeeded ? 1 : attempt;
+  const restartAtMs = endedAtMs + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
+  if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
+  return run(nowMs, succeeded ? 1 : attempt + 1, 0, 'it is always to run');
+}
+
+function backOff(firstMs: number, longestMs: number, attempt: number): number {
+  return Math.min(longestMs, firstMs * 2 ** Math.min(attempt - 1, 20));
+}
+
+interface DueTime {
+  readonly wantedAtMs: number;
+  /** When it may begin. */
+  readonly startsAtMs: number;
+  readonly missed: number;
+}
+
+/**
+ * The newest time that has come since the last run, where one has: what was missed is caught up once. Else the next one. A time that was run
+ * for once is not run for again, though a clock is set back.
+ */
+function dueTime(job: AgendaJob, timing: Timed, sinceMs: number, nowMs: number): DueTime {
+  if (timing.kind === 'schedule') return dueBySchedule(job, timing.schedule, sinceMs, nowMs);
+  const { everyMs } = timing;
+  const missed = Math.max(0, Math.floor((nowMs - sinceMs) / everyMs) - 1);
+  const wantedAtMs = sinceMs + (missed + 1) * everyMs;
+  return { wantedAtMs, startsAtMs: wantedAtMs + delayOf(job, wantedAtMs), missed };
+}
+
+function dueBySchedule(job: AgendaJob, schedule: Schedule, sinceMs: number, nowMs: number): DueTime {
+  const newest = lastRunMs(schedule, nowMs);
+  const before = newest === null ? null : lastRunMs(schedule, newest - 1);
+  for (const atMs of [newest, before]) {
+    if (atMs === null || atMs <= sinceMs) break;
+    const startsAtMs = atMs + delayOf(job, atMs);
+    if (startsAtMs <= nowMs)
+      return { wantedAtMs: atMs, startsAtMs, missed: countMissed(schedule, sinceMs, atMs) };
+  }
+  const wantedAtMs = nextRunMs(schedule, Math.max(sinceMs, before ?? sinceMs));
+  return { wantedAtMs, startsAtMs: wantedAtMs + delayOf(job, wantedAtMs), missed: 0 };
+}
+
+/** Times between two instants, both left out. */
+function countMissed(schedule: Schedule, afterMs: number, beforeMs: number): number {
+  let missed = 0;
+  for (let at = nextRunMs(schedule, afterMs); at < beforeMs && missed < MOST_MISSED; missed += 1)
+    at = nextRunMs(schedule, at);
+  return missed;
+}
+
+/** How long a run is put off: the same for all daemons, another for each job and time. */
+function delayOf({ name, jitterMs }: AgendaJob, atMs: number): number {
+  return jitterMs <= 0 ? 0 : Math.floor((hashOf(`${name}@${atMs}`) / 2 ** 32) * jitterMs);
+}
+
+/** FNV-1a, 32 bits: spreads short texts well enough. */
+function hashOf(text: string): number {
+  let hash = 0x811c_9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193) >>> 0;
+  return hash;
+}
+
+function run(wantedAtMs: number, attempt: number, missed: number, reason: string): AgendaDecision {
+  return { action: 'run', wantedAtMs, attempt, missed, reason };
+}
+
+function wait(untilMs: number, reason: string): AgendaDecision {
+  return { action: 'wait', untilMs, reason };
+}
+
+function timesOf(attempt: number): string {
+  return attempt === 1 ? 'once' : `${attempt} times`;
+}

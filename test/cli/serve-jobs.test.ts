@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type ServedJob, servedJobs } from '../../src/cli/serve-jobs.ts';
+import { serveSchema } from '../../src/cli/serve-schema.ts';
+import { isBackupError } from '../../src/core/errors.ts';
+import type { RegionPolicy } from '../../src/core/region-policy.ts';
+
+function jobsOf(serve: object, policy: RegionPolicy | null = null): ServedJob[] {
+  return servedJobs({ serve: serveSchema.parse(serve), policy, file: 'eventcore.config.yaml' });
+}
+
+function one(serve: object, name: string): ServedJob {
+  const found = jobsOf(serve).find((job) => job.name === name);
+  assert.ok(found !== undefined, name);
+  return found;
+}
+
+const POLICY: RegionPolicy = {
+  primary: {
+    ...{ region: 'a', storage: 'file:/a', retention: null },
+    schedule: { cron: '0 */6 * * *', timeZone: 'Europe/Berlin' },
+  },
+  replicas: [
+    {
+      region: 'b',
+      storage: 'file:/b',
+      retention: null,
+      syncSchedule: { cron: '0 1 * * *', timeZone: 'UTC' },
+    },
+  ],
+  archive: null,
+};
+
+describe('the jobs of a daemon', () => {
+  it('run at the times that the section says, by their own commands', () => {
+    const job = one({ jobs: { verify: { schedule: '0 5 * * *', options: ['--share', '5%'] } } }, 'verify');
+    assert.deepEqual(job.words, ['verify', '--share', '5%']);
+    assert.deepEqual(job.timing, { kind: 'schedule', schedule: { cron: '0 5 * * *', timeZone: 'UTC' } });
+    assert.deepEqual(one({ jobs: { full: '0 2 * * 0' } }, 'full').words, ['backup', 'full']);
+    assert.deepEqual(one({ jobs: { archive: 'always' } }, 'archive').timing, { kind: 'always' });
+  });
+
+  it('come from the policy where the section says nothing', () => {
+    const jobs = jobsOf({}, POLICY);
+    assert.deepEqual(
+      jobs.map(({ name }) => name),
+      ['incremental', 'sync', 'doctor'],
+    );
+    const [incremental] = jobs;
+    assert.deepEqual(incremental!.timing, { kind: 'schedule', schedule: POLICY.primary.schedule });
+    const off = jobsOf({ jobs: { sync: 'off', doctor: 'off' } }, POLICY);
+    assert.deepEqual(
+      off.map(({ name }) => name),
+      ['incremental'],
+    );
+  });
+
+  it('keep the time zone of the policy for schedules of their own', () => {
+    const [drill] = jobsOf({ jobs: { drill: '0 6 * * 1' } }, POLICY).filter(({ name }) => name === 'drill');
+    assert.deepEqual(drill!.timing, {
+      kind: 'schedule',
+      schedule: { cron: '0 6 * * 1', timeZone: 'Europe/Berlin' },
+    });
+  });
+
+  it('that read everything share a lane, and backups have one of their own', () => {
+    const jobs = { full: '0 2 * * 0', incremental: '*/15 * * * *', verify: '0 5 * * *', drill: '0 6 * * 1' };
+    const lanes = jobsOf({ jobs }).map(({ name, lane }) => [name, lane]);
+    assert.deepEqual(Object.fromEntries(lanes), {
+      ...{ full: 'backup', incremental: 'backup', verify: 'proof', drill: 'proof', doctor: 'own' },
+    });
+  });
+
+  const refused: readonly [string, object, RegExp][] = [
+    ['a schedule with seconds', { full: '0 0 2 * * *' }, /six fields/],
+    ['a time zone that is none', { full: { schedule: '0 2 * * *', time_zone: 'Mars/Base' } }, /no time zone/],
+    ['a backup that is to run always', { full: 'always' }, /ends by itself/],
+    ['an archiver with a schedule', { archive: '0 2 * * *' }, /runs until it is stopped/],
+    ['a job that does not say when', { prune: { options: ['--keep-last', '3'] } }, /does not say when/],
+  ];
+  for (const [what, jobs, message] of refused) {
+    it(`refuse ${what}, naming the job`, () => {
+      assert.throws(
+        () => jobsOf({ jobs }),
+        (error) =>
+          isBackupError(error, 'config_invalid') &&
+          message.test(error.message) &&
+          /serve\.jobs\./.test(error.message),
+      );
+    });
+  }
+});

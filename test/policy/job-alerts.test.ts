@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { JobState, RecordedRun } from '../../src/core/job.ts';
+import { jobNotice } from '../../src/policy/job-alerts.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const START = Date.parse('2026-11-29T00:00:00.000Z');
+
+/** Runs in the order in which they ended, an hour from one to the next unless said otherwise. */
+function recorded(states: readonly (JobState | 'died')[], stepMs = HOUR): RecordedRun[] {
+  return states
+    .map((state, i): RecordedRun => {
+      const time = new Date(START + i * stepMs).toISOString();
+      const run = { job: 'incremental' as const, wantedAt: time, attempt: 1 };
+      const begin = { ...run, startedAt: time, daemon: 'd', software: 's', reason: 'due', missed: 0 };
+      if (state === 'died') return { begin, end: null };
+      const code = state === 'failed' ? 'store_unreachable' : null;
+      return { begin, end: { ...run, endedAt: time, durationMs: 1, state, exitCode: 0, code, facts: {} } };
+    })
+    .toReversed();
+}
+
+describe('what is told of a job', () => {
+  it('is nothing of one failure, and something of the second in a row', () => {
+    assert.equal(jobNotice(recorded(['succeeded', 'failed']), DAY), null);
+    assert.deepEqual(jobNotice(recorded(['succeeded', 'failed', 'failed']), DAY), {
+      state: 'raised',
+      since: '2026-11-29T01:00:00.000Z',
+      failures: 2,
+      code: 'store_unreachable',
+    });
+  });
+
+  it('is the end of what was told, and of nothing else', () => {
+    assert.equal(jobNotice(recorded(['failed', 'succeeded']), DAY), null);
+    const notice = jobNotice(recorded(['failed', 'failed', 'failed', 'succeeded']), DAY);
+    assert.deepEqual([notice?.state, notice?.failures], ['resolved', 3]);
+    assert.equal(jobNotice(recorded(['failed', 'failed', 'succeeded', 'succeeded']), DAY), null);
+  });
+
+  it('passes over runs that were interrupted, or died without a word', () => {
+    assert.equal(jobNotice(recorded(['failed', 'interrupted', 'died', 'failed']), DAY)?.state, 'raised');
+  });
+
+  it('is repeated once in a while, whatever daemon looks', () => {
+    const states = Array.from({ length: 100 }, () => 'failed' as const);
+    const told = states.flatMap((_, i) => jobNotice(recorded(states.slice(0, i + 1)), DAY) ?? []);
+    assert.deepEqual(
+      told.map(({ state, failures }) => [state, failures]),
+      [
+        ['raised', 2],
+        ['repeated', 26],
+        ['repeated', 50],
+        ['repeated', 74],
+        ['repeated', 98],
+      ],
+    );
+  });
+
+  it('always raises before it resolves, and resolves what it raised', () => {
+    const states = fc.array(
+      fc.constantFrom<JobState | 'died'>('succeeded', 'failed', 'interrupted', 'died'),
+      {
+        maxLength: 60,
+      },
+    );
+    fc.assert(
+      fc.property(states, (all) => {
+        let isOpen = false;
+        for (let i = 1; i <= all.length; i += 1) {
+          // Only the end of a run is a reason to look.
+          if (all[i - 1] === 'died' || all[i - 1] === 'interrupted') continue;
+          const notice = jobNotice(recorded(all.slice(0, i)), DAY);
+          if (notice === null) continue;
+          assert.equal(isOpen, notice.state !== 'raised');
+          isOpen = notice.state !== 'resolved';
+        }
+        const last = all.findLast((state) => state === 'succeeded' || state === 'failed');
+        if (last === 'succeeded') assert.equal(isOpen, false);
+      }),
+    );
+  });
+});

@@ -67,10 +67,17 @@ export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): P
     assertAlive();
   };
   /** Something is done in the world, with a chance to die before and after. */
-  const does = async <Result>(step: RecoveryStep, what: string, effect: () => Result): Promise<Result> => {
+  const does = async <Result>(
+    step: RecoveryStep | readonly RecoveryStep[],
+    what: string,
+    effect: () => Result,
+  ): Promise<Result> => {
     await moment(`before ${what}`);
     await assertIntended(world, step, what);
-    const failure = process.failing.get(step);
+    const failure = [step]
+      .flat()
+      .map((one) => process.failing.get(one))
+      .find((one) => one !== undefined);
     if (failure !== undefined) throw failure;
     const result = effect();
     process.actions.push(what);
@@ -90,7 +97,11 @@ export function startProcess(world: World, killAt = Number.POSITIVE_INFINITY): P
 interface Hands {
   readonly world: World;
   readonly process: Process;
-  readonly does: <Result>(step: RecoveryStep, what: string, effect: () => Result) => Promise<Result>;
+  readonly does: <Result>(
+    step: RecoveryStep | readonly RecoveryStep[],
+    what: string,
+    effect: () => Result,
+  ) => Promise<Result>;
   readonly looks: <Result>(look: () => Result) => Promise<Result>;
   readonly moment: (what: string) => Promise<void>;
   readonly assertAlive: () => void;
@@ -236,7 +247,7 @@ function makeServer(address: string, { world, does, looks }: Hands): RegionServe
       return { timeline: server.timeline, forkLsn: lsn(server.position) };
     },
     follow: ({ host }) =>
-      does('reprotect', `${address} follows ${host}`, () => {
+      does(['promote', 'reprotect'], `${address} follows ${host}`, () => {
         const server = lookAtServer(world, address);
         const upstream = addressOf(world, host);
         const isNew = server.upstream !== upstream;
@@ -272,6 +283,7 @@ function fencesOf(address: string, { world, does, looks }: Hands): Fence[] {
           return {};
         }),
       check: () => looks(() => (world.canCut ? (server.isCut ? 'fenced' : 'open') : 'unknown')),
+      lift: () => does('rejoin', `let ${address} back`, () => void Object.assign(server, { isCut: false })),
     },
   ];
 }

@@ -180,10 +180,16 @@ export function assertNoneLoose(world: World, what: string, but: string): void {
     world.faults.push(`${what} while ${loose.map(({ address }) => address).join()} is not fenced`);
 }
 
-/** The newest entry of the newest run must be the intent of this step. */
-export async function assertIntended(world: World, step: RecoveryStep, what: string): Promise<void> {
+/** The newest entry of the newest run must be the intent of this step, or of one of these. */
+export async function assertIntended(
+  world: World,
+  steps: RecoveryStep | readonly RecoveryStep[],
+  what: string,
+): Promise<void> {
   const last = await lastEntry(world);
-  if (last?.kind === 'intent' && last.step === step) return;
+  // Without a step: applications are let back in.
+  const isIt = last?.kind === 'intent' && (last.step === null || [steps].flat().includes(last.step));
+  if (isIt) return;
   world.faults.push(`${what} without an intent: the newest entry is ${last?.kind} of ${last?.step}`);
 }
 

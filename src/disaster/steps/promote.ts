@@ -3,6 +3,7 @@ import type { Promotion, RegionServer } from '../../core/disaster-ports.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { StepCode, StepContext, StepResult } from '../context.ts';
 import { assertFenced } from './fence.ts';
+import { followSoon } from './follow.ts';
 import { lookAt, probe, targetOf } from './look.ts';
 import { isRecorded, recordPrimaryOf } from './record-primary.ts';
 
@@ -30,6 +31,8 @@ export const promoteStep: StepCode = {
       throw new BackupError('action_failed', `${server.address} is still a standby after its promotion`);
     // It may have been a primary that was fenced, before it became a standby.
     if (state.isFenced) await server.unfence(call);
+    // Before the promotion is on record: a run that dies here comes by again.
+    await followSoon(context, state.systemIdentifier);
     await recordPrimaryOf(context, { ...state, timeline: promotion.timeline });
     return said(server, state, promotion);
   },

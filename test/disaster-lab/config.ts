@@ -30,6 +30,8 @@ export interface ConfigOptions {
   readonly rejoin?: boolean;
   /** Key file of the name's updates; left out: the right one. */
   readonly key?: string;
+  /** The application's own command, run before the name is switched. */
+  readonly migrate?: readonly string[];
   /** Left out: BIND itself. */
   readonly nameServer?: Address;
 }
@@ -81,6 +83,7 @@ export function writeConfig(
       },
       ...{ max_data_loss: options.maxDataLoss ?? '64MB', probe_timeout: '2s' },
       ...(options.lease === undefined ? {} : { lease: options.lease }),
+      ...(options.migrate === undefined ? {} : { migrate: options.migrate }),
       regions: regions.map((region) => regionEntry(region, options)),
     },
   };

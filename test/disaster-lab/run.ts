@@ -31,7 +31,13 @@ export async function dr(
   codes: readonly number[] = [0],
   at: RunAt = {},
 ): Promise<Ran> {
+  const begunMs = performance.now();
   const ran = await world.run(['dr', ...words], at);
+  if (process.env.EVENTCORE_LAB_TRACE !== undefined) {
+    console.error(
+      `eventcore dr ${words.join(' ')}: ${ran.code} after ${Math.round(performance.now() - begunMs)} ms\n${ran.stderr}`,
+    );
+  }
   assert.ok(
     ran.code !== null && codes.includes(ran.code),
     `eventcore dr ${words.join(' ')} ended with ${ran.code}\n${ran.stdout}\n${ran.stderr}`,

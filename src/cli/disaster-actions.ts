@@ -48,6 +48,17 @@ export async function openPublicName(
   return room.commandName({ ...commandOf(name.command!, places), name: new URL(address!).hostname });
 }
 
+/** The values of records as they are compared: in the form that their name servers give them. */
+export async function canonicalValues(
+  { name }: Pick<DisasterSettings, 'name'>,
+  values: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, string>> {
+  const type = (name?.rfc2136 ?? name?.route53)?.type;
+  if (type === undefined) return values;
+  const { canonicalValue } = await loadNamesRoom();
+  return new Map([...values].map(([server, value]) => [server, canonicalValue(type, value)]));
+}
+
 function nameServer(text: string): { readonly host: string; readonly port: number } {
   const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(text)!;
   return { host: (bracketed ?? plain)!, port: port === undefined ? DNS_PORT : Number(port) };
@@ -58,11 +69,17 @@ function commandOf(argv: readonly string[], { folder, env }: ActionPlaces) {
 }
 
 /** A fence that goes around the server; null for the server's own and the lease, which the recovery itself has. */
-export async function openOutsideFence(settings: FenceSettings, places: ActionPlaces): Promise<Fence | null> {
+export async function openOutsideFence(
+  settings: FenceSettings,
+  places: ActionPlaces,
+  /** Who is to be fenced, for the command. */
+  facts: { readonly region: string; readonly server: string },
+): Promise<Fence | null> {
   const { command, check, kubernetes } = settings;
   const room = await loadActionsRoom();
   if (command !== undefined) {
-    return room.commandFence({ ...commandOf(command, places), ...(check === undefined ? {} : { check }) });
+    const options = { ...commandOf(command, places), facts };
+    return room.commandFence(check === undefined ? options : { ...options, check });
   }
   if (kubernetes === undefined) return null;
   return room.kubernetesFence({ access: await accessOf(kubernetes, places), target: targetOf(kubernetes) });
@@ -76,7 +93,8 @@ export async function openScaler(
   const { command, check, kubernetes, webhook } = settings;
   const room = await loadActionsRoom();
   if (command !== undefined) {
-    return room.commandScaler({ ...commandOf(command, places), ...(check === undefined ? {} : { check }) });
+    const options = { ...commandOf(command, places), facts: { region } };
+    return room.commandScaler(check === undefined ? options : { ...options, check });
   }
   if (kubernetes !== undefined) {
     const { instances } = kubernetes;

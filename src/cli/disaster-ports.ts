@@ -21,6 +21,7 @@ import { redactAddress } from './address.ts';
 import {
   type ActionPlaces,
   actionPlaces,
+  canonicalValues,
   openMigrate,
   openOutsideFence,
   openPublicName,
@@ -69,7 +70,8 @@ async function openPorts(work: DisasterWork, options: PortOptions, closing: Clos
   closing.push(...notifiers.map((notifier: Notifier) => () => notifier.close()));
   return {
     ...{ clock: systemClock, actor: recoveryActor(), software: context.software, signer: keys.signer },
-    ...{ vaults: vaults.all, servers, publicName, notifiers, values: valuesOf(disaster) },
+    ...{ vaults: vaults.all, servers, publicName, notifiers, trust: keys.trust },
+    values: await canonicalValues(disaster, valuesOf(disaster)),
     places: await openPlaces(disaster, closing),
     fences: await openFences(work, { options, places, servers, closing }),
     scalers: await openScalers(disaster, places),
@@ -161,7 +163,8 @@ async function fencesOf(
   const { plan } = fencing.options;
   const own = serverFence(server, plan.planId);
   const all = fences.some(({ postgres }) => postgres !== undefined) ? fences : [...fences, { postgres: {} }];
-  const opened = await Promise.all(all.map((fence) => openFence(work, fencing, fence)));
+  const whom = { region: server.region, server: server.address };
+  const opened = await Promise.all(all.map((fence) => openFence(work, fencing, fence, whom)));
   const ordered =
     plan.strategy.kind === 'switchover'
       ? [own, ...opened.filter((fence) => fence !== null)]
@@ -173,12 +176,17 @@ async function fencesOf(
 }
 
 /** Null for the server's own. */
-async function openFence(work: DisasterWork, { options, places, closing }: Fencing, settings: FenceSettings) {
+async function openFence(
+  work: DisasterWork,
+  { options, places, closing }: Fencing,
+  settings: FenceSettings,
+  whom: { readonly region: string; readonly server: string },
+): Promise<Fence | null> {
   if (settings.lease !== undefined) {
     const lease = openLease(work.disaster, work.vaults.all, options.plan, closing);
     return leaseFence(lease.ports, lease.options);
   }
-  return openOutsideFence(settings, places);
+  return openOutsideFence(settings, places, whom);
 }
 
 /** Fences that go around the server, by its address, in words. */
@@ -194,9 +202,12 @@ export async function describeFences(
     closing,
   };
   const described: Record<string, readonly string[]> = {};
-  for (const { address, fences } of work.disaster.regions.flatMap((region) => region.servers)) {
-    const opened = await Promise.all(fences.map((fence) => openFence(work, fencing, fence)));
-    described[redactAddress(address)] = opened.flatMap((fence) => (fence === null ? [] : [fence.describe]));
+  for (const { region, servers } of work.disaster.regions) {
+    for (const { address, fences } of servers) {
+      const whom = { region, server: redactAddress(address) };
+      const opened = await Promise.all(fences.map((fence) => openFence(work, fencing, fence, whom)));
+      described[whom.server] = opened.flatMap((fence) => (fence === null ? [] : [fence.describe]));
+    }
   }
   for (const close of closing) await close();
   return described;

@@ -1,4 +1,5 @@
 import { archive } from '../capture/archiver.ts';
+import { findLogEnd, type LogEnd } from '../capture/log-end.ts';
 import type { ArchiveStatus } from '../capture/status.ts';
 import type { StepFacts } from '../core/disaster.ts';
 import type { Protector } from '../core/disaster-ports.ts';
@@ -6,10 +7,8 @@ import { isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import { formatTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { readLogCatalog } from '../format/log-catalog.ts';
 import { positionText } from '../format/log-name.ts';
 import { isOfSource } from '../recovery/meeting.ts';
-import { readSpans } from '../recovery/survey.ts';
 import { chooseParallel, FLUSH_MS } from './arguments.ts';
 import { chooseFormat } from './backup-format.ts';
 import { beginStep, type CommandContext } from './context.ts';
@@ -113,24 +112,42 @@ function logFacts({ events, transactions, position, asOf, gaps }: ArchiveStatus)
   };
 }
 
-/** Only what the store still keeps for a log that is there: nothing is begun, and no gap is made. */
+/**
+ * Only what the store still keeps for a log that is there: nothing is begun, and no gap is made. A copy of the log may end earlier than the
+ * log itself, which lies in another region then: that one is carried on.
+ */
 async function catchUp(protecting: Protecting): Promise<StepFacts | null> {
-  const { context, store, vault } = protecting;
-  if (!(await keepsForLog(store, vault))) return null;
-  beginStep(context, `bringing what ${store.address} still keeps into ${vault.address}`);
-  const status = await archiveUnlessRead(protecting);
-  return status === null ? { logIsReadByAnother: true } : logFacts(status);
+  const { context, store, work } = protecting;
+  const others = work.vaults.open.map(({ vault }) => vault).filter((vault) => vault !== protecting.vault);
+  for (const vault of [protecting.vault, ...others]) {
+    const end = await endOfLog(vault, protecting);
+    if (end === null || !(await keepsFrom(store, end))) continue;
+    beginStep(context, `bringing what ${store.address} still keeps into ${vault.address}`);
+    const status = await archiveUnlessRead({ ...protecting, vault });
+    return { vault: vault.address, ...(status === null ? { logIsReadByAnother: true } : logFacts(status)) };
+  }
+  return null;
 }
 
-/** Whether the newest log of the vault is of this store, and the store has what comes next in it. */
-async function keepsForLog(store: EventStore, vault: Vault): Promise<boolean> {
-  const spans = await readSpans(vault, await readLogCatalog(vault));
-  if (spans.length === 0) return false;
-  const { kind } = await store.inspect();
+/** Null where there is no log, or none that can be read: another vault may have it. */
+async function endOfLog(vault: Vault, { context, work }: Protecting): Promise<LogEnd | null> {
+  try {
+    return await findLogEnd(vault, null, work.keys);
+  } catch (error) {
+    const isOfVault = isBackupError(error) && /^(?:vault_|key_|damaged$|object_archived$)/.test(error.code);
+    if (!isOfVault) throw error;
+    context.log.warn(`the log in ${vault.address} cannot be carried on: ${error.message}`);
+    return null;
+  }
+}
+
+/** Whether the log is of this store, and the store has all that comes next in it. */
+async function keepsFrom(store: EventStore, { source, position }: LogEnd): Promise<boolean> {
   const state = await store.feedState();
-  if (state === null || (kind === 'postgres' && state.acknowledged === null)) return false;
+  if (state === null) return false;
+  const { acknowledged } = state;
+  if (source.kind === 'postgres' && (acknowledged === null || acknowledged > position)) return false;
   const snapshot = await store.openSnapshot();
   await snapshot.close();
-  const newest = spans.reduce((a, b) => (b.until >= a.until ? b : a));
-  return isOfSource(snapshot.cursor, newest.source);
+  return isOfSource(snapshot.cursor, source);
 }

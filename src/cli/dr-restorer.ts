@@ -4,6 +4,7 @@ import { BackupError, type ErrorCode, isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
+import { withDeadline } from '../disaster/deadline.ts';
 import type { RestoreReport } from '../recovery/restore.ts';
 import { isSameStore, redactAddress } from './address.ts';
 import { chooseParallel } from './arguments.ts';
@@ -42,7 +43,7 @@ const OF_THE_VAULT: readonly ErrorCode[] = [
   ...(['vault_unreachable', 'vault_refused', 'vault_object_missing', 'object_archived'] as const),
   ...(['damaged', 'verification_failed', 'backup_not_found', 'no_backups', 'no_restore_point'] as const),
   ...(['log_gap', 'key_missing', 'key_wrong', 'key_refused', 'key_unreachable'] as const),
-  'signature_invalid',
+  ...(['signature_invalid', 'action_failed'] as const),
 ];
 
 interface PassedOver {
@@ -70,7 +71,7 @@ async function restoreFromBest(work: DrWork, restoring: Restoring): Promise<Step
   };
   const sources: Source[] = [];
   for (const address of restoring.request.vaults) {
-    const source = await trying(address, () => findSource(work, address, restoring, {}));
+    const source = await trying(address, () => findInTime(work, address, restoring));
     if (source !== null) sources.push(source);
   }
   for (const source of sources.toSorted((a, b) => compareReach(b, a))) {
@@ -99,6 +100,15 @@ async function restoreArchived(
     ...passedOverFacts(passedOver.filter((one) => one !== archived)),
     waitedForArchive: true,
   };
+}
+
+/** A vault of a lost region may say nothing at all; one that is large takes a while to be looked through. */
+const FIND_MS = 300_000;
+
+function findInTime(work: DrWork, address: string, restoring: Restoring): Promise<Source> {
+  return withDeadline(`looking through ${address}`, FIND_MS, restoring.context.signal, (signal) =>
+    findSource(work, address, { ...restoring, context: contextUntil(restoring.context, signal) }, {}),
+  );
 }
 
 async function findSource(

@@ -5,6 +5,9 @@ import { BackupError, isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { StreamSample } from '../core/inspection.ts';
 import { pause } from '../core/pause.ts';
+import type { Vault } from '../core/vault.ts';
+import { withDeadline } from '../disaster/deadline.ts';
+import type { ReadKeys } from '../format/open-bundle.ts';
 import { BUILT_IN_CHECKS } from '../integrity/checks/built-in.ts';
 import { type CheckDefinition, CLOCK_TOLERANCE_MS } from '../integrity/checks/check.ts';
 import { type ChecksReport, runChecks } from '../integrity/checks/run.ts';
@@ -69,7 +72,7 @@ async function examine(
   if (inspection === null) return { checks: 0, skipped: BUILT_IN_CHECKS.length };
   const parts = partsOf(await estimateEvents(store), mostEvents);
   const sample = parts === 1 ? null : { seed: randomInt(2 ** 32), of: parts, buckets: [randomInt(parts)] };
-  const { known, release } = await findKnown(work, sample ?? ALL_STREAMS);
+  const { known, release } = await findKnown(work, sample ?? ALL_STREAMS, signal);
   try {
     const report = await runChecks(inspection, checksFor(parts), {
       signal,
@@ -115,18 +118,27 @@ async function estimateEvents(store: EventStore): Promise<number> {
 const ALL_STREAMS: StreamSample = { seed: 0, of: 1, buckets: [0] };
 const NOTHING_KNOWN: KnownStreams = { known: () => null, release: () => {} };
 
+/** A vault of a lost region may say nothing at all. */
+const KNOWN_MS = 20_000;
+
 /** Gaps that the store always had keep no recovery up: the first vault that has a backup tells of them. */
-async function findKnown({ vaults, keys }: DrWork, sample: StreamSample): Promise<KnownStreams> {
-  for (const { vault } of vaults.open) {
+async function findKnown(work: DrWork, sample: StreamSample, signal: AbortSignal): Promise<KnownStreams> {
+  for (const { vault } of work.vaults.open) {
     try {
-      const chain = await newestChain(vault, keys);
-      const isOdd = chain.some(({ manifest: { oddities } }) => Object.values(oddities).some((n) => n !== 0));
-      return isOdd ? await knownStreams(vault, chain, sample) : NOTHING_KNOWN;
+      return await withDeadline(`reading ${vault.address}`, KNOWN_MS, signal, () =>
+        knownIn(vault, work.keys, sample),
+      );
     } catch (error) {
       if (!isBackupError(error) || error.code === 'interrupted') throw error;
     }
   }
   return NOTHING_KNOWN;
+}
+
+async function knownIn(vault: Vault, keys: ReadKeys, sample: StreamSample): Promise<KnownStreams> {
+  const chain = await newestChain(vault, keys);
+  const isOdd = chain.some(({ manifest: { oddities } }) => Object.values(oddities).some((n) => n !== 0));
+  return isOdd ? knownStreams(vault, chain, sample) : NOTHING_KNOWN;
 }
 
 function judge({ checks }: ChecksReport): StepFacts {

@@ -23,6 +23,7 @@ export function assessmentLines(assessment: DisasterAssessment, paint: Paint): s
       [
         ...['FROM', 'REGION', 'SERVER', 'ANSWER', 'IS', 'TIMELINE'].map((title) => ({ title })),
         { title: 'POSITION', align: 'right' },
+        { title: 'CLIENTS', align: 'right' },
       ],
       observations.map((observation) => observationRow(observation, paint)),
     ),
@@ -74,8 +75,11 @@ function observationRow(observation: Observation, paint: Paint): string[] {
   return [
     ...[placeText(vantage), printable(region), placeText(server), answer],
     ...(state === null
-      ? ['', '', '']
-      : [`${state.role}${state.isFenced ? ', fenced' : ''}`, String(state.timeline), state.position]),
+      ? ['', '', '', '']
+      : [
+          `${state.role}${state.isFenced ? ', fenced' : ''}`,
+          ...[String(state.timeline), state.position, state.clients === null ? '' : String(state.clients)],
+        ]),
   ];
 }
 

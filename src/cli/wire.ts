@@ -195,13 +195,15 @@ const VANTAGE_WORDS = 500;
 
 /** What switches public names: loaded where one is kept. */
 export async function loadNamesRoom() {
-  const [rfc2136, key, route53, command] = await Promise.all([
+  const [rfc2136, key, route53, command, value] = await Promise.all([
     import('../actions/names/rfc2136.ts'),
     import('../actions/names/tsig-key.ts'),
     import('../actions/names/route53.ts'),
     import('../actions/names/command.ts'),
+    import('../actions/names/record-value.ts'),
   ]);
   return {
+    canonicalValue: value.canonicalValue,
     rfc2136Name: rfc2136.rfc2136Name,
     parseTsigKey: key.parseTsigKey,
     route53Name: route53.route53Name,

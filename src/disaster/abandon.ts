@@ -6,6 +6,7 @@ import { writeOutcome } from './finish.ts';
 import { isBegun, type RunState, readListFacts, readRunState } from './run-state.ts';
 import { findPlan, findRuns } from './runs.ts';
 import {
+  assertActive,
   contextOf,
   MAYBE_PRIMARY,
   type RecoveryRequest,
@@ -104,6 +105,11 @@ async function reopenAll(session: Session, run: RunState): Promise<string[]> {
     ...(plan.plan.primary.server === null ? [] : [plan.plan.primary.server]),
     ...readListFacts(run.steps.fence.facts, 'server'),
   ]);
+  await session.journal.append({
+    ...{ kind: 'intent', step: null, text: `lets applications back in at ${[...servers].join(', ')}` },
+    facts: {},
+  });
+  assertActive(session);
   const { settings } = request;
   const within = (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> =>
     withDeadline(what, settings.deadlines.fence, signalOf(session), work);

@@ -5,6 +5,7 @@ import type { Lease } from '../core/lease.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import { listDeposed, writeDeposed } from '../format/deposed-mark.ts';
+import { holdingTimes } from '../policy/lease.ts';
 import { withLease } from '../upkeep/lease.ts';
 import { type Claimant, findRefusal, primaryLease } from './claim.ts';
 import { type ClosePorts, close, GUARD_MARK } from './guard-close.ts';
@@ -59,7 +60,7 @@ interface Guard extends GuardPorts {
   readonly signal: AbortSignal;
   readonly pollMs: number;
   readonly probeMs: number;
-  /** For one attempt to fence when time presses: what is left of the lease's, and two seconds that every taker waits beyond it. */
+  /** For one attempt to fence when time presses: half of what is left of the lease's then, the other half is the watchdog's. */
   readonly fenceMs: number;
   /** Between two looks whether the vault forbids it meanwhile. */
   readonly lookMs: number;
@@ -198,6 +199,15 @@ interface Attempt {
 /** To give a lease back is a courtesy: it ends by itself. */
 const RELEASE_MS = 3000;
 
+/**
+ * How long before a holder would stop a guard begins to close: to fence takes time as well, and has to be done when the lease's is over. What
+ * takers wait beyond that is not to be counted on: a vault may know its times by the second.
+ */
+function earlierBy(ttlMs: number): number {
+  const holdingMs = holdingTimes(0, ttlMs).untilMs;
+  return holdingMs - Math.min(holdingMs, Math.max(ttlMs / 2, ttlMs - LEAST_FENCE_MS));
+}
+
 async function attemptLease(
   self: Guard,
   claimant: Claimant,
@@ -206,8 +216,8 @@ async function attemptLease(
 ): Promise<void> {
   const { vault, clock, holder, steadyMs, ttlMs, signal } = self;
   const onHeld = (untilMs: number): void => {
-    attempt.untilMs = untilMs;
-    if (self.seen.open === attempt) self.watchdog.open(untilMs);
+    attempt.untilMs = untilMs - earlierBy(ttlMs);
+    if (self.seen.open === attempt) self.watchdog.open(attempt.untilMs);
   };
   await vault.open({ create: false });
   if (attempt.isLeft) return;

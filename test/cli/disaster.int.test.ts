@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { RECOVERY_STEPS } from '../../src/core/disaster.ts';
 import { killServer } from '../harness/clusters.ts';
 import { awaitCommand } from '../harness/command.ts';
-import { type DisasterWorld, makeDisasterWorld } from '../harness/disaster-world.ts';
+import { type DisasterWorld, makeDisasterWorld, PASSWORD } from '../harness/disaster-world.ts';
 
 /** The whole command line over real servers: looked at, planned, tried, carried out, killed, taken up, shown. */
 
@@ -121,5 +123,11 @@ describe('a primary that was killed', () => {
     const again = await world.run(...words);
     assert.equal(again.code, 9);
     assert.match(again.stderr, /this plan was carried out/);
+    const shown = await world.run('dr', 'assess', '--log-level', 'debug');
+    for (const text of [stdout, again.stderr, shown.stdout, shown.stderr])
+      assert.ok(!text.includes(PASSWORD));
+    const written = globSync(join(world.folder, '{east,west}/disaster/**/*.json'));
+    assert.ok(written.length > 50, `${written.length} objects`);
+    for (const path of written) assert.ok(!readFileSync(path, 'utf8').includes(PASSWORD), path);
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -221,6 +222,20 @@ disaster:
     assert.deepEqual(await digestStore(target), await digestStore(store));
     assert.match((await restorer.refuse(spare, CALL)) ?? '', /events|not empty/);
     await target.close();
+
+    // A copy of the log that ends earlier is not carried on: that would be a gap.
+    const east = join(folder, 'east');
+    await cp(join(folder, 'west'), east, { recursive: true });
+    const later = { streamId: 'later', events: [{ type: 'Later', data: '{}' }] };
+    for (const place of [vault, `file:${east}`]) {
+      await store.append([later]);
+      const {
+        vault: into,
+        logEvents,
+        logGaps,
+      } = (await protector.catchUp({ store: fresh, vault: place }, CALL))!;
+      assert.deepEqual([into, logEvents, logGaps], [vault, 1, 0]);
+    }
     await store.close();
   });
 

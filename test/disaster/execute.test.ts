@@ -172,6 +172,18 @@ describe('what a recovery refuses before anything is done', () => {
     await rejectsWith(begin(startProcess(other), switchover), 'plan_outdated', /does not answer/);
   });
 
+  it('when the primary that was dead lets applications in again, unless the events are damaged', async () => {
+    const world = makeWorld();
+    killEast(world);
+    const failover = await makePlan(world, 'regional_failover');
+    const rebuild = await makePlan(world, 'full_rebuild');
+    const breach = await makePlan(world, 'full_rebuild', { trigger: 'security_breach' });
+    world.servers.get(EAST)!.isUp = true;
+    for (const plan of [failover, rebuild])
+      await rejectsWith(begin(startProcess(world), plan), 'plan_outdated', /lets applications in/);
+    assert.equal((await begin(startProcess(world), breach)).state, 'recovered');
+  });
+
   it('a plan that nobody signed, or a journal, where signatures are wanted', async () => {
     const world = makeWorld();
     const plan = await makePlan(world, 'switchover');

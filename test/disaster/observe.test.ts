@@ -6,8 +6,9 @@ import { hearsay } from '../../src/disaster/receivers.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { encodePrimary, primaryName } from '../../src/format/disaster-primary.ts';
 import { putSample } from '../../src/format/disaster-sample.ts';
+import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
-import { testClock } from '../harness/memory-backup.ts';
+import { backUp, objectNames, overwrite, testClock } from '../harness/memory-backup.ts';
 import { memoryServer } from '../harness/memory-server.ts';
 import { switchedVault } from '../harness/switched-vault.ts';
 
@@ -105,6 +106,23 @@ describe('an observation', () => {
         [false, null],
       ],
     );
+  });
+
+  it('says what a vault brings back, by the newest instant, and what in it is damaged', async () => {
+    const [vault, store] = [memoryVault(), memoryStore()];
+    await store.initialise();
+    await backUp(store, vault);
+    const { manifest } = await backUp(store, vault);
+    const place = { region: 'east', vault, isArchive: false };
+    const { vaults } = await observe(ports({ vaults: [place] }), OBSERVE_LIMITS);
+    const sound = { region: 'east', vault: 'memory:', isReadable: true, reason: null, isArchive: false };
+    assert.deepEqual(vaults, [{ ...sound, newestPoint: manifest.createdAt, backups: 2 }]);
+    const [name] = (await objectNames(vault)).filter((one) => one.endsWith('manifest.json'));
+    await overwrite(vault, name!, Buffer.from('{}'));
+    const [damaged] = (await observe(ports({ vaults: [place] }), OBSERVE_LIMITS)).vaults;
+    assert.equal(damaged!.backups, 1);
+    assert.equal(damaged!.isReadable, true);
+    assert.ok(damaged!.reason !== null);
   });
 
   it('says what a health address answers', async () => {

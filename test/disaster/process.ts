@@ -283,6 +283,7 @@ function fencesOf(address: string, { world, does, looks }: Hands): Fence[] {
           return {};
         }),
       check: () => looks(() => (world.canCut ? (server.isCut ? 'fenced' : 'open') : 'unknown')),
+      lift: () => does('rejoin', `let ${address} back`, () => void Object.assign(server, { isCut: false })),
     },
   ];
 }

@@ -189,10 +189,14 @@ describe('a run that is given up', () => {
   it('lets applications back in where nothing has taken the old primary’s place', async () => {
     const world = makeWorld();
     const plan = await stopAt(world, 'drain');
-    assert.equal(world.servers.get(EAST)!.isFenced, true);
+    const east = world.servers.get(EAST)!;
+    assert.equal(east.isFenced, true);
+    // Somebody has cut it off, too.
+    east.isCut = true;
     const outcome = await giveUp(world, plan.planId, true);
     assert.equal(outcome.state, 'abandoned');
-    assert.equal(world.servers.get(EAST)!.isFenced, false);
+    assert.deepEqual([east.isFenced, east.isCut], [false, false]);
+    assert.deepEqual(world.faults, []);
     const next = await makePlan(world, 'full_rebuild');
     assert.equal((await begin(startProcess(world), next)).state, 'recovered');
   });

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres, startStandby, type TestPostgres } from './postgres.ts';
 
@@ -110,7 +110,27 @@ export async function killServer(server: TestPostgres): Promise<void> {
   signal(pid, 'SIGSTOP');
   for (const child of childrenOf(pid)) signal(child.pid, 'SIGKILL');
   signal(pid, 'SIGKILL');
+  // A child may have been on its way, and the memory that they share is in use until the last one is gone.
+  for (let left = workingIn(server.dataDir); left.length > 0; left = workingIn(server.dataDir)) {
+    for (const one of left) signal(one, 'SIGKILL');
+    await sleep(2);
+  }
   while (server.pid() !== null) await sleep(1);
+}
+
+function workingIn(folder: string): number[] {
+  const real = realpathSync(folder);
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && folderOf(pid) === real);
+}
+
+function folderOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return null;
+  }
 }
 
 /** Standbys get nothing more, and no end either. Gives what lets them go on. */

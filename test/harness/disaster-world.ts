@@ -32,6 +32,13 @@ export interface DisasterWorld {
 }
 
 const DATABASE = 'events';
+/** These servers trust everybody; what holds of it is that nobody sees it. */
+export const PASSWORD = 'hidden-word';
+
+function withPassword(address: string): string {
+  return address.replace('postgres@', `postgres:${PASSWORD}@`);
+}
+
 const PARENT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** Says that the machine is off, once it was switched off. */
@@ -49,7 +56,12 @@ export async function makeDisasterWorld(extra = ''): Promise<DisasterWorld> {
   writeFileSync(join(folder, 'switch.sh'), SWITCH);
   writeFileSync(
     join(folder, 'eventcore.config.yaml'),
-    configOf({ east: address(east), west: address(west), rejoin: rejoinOf(east), extra }),
+    configOf({
+      east: withPassword(address(east)),
+      west: withPassword(address(west)),
+      rejoin: rejoinOf(east),
+      extra,
+    }),
   );
   const run: DisasterWorld['run'] = (...words) => runCommand(folder, words);
   const world: DisasterWorld = {

@@ -3,7 +3,9 @@ import type { StepContext } from '../context.ts';
 import { withDeadline } from '../deadline.ts';
 import { endpointOf, isRestore, type Look, lookAtAll, targetOf } from './look.ts';
 
-/** How long a promotion waits for the other standbys. */
+/** The step that waits for them also waits for a backup, which is another matter. */
+const FOLLOW_MS = 180_000;
+/** How long a promotion waits for them. */
 const SOON_MS = 10_000;
 
 /**
@@ -13,6 +15,7 @@ const SOON_MS = 10_000;
 export async function followAll(
   context: StepContext,
   systemIdentifier: string,
+  eachMs: number = FOLLOW_MS,
 ): Promise<{ readonly followed: string[] }> {
   const target = targetOf(context);
   if (target.server === null || isRestore(context)) return { followed: [] };
@@ -23,7 +26,7 @@ export async function followAll(
       state?.role === 'standby' &&
       state.systemIdentifier === systemIdentifier,
   );
-  const results = await Promise.all(looks.map((look) => follow(look, upstream, context)));
+  const results = await Promise.all(looks.map((look) => follow(look, upstream, eachMs, context)));
   const failed = results.filter((message) => message !== null);
   if (failed.length === 0) return { followed: looks.map(({ server }) => server.address) };
   throw new BackupError(
@@ -40,26 +43,22 @@ export async function followAll(
  * one of them follows it, so they are asked at once; who does not is asked again when the rest is done.
  */
 export async function followSoon(context: StepContext, systemIdentifier: string): Promise<void> {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(SOON_MS)]);
   try {
-    await followAll({ ...context, signal }, systemIdentifier);
+    await followAll(context, systemIdentifier, SOON_MS);
   } catch (error) {
-    if (context.signal.aborted) throw error;
-    if (!isBackupError(error) && !signal.aborted) throw error;
+    if (!isBackupError(error) || context.signal.aborted) throw error;
   }
 }
-
-/** The step as a whole waits for a backup, which is another matter. */
-const FOLLOW_MS = 180_000;
 
 /** Null when it follows. */
 async function follow(
   { server }: Look,
   upstream: { readonly host: string; readonly port: number },
+  ms: number,
   { signal }: StepContext,
 ): Promise<string | null> {
   try {
-    await withDeadline(`having ${server.address} follow`, FOLLOW_MS, signal, (own) =>
+    await withDeadline(`having ${server.address} follow`, ms, signal, (own) =>
       server.follow(upstream, { signal: own }),
     );
     return null;

@@ -4,19 +4,13 @@ import { BackupError, isBackupError, throwIfAborted } from '../../core/errors.ts
 import { pause } from '../../core/pause.ts';
 import type { ServerAddress } from './address.ts';
 import { askRow, withConnection } from './connection.ts';
+import { listHandshakes } from './handshakes.ts';
 import { fencedHba, joinFence, leaveFence, readFence, unfencedHba } from './hba-fence.ts';
-import {
-  findHbaError,
-  findHbaFiles,
-  type HbaFiles,
-  readAdmin,
-  readRules,
-  writeAndCheck,
-} from './hba-file.ts';
-import { endOthers, findBeyond, listOthers, type Other } from './others.ts';
+import { findHbaError, findHbaFiles, type HbaFiles, readAdmin, readRules } from './hba-file.ts';
+import { endNewcomers, endOthers, findBeyond, listNewcomers, listOthers, type Other } from './others.ts';
 import { beQuiet } from './quiet.ts';
 import { sqlState } from './server-error.ts';
-import { readServerFile } from './server-files.ts';
+import { readServerFile, writeServerFile } from './server-files.ts';
 import { isFenceLoaded } from './trial.ts';
 
 const LOOK_MS = 40;
@@ -25,14 +19,17 @@ const LOOKS = 5;
 /** Who shares our role is let in by the fence: such a client must have had the time to come back. */
 const LOOKS_AT_SHARED_ROLE = 40;
 
+/** Who has not come in after that time is no connection of ours. */
+const NEWCOMER_MS = 500;
+
 /** How far it came, to say so where it ends early. */
 interface Progress {
-  isWritten: boolean;
+  isBegun: boolean;
   others: readonly Other[];
 }
 
 export async function fence(address: ServerAddress, mark: string, signal: AbortSignal): Promise<StepFacts> {
-  const progress: Progress = { isWritten: false, others: [] };
+  const progress: Progress = { isBegun: false, others: [] };
   try {
     return await withConnection(address, signal, (client) => raise(client, address, mark, signal, progress));
   } catch (error) {
@@ -50,18 +47,19 @@ async function raise(
   await beQuiet(client);
   await lockAnyway(client, signal);
   const files = await findHbaFiles(client);
+  progress.isBegun = true;
   const isChanged = await putUp(client, files, mark);
-  progress.isWritten = true;
   await client.query('SELECT pg_reload_conf()');
   await untilLoaded(client, address, mark, signal);
   await findWayBack(client, address, files, signal);
   await client.query(`SELECT pg_advisory_unlock(${LOCK})`);
-  const { ended, shared } = await emptyOut(client, signal, progress);
+  const { ended, shared, isSure } = await emptyOut(client, signal, progress);
   await requireLoaded(address, mark, signal);
   const { prepared, workers } = await findBeyond(client);
   return {
     changed: isChanged,
     ended,
+    sawHandshakes: isSure,
     sharedRole: shared,
     preparedTransactions: prepared,
     otherWorkers: workers,
@@ -120,7 +118,7 @@ async function putUp(client: pg.Client, files: HbaFiles, mark: string): Promise<
   const original = await findOriginal(client, files, current);
   await keep(client, files, original);
   // What died before may have left another text there; its rules are not what counts.
-  if (original !== current) await writeAndCheck(client, files.hba, original);
+  if (original !== current) await writeServerFile(client, files.hba, original);
   const rules = await readRules(client, files);
   await writeFenced(
     client,
@@ -132,10 +130,10 @@ async function putUp(client: pg.Client, files: HbaFiles, mark: string): Promise<
 }
 
 async function writeFenced(client: pg.Client, files: HbaFiles, former: string, text: string): Promise<void> {
-  await writeAndCheck(client, files.hba, text);
+  await writeServerFile(client, files.hba, text);
   const error = await findHbaError(client);
   if (error === null) return;
-  await writeAndCheck(client, files.hba, former);
+  await writeServerFile(client, files.hba, former);
   throw new BackupError('fence_failed', `the server would not load a fenced pg_hba.conf: ${error}`, {
     hint: 'the file is as it was: look at its rules for this role, or fence it by another way',
   });
@@ -151,7 +149,7 @@ async function findOriginal(client: pg.Client, files: HbaFiles, current: string)
 
 async function keep(client: pg.Client, files: HbaFiles, original: string): Promise<void> {
   const kept = await readServerFile(client, files.kept);
-  if (kept !== original) await writeAndCheck(client, files.kept, original);
+  if (kept !== original) await writeServerFile(client, files.kept, original);
 }
 
 async function untilLoaded(
@@ -192,23 +190,43 @@ async function findWayBack(
   }
 }
 
-async function emptyOut(
-  client: pg.Client,
-  signal: AbortSignal,
-  progress: Progress,
-): Promise<{ ended: number; shared: number }> {
+interface EmptiedOut {
+  readonly ended: number;
+  /** Others who use our role. */
+  readonly shared: number;
+  /** Whether it is known that nobody came in by the rules from before. */
+  readonly isSure: boolean;
+}
+
+/**
+ * Ends sessions until nobody is found for some time. Who was on the way in when the rules changed comes in by those from before, and is
+ * waited for; who knocks later is turned away, however often.
+ */
+async function emptyOut(client: pg.Client, signal: AbortSignal, progress: Progress): Promise<EmptiedOut> {
   const ended = new Set<number>();
   const shared = new Set<number>();
+  const silent = await listHandshakes(client);
+  let arriving: readonly number[] = [...(silent ?? []), ...(await listNewcomers(client))];
+  const patientUntilMs = performance.now() + NEWCOMER_MS;
   for (let quiet = 0; quiet < (shared.size === 0 ? LOOKS : LOOKS_AT_SHARED_ROLE); quiet += 1) {
+    if (arriving.length > 0) arriving = await stillArriving(client, arriving);
+    if (performance.now() > patientUntilMs) await endNewcomers(client, arriving);
     const others = await endOthers(client);
-    progress.others = others;
-    for (const { pid } of others.filter(({ isNewcomer }) => !isNewcomer)) ended.add(pid);
+    if (others.length > 0) progress.others = others;
+    for (const { pid } of others) ended.add(pid);
     for (const { pid } of others.filter(({ hasOurRole }) => hasOurRole)) shared.add(pid);
-    if (others.some(({ isBeyondUs, isNewcomer }) => isBeyondUs && !isNewcomer)) throw stillIn(others);
-    if (others.length > 0) quiet = -1;
+    if (others.some(({ isBeyondUs }) => isBeyondUs)) throw stillIn(others);
+    if (others.length > 0 || arriving.length > 0) quiet = -1;
     await pause(LOOK_MS, signal);
   }
-  return { ended: ended.size, shared: shared.size };
+  return { ended: ended.size, shared: shared.size, isSure: silent !== null };
+}
+
+/** Whoever goes on goes from the first list to the second and then to the sessions: so they are read in this order. */
+async function stillArriving(client: pg.Client, early: readonly number[]): Promise<readonly number[]> {
+  const silent = await listHandshakes(client);
+  const newcomers = await listNewcomers(client);
+  return early.filter((pid) => silent?.includes(pid) === true || newcomers.includes(pid));
 }
 
 /** Whether the rules with this mark are on file and loaded, and nobody else is in. */
@@ -218,13 +236,18 @@ export function isFenced(address: ServerAddress, mark: string, signal: AbortSign
     const standing = readFence(await readServerFile(client, hba));
     if (standing?.marks.includes(mark) !== true) return false;
     if ((await isFenceLoaded(address, mark, signal)) !== 'yes') return false;
-    // Who was just turned away may still be seen.
-    for (let look = 0; look < LOOKS; look += 1) {
-      if ((await listOthers(client)).length === 0) return true;
-      await pause(LOOK_MS, signal);
-    }
-    return false;
+    return isQuiet(client, signal);
   });
+}
+
+/** Whether nobody else is found for some time: who was just put out is perhaps still seen, and perhaps comes back. */
+async function isQuiet(client: pg.Client, signal: AbortSignal): Promise<boolean> {
+  let quiet = 0;
+  for (let look = 0; look < 3 * LOOKS && quiet < LOOKS; look += 1) {
+    if (look > 0) await pause(LOOK_MS, signal);
+    quiet = (await listOthers(client)).length === 0 ? quiet + 1 : 0;
+  }
+  return quiet === LOOKS;
 }
 
 /** Gives whether there was such a fence. Without a mark, all go; with one, the fence stays for those who set it too. */
@@ -267,20 +290,22 @@ async function takeDown(client: pg.Client, files: HbaFiles): Promise<void> {
   const original = await findOriginal(client, files, current);
   if (original !== current) {
     await keep(client, files, original);
-    await writeAndCheck(client, files.hba, original);
+    await writeServerFile(client, files.hba, original);
   }
   await client.query('SELECT pg_reload_conf()');
-  if ((await readServerFile(client, files.kept)) !== '') await writeAndCheck(client, files.kept, '');
+  if ((await readServerFile(client, files.kept)) !== '') await writeServerFile(client, files.kept, '');
 }
 
 async function untilGone(address: ServerAddress, mark: string, signal: AbortSignal): Promise<void> {
   while ((await isFenceLoaded(address, mark, signal)) === 'yes') await pause(LOOK_MS, signal);
 }
 
-function whyNotFenced(error: unknown, address: ServerAddress, { isWritten, others }: Progress): BackupError {
+function whyNotFenced(error: unknown, address: ServerAddress, { isBegun, others }: Progress): BackupError {
   if (!isBackupError(error)) throw error;
   if (error.code === 'fence_failed' || error.code === 'interrupted') return error;
-  if (others.length > 0) return stillIn(others, error);
+  if (others.length > 0 && (error.facts.timedOut === true || error.code === 'action_failed')) {
+    return stillIn(others, error);
+  }
   const state = sqlState(error);
   if (state === '42501') {
     return new BackupError(
@@ -293,16 +318,12 @@ function whyNotFenced(error: unknown, address: ServerAddress, { isWritten, other
       },
     );
   }
-  if (!isWritten) return error;
-  return new BackupError(
-    'fence_failed',
-    `the fence is written, but does not yet hold for sure: ${error.message}`,
-    {
-      hint: 'run it again: it goes on from there',
-      facts: error.facts,
-      cause: error,
-    },
-  );
+  if (!isBegun) return error;
+  return new BackupError('fence_failed', `the fence is begun, but does not hold for sure: ${error.message}`, {
+    hint: 'run it again: it goes on from there',
+    facts: error.facts,
+    cause: error,
+  });
 }
 
 function stillIn(others: readonly Other[], cause?: unknown): BackupError {

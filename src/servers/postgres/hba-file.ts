@@ -1,10 +1,9 @@
 import { dirname } from 'node:path/posix';
 import type pg from 'pg';
-import { BackupError } from '../../core/errors.ts';
 import { askRow } from './connection.ts';
 import type { HbaAdmin, HbaRule } from './hba-fence.ts';
 import { logicalLine } from './hba-lines.ts';
-import { readServerFile, writeServerFile } from './server-files.ts';
+import { readServerFile } from './server-files.ts';
 
 /** Where the server keeps its access rules, and where the copy of them lies while a fence stands. */
 export interface HbaFiles {
@@ -19,16 +18,6 @@ export async function findHbaFiles(client: pg.Client): Promise<HbaFiles> {
     "SELECT current_setting('hba_file') AS hba, current_setting('data_directory') AS data",
   );
   return { hba, kept: `${data}/pg_hba.conf.before-fence` };
-}
-
-/** Writes and reads back, so that no half of it is taken for the whole. A last line without an end may get one. */
-export async function writeAndCheck(client: pg.Client, path: string, text: string): Promise<void> {
-  await writeServerFile(client, path, text);
-  const found = await readServerFile(client, path);
-  if (found === text || found === `${text}\n`) return;
-  throw new BackupError('fence_failed', `${path} does not hold what was written to it`, {
-    hint: 'see whether the disk of the server is full, and whether somebody else writes this file',
-  });
 }
 
 interface RuleRow {

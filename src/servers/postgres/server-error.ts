@@ -26,6 +26,9 @@ export function toServerError(error: unknown, shown: string): BackupError {
     const hint = 'check sslmode, certificates, user and password';
     return new BackupError('store_refused', message, { hint, cause: error });
   }
+  if (networkCode(error) === null && !LOST.test(messageOf(error))) {
+    return new BackupError('internal', message, { cause: error });
+  }
   return new BackupError('store_unreachable', message, {
     hint: 'look at the server and the network',
     cause: error,
@@ -60,6 +63,7 @@ const HINTS: Readonly<Record<string, string>> = {
 /** The driver has no codes for these; the texts are those of pg 8. */
 const LATE =
   /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)/;
+const LOST = /^(Connection terminated|Client was closed|Client has encountered a connection error)/;
 /** The server spoke, and the driver did not like it. */
 const ANSWERED = /\b(SSL|TLS|certificate|SASL|password)\b/i;
 

@@ -1,26 +1,29 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import pg from 'pg';
 import type { BackupError } from '../../../src/core/errors.ts';
+import { logicalLine, splitFields } from '../../../src/servers/postgres/hba-lines.ts';
 import { openRegionServer } from '../../../src/servers/postgres/server.ts';
 import { type Cluster, killServer, startCluster, waitForStandbys } from '../../harness/clusters.ts';
+import { startFreezingProxy } from '../../harness/freezing-proxy.ts';
 import type { TestPostgres } from '../../harness/postgres.ts';
 
 let cluster: Cluster;
 let primary: TestPostgres;
 before(async () => {
-  cluster = await startCluster({ standbys: [{ name: 'west' }] });
+  cluster = await startCluster({ standbys: [{ name: 'west' }], settings: { max_connections: '20' } });
   primary = cluster.primary;
   await primary.exec(
     "CREATE ROLE dr SUPERUSER LOGIN; CREATE ROLE app LOGIN; CREATE ROLE slow LOGIN PASSWORD 'x'",
   );
   await primary.exec('CREATE TABLE events (n bigserial); GRANT ALL ON events, events_n_seq TO app');
-  // Bytes that are no UTF-8, ends of lines of Windows, and none at the end.
+  // Bytes that are no UTF-8, ends of lines of Windows, and none at the end; and the file lies elsewhere.
   const text = Buffer.from(
     '# caf\xe9\r\nhost all slow all scram-sha-256\nhost all all 127.0.0.1/32 trust\n',
     'latin1',
@@ -28,12 +31,15 @@ before(async () => {
   const rest =
     'local all all trust\nlocal replication all trust\nhost replication all 127.0.0.1/32 trust # last';
   writeFileSync(hbaFile(primary), Buffer.concat([text, Buffer.from(rest)]));
-  await primary.exec('SELECT pg_reload_conf()');
+  await primary.exec(`ALTER SYSTEM SET hba_file = '${hbaFile(primary)}'`);
+  await primary.restart(() => chownSync(hbaFile(primary), ...ownerOf(primary.dataDir)));
 });
 after(() => cluster.stop());
 
 const within = (ms: number) => ({ signal: AbortSignal.timeout(ms) });
-const hbaFile = (server: TestPostgres) => join(server.dataDir, 'pg_hba.conf');
+const hbaFile = (server: TestPostgres) =>
+  server === primary ? join(server.dataDir, '../access rules.conf') : join(server.dataDir, 'pg_hba.conf');
+const ownerOf = (path: string): [number, number] => [statSync(path).uid, statSync(path).gid];
 const keptFile = (server: TestPostgres) => join(server.dataDir, 'pg_hba.conf.before-fence');
 const open = (server: TestPostgres, user = 'dr') =>
   openRegionServer({ region: 'east', address: server.address('postgres', user) });
@@ -96,6 +102,14 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
   }
 }
 
+function startupPacket(user: string): Buffer {
+  const names = Buffer.from(`user\0${user}\0database\0postgres\0\0`);
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(names.length + 8, 0);
+  head.writeInt32BE(196_608, 4);
+  return Buffer.concat([head, names]);
+}
+
 test('a fence puts everybody out under load, lets replication flow, and goes without a trace', async () => {
   const original = readFileSync(hbaFile(primary));
   const writers = [1, 2, 3].map(() => startWriter(primary));
@@ -148,11 +162,7 @@ test('who is still being asked for a password when the fence falls never gets in
   const socket = connect(primary.port, '127.0.0.1');
   socket.on('error', () => undefined);
   await once(socket, 'connect');
-  const names = Buffer.from('user\0slow\0database\0postgres\0\0');
-  const head = Buffer.alloc(8);
-  head.writeInt32BE(names.length + 8, 0);
-  head.writeInt32BE(196_608, 4);
-  socket.write(Buffer.concat([head, names]));
+  socket.write(startupPacket('slow'));
   const [asked] = (await once(socket, 'data')) as [Buffer];
   assert.equal(asked.toString('latin1', 0, 1), 'R');
   const closed = once(socket, 'close');
@@ -160,6 +170,58 @@ test('who is still being asked for a password when the fence falls never gets in
   const server = open(primary);
   await server.fence('plan-1', within(10_000));
   await closed;
+  await server.unfence(within(10_000));
+});
+
+test('who was let in line by the rules from before, and speaks only afterwards, is put out before the fence is said to stand', async () => {
+  await primary.exec("ALTER SYSTEM SET authentication_timeout = '1s'");
+  await primary.exec('SELECT pg_reload_conf()');
+  await until(
+    async () => (await primary.exec('SHOW authentication_timeout'))[0]!.authentication_timeout === '1s',
+  );
+  const [silent, late] = [connect(primary.port, '127.0.0.1'), connect(primary.port, '127.0.0.1')];
+  const closed: string[] = [];
+  silent
+    .on('error', () => undefined)
+    .on('close', () => closed.push('silent'))
+    .resume();
+  const heard: Buffer[] = [];
+  late.on('error', () => undefined).on('close', () => closed.push('late'));
+  late.on('data', (bytes) => heard.push(bytes));
+  await Promise.all([once(silent, 'connect'), once(late, 'connect')]);
+  await sleep(50);
+  const server = open(primary);
+  const fenced = server.fence('plan-1', within(10_000)).then((facts) => {
+    closed.push('fenced');
+    return facts;
+  });
+  await until(async () => readFileSync(hbaFile(primary), 'latin1').startsWith('# eventcore fence'));
+  await sleep(300);
+  late.write(startupPacket('app'));
+  await fenced;
+  assert.deepEqual(closed, ['late', 'silent', 'fenced']);
+  // It was in: with the rules that its process was made with.
+  assert.equal(Buffer.concat(heard).readInt32BE(5), 0);
+  await server.unfence(within(10_000));
+  await primary.exec('ALTER SYSTEM RESET authentication_timeout');
+  await primary.exec('SELECT pg_reload_conf()');
+});
+
+test('a server whose connections are all taken is fenced by those that are left to superusers', async () => {
+  const crowd: pg.Client[] = [];
+  for (;;) {
+    const client = new pg.Client({ connectionString: primary.address('postgres', 'app') });
+    client.on('error', () => undefined);
+    const error = await client.connect().then(
+      () => null,
+      (failure: Error & { code?: string }) => failure.code,
+    );
+    if (error !== null) break;
+    crowd.push(client);
+  }
+  const server = open(primary);
+  const facts = await server.fence('plan-1', within(10_000));
+  assert.equal(facts.ended, crowd.length);
   await server.unfence(within(10_000));
 });
 
@@ -173,7 +235,8 @@ test('a standby that nobody can reach holds no fence up, and nothing is left of 
   await server.fence('plan-1', within(10_000));
   await server.unfence(within(10_000));
   await writer.stop();
-  await primary.exec('ALTER SYSTEM RESET ALL');
+  await primary.exec('ALTER SYSTEM RESET synchronous_standby_names');
+  await primary.exec('ALTER SYSTEM RESET default_transaction_read_only');
   await primary.exec('SELECT pg_reload_conf()');
   await assert.rejects(open(primary, 'app').fence('plan-1', within(5000)), {
     code: 'fence_failed',
@@ -215,7 +278,7 @@ test('a role that an application shares is no fence, and one that the file does 
   const writer = startWriter(primary, 'dr');
   await until(async () => writer.state.written > 5);
   const server = open(primary);
-  await assert.rejects(server.fence('plan-1', within(1500)), (error: BackupError) => {
+  await assert.rejects(server.fence('plan-1', within(800)), (error: BackupError) => {
     assert.deepEqual(
       [error.code, error.hint],
       ['fence_failed', 'give the recovery a role that nobody else uses: the fence lets this one in'],
@@ -235,6 +298,7 @@ test('a role that an application shares is no fence, and one that the file does 
   });
   writeFileSync(hbaFile(primary), original, 'latin1');
   await primary.exec('SELECT pg_reload_conf()');
+  await until(async () => (await reasonOf('dr')) === 'let in');
 });
 
 test('a file with errors is fenced as well, and keeps them', async () => {
@@ -318,4 +382,61 @@ test('half a file is made whole before anything is built on it', async () => {
   assert.equal(await server.isFenced('plan-2', within(5000)), true);
   await server.unfence(within(10_000));
   assert.equal(readFileSync(hbaFile(primary), 'latin1'), `${original.toString('latin1')}\n# mine\n`);
+});
+
+test('a network that is cut in the middle is said to leave the fence unproven, and holds up nobody who comes another way', async (t) => {
+  const proxy = await startFreezingProxy(primary.port);
+  t.after(() => proxy.close());
+  const far = openRegionServer({
+    region: 'east',
+    address: `postgres://dr@127.0.0.1:${proxy.port}/postgres`,
+  });
+  const fenced = far.fence('plan-1', within(700));
+  await until(async () => readFileSync(hbaFile(primary), 'latin1').startsWith('# eventcore fence'));
+  proxy.freeze();
+  await assert.rejects(fenced, { code: 'fence_failed', facts: { timedOut: true } });
+  const server = open(primary);
+  await server.fence('plan-1', within(10_000));
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  await server.unfence(within(10_000));
+});
+
+test('lines are cut as the server cuts them, whatever stands in them', async () => {
+  const original = readFileSync(hbaFile(primary));
+  const part = fc.string({
+    unit: fc.constantFrom('"', '""', ' ', ',', '#', 'all', 'a', '+', '\\', '\\\n', '\t'),
+  });
+  const lines = fc.sample(fc.tuple(part, part), 400).map(([one, two]) => `local x${one} y${two} trust`);
+  const text = `${lines.join('\n')}\nlocal all dr trust\n`;
+  writeFileSync(hbaFile(primary), text);
+  const rows = await primary.exec('SELECT * FROM pg_hba_file_rules WHERE error IS NULL');
+  writeFileSync(hbaFile(primary), original);
+  assert.ok(rows.length > 10, String(rows.length));
+  for (const { line_number: number, database, user_name: users } of rows) {
+    const line = logicalLine(text, Number(number));
+    const fields = splitFields(line).map(({ tokens }) => tokens.map((token) => token.text));
+    assert.deepEqual([fields[1], fields[2]], [database, users], line);
+  }
+});
+
+test('rules of files that are included are fenced as those of the file itself', async (t) => {
+  const [{ version }] = (await primary.exec(
+    "SELECT current_setting('server_version_num')::int AS version",
+  )) as [{ version: number }];
+  if (version < 160_000) return t.skip('no files are included before PostgreSQL 16');
+  const original = readFileSync(hbaFile(primary));
+  const folder = join(primary.dataDir, 'rules');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'roles'), 'postgres, "dr"\n');
+  writeFileSync(join(folder, '1.conf'), 'host all @roles 127.0.0.1/32 trust\n');
+  writeFileSync(join(folder, '2.conf'), 'host postgres /^d?r$ 127.0.0.1/32 \\\n  trust\n');
+  for (const place of ['1.conf', '2.conf']) {
+    writeFileSync(hbaFile(primary), `include "${join(folder, place)}"\nlocal all all trust\n`);
+    const server = open(primary);
+    await server.fence('plan-1', within(10_000));
+    assert.match(await reasonOf('app'), /pg_hba.conf rejects/);
+    await server.unfence(within(10_000));
+  }
+  writeFileSync(hbaFile(primary), original);
+  await primary.restart(() => undefined);
 });

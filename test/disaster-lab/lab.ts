@@ -2,7 +2,7 @@
  * npm run dr:lab -- [--only D1] [--write]
  *
  * Disasters in a world of three regions on one machine, and `eventcore dr` that recovers from them: docs/disaster-lab.md says what is
- * measured. `--write` puts the table there. Ends with 1 when something did not come out as it must.
+ * measured. `--write` puts the table of a whole run there. Ends with 1 when something did not come out as it must.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -19,7 +19,7 @@ import { ONLY_ARCHIVE, REGION_LOST } from './drills/region-lost.ts';
 import { SWITCHOVER } from './drills/switchover.ts';
 import { TWO_ORCHESTRATORS } from './drills/two-orchestrators.ts';
 import { makeNetwork } from './network.ts';
-import { type NamedRow, renderRows } from './row.ts';
+import { type NamedRow, NOTHING, renderRows } from './row.ts';
 
 const DRILLS: readonly Drill[] = [
   ...[PRIMARY_KILLED, SYNCHRONOUS_PRIMARY_KILLED, PARTITION, CORRUPTION_DRILL, BREACH_DRILL, REGION_LOST],
@@ -48,12 +48,14 @@ async function main(): Promise<void> {
       console.log(`${drill.name} held (${seconds(begunMs)} s): ${row.found}`);
     } catch (error) {
       failed += 1;
+      const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+      rows.push({ name: drill.name, does: drill.does, ...NOTHING, found: `**did not hold**: ${reason}` });
       console.error(`${drill.name} FAILED (${seconds(begunMs)} s): ${drill.does}\n`, error);
     }
   }
   const text = `${machine()}\n\n${renderRows(rows)}`;
   console.log(`\n${text}`);
-  if (values.write && failed === 0 && only.length === 0) write(text);
+  if (values.write && only.length === 0) write(text);
   // Whatever a drill that failed left running ends with this process.
   process.exit(failed === 0 ? 0 : 1);
 }

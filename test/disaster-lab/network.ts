@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { freePort } from '../harness/free-port.ts';
 import { type Address, type Relay, startRelay } from './relay.ts';
 
@@ -35,46 +36,61 @@ export function makeNetwork(): Network {
 
 let made = 0;
 
-/** A part of an address and of names that no other laboratory of this machine has, as long as there are not very many. */
+/** A part of an address and of names that no other laboratory of this machine should have. */
 function ownNumber(): number {
   made += 1;
   return 1 + ((process.pid * 7 + made) % 250);
 }
 
+const ATTEMPTS = 10;
+
+/** Null where this process may make none. */
 function namespaces(): Network | null {
   if (process.getuid?.() !== 0) return null;
-  const number = ownNumber();
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const network = bridgedNetwork(ownNumber());
+    if (network !== null) return network;
+  }
+  return null;
+}
+
+function bridgedNetwork(number: number): Network | null {
   const bridge = `ecdr${number}`;
-  const net = (third: number) => `10.77.${number}.${third}`;
+  const net = (last: number) => `10.77.${number}.${last}`;
   if (!ip(['link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0'])) return null;
-  const hosts: string[] = [];
-  const stop = (): void => {
-    for (const host of hosts) ip(['netns', 'del', host]);
-    ip(['link', 'del', bridge]);
-  };
+  const janitor = startJanitor(bridge);
   const isUp =
     ip(['addr', 'add', `${net(1)}/24`, 'dev', bridge]) &&
     ip(['link', 'set', bridge, 'up']) &&
     ip(['netns', 'add', `${bridge}-try`]) &&
     ip(['netns', 'del', `${bridge}-try`]);
   if (!isUp) {
-    stop();
+    janitor.stdin?.destroy();
     return null;
   }
-  process.once('exit', stop);
+  let hosts = 0;
   return {
     kind: 'namespaces',
     here: net(1),
     addHost: (name) => {
-      const place = { namespace: `${bridge}-${name}`, cable: `${bridge}v${hosts.length}` };
-      hosts.push(place.namespace);
-      return addNamespace(name, { ...place, bridge, address: net(10 + hosts.length) });
+      hosts += 1;
+      const place = { namespace: `${bridge}-${name}`, cable: `${bridge}v${hosts}` };
+      return addNamespace(name, { ...place, bridge, address: net(10 + hosts) });
     },
-    stop: () => {
-      process.removeListener('exit', stop);
-      stop();
-    },
+    stop: () => void janitor.stdin?.destroy(),
   };
+}
+
+/** Takes away what has this name when this process ends in whatever way, SIGKILL included: its standard input is a pipe. */
+function startJanitor(bridge: string): ChildProcess {
+  const script = `cat >/dev/null; for name in $(ip netns list | grep -o "^$1-[a-z-]*"); do ip netns del "$name"; done
+    ip link del "$1"`;
+  const janitor = spawn('sh', ['-c', script, 'janitor', bridge], {
+    ...{ cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'] },
+  });
+  janitor.unref();
+  (janitor.stdin as Socket).unref();
+  return janitor;
 }
 
 interface Plan {

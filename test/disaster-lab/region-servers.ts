@@ -42,8 +42,8 @@ export async function startRegionServers(
   network: Network,
   { isSynchronous, port, started }: RegionServersOptions,
 ): Promise<Record<RegionName, LabServer>> {
-  const any = `ANY 1 (${REGIONS.join(', ')})`;
-  const settings = { ...SETTINGS, ...(isSynchronous ? { synchronous_standby_names: any } : {}) };
+  const anyOfThem = `ANY 1 (${REGIONS.join(', ')})`;
+  const settings = { ...SETTINGS, ...(isSynchronous ? { synchronous_standby_names: anyOfThem } : {}) };
   const start = async (region: RegionName, primary: LabServer | null): Promise<LabServer> => {
     const host = network.addHost(region);
     const at = await host.listen(port);

@@ -70,6 +70,15 @@ describe('a recovery', () => {
     ]);
   });
 
+  it('has the other standbys follow before the new primary must take writes: it may wait for one of them', async () => {
+    const world = makeWorld();
+    const process = startProcess(world);
+    await begin(process, await makePlan(world, 'regional_failover'));
+    const at = (words: string) => process.actions.findIndex((action) => action.startsWith(words));
+    assert.ok(at('promote') !== -1 && at(`${WEST_2} follows`) > at('promote'));
+    assert.ok(at(`${WEST_2} follows`) < at('migrate') && at('migrate') < at('probe'));
+  });
+
   it('leaves marks of others in the vaults as they are', async () => {
     const world = makeWorld();
     const vault = world.vaults.get(HOME)!;

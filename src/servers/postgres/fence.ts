@@ -24,12 +24,12 @@ const NEWCOMER_MS = 500;
 
 /** How far it came, to say so where it ends early. */
 interface Progress {
-  isWritten: boolean;
+  isBegun: boolean;
   others: readonly Other[];
 }
 
 export async function fence(address: ServerAddress, mark: string, signal: AbortSignal): Promise<StepFacts> {
-  const progress: Progress = { isWritten: false, others: [] };
+  const progress: Progress = { isBegun: false, others: [] };
   try {
     return await withConnection(address, signal, (client) => raise(client, address, mark, signal, progress));
   } catch (error) {
@@ -47,8 +47,8 @@ async function raise(
   await beQuiet(client);
   await lockAnyway(client, signal);
   const files = await findHbaFiles(client);
+  progress.isBegun = true;
   const isChanged = await putUp(client, files, mark);
-  progress.isWritten = true;
   await client.query('SELECT pg_reload_conf()');
   await untilLoaded(client, address, mark, signal);
   await findWayBack(client, address, files, signal);
@@ -300,7 +300,7 @@ async function untilGone(address: ServerAddress, mark: string, signal: AbortSign
   while ((await isFenceLoaded(address, mark, signal)) === 'yes') await pause(LOOK_MS, signal);
 }
 
-function whyNotFenced(error: unknown, address: ServerAddress, { isWritten, others }: Progress): BackupError {
+function whyNotFenced(error: unknown, address: ServerAddress, { isBegun, others }: Progress): BackupError {
   if (!isBackupError(error)) throw error;
   if (error.code === 'fence_failed' || error.code === 'interrupted') return error;
   if (others.length > 0 && (error.facts.timedOut === true || error.code === 'action_failed')) {
@@ -318,16 +318,12 @@ function whyNotFenced(error: unknown, address: ServerAddress, { isWritten, other
       },
     );
   }
-  if (!isWritten) return error;
-  return new BackupError(
-    'fence_failed',
-    `the fence is written, but does not yet hold for sure: ${error.message}`,
-    {
-      hint: 'run it again: it goes on from there',
-      facts: error.facts,
-      cause: error,
-    },
-  );
+  if (!isBegun) return error;
+  return new BackupError('fence_failed', `the fence is begun, but does not hold for sure: ${error.message}`, {
+    hint: 'run it again: it goes on from there',
+    facts: error.facts,
+    cause: error,
+  });
 }
 
 function stillIn(others: readonly Other[], cause?: unknown): BackupError {

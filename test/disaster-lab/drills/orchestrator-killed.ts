@@ -21,20 +21,29 @@ export const ORCHESTRATOR_KILLED: Drill = {
   name: 'D8',
   does: 'the orchestrator is killed after every entry of its journal, and another host goes on',
   run: async ({ world: options }) => {
-    const calm = await failOver(options, undisturbed);
-    const killed = await failOver(options, killedAtEachEntry);
-    assert.deepEqual(killed.end, calm.end);
+    const handover = await killThrough(options, 'switchover');
+    const failover = await killThrough(options, 'failover');
+    const text = ({ kills, steps }: typeof handover) => `${kills} kills, ${steps} steps done or skipped`;
     return {
-      ...killed.row,
-      found: `${killed.kills} kills, and the same end as without: ${calm.end.steps.length} steps`,
+      ...failover.row,
+      found: `the same end as without kills: a switchover whose old primary becomes a standby (${text(handover)}), and a failover from a dead one (${text(failover)}; measured here)`,
     };
   },
 };
 
 type Carry = (world: World, planId: string, accept: readonly string[]) => Promise<number>;
 
-/** Kills the primary at rest, so that what must be there afterwards is known, and has a standby take over. */
-async function failOver(options: WorldOptions | undefined, carry: Carry) {
+type Kind = 'switchover' | 'failover';
+
+async function killThrough(options: WorldOptions | undefined, kind: Kind) {
+  const calm = await changeOver(options, kind, undisturbed);
+  const killed = await changeOver(options, kind, killedAtEachEntry);
+  assert.deepEqual(killed.end, calm.end);
+  return { kills: killed.kills, steps: killed.end.steps.length, row: killed.row };
+}
+
+/** At rest, so that what must be there afterwards is known: a standby takes over from a primary that is well, or dead. */
+async function changeOver(options: WorldOptions | undefined, kind: Kind, carry: Carry) {
   const world = await makeWorld({ ...options, config: { rejoin: true } });
   try {
     const { east, west, south } = world.servers;
@@ -42,8 +51,9 @@ async function failOver(options: WorldOptions | undefined, carry: Carry) {
     await writers.waitForAcks(100, PATIENCE_MS);
     await writers.stop();
     await sleep(1000);
-    await killServer(east.process);
-    const { plan } = await makePlan(world, ['--trigger', 'region_outage', '--region', 'west']);
+    if (kind === 'failover') await killServer(east.process);
+    const trigger = kind === 'failover' ? 'region_outage' : 'manual_trigger';
+    const { plan } = await makePlan(world, ['--trigger', trigger, '--region', 'west']);
     const kills = await carry(world, plan.planId, acceptances(plan));
     const later = world.write({ count: 2 });
     await later.waitForServer(west.address.host, PATIENCE_MS);
@@ -51,17 +61,17 @@ async function failOver(options: WorldOptions | undefined, carry: Carry) {
     const { lostIds, ...account } = settle([...writers.log.all, ...later.log.all], await eventIds(west));
     assert.deepEqual(lostIds, []);
     const run = await showRun(world, plan.planId);
-    const primaries: string[] = [];
+    const roles: Record<string, string> = {};
     for (const server of [east, west, south]) {
-      const rows = await sqlInside(server, 'SELECT pg_is_in_recovery() AS is').catch(() => []);
-      if (rows[0]?.is === false) primaries.push(server.host.name);
+      const rows = await sqlInside(server, 'SELECT pg_is_in_recovery() AS is').catch(() => null);
+      roles[server.host.name] = rows === null ? 'dead' : rows[0]!.is === true ? 'standby' : 'primary';
     }
     const row = { ...measure(world, run, later), assessMs: null, account, rtoMs: null };
     assert.equal(row.writers, 1);
     return {
       kills,
       row,
-      end: { ...endOf(run), primaries, name: (await world.resolve()) === west.address.host },
+      end: { ...endOf(run, world), roles, name: (await world.resolve()) === west.address.host },
     };
   } finally {
     await world.stop();
@@ -69,12 +79,18 @@ async function failOver(options: WorldOptions | undefined, carry: Carry) {
 }
 
 /** What a run came to, without the times and attempts. */
-function endOf({ timeline, outcome }: RunDocument) {
+function endOf({ timeline, outcome }: RunDocument, { servers }: World) {
   const over = timeline.filter(({ kind }) => kind === 'done' || kind === 'skipped');
+  // Each world has addresses of its own.
+  const named = (text: string): string =>
+    Object.values(servers).reduce(
+      (name, { host, address }) => name.replaceAll(`${address.host}:${address.port}`, host.name),
+      text,
+    );
   return {
     steps: [...new Set(over.map(({ step }) => step))],
     state: outcome?.state,
-    systems: outcome?.systemsRecovered,
+    systems: outcome?.systemsRecovered.map(named),
   };
 }
 

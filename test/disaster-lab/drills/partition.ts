@@ -22,6 +22,8 @@ export const PARTITION: Drill = {
   run: async (options) => {
     const world = await makeWorld({ vaults: 'buckets', ...options.world, config: UNREACHABLE });
     try {
+      // What it knows of the primary, nobody can ask for any longer: a lease is that of a system and a timeline.
+      world.start(['dr', 'sample', '--interval', '1s']);
       const refusal = await refuseWithoutFence(world);
       return await failOverByLease(world, refusal);
     } finally {
@@ -110,12 +112,24 @@ function writeInside({ write, servers: { east } }: World): Writers {
   return write({ count: 2, pauseMs: 2, at: { ...east.inside, shownAs: east.address.host } });
 }
 
+/** Until the guard has said what it guards: an open primary that holds the lease, or a standby. */
 async function startGuard(world: World, server: LabServer): Promise<void> {
   const { host, inside, process } = server;
   const lease = await world.buckets.get('south')!.addressFor(host);
-  const socket = `postgres://postgres@/${DATABASE}?host=${inside.host}&port=${inside.port}`;
+  const socket = `postgres:///${DATABASE}?host=${inside.host}&port=${inside.port}&user=postgres`;
   const words = ['dr', 'guard', '--server', socket, '--data-dir', process.dataDir];
-  world.start([...words, '--lease-vault', lease, '--ttl', LEASE_TTL], { host });
+  const guard = world.start([...words, '--lease-vault', lease, '--ttl', LEASE_TTL], { host });
+  let said = '';
+  for (const stream of [guard.stdout, guard.stderr]) {
+    stream?.on('data', (text: Buffer) => {
+      said += text.toString();
+    });
+  }
+  const lateMs = performance.now() + PATIENCE_MS;
+  while (!/ (open|standby): /.test(said)) {
+    assert.ok(performance.now() < lateMs, `the guard of ${host.name} is not ready: ${said}`);
+    await sleep(50);
+  }
 }
 
 async function isStandby(server: LabServer): Promise<boolean> {

@@ -11,6 +11,7 @@ import type { BackupError } from '../../../src/core/errors.ts';
 import { logicalLine, splitFields } from '../../../src/servers/postgres/hba-lines.ts';
 import { openRegionServer } from '../../../src/servers/postgres/server.ts';
 import { type Cluster, killServer, startCluster, waitForStandbys } from '../../harness/clusters.ts';
+import { startFreezingProxy } from '../../harness/freezing-proxy.ts';
 import type { TestPostgres } from '../../harness/postgres.ts';
 
 let cluster: Cluster;
@@ -381,6 +382,23 @@ test('half a file is made whole before anything is built on it', async () => {
   assert.equal(await server.isFenced('plan-2', within(5000)), true);
   await server.unfence(within(10_000));
   assert.equal(readFileSync(hbaFile(primary), 'latin1'), `${original.toString('latin1')}\n# mine\n`);
+});
+
+test('a network that is cut in the middle is said to leave the fence unproven, and holds up nobody who comes another way', async (t) => {
+  const proxy = await startFreezingProxy(primary.port);
+  t.after(() => proxy.close());
+  const far = openRegionServer({
+    region: 'east',
+    address: `postgres://dr@127.0.0.1:${proxy.port}/postgres`,
+  });
+  const fenced = far.fence('plan-1', within(700));
+  await until(async () => readFileSync(hbaFile(primary), 'latin1').startsWith('# eventcore fence'));
+  proxy.freeze();
+  await assert.rejects(fenced, { code: 'fence_failed', facts: { timedOut: true } });
+  const server = open(primary);
+  await server.fence('plan-1', within(10_000));
+  assert.equal(await server.isFenced('plan-1', within(5000)), true);
+  await server.unfence(within(10_000));
 });
 
 test('lines are cut as the server cuts them, whatever stands in them', async () => {

@@ -25,7 +25,10 @@ export const TRIGGER_WORDS: Readonly<Record<DisasterTrigger, TriggerWords>> = {
       'If it is only starting up (`refused` below), wait some minutes: that loses nothing.',
     ],
     plan: ['eventcore dr plan --trigger database_failure'],
-    after: ['Find out why it failed before it becomes a standby of the new one, or that one is next.'],
+    after: [
+      'Find out why it failed before it becomes a standby of the new one, or that one is next.',
+      'Tell the owners of consumers when `eventcore dr status` says that events vanished: the record that it names (`epochs/` in the vault) lists them.',
+    ],
   },
   region_outage: {
     title: 'A region is out',
@@ -44,6 +47,7 @@ export const TRIGGER_WORDS: Readonly<Record<DisasterTrigger, TriggerWords>> = {
     after: [
       'When the region comes back, its old primary must stay shut: the fence sees to that. Look at it with `eventcore dr assess` all the same.',
       'What only the old primary had can be salvaged then: `eventcore dr resume PLAN --salvage-from postgres://postgres@old-primary/events`.',
+      'Tell the owners of consumers when `eventcore dr status` says that events vanished: the record that it names (`epochs/` in the vault) lists them.',
     ],
   },
   data_corruption: {

@@ -183,6 +183,7 @@ function restoreFacts(vault: Vault, point: ChosenPoint, report: RestoreReport): 
     ...{ events: report.eventsRestored, streams: report.streamsRestored },
     eventsFromLog: report.recovery?.eventsReplayed ?? 0,
     ...{ epoch, epochRecord: report.recovery?.epochRecord.record ?? null },
+    vanished: report.recovery?.epochRecord.vanished?.events ?? null,
     checkpointsSetBack: checkpoints.filter(({ action }) => action === 'clamped').length,
     snapshotsDropped: snapshotsDropped.length,
     leftOut: leftOut.join(', ') || null,

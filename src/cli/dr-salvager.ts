@@ -8,19 +8,19 @@ import { systemClock } from './wire.ts';
 export function drSalvager(work: DrWork): Salvager {
   const { context, keys } = work;
   return {
-    salvage: async ({ planId, from, into, vault: address, merge }, { signal }) => {
+    salvage: async ({ planId, from, into, vault: address, merge, recovery }, { signal }) => {
       const vault = await drVault(work, address);
       const report = await withDrStore(work, from, signal, (old) =>
         withDrStore(work, into, signal, (fresh) =>
           salvage(
             { old, fresh, vault, keys, clock: systemClock, software: context.software },
-            { planId, merge, signal, onStep: (step) => beginStep(context, step) },
+            { planId, merge, recovery, signal, onStep: (step) => beginStep(context, step) },
           ),
         ),
       );
       context.progress.end();
-      const { events, streams, conflicts, merged, spanMs, object } = report;
-      return { events, streams, conflicts, merged, spanMs, object };
+      const { events, streams, conflicts, merged, spanMs, object, vanished, epochRecord, ghosts } = report;
+      return { events, streams, conflicts, merged, spanMs, object, vanished, epochRecord, ghosts };
     },
   };
 }

@@ -7,6 +7,8 @@ import type { StreamSample } from '../core/inspection.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import { withDeadline } from '../disaster/deadline.ts';
+import { findGhosts } from '../disaster/ghosts.ts';
+import { ghostFacts } from '../disaster/vanished.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
 import { BUILT_IN_CHECKS } from '../integrity/checks/built-in.ts';
 import { type CheckDefinition, CLOCK_TOLERANCE_MS } from '../integrity/checks/check.ts';
@@ -81,7 +83,8 @@ async function examine(
         clockToleranceMs: work.settings.monitor.clock_tolerance ?? CLOCK_TOLERANCE_MS,
       },
     });
-    return { ...judge(report), streams: parts === 1 ? 'all' : `1 of ${parts} parts` };
+    const ghosts = ghostFacts(await findGhosts(inspection, signal));
+    return { ...judge(report), ...ghosts, streams: parts === 1 ? 'all' : `1 of ${parts} parts` };
   } finally {
     release();
     await inspection.close();

@@ -1,5 +1,6 @@
 import type { JournalEntry, RecoveryOutcome, RecoveryPlan } from '../core/disaster.ts';
-import type { StepRecord } from '../disaster/run-state.ts';
+import { readRunState, type StepRecord } from '../disaster/run-state.ts';
+import { consumerLines } from '../disaster/vanished.ts';
 import type { ChainVerdict, JournalCopy, RunView } from './disaster-runs.ts';
 import type { Paint, Tone } from './output.ts';
 import { lossText, strategyText } from './render-disaster.ts';
@@ -132,6 +133,9 @@ function outcomePairs(
       ? [['protected', paint('warning', 'not yet: no new backup was made')] as const]
       : [['protected', `again after ${formatDuration(unprotectedMs)}`] as const]),
     ['lost', lostText(dataLoss)],
+    ...consumerLines(readRunState(outcome.timeline)).map(
+      (line) => ['consumers', paint('warning', printable(line))] as const,
+    ),
     ...(systemsRecovered.length === 0
       ? []
       : [['recovered', systemsRecovered.map(printable).join(', ')] as const]),

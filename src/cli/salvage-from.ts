@@ -1,5 +1,6 @@
 import type { Salvage } from '../core/disaster-ports.ts';
 import { BackupError } from '../core/errors.ts';
+import { ghostFacts, ghostWords, recoveryOf, vanishedWords } from '../disaster/vanished.ts';
 import type { StoredPlan } from '../format/disaster-plan.ts';
 import { redactAddress, resolveStoreAddress } from './address.ts';
 import { type RunView, viewRun } from './disaster-runs.ts';
@@ -30,7 +31,8 @@ export async function salvageFrom(
       hint: `\`eventcore dr resume ${planId}\` goes on with it, and salvages as its plan says`,
     });
   }
-  const request = { planId, from, into, vault: view.readFrom, merge };
+  const recovery = recoveryOf(plan.plan, view.state);
+  const request = { planId, from, into, vault: view.readFrom, merge, recovery };
   const salvage = await drSalvager(work).salvage(request, { signal: context.signal });
   context.output.document({ planId, from: redactAddress(from), into, ...salvage });
   context.output.answer(salvageLines(salvage, merge));
@@ -45,10 +47,11 @@ function newPrimaryOf({ state: { steps } }: RunView): string | null {
 }
 
 function salvageLines(
-  { events, streams, conflicts, merged, spanMs, object }: Salvage,
+  { events, streams, conflicts, merged, spanMs, object, ...after }: Salvage,
   merge: boolean,
 ): string[] {
   if (events === 0) return ['It has no event that the new primary has not.'];
+  const facts = { vanished: after.vanished, epochRecord: after.epochRecord, ...ghostFacts(after.ghosts) };
   const span = spanMs === null ? '' : `, of ${formatDuration(spanMs)}`;
   return [
     `${plural(events, 'event')} in ${plural(streams, 'stream')}${span} that the new primary has not`,
@@ -63,6 +66,9 @@ function salvageLines(
               `both have gone on with ${plural(conflicts, 'stream')}: listed in the object`,
             ] as const,
           ]),
+      ...[...vanishedWords(facts), ...ghostWords(facts)].map(
+        (line) => ['consumers', printable(line)] as const,
+      ),
     ]),
   ];
 }

@@ -1,4 +1,4 @@
-import type { PositionSample, ServerState, StepFacts } from './disaster.ts';
+import type { PositionSample, ServerState, StepFacts, StrategyKind } from './disaster.ts';
 
 interface Call {
   /** Every call has a deadline: a network that is cut says nothing for a long time. */
@@ -135,7 +135,8 @@ export interface Protector {
 export interface Salvager {
   /**
    * Finds them exactly, writes them into the vault beside the journal, and says what can be merged; with `merge`, adds those that
-   * conflict with nothing. Done again it finds the same.
+   * conflict with nothing. Then it writes an epoch record of those that the new store still does not have. Done again it finds the same,
+   * and the same record stands for them.
    */
   salvage(
     request: {
@@ -144,9 +145,19 @@ export interface Salvager {
       readonly into: string;
       readonly vault: string;
       readonly merge: boolean;
+      readonly recovery: SalvageRecovery;
     },
     call: Call,
   ): Promise<Salvage>;
+}
+
+/** What the epoch record of a salvage says of the recovery that left events behind. */
+export interface SalvageRecovery {
+  readonly strategy: StrategyKind;
+  /** RFC 3339: when the new primary took over; null where that is not known. */
+  readonly recoveredAt: string | null;
+  /** Where its timeline left the old one; null where there is none, or that is not known. */
+  readonly cutLsn: string | null;
 }
 
 export interface Salvage {
@@ -159,6 +170,12 @@ export interface Salvage {
   readonly spanMs: number | null;
   /** The object in the vault; null when there are none. */
   readonly object: string | null;
+  /** Of the events, those that the new store does not have in the end. */
+  readonly vanished: number;
+  /** The epoch record that tells consumers of them; null when none had vanished. */
+  readonly epochRecord: string | null;
+  /** Names of consumers whose checkpoints in the new store are at events that it does not have: looked for when some vanished. */
+  readonly ghosts: readonly string[];
 }
 
 /** Makes a standby of an old primary. Throws `action_failed`. */

@@ -28,8 +28,8 @@ export interface SalvageWriter {
   readonly seal: BundleSeal | null;
   /** Events, each a line. */
   add(batch: EventBatch): Promise<void>;
-  /** Makes the files durable, then the record that names them. Gives the record's name. */
-  finish(streams: readonly SalvagedStream[], about: SalvageAbout): Promise<string>;
+  /** Makes the files durable, then the record that names them. */
+  finish(streams: readonly SalvagedStream[], about: SalvageAbout): Promise<SalvageRecord>;
   abort(): Promise<void>;
 }
 
@@ -79,7 +79,9 @@ async function openNext(place: SalvagePlace, createdAt: string): Promise<Salvage
         asFile(await writeStreams(vault, folder, names.streams, seal?.data ?? null, streams)),
       ] as const;
       const sealing = seal === null ? null : { cipher: seal.sealing.cipher, keyId: seal.sealing.keyId };
-      return writeSalvage(vault, { planId, number, software, sealing, files, ...about });
+      const record = { planId, number, software, sealing, files, ...about };
+      await writeSalvage(vault, record);
+      return record;
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { Salvage } from '../core/disaster-ports.ts';
+import type { Salvage, SalvageRecovery } from '../core/disaster-ports.ts';
 import { isBackupError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { EventStore } from '../core/event-store.ts';
@@ -9,7 +9,9 @@ import { addToContentDigest, contentDigestText, makeContentDigest } from '../for
 import { runFolder } from '../format/disaster-journal.ts';
 import { listSalvages, type SalvageRecord, salvageFileNames } from '../format/disaster-salvage.ts';
 import type { ReadKeys } from '../format/open-bundle.ts';
-import { keyedDigest, type SealKey } from '../format/seal.ts';
+import { keyedDigest, type Seal, type SealKey } from '../format/seal.ts';
+import { findGhostsIn } from './ghosts.ts';
+import { recordVanished, type WrittenSalvage } from './salvage-epoch.ts';
 import {
   openSalvageFiles,
   openSalvageSeal,
@@ -37,6 +39,7 @@ export interface SalvagePorts {
 export interface SalvageOptions {
   readonly planId: string;
   readonly merge: boolean;
+  readonly recovery: SalvageRecovery;
   readonly signal: AbortSignal;
   readonly onStep?: (step: string) => void;
 }
@@ -50,7 +53,8 @@ export interface SalvageReport extends Salvage {
 
 /**
  * Finds the events that only the old store has, by their ids, and writes them into the vault before anything is merged. Done again it finds
- * the same and writes nothing more: what a former run merged counts as found, by what that run wrote down.
+ * the same and writes nothing more: what a former run merged counts as found, by what that run wrote down. When the merge is over, an epoch
+ * record says which events vanished.
  */
 export async function salvage(ports: SalvagePorts, options: SalvageOptions): Promise<SalvageReport> {
   for (let race = 1; ; race += 1) {
@@ -66,30 +70,63 @@ export async function salvage(ports: SalvagePorts, options: SalvageOptions): Pro
 const MOST_RACES = 3;
 
 async function salvageOnce(ports: SalvagePorts, options: SalvageOptions): Promise<SalvageReport> {
+  const { report, written } = await findAndMerge(ports, options);
+  const told = written === null ? NOTHING_VANISHED : await tellConsumers(ports, written, options);
+  return { ...report, ...told };
+}
+
+const NOTHING_VANISHED = { vanished: 0, epochRecord: null, ghosts: [] };
+
+/** After the merge: what it brought has not vanished. Connections are new ones, which see it. */
+async function tellConsumers(
+  { vault, fresh, clock, lookup = openLookup }: SalvagePorts,
+  written: WrittenSalvage,
+  { recovery, signal, onStep }: SalvageOptions,
+): Promise<Pick<Salvage, 'vanished' | 'epochRecord' | 'ghosts'>> {
+  onStep?.('recording which events vanished');
+  const own = lookup(fresh);
+  try {
+    const place = { vault, fresh, lookup: own, now: nowText(clock) };
+    const { events, epochRecord } = await recordVanished(place, written, recovery, { signal });
+    const ghosts = events === 0 ? [] : await findGhostsIn(fresh, signal);
+    return { vanished: events, epochRecord, ghosts };
+  } finally {
+    await own.close();
+  }
+}
+
+function nowText(clock: Clock): string {
+  return formatTime(timeFromUnixMs(clock.now()), 3);
+}
+
+interface Merged {
+  readonly report: Omit<SalvageReport, 'vanished' | 'epochRecord' | 'ghosts'>;
+  /** Null where nothing was found. */
+  readonly written: WrittenSalvage | null;
+}
+
+async function findAndMerge(ports: SalvagePorts, options: SalvageOptions): Promise<Merged> {
   const { vault, keys, old } = ports;
   const former = (await listSalvages(vault, options.planId)).findLast(({ from }) => from === old.address);
-  const key = former === undefined ? null : await openSalvageSeal(vault, former, keys);
-  const known = former === undefined ? new Map() : await readKnown(vault, former, key);
+  const seal = former === undefined ? null : await openSalvageSeal(vault, former, keys);
+  const known = former === undefined ? new Map() : await readKnown(vault, former, seal);
   return withSides(ports, async (sides) => {
     options.onStep?.('comparing the old store with the new one');
-    const found = await findAndWrite(ports, sides, options, { former, key: key?.key ?? null, known });
-    const { streams: table, object } = found;
+    const found = await findAndWrite(ports, sides, options, { former, seal, known });
+    const { streams: table, written } = found;
     const totals = sumUp(table);
     const { events, streams, conflicts, merged, differing } = totals;
     if (options.merge) options.onStep?.('merging what conflicts with nothing');
     const added = options.merge ? await mergeLost(sides, table, options.signal) : 0;
-    return {
+    const report = {
       ...{ events, streams, conflicts, merged: merged + added, differing },
-      ...{ spanMs: spanOf(totals), object, table },
+      ...{ spanMs: spanOf(totals), object: written === null ? null : eventsObject(written.record), table },
     };
+    return { report, written };
   });
 }
 
-async function readKnown(
-  vault: Vault,
-  former: SalvageRecord,
-  seal: Awaited<ReturnType<typeof openSalvageSeal>>,
-): Promise<KnownVersions> {
+async function readKnown(vault: Vault, former: SalvageRecord, seal: Seal | null): Promise<KnownVersions> {
   const known = new Map<string, { first: number; last: number }>();
   for await (const { streamId, firstVersion, lastVersion, verdict } of readSalvagedStreams(
     vault,
@@ -121,29 +158,30 @@ async function withSides<Result>(
 
 interface Former {
   readonly former: SalvageRecord | undefined;
-  readonly key: SealKey | null;
+  readonly seal: Seal | null;
   readonly known: KnownVersions;
 }
 
 interface Found {
   readonly streams: readonly SalvagedStream[];
-  readonly object: string | null;
+  readonly written: WrittenSalvage | null;
 }
 
 async function findAndWrite(
   ports: SalvagePorts,
   sides: SalvageSides,
   options: SalvageOptions,
-  { former, key, known }: Former,
+  { former, seal, known }: Former,
 ): Promise<Found> {
   const { planId, signal } = options;
   if (former !== undefined) {
     const notes = makeNotes();
     const streams = await findLost(sides, { known, signal, take: async (batch) => notes.add(batch) });
-    if (digestText(notes, key) === former.contentDigest) return { streams, object: eventsObject(former) };
+    if (digestText(notes, seal?.key ?? null) === former.contentDigest)
+      return { streams, written: { record: former, seal } };
   }
   const notes = makeNotes();
-  const createdAt = formatTime(timeFromUnixMs(ports.clock.now()), 3);
+  const createdAt = nowText(ports.clock);
   const place = { vault: ports.vault, keys: ports.keys, planId, software: ports.software };
   let writer: SalvageWriter | null = null;
   try {
@@ -155,7 +193,7 @@ async function findAndWrite(
         await writer.add(batch);
       },
     });
-    return { streams, object: await finish(ports, planId, writer, streams, notes, createdAt) };
+    return { streams, written: await finish(ports, writer, streams, notes, createdAt) };
   } catch (error) {
     await (writer as SalvageWriter | null)?.abort();
     throw error;
@@ -168,20 +206,19 @@ function eventsObject({ planId, number, sealing }: SalvageRecord): string {
 
 async function finish(
   { old, fresh }: SalvagePorts,
-  planId: string,
   writer: SalvageWriter | null,
   streams: readonly SalvagedStream[],
   notes: Notes,
   createdAt: string,
-): Promise<string | null> {
+): Promise<WrittenSalvage | null> {
   if (writer === null) return null;
-  const { number, seal } = writer;
+  const seal = writer.seal?.data ?? null;
   const { merged: _, streams: count, ...totals } = sumUp(streams);
-  await writer.finish(streams, {
+  const record = await writer.finish(streams, {
     ...{ createdAt, from: old.address, into: fresh.address, streams: count, ...totals },
-    contentDigest: digestText(notes, seal?.data.key ?? null),
+    contentDigest: digestText(notes, seal?.key ?? null),
   });
-  return runFolder(planId) + salvageFileNames(number, seal !== null).events;
+  return { record, seal };
 }
 
 interface Notes {

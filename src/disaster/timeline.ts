@@ -1,4 +1,6 @@
 import type { JournalEntry, RecoveryOutcome, RecoveryPlan } from '../core/disaster.ts';
+import { readRunState } from './run-state.ts';
+import { consumerLines } from './vanished.ts';
 
 /** What happened, as Markdown that a post-mortem can be written from. Everything in it comes from the plan and the journal. */
 export function renderTimeline(plan: RecoveryPlan, outcome: RecoveryOutcome): string {
@@ -40,6 +42,7 @@ function summary(plan: RecoveryPlan, outcome: RecoveryOutcome): string[] {
     ['came to', words(outcome.state)],
     ['recovery time', duration(recoveryTimeMs)],
     ['events lost', lostWords(dataLoss)],
+    ...consumerLines(readRunState(outcome.timeline)).map((line) => ['consumers', line] as const),
     ['without backup and log', duration(unprotectedMs)],
     ['recovered', systemsRecovered.join(', ') || 'nothing'],
   ];

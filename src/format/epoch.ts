@@ -2,32 +2,36 @@ import crypto from 'node:crypto';
 import type { Vault } from '../core/vault.ts';
 import { writeObject } from './data-file-writer.ts';
 
-/** Says that a store was taken back to an earlier point, and which events are no more (FORMAT.md §12). */
+/** Says that a store was taken back to an earlier point, or that another one took its place, and which events are no more (FORMAT.md §12). */
 export interface EpochRecord {
   readonly epoch: string;
   /** RFC 3339: when the restored store became visible. */
   readonly recoveredAt: string;
   /** Address of the restored store, without secrets. */
   readonly store: string;
-  /** Backups that it was made of, the full one first. */
+  /** Backups that it was made of, the full one first; none where a standby took over. */
   readonly chain: readonly string[];
   /** What was asked for, in words. */
   readonly target: string;
+  /** Where a salvage says what vanished: the time of the first of those. */
   readonly reachedTime: string;
   readonly reachedLsn: string | null;
-  /** The first commit that was left out; null when the log had none behind the point. */
+  /** The first commit that was left out; null when the log had none behind the point. Of a promotion: where it left the old timeline. */
   readonly cutLsn: string | null;
   readonly vanished: VanishedEvents;
 }
 
-/** Events that the log holds behind the cut: consumers may have seen them. */
+/** Events that the log holds behind the cut, or that only the old primary has: consumers may have seen them. */
 export interface VanishedEvents {
   readonly events: number;
   readonly firstId: string | null;
   readonly lastId: string | null;
-  /** All of them in commit order; null when they are too many to be listed. */
+  /** All of them in commit order, or in that of their times; null when they are too many to be listed. */
   readonly ids: readonly string[] | null;
 }
+
+/** More ids than these are counted, not listed. */
+export const MOST_VANISHED_IDS = 100_000;
 
 export const EPOCHS_PREFIX = 'epochs/';
 

@@ -1,14 +1,11 @@
 import { isBackupError } from '../core/errors.ts';
 import { idText } from '../core/event-id.ts';
 import type { Vault } from '../core/vault.ts';
-import { type EpochRecord, type VanishedEvents, writeEpoch } from '../format/epoch.ts';
+import { type EpochRecord, MOST_VANISHED_IDS, type VanishedEvents, writeEpoch } from '../format/epoch.ts';
 import { readingOf, readLogBlocks } from '../format/log-reader.ts';
 import type { RecoveryPlan } from './plan-recovery.ts';
 import { formatPosition } from './position.ts';
 import { describeTarget } from './target.ts';
-
-/** More ids than these are counted, not listed. */
-const MAX_LISTED = 100_000;
 
 /** What became of the epoch record: it is written when all else is done, and a recovery that it fails for stands. */
 export interface EpochOutcome {
@@ -49,7 +46,11 @@ export async function recordEpoch(
 }
 
 /** The events that the log holds behind the cut, in all runs of its timeline. Throws `damaged`. */
-async function listVanished(vault: Vault, { log }: RecoveryPlan, most = MAX_LISTED): Promise<VanishedEvents> {
+async function listVanished(
+  vault: Vault,
+  { log }: RecoveryPlan,
+  most = MOST_VANISHED_IDS,
+): Promise<VanishedEvents> {
   const ids: string[] = [];
   const found = { events: 0, firstId: null as string | null, lastId: null as string | null };
   const cut = log?.measured.cut ?? null;

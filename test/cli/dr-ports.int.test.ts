@@ -14,6 +14,7 @@ import { drTrials } from '../../src/cli/dr-trials.ts';
 import { openStore } from '../../src/cli/wire.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
+import type { EpochRecord } from '../../src/format/epoch.ts';
 import { digestStore } from '../../src/integrity/store-digest.ts';
 import { type Cluster, freezeServer, killServer, startCluster, stopSenders } from '../harness/clusters.ts';
 import { type OpenedWork, openRecoveryWork, writeConfig } from '../harness/recovery-work.ts';
@@ -127,7 +128,16 @@ disaster:
     rmSync(folder, { recursive: true });
   });
 
-  const salvageRequest = (merge: boolean) => ({ planId, from: old, into: fresh, vault, merge });
+  const salvageRequest = (merge: boolean) => ({
+    ...{ planId, from: old, into: fresh, vault, merge },
+    recovery: { strategy: 'regional_failover' as const, recoveredAt: null, cutLsn: '0/1' },
+  });
+
+  const idsInRecord = (name: string | null): readonly string[] => {
+    if (name === null) return [];
+    const { vanished } = JSON.parse(readFileSync(join(folder, 'west', name), 'utf8')) as EpochRecord;
+    return vanished.ids ?? [];
+  };
 
   it('salvages exactly the acknowledged events that were lost, killed wherever it is, and merges them once', async () => {
     const store = await openStore(fresh);
@@ -156,6 +166,11 @@ disaster:
     assert.equal(found.merged, found.events - conflicting);
     const now = await idsOf(store);
     assert.equal([...written].filter((id) => now.has(id)).length, found.merged);
+    assert.equal(found.vanished, conflicting);
+    assert.deepEqual(
+      idsInRecord(found.epochRecord).toSorted(),
+      [...written].filter((id) => !now.has(id)).toSorted(),
+    );
     assert.deepEqual(await drSalvager(work).salvage(salvageRequest(true), CALL), found);
     await store.close();
   });
@@ -166,6 +181,15 @@ disaster:
     const { checks, risks } = await trials.examine(fresh, CALL);
     assert.ok(Number(checks) > 10, `${checks}`);
     assert.equal(typeof risks, 'number');
+    const standby = cluster.standbys[0]!;
+    await standby.exec(
+      `INSERT INTO eventcore_subscription_versions VALUES ('mail', '00000000-0000-4000-8000-000000000001'),
+        ('new', '00000000-0000-0000-0000-000000000000'), ('sums', (SELECT min(event_id::text)::uuid FROM eventcore_events))`,
+      'events',
+    );
+    const { ghosts, ghostNames } = await trials.examine(fresh, CALL);
+    assert.deepEqual([ghosts, ghostNames], [1, 'mail']);
+    await standby.exec('DELETE FROM eventcore_subscription_versions', 'events');
     const sampling = drTrials(work, { planId, name: null, lagMs: 0, mostEvents: 100 });
     assert.match(String((await sampling.examine(fresh, CALL)).streams), /^1 of \d+ parts$/);
     await trials.probeWrites(fresh, CALL);

@@ -8,6 +8,7 @@ import {
 } from '../../src/core/disaster.ts';
 import { BackupError, type ErrorCode, isBackupError } from '../../src/core/errors.ts';
 import { FAILURES } from '../../src/disaster/steps-table.ts';
+import { renderTimeline } from '../../src/disaster/timeline.ts';
 import { encodePrimary, primaryName, readNewestPrimary } from '../../src/format/disaster-primary.ts';
 import { readFreezes } from '../../src/format/keep-marks.ts';
 import { freeze } from '../../src/upkeep/freeze.ts';
@@ -244,6 +245,10 @@ describe('a primary that is dead', () => {
     const whole = await resume(later, plan);
     assert.equal(whole.state, 'recovered');
     assert.equal(whole.dataLoss.exactEvents, 7);
+    const found = whole.timeline.findLast(({ step, kind }) => step === 'salvage' && kind === 'done')!;
+    assert.match(found.text, /; 7 events vanished: consumers compare with epochs\/epoch-1\.json$/);
+    assert.deepEqual([found.facts.vanished, found.facts['epochRecord.1']], [7, 'epochs/epoch-1.json']);
+    assert.match(renderTimeline(plan, whole), /consumers \| 7 events vanished/);
     assert.deepEqual(later.actions, [`salvage ${EAST}`, `rejoin ${EAST}`, `unfence ${EAST}`]);
     assert.deepEqual(world.faults, []);
   });

@@ -190,6 +190,9 @@ function makePorts(hands: Hands): RecoveryPorts {
             merged,
             spanMs: orphans === 0 ? null : 9,
             object,
+            vanished: orphans,
+            epochRecord: orphans === 0 ? null : 'epochs/epoch-1.json',
+            ghosts: [],
           };
         }),
     },

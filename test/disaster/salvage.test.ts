@@ -13,12 +13,10 @@ import type { Vault } from '../../src/core/vault.ts';
 import { type SalvageReport, salvage } from '../../src/disaster/salvage.ts';
 import { openSalvageSeal, readSalvagedStreams } from '../../src/disaster/salvage-files.ts';
 import { findLost, type SalvageSide } from '../../src/disaster/salvage-find.ts';
-import type { EventLookup } from '../../src/disaster/salvage-lookup.ts';
 import { mergeLost } from '../../src/disaster/salvage-merge.ts';
 import { sumUp } from '../../src/disaster/salvage-table.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { listSalvages } from '../../src/format/disaster-salvage.ts';
-import type { ReadKeys } from '../../src/format/open-bundle.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts';
 import type { TestEvent } from '../../src/testing/batches.ts';
@@ -27,72 +25,10 @@ import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
 import { fill, readObject, testClock } from '../harness/memory-backup.ts';
 import { keysOf, makeOpenRing, makePerson, makeRing } from '../harness/test-keys.ts';
-
-const PLAIN = keysOf(makeRing([]));
-const PLAN = '0199aaaa-0000-7000-8000-000000000001';
-
-async function storeOf(events: readonly TestEvent[], store: EventStore = memoryStore()): Promise<EventStore> {
-  await store.initialise();
-  await fill(store, events);
-  return store;
-}
-
-let ids = 0;
-
-/** Events of one stream, each with an id of its own. */
-function run(streamId: string, first: number, count: number, data = '{}'): TestEvent[] {
-  return Array.from({ length: count }, (_, i) => {
-    ids += 1;
-    const id = `00000000-0000-7000-8000-${ids.toString(16).padStart(12, '0')}`;
-    return { id, streamId, version: first + i, data, time: BigInt(ids) * 1000n };
-  });
-}
-
-interface Case {
-  readonly both: readonly TestEvent[];
-  readonly old?: readonly TestEvent[];
-  readonly fresh?: readonly TestEvent[];
-}
-
-async function open({ both, old = [], fresh = [] }: Case) {
-  return {
-    old: await storeOf([...both, ...old]),
-    fresh: await storeOf([...both, ...fresh]),
-    vault: memoryVault(),
-  };
-}
-
-/** In memory, where nothing answers statements. */
-function lookupIn(store: EventStore): EventLookup {
-  const find: EventLookup['find'] = async (ids) =>
-    new Map(
-      (await readAll(store))
-        .filter(({ id }) => ids.includes(String(id)))
-        .map(({ id, streamId, version, type, data, metadata }) => [
-          String(id),
-          {
-            ...{ streamId: String(streamId), version, type: String(type) },
-            ...{ data: String(data), metadata: String(metadata) },
-          },
-        ]),
-    );
-  return { find, close: async () => {} };
-}
+import { carryOut, lookupIn, namesIn, open, PLAIN, PLAN, RECOVERY, run, storeOf } from './two-stores.ts';
 
 async function sideOf(store: EventStore): Promise<SalvageSide> {
   return { store, snapshot: await store.openSnapshot(), lookup: lookupIn(store) };
-}
-
-interface World {
-  readonly old: EventStore;
-  readonly fresh: EventStore;
-  readonly vault: Vault;
-}
-
-function carryOut(world: World, merge = false, keys: ReadKeys = PLAIN): Promise<SalvageReport> {
-  const { signal } = new AbortController();
-  const ports = { ...world, keys, clock: testClock, software: 'test', lookup: lookupIn };
-  return salvage(ports, { planId: PLAN, merge, signal });
 }
 
 async function linesOf(vault: Vault, { object }: SalvageReport): Promise<Record<string, unknown>[]> {
@@ -101,12 +37,6 @@ async function linesOf(vault: Vault, { object }: SalvageReport): Promise<Record<
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-async function namesIn(vault: Vault): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of vault.list('')) names.push(name);
-  return names;
 }
 
 const bodyOf = ({ table: _, ...rest }: SalvageReport) => rest;
@@ -124,6 +54,7 @@ describe('salvage', () => {
       differing: 0,
       spanMs: null,
       object: null,
+      ...{ vanished: 0, epochRecord: null, ghosts: [] },
     };
     assert.deepEqual(report, { ...nothing, table: [] });
     assert.deepEqual(await namesIn(world.vault), []);
@@ -279,7 +210,7 @@ describe('salvage', () => {
     const world = { old, fresh, vault: memoryVault() };
     const { signal } = new AbortController();
     const ports = { ...world, keys: PLAIN, clock: testClock, software: 'test' };
-    const report = await salvage(ports, { planId: PLAN, merge: true, signal });
+    const report = await salvage(ports, { planId: PLAN, merge: true, recovery: RECOVERY, signal });
     assert.deepEqual([report.events, report.merged, report.differing, report.conflicts], [2, 2, 1, 1]);
     await Promise.all([old.close(), fresh.close()]);
     rmSync(folder, { recursive: true });
@@ -355,8 +286,8 @@ describe('salvage into a sealed vault', () => {
     for (const name of names) {
       assert.ok(!(await readObject(world.vault, name)).includes('secret-stream'), name);
     }
-    assert.deepEqual(bodyOf(await carryOut(world, true, keys)), { ...bodyOf(first), merged: 2 });
-    assert.deepEqual(bodyOf(await carryOut(world, true, keys)), { ...bodyOf(first), merged: 2 });
+    assert.deepEqual(bodyOf(await carryOut(world, true, keys)), { ...bodyOf(first), merged: 2, vanished: 0 });
+    assert.deepEqual(bodyOf(await carryOut(world, true, keys)), { ...bodyOf(first), merged: 2, vanished: 0 });
     assert.deepEqual(await namesIn(world.vault), names);
     const [record] = await listSalvages(world.vault, PLAN);
     const seal = await openSalvageSeal(world.vault, record!, keys);
@@ -428,7 +359,7 @@ describe('salvage into a vault that fails', () => {
         try {
           const report = await salvage(
             { ...ports, vault: faulty.vault },
-            { planId: PLAN, merge: true, signal },
+            { planId: PLAN, merge: true, recovery: RECOVERY, signal },
           );
           assert.deepEqual([report.events, report.merged], [6, 6]);
           if (faulty.calls() < failAt) break;

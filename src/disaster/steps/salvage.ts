@@ -3,6 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { StepCode, StepContext } from '../context.ts';
 import { listFacts, readListFacts } from '../run-state.ts';
 import { MERGES_SALVAGED } from '../steps-table.ts';
+import { ghostFacts, ghostWords, recoveryOf, vanishedWords } from '../vanished.ts';
 import { lookAt, plural, targetOf } from './look.ts';
 
 /** Events that only an old primary has: counted, kept beside the journal, and added where that is wanted and conflicts with nothing. */
@@ -17,10 +18,13 @@ export const salvageStep: StepCode = {
     const { events, merged, conflicts } = sumOf(found);
     const kept = found.flatMap(({ object }) => (object === null ? [] : [object]));
     const words = `${plural(events, 'event')} found, ${merged} added, ${plural(conflicts, 'stream')} for people to judge`;
-    return {
-      text: events === 0 ? 'no old primary has anything that the new one lacks' : words,
-      facts: { ...sumOf(found), ...listFacts('object', kept) },
+    const records = new Set(found.flatMap(({ epochRecord }) => epochRecord ?? []));
+    const facts = {
+      ...{ ...sumOf(found), ...listFacts('object', kept), ...listFacts('epochRecord', [...records]) },
+      ...ghostFacts([...new Set(found.flatMap(({ ghosts }) => ghosts))]),
     };
+    const first = events === 0 ? 'no old primary has anything that the new one lacks' : words;
+    return { text: [first, ...vanishedWords(facts), ...ghostWords(facts)].join('; '), facts };
   },
   // What was never shown to be fenced may have taken more since.
   isPerishable: ({ run }) =>
@@ -40,17 +44,19 @@ async function salvageFrom(from: string, context: StepContext): Promise<Salvage>
   if (look !== null && look.state === null) throw cannotRead(from, look.reason);
   const request = {
     ...{ planId: plan.planId, from, into: targetOf(context).address, vault: plan.journalVault },
+    recovery: recoveryOf(plan, context.run),
     merge: settings.mergeSalvaged && MERGES_SALVAGED[plan.trigger],
   };
   return ports.salvager.salvage(request, { signal });
 }
 
 function sumOf(found: readonly Salvage[]) {
-  const sum = (key: 'events' | 'streams' | 'conflicts' | 'merged'): number =>
+  const sum = (key: 'events' | 'streams' | 'conflicts' | 'merged' | 'vanished'): number =>
     found.reduce((total, one) => total + one[key], 0);
   const spans = found.flatMap(({ spanMs }) => (spanMs === null ? [] : [spanMs]));
   return {
     ...{ events: sum('events'), streams: sum('streams'), conflicts: sum('conflicts'), merged: sum('merged') },
+    vanished: sum('vanished'),
     spanMs: spans.length === 0 ? null : Math.max(...spans),
   };
 }

@@ -1,6 +1,7 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
 import { withDeadline } from '../disaster/deadline.ts';
+import { leaveSilent } from '../vaults/wrappers/leave-silent.ts';
 import { openOnce } from '../vaults/wrappers/open-once.ts';
 import type { DisasterSettings } from './disaster-config.ts';
 import { openVault } from './wire.ts';
@@ -28,8 +29,10 @@ export interface DisasterVaults {
   readonly missing: readonly MissingVault[];
 }
 
-/** A vault of a lost region must not hold up what is done with the others. */
+/** A vault of a lost region must not hold up what is done with the others, and not again and again. */
 const OPEN_MS = 5000;
+const REST_MS = 30_000;
+const GRACE_MS = 1000;
 
 /** Opens what can be opened; a directory that is not there is made only where something is to be written. */
 export async function withDisasterVaults<Result>(
@@ -56,7 +59,10 @@ export async function withDisasterVaults<Result>(
 
 /** Two addresses may be one vault, which must not be locked twice. */
 function placeVaults({ vaults }: DisasterSettings): PlacedVault[] {
-  const placed = vaults.map(({ address, ...place }) => ({ ...place, vault: openOnce(openVault(address)) }));
+  const placed = vaults.map(({ address, ...place }) => ({
+    ...place,
+    vault: openOnce(leaveSilent(openVault(address), { openMs: OPEN_MS, restMs: REST_MS })),
+  }));
   return placed.filter(
     ({ vault }, i) => placed.findIndex((other) => other.vault.address === vault.address) === i,
   );
@@ -64,7 +70,7 @@ function placeVaults({ vaults }: DisasterSettings): PlacedVault[] {
 
 async function whyNotOpen(vault: Vault, create: boolean, signal: AbortSignal): Promise<string | null> {
   try {
-    await withDeadline(`opening ${vault.address}`, OPEN_MS, signal, () => vault.open({ create }));
+    await withDeadline(`opening ${vault.address}`, OPEN_MS + GRACE_MS, signal, () => vault.open({ create }));
     return null;
   } catch (error) {
     if (!isBackupError(error) || error.code === 'interrupted') throw error;

@@ -4,6 +4,7 @@ import { openDirectoryVault } from '../../../src/vaults/fs/vault.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
 import { vaultBelow } from '../../../src/vaults/wrappers/below.ts';
 import { dryRunVault } from '../../../src/vaults/wrappers/dry-run.ts';
+import { leaveSilent } from '../../../src/vaults/wrappers/leave-silent.ts';
 import { meteredVault } from '../../../src/vaults/wrappers/metered.ts';
 import { mirrorVault } from '../../../src/vaults/wrappers/mirror.ts';
 import { makeRateBudget } from '../../../src/vaults/wrappers/rate.ts';
@@ -26,6 +27,11 @@ const budget = makeRateBudget(4e9);
 vaultContract(around('a vault that repeats calls', (inner) => retryVault(inner)));
 vaultContract(around('a throttled vault', (inner) => throttleVault(inner, { budget })));
 vaultContract(around('a metered vault', (inner) => meteredVault(inner).vault));
+vaultContract(
+  around('a vault that is left alone when it is silent', (inner) =>
+    leaveSilent(inner, { openMs: 5000, restMs: 1000 }),
+  ),
+);
 vaultContract(around('a folder of a vault', (inner) => vaultBelow(inner, 'drills/scratch/one/')));
 vaultContract({
   name: 'a dry run',

@@ -104,12 +104,15 @@ function describe(
   const record = facts.newestPrimary?.server === server ? facts.newestPrimary : null;
   const samples = facts.samples.filter((sample) => sample.server === server);
   const newest = samples.toSorted((a, b) => (a.sampledAt < b.sampledAt ? -1 : 1)).at(-1);
+  const followers = commonOf(facts, server, answers);
   const systemIdentifier =
     state?.systemIdentifier ??
     record?.systemIdentifier ??
     newest?.systemIdentifier ??
-    common(facts, server, answers);
-  const timeline = state?.timeline ?? greatest([record?.timeline, newest?.timeline]);
+    followers?.systemIdentifier ??
+    null;
+  const timeline =
+    state?.timeline ?? greatest([record?.timeline, newest?.timeline]) ?? followers?.timeline ?? null;
   const isSame = (sample: PositionSample): boolean =>
     sample.systemIdentifier === systemIdentifier && sample.timeline === timeline;
   const positions = [...(state === undefined ? [] : [state]), ...samples.filter(isSame)];
@@ -120,17 +123,18 @@ function describe(
   };
 }
 
-/** Standbys of one history were its standbys. */
-function common(
+/** Standbys of one history were its standbys: what they replay, it has written. */
+function commonOf(
   { servers }: PrimaryFacts,
   primary: string,
   answers: ReadonlyMap<string, ServerState>,
-): string | null {
+): Pick<ServerState, 'systemIdentifier' | 'timeline'> | null {
   const own = new Set(servers.map(({ server }) => server));
-  const identifiers = [...answers].flatMap(([server, state]) =>
-    server !== primary && own.has(server) && state.role === 'standby' ? [state.systemIdentifier] : [],
+  const standbys = [...answers].flatMap(([server, state]) =>
+    server !== primary && own.has(server) && state.role === 'standby' ? [state] : [],
   );
-  return new Set(identifiers).size === 1 ? identifiers[0]! : null;
+  if (new Set(standbys.map((state) => state.systemIdentifier)).size !== 1) return null;
+  return standbys.toSorted((a, b) => b.timeline - a.timeline)[0]!;
 }
 
 function greatest(numbers: readonly (number | null | undefined)[]): number | null {

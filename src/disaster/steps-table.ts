@@ -21,7 +21,9 @@ const ALWAYS = {
   migrate: does(OWN_COMMAND),
   check: does('checks the store, and that no consumer or snapshot is ahead of it'),
   probe: does('appends an event to a stream of its own and reads it back'),
-  switch_name: does('points the public name to the new place, if it still is what this plan saw'),
+  switch_name: does(
+    'points the public name to the new place, if it still is what it was when the plan was approved',
+  ),
   verify_public: does('appends and reads through the public name: the recovery time ends here'),
   notify: does('tells those who are configured what was done'),
   reprotect: does('takes a full backup and begins a new log'),

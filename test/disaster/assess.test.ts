@@ -176,6 +176,7 @@ describe('a primary', () => {
     const followed = assess(found([silent(HOME), silent(EAST), answered(WEST, cutOff)], none));
     assert.equal(followed.primary.server, HOME);
     assert.equal(followed.primary.systemIdentifier, SYSTEM);
+    assert.equal(followed.primary.timeline, followed.candidates[0]!.state.timeline);
     const lonely = standbyState({ upstream: null });
     assert.equal(assess(found([silent(HOME), answered(WEST, lonely)], none)).primary.server, HOME);
   });

@@ -101,7 +101,7 @@ export async function ask<Answer>(
       if (attempt >= attempts || isLate || closed.aborted || !isWorthAnother(error)) {
         throw toVaultError(error, doing);
       }
-      await delay(pauseAfter(attempt, limits.pauseMs, isThrottled(error)));
+      await pauseUnless(closed, pauseAfter(attempt, limits.pauseMs, isThrottled(error)));
     }
   }
 }
@@ -115,12 +115,19 @@ async function within<Answer>(
   const stop = () => controller.abort();
   const timer = setTimeout(stop, timeoutMs);
   closed.addEventListener('abort', stop, { once: true });
+  // Closed while it waited for its next attempt: nothing may keep a program from ending.
+  if (closed.aborted) stop();
   try {
     return await send(controller.signal);
   } finally {
     clearTimeout(timer);
     closed.removeEventListener('abort', stop);
   }
+}
+
+/** Ends early when the vault is closed; what comes next hears of that. */
+async function pauseUnless(closed: AbortSignal, ms: number): Promise<void> {
+  await delay(ms, undefined, { signal: closed }).catch(() => undefined);
 }
 
 /** Random: those who failed together must not come back together. */

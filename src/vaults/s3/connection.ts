@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { S3 } from '@aws-sdk/client-s3';
 import { BackupError } from '../../core/errors.ts';
@@ -49,11 +50,33 @@ export async function connect(
     // It would cost each part a connection of its own.
     expectContinueHeader: false,
     requestHandler: {
-      ...{ connectionTimeout: limits.connectMs, socketTimeout: limits.silenceMs },
-      ...{ httpAgent: new http.Agent(agent), httpsAgent: new https.Agent(agent) },
+      socketTimeout: limits.silenceMs,
+      httpAgent: limitConnecting(new http.Agent(agent), limits.connectMs),
+      httpsAgent: limitConnecting(new https.Agent(agent), limits.connectMs),
     },
   });
   return { at, s3, limits, now: () => Date.now() + s3.config.systemClockOffset, closed };
+}
+
+/**
+ * The client's own limit leaves a timer behind when a request is given up before there was a connection, and a program that has done its
+ * work waits for that to run out.
+ */
+function limitConnecting<Kind extends Agent>(agent: Kind, connectMs: number): Kind {
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const socket = create(options, callback);
+    const timer = setTimeout(() => socket?.destroy(notConnected(connectMs)), connectMs).unref();
+    const isOver = () => clearTimeout(timer);
+    socket?.once('connect', isOver).once('close', isOver);
+    return socket;
+  };
+  return agent;
+}
+
+/** As the client calls it. */
+function notConnected(connectMs: number): Error {
+  return Object.assign(new Error(`no connection within ${connectMs} ms`), { name: 'TimeoutError' });
 }
 
 type Load = () => Promise<typeof import('@aws-sdk/client-s3')>;

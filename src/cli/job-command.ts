@@ -41,18 +41,21 @@ export function runJobCommand(command: JobCommand): Promise<CommandResult> {
   const deadline = Number.isFinite(deadlineMs) ? setTimeout(stop, deadlineMs) : undefined;
   return new Promise((resolve) => {
     let failure: string | null = null;
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      failure = error.code ?? 'unknown';
-    });
-    child.once('close', (exitCode) => {
+    const finish = (exitCode: number | null): void => {
       clearTimeout(deadline);
       stop.done();
       signal.removeEventListener('abort', stop);
       const document = parse(output.text());
       const code = exitCode === 0 ? null : (errors.code ?? (failure === null ? null : 'internal'));
-      const trouble = exitCode === 0 ? null : (errors.trouble ?? badChecks(document));
+      const trouble = exitCode === 0 ? null : (errors.trouble ?? badChecks(document) ?? failure);
       resolve({ exitCode, code, trouble, facts: factsOf(document) });
+    };
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      failure = `the command could not be run (${error.code ?? 'unknown'})`;
+      // One that never was does not end either.
+      if (child.pid === undefined) finish(null);
     });
+    child.once('close', finish);
   });
 }
 

@@ -38,6 +38,9 @@ const jobsSchema = z.strictObject(
   Object.fromEntries(JOB_NAMES.map((name) => [name, job])) as Record<JobName, typeof job>,
 );
 
+/** Timers hold no more than 24 days. */
+const MOST_DEADLINE_MS = 14 * 24 * 3_600_000;
+
 export const serveSchema = z.strictObject({
   /** Host and port for health and metrics. */
   listen: z
@@ -48,7 +51,9 @@ export const serveSchema = z.strictObject({
   /** Runs begin up to so much behind their time. */
   jitter: span('minutes', '5m').optional(),
   /** A job that did not end by then is ended. */
-  deadline: span('minutes', '12h').optional(),
+  deadline: span('minutes', '12h')
+    .refine((ms) => ms >= 60_000 && ms <= MOST_DEADLINE_MS, { error: 'expected 1m to 14d' })
+    .optional(),
 });
 
 export type ServeSection = z.output<typeof serveSchema>;

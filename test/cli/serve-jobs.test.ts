@@ -63,6 +63,15 @@ describe('the jobs of a daemon', () => {
     });
   });
 
+  it('are ended after a time that a timer can hold', () => {
+    assert.equal(
+      one({ deadline: '14d', jobs: { full: '0 2 * * 0' } }, 'full').deadlineMs,
+      14 * 24 * 3_600_000,
+    );
+    assert.equal(serveSchema.safeParse({ deadline: '30d' }).success, false);
+    assert.equal(one({ jobs: { archive: 'always' } }, 'archive').deadlineMs, Number.POSITIVE_INFINITY);
+  });
+
   it('that read everything share a lane, and backups have one of their own', () => {
     const jobs = { full: '0 2 * * 0', incremental: '*/15 * * * *', verify: '0 5 * * *', drill: '0 6 * * 1' };
     const lanes = jobsOf({ jobs }).map(({ name, lane }) => [name, lane]);

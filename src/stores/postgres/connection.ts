@@ -35,8 +35,10 @@ const OLDEST_SERVER = 130_000;
 export function openDatabase(address: string): Database {
   const parsed = parsePostgresAddress(address);
   const pool = new pg.Pool({ ...clientConfig(parsed), max: POOL_SIZE, allowExitOnIdle: true });
-  // Without a listener a server that goes away would end the process; the next operation reports it.
-  pool.on('error', () => undefined);
+  // Without a listener a server that goes away would end the process; the next operation reports it. The pool itself listens only while a
+  // connection is idle, and not to one that is being given up.
+  pool.on('error', ignore);
+  pool.on('connect', (client) => client.on('error', ignore));
   return { address: parsed, pool, owned: new Set(), prepared: new WeakSet(), formerReader: null };
 }
 
@@ -96,14 +98,11 @@ export async function withClient<Result>(
 ): Promise<Result> {
   try {
     const client = await database.pool.connect();
-    // The pool listens only while a connection is idle.
-    client.on('error', ignore);
     try {
       if (!database.prepared.has(client)) await applySettings(client, database.address);
       database.prepared.add(client);
       return await work(client);
     } finally {
-      client.off('error', ignore);
       client.release(client.getTransactionStatus() !== 'I');
     }
   } catch (error) {

@@ -58,6 +58,8 @@ const FIRST_RESTART_MS = 1000;
 const LONGEST_RESTART_MS = 60_000;
 /** A record from further ahead than this was written by a clock that was wrong. */
 const FUTURE_MS = 24 * 3_600_000;
+/** Names of records have no room for more. */
+const MOST_ATTEMPTS = 9999;
 /** Missed times are counted up to this: each is looked for. */
 const MOST_MISSED = 1000;
 
@@ -102,7 +104,8 @@ function decideAlways({ endedAtMs, succeeded, attempt }: EndedRun, nowMs: number
   const tries = succeeded ? 1 : attempt;
   const restartAtMs = endedAtMs + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
   if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
-  return run(nowMs, succeeded ? 1 : attempt + 1, 0, 'it is always to run');
+  // Each is for a time of its own, so that a number may stand for all behind it.
+  return run(nowMs, succeeded ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
 }
 
 function backOff(firstMs: number, longestMs: number, attempt: number): number {

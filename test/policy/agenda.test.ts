@@ -113,6 +113,18 @@ describe('the agenda', () => {
     assert.equal(decideJob(factsOf({ ...ended, attempt: 20 }, job), NOON + 60_000).action, 'run');
   });
 
+  it('goes on with what fails for weeks, under names that its records can have', () => {
+    const job: AgendaJob = { name: 'archive', timing: { kind: 'always' }, jitterMs: 0 };
+    const decision = decideJob(
+      factsOf({ endedAtMs: NOON, succeeded: false, attempt: 9999 }, job),
+      NOON + HOUR,
+    );
+    assert.deepEqual(decision.action === 'run' && [decision.attempt, decision.wantedAtMs], [
+      9999,
+      NOON + HOUR,
+    ]);
+  });
+
   it('runs at intervals from when it was wanted, and does not gather what it missed', () => {
     const job: AgendaJob = { name: 'sample', timing: { kind: 'interval', everyMs: 5000 }, jitterMs: 0 };
     assert.equal(decideJob(factsOf({ endedAtMs: NOON + 1 }, job), NOON + 4999).action, 'wait');

@@ -2,7 +2,7 @@ import type { BackupError } from '../core/errors.ts';
 import type { JobEnd, JobName, RecordedRun } from '../core/job.ts';
 import type { UnderLease } from '../core/lease.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
-import { type JobNotice, jobNotice } from '../policy/job-alerts.ts';
+import { isNothingToTell, type JobNotice, jobNotice } from '../policy/job-alerts.ts';
 import { jobLoop, type LoopPorts } from './job-loop.ts';
 import { readRuns } from './job-records.ts';
 import type { Registry } from './registry.ts';
@@ -93,12 +93,18 @@ function runLoop(ports: StorePorts, plan: JobPlan, signal: AbortSignal): Promise
       onEnd: async (end, trouble) => {
         registry.ended(store, end, clock.now());
         ports.onEnd(end, trouble);
-        const notice = jobNotice(await readRuns(ports.vault, plan.name, TOLD_RUNS), REPEAT_MS);
+        const notice = await noticeOf(ports, plan.name);
         if (notice !== null) await ports.notify(plan.name, notice, trouble);
       },
     },
     plan,
   );
+}
+
+/** Records are objects of a bucket, each of which is asked for: all of them are only where something is wrong, or was just now. */
+async function noticeOf({ vault }: StorePorts, job: JobName): Promise<JobNotice | null> {
+  if (isNothingToTell(await readRuns(vault, job, 2))) return null;
+  return jobNotice(await readRuns(vault, job, TOLD_RUNS), REPEAT_MS);
 }
 
 function factsOf(runs: readonly RecordedRun[]) {

@@ -35,6 +35,11 @@ export function jobNotice(runs: readonly RecordedRun[], repeatMs: number): JobNo
   return repeats(newest) > repeats(all[1]!) ? { state: 'repeated', ...about(all) } : null;
 }
 
+/** Whether the newest runs alone show that there is nothing to tell: the last two ended well. The others need not be read then. */
+export function isNothingToTell([newest, before]: readonly RecordedRun[]): boolean {
+  return newest?.end?.state === 'succeeded' && (before === undefined || before.end?.state === 'succeeded');
+}
+
 function leadingFailures(ends: readonly JobEnd[]): JobEnd[] {
   const at = ends.findIndex(({ state }) => state === 'succeeded');
   return at === -1 ? [...ends] : ends.slice(0, at);

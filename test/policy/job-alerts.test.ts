@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { JobState, RecordedRun } from '../../src/core/job.ts';
-import { jobNotice } from '../../src/policy/job-alerts.ts';
+import { isNothingToTell, jobNotice } from '../../src/policy/job-alerts.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -59,6 +59,16 @@ describe('what is told of a job', () => {
     );
   });
 
+  it('is known from two records where all is well', () => {
+    assert.equal(isNothingToTell(recorded(['failed', 'succeeded', 'succeeded']).slice(0, 2)), true);
+    for (const states of [
+      ['failed', 'succeeded'],
+      ['succeeded', 'failed'],
+      ['died', 'succeeded'],
+    ] as const)
+      assert.equal(isNothingToTell(recorded(states)), false);
+  });
+
   it('always raises before it resolves, and resolves what it raised', () => {
     const states = fc.array(
       fc.constantFrom<JobState | 'died'>('succeeded', 'failed', 'interrupted', 'died'),
@@ -72,7 +82,10 @@ describe('what is told of a job', () => {
         for (let i = 1; i <= all.length; i += 1) {
           // Only the end of a run is a reason to look.
           if (all[i - 1] === 'died' || all[i - 1] === 'interrupted') continue;
-          const notice = jobNotice(recorded(all.slice(0, i)), DAY);
+          const runs = recorded(all.slice(0, i));
+          const notice = jobNotice(runs, DAY);
+          // The two newest say so, or all are read.
+          if (isNothingToTell(runs.slice(0, 2))) assert.equal(notice, null);
           if (notice === null) continue;
           assert.equal(isOpen, notice.state !== 'raised');
           isOpen = notice.state !== 'resolved';

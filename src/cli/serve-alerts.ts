@@ -28,7 +28,7 @@ export function jobAlert({ store, subject, job, notice, trouble }: JobFailure): 
   const title = isOver ? `${store}: ${job} runs again` : `${store}: ${job} fails`;
   const text = isOver
     ? `It had failed ${plural(failures, 'time')} in a row.`
-    : `It failed ${plural(failures, 'time')} in a row. ${said(trouble, code)} It is tried again by itself; the same command by hand shows more.`;
+    : `It failed ${plural(failures, 'time')} in a row.${said(trouble, code)} It is tried again by itself; the same command by hand shows more.`;
   return {
     ...{ id: systemClock.uuid(), key: `job:${store}:${job}`, state, title, text, subject, since },
     severity: CRITICAL.has(job) ? 'critical' : 'warning',
@@ -39,8 +39,8 @@ export function jobAlert({ store, subject, job, notice, trouble }: JobFailure): 
 
 /** Without what names a stream. */
 function said(trouble: string | null, code: string | null): string {
-  if (trouble === null) return code === null ? '' : `Its failure is ${code}.`;
-  return `It said: ${publicText(trouble, code)}.`;
+  if (trouble === null) return code === null ? '' : ` Its failure is ${code}.`;
+  return ` It said: ${publicText(trouble, code)}.`;
 }
 
 /** Whoever cannot be reached is logged: the next notice comes when it goes on. */

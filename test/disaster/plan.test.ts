@@ -15,26 +15,25 @@ import { makePlan, PLAN_BOUND_MS, whyOutdated } from '../../src/disaster/plan.ts
 import type { StrategyWish } from '../../src/disaster/strategy.ts';
 import { decodePlan, encodePlan } from '../../src/format/disaster-plan.ts';
 import {
+  ALIVE,
   answered,
   anyFacts,
+  BEFORE,
+  DEAD,
   EAST,
   found,
   HOME,
+  lonely,
   NOW,
   planFacts,
   primaryState,
   sampleAt,
   silent,
-  standbyState,
   vault,
   WEST,
 } from './scene.ts';
 
 const PLAN_ID = '0b7e6c1e-6f0a-4c8e-9a3d-2f8d6c1e5b4a';
-const BEFORE = '2026-11-29T02:30:00Z';
-const lonely = standbyState({ upstream: null });
-const DEAD = [silent(HOME), silent(HOME, 'timed_out', 'west')];
-const ALIVE = [answered(HOME, primaryState()), answered(WEST, standbyState())];
 
 function plan(
   trigger: DisasterTrigger,

@@ -188,3 +188,10 @@ export const anyFacts: fc.Arbitrary<AssessmentFacts> = fc
     ...{ nowMs: NOW, remarks: [] },
     servers: SERVERS.map((server) => ({ server, region: REGIONS[server]! })),
   }));
+
+/** An instant before the events were damaged. */
+export const BEFORE = '2026-11-29T02:30:00Z';
+/** A standby that follows nobody. */
+export const lonely = standbyState({ upstream: null });
+export const DEAD = [silent(HOME), silent(HOME, 'timed_out', 'west')];
+export const ALIVE = [answered(HOME, primaryState()), answered(WEST, standbyState())];

@@ -6,25 +6,23 @@ import { assess } from '../../src/disaster/assess.ts';
 import { decideStrategy, type StrategyDecision, type StrategyWish } from '../../src/disaster/strategy.ts';
 import { cellOf, WAYS } from '../../src/disaster/strategy-table.ts';
 import {
+  ALIVE,
   answered,
   anyFacts,
+  BEFORE,
+  DEAD,
   found,
   HOME,
+  lonely,
   NEAR,
   planFacts,
   primaryState,
   sampleAt,
-  silent,
-  standbyState,
   vault,
   WEST,
 } from './scene.ts';
 
 const NO_WISH: StrategyWish = { strategy: null, region: null, recoverTo: null };
-const BEFORE = '2026-11-29T02:30:00Z';
-const lonely = standbyState({ upstream: null });
-const DEAD = [silent(HOME), silent(HOME, 'timed_out', 'west')];
-const ALIVE = [answered(HOME, primaryState()), answered(WEST, standbyState())];
 
 function decide(
   trigger: DisasterTrigger,

@@ -57,3 +57,17 @@ export interface RecordedRun {
   /** Null: it runs, or died without a word. */
   readonly end: JobEnd | null;
 }
+
+/** How far a running command is, as it says itself. */
+export interface JobProgress {
+  /** In words: `reading events`. */
+  readonly step: string;
+  readonly events: number;
+  readonly bytes: number;
+  /** Null: not known. */
+  readonly totalEvents: number | null;
+  readonly totalBytes: number | null;
+  /** When this step began, and when this was said. */
+  readonly sinceMs: number;
+  readonly atMs: number;
+}

@@ -1,4 +1,4 @@
-import type { JobEnd, JobName } from '../core/job.ts';
+import type { JobEnd, JobName, JobProgress } from '../core/job.ts';
 
 /** What a daemon knows of its jobs: for health and metrics, in memory only. What must outlive it is in the vault. */
 
@@ -7,6 +7,8 @@ export interface JobView {
   readonly job: JobName;
   /** Since when it runs here; null while it does not. */
   readonly runningSinceMs: number | null;
+  /** How far it is, where it runs here and says so. */
+  readonly progress: JobProgress | null;
   /** When it is looked at again, and why not before. */
   readonly nextMs: number | null;
   readonly reason: string | null;
@@ -55,7 +57,7 @@ export function makeRegistry(): Registry {
       views.set(keyOf(store, end.job), {
         ...view,
         ...when,
-        ...{ counts, last: end, runningSinceMs: null, trouble: null },
+        ...{ counts, last: end, runningSinceMs: null, progress: null, trouble: null },
       });
     },
     views: () => [...views.values()],
@@ -64,7 +66,7 @@ export function makeRegistry(): Registry {
 
 function emptyView(store: string, job: JobName): JobView {
   return {
-    ...{ store, job, runningSinceMs: null, nextMs: null, reason: null, last: null },
+    ...{ store, job, runningSinceMs: null, progress: null, nextMs: null, reason: null, last: null },
     ...{ lastSuccessAtMs: null, lastFailureAtMs: null, trouble: null },
     counts: { succeeded: 0, failed: 0, interrupted: 0 },
   };

@@ -79,7 +79,22 @@ export const WALLS: readonly Wall[] = [
   {
     room: 'daemon/',
     rooms: ['core/', 'policy/', 'format/'],
-    packages: ['hono', 'prom-client'],
+    packages: ['hono', 'prom-client', '@opentelemetry/api'],
+  },
+  // Pages of what the daemon knows and of what commands answer; who may see and do what.
+  {
+    room: 'console/',
+    rooms: ['core/', 'policy/', 'daemon/', 'cli/units.ts'],
+    packages: [
+      'hono',
+      'hono/html',
+      'hono/utils/html',
+      'hono/cookie',
+      'node:crypto',
+      'node:fs/promises',
+      'node:net',
+      'zod',
+    ],
   },
 
   // How numbers are said to people is the command line's.

@@ -68,6 +68,8 @@ export type Answer =
       readonly code: string | null;
       readonly message: string;
       readonly hint: string | null;
+      /** Named values, as the error document of the command has them; none where it left none. */
+      readonly facts: Readonly<Record<string, string | number | boolean | null>>;
       readonly atMs: number;
     }
   /** It is being asked: the page says so, and comes again by itself. */

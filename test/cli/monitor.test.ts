@@ -89,7 +89,7 @@ describe('eventcore monitor', () => {
     );
     assert.match(
       (await monitor('--history')).stdout,
-      /OPEN +WHERE +FINDINGS +SINCE\n +comparison +block \d+ +1 /,
+      /OPEN +WHERE +FINDINGS +SINCE\n +event_changed +block \d+ +1 /,
     );
     execute(
       `UPDATE eventcore_events SET event_data = (SELECT data FROM aside) WHERE rowid = 1234; DROP TABLE aside`,

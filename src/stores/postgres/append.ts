@@ -6,7 +6,7 @@ import { assertAppends } from '../../core/new-event.ts';
 import { compareUtf8 } from '../../core/text-order.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
 import { EVENTS, EXPECTED_VERSIONS_SETTING, VERSION_BASE } from '../layouts/eventcore-postgres.ts';
-import { qualified, requireEvents } from './catalog.ts';
+import { qualified, requireEvents, requireOwn } from './catalog.ts';
 import { type Database, inTransaction, withClient } from './connection.ts';
 import { sqlState } from './server-error.ts';
 
@@ -31,7 +31,8 @@ export async function appendEvents(
   const rows = appends.flatMap(newRows);
   const { schema } = database.address;
   return withClient(database, async (client) => {
-    await requireEvents(client, schema);
+    requireOwn(database.address, 'events are appended by its own functions');
+    await requireEvents(client, database.address);
     const heads = await inTransaction(client, 'BEGIN', async () => {
       // The layout's trigger names the table without its schema.
       await client.query(`SET LOCAL search_path = ${pg.escapeIdentifier(schema)}, pg_catalog`);

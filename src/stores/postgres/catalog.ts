@@ -8,6 +8,10 @@ import {
   SNAPSHOTS,
   type TableLayout,
 } from '../layouts/eventcore-postgres.ts';
+import type { ForeignLayout } from '../layouts/foreign.ts';
+import { FOREIGN_LAYOUTS } from '../layouts/postgres-layouts.ts';
+import type { PostgresAddress } from './config.ts';
+import { foreignSource } from './foreign-rows.ts';
 
 /** A table that is there. */
 export interface FoundTable {
@@ -36,6 +40,7 @@ export async function findTable(
        FROM pg_class c
        JOIN pg_namespace n ON n.oid = c.relnamespace
        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+             AND a.attgenerated = ''
       WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
       ORDER BY a.attnum`,
     [schema, table],
@@ -48,32 +53,133 @@ export async function findTable(
   return { oid: first.oid, columns: new Map(columns) };
 }
 
+/** The events of a store, wherever they lie. */
+export interface FoundEvents extends FoundTable {
+  /** `"schema"."table"`. */
+  readonly table: string;
+  /** What to read from, with the columns of EventCore's table: the table itself, or a subquery over one of others. */
+  readonly source: string;
+  /** The tables that have the rows, and what to read each from: the parts of a partitioned one, by their names. */
+  readonly leaves: readonly EventsLeaf[];
+  /** Null: it is EventCore's. */
+  readonly foreign: ForeignLayout | null;
+}
+
+export interface EventsLeaf {
+  readonly oid: string;
+  readonly table: string;
+  readonly source: string;
+}
+
 /**
  * The events table, or null. Throws `store_unsupported` when a table of that name has not the columns that the
  * layout gives it.
  */
-export async function findEvents(client: pg.Client, schema: string): Promise<FoundTable | null> {
-  const table = await findTable(client, schema, EVENTS.name);
-  if (table === null) return null;
+export async function findEvents(
+  client: pg.Client,
+  { schema, foreign }: PostgresAddress,
+): Promise<FoundEvents | null> {
+  if (foreign !== null) return findForeign(client, schema, foreign);
+  const found = await findTable(client, schema, EVENTS.name);
+  if (found === null) return null;
   for (const { name, type } of EVENTS.columns) {
-    const found = table.columns.get(name);
-    if (found === type || (type === 'text' && found?.startsWith('character varying'))) continue;
-    throw new BackupError(
-      'store_unsupported',
-      `${schema}.${EVENTS.name}.${name} is ${found ?? 'missing'} where the layout has ${type}`,
-      { hint: 'bring the store up to date with EventCore’s own migrations' },
+    const is = found.columns.get(name);
+    if (is === type || (type === 'text' && is?.startsWith('character varying'))) continue;
+    throw unlike(
+      `${schema}.${EVENTS.name}.${name}`,
+      is,
+      type,
+      'bring the store up to date with EventCore’s own migrations',
     );
   }
-  return table;
+  const table = qualified(schema, EVENTS.name);
+  const leaf = { oid: found.oid, table, source: table };
+  return { ...found, table, source: table, leaves: [leaf], foreign: null };
+}
+
+async function findForeign(
+  client: pg.Client,
+  schema: string,
+  layout: ForeignLayout,
+): Promise<FoundEvents | null> {
+  const found = await findTable(client, schema, layout.table);
+  if (found === null) return null;
+  for (const [name, types] of Object.entries(layout.columns)) {
+    const is = found.columns.get(name);
+    if (is !== undefined && types.some((type) => is === type || is.startsWith(`${type}(`))) continue;
+    const where = `${schema}.${layout.table}.${name}`;
+    throw unlike(
+      where,
+      is,
+      types.join(' or '),
+      `the layout ${layout.name} is made for another version of this store`,
+    );
+  }
+  const table = qualified(schema, layout.table);
+  const sourceOf = (name: string): string => foreignSource(layout, name, found.columns);
+  const leaves = (await findLeaves(client, found.oid)).map((leaf) => ({
+    ...leaf,
+    source: sourceOf(leaf.table),
+  }));
+  return { ...found, table, source: sourceOf(table), leaves, foreign: layout };
+}
+
+function unlike(where: string, is: string | undefined, type: string, hint: string): BackupError {
+  return new BackupError('store_unsupported', `${where} is ${is ?? 'missing'} where the layout has ${type}`, {
+    hint,
+  });
+}
+
+/** Of an ordinary table, itself. */
+async function findLeaves(client: pg.Client, oid: string): Promise<{ oid: string; table: string }[]> {
+  const { rows } = await client.query<{ oid: string; schema: string; name: string }>(
+    `SELECT c.oid::text, nspname AS schema, relname AS name
+       FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+      WHERE relkind = 'r' AND c.oid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
+      ORDER BY nspname COLLATE "C", relname COLLATE "C"`,
+    [oid],
+  );
+  return rows.map((row) => ({ oid: row.oid, table: qualified(row.schema, row.name) }));
 }
 
 /** The events table; throws `not_an_event_store` when there is none. */
-export async function requireEvents(client: pg.Client, schema: string): Promise<FoundTable> {
-  const table = await findEvents(client, schema);
-  if (table !== null) return table;
-  throw new BackupError('not_an_event_store', `there is no table ${schema}.${EVENTS.name}`, {
-    hint: 'check the address, make the tables with `eventcore init --create-store`, or name the schema with ?schema=',
+export async function requireEvents(client: pg.Client, address: PostgresAddress): Promise<FoundEvents> {
+  const found = await findEvents(client, address);
+  if (found !== null) return found;
+  const { schema, foreign } = address;
+  throw new BackupError(
+    'not_an_event_store',
+    `there is no table ${schema}.${foreign?.table ?? EVENTS.name}`,
+    {
+      hint: (await foundElsewhere(client, address)) ?? hintOf(foreign),
+    },
+  );
+}
+
+function hintOf(foreign: ForeignLayout | null): string {
+  if (foreign !== null)
+    return `check the address, make the tables with ${foreign.made}, or name their schema with ?schema=`;
+  return 'check the address, make the tables with `eventcore init --create-store`, or name the schema with ?schema=';
+}
+
+/** For what is not done to stores of others. Throws `store_unsupported`. */
+export function requireOwn({ foreign }: PostgresAddress, what: string): void {
+  if (foreign === null) return;
+  throw new BackupError('store_unsupported', `a store of ${foreign.name}: ${what}`, {
+    hint: 'docs/layouts.md says what can be done with a store of which layout',
   });
+}
+
+/** A store of another layout that lies here. */
+async function foundElsewhere(client: pg.Client, { foreign }: PostgresAddress): Promise<string | null> {
+  for (const layout of FOREIGN_LAYOUTS) {
+    if (layout === foreign) continue;
+    const found = await findTable(client, layout.schema, layout.table);
+    const isIt = found !== null && Object.keys(layout.columns).every((name) => found.columns.has(name));
+    if (isIt)
+      return `${layout.schema}.${layout.table} is a store of ${layout.name}: add ?layout=${layout.name} to the address`;
+  }
+  return null;
 }
 
 export interface FoundCompanion extends FoundTable {
@@ -81,9 +187,12 @@ export interface FoundCompanion extends FoundTable {
 }
 
 /** The tables that belong to the events and are there. */
-export async function findCompanions(client: pg.Client, schema: string): Promise<FoundCompanion[]> {
+export async function findCompanions(
+  client: pg.Client,
+  { schema, foreign }: PostgresAddress,
+): Promise<FoundCompanion[]> {
   const found: FoundCompanion[] = [];
-  for (const layout of COMPANIONS) {
+  for (const layout of foreign?.companions ?? COMPANIONS) {
     const table = await findTable(client, schema, layout.name);
     if (table !== null) found.push({ ...table, layout });
   }
@@ -91,9 +200,19 @@ export async function findCompanions(client: pg.Client, schema: string): Promise
 }
 
 /** Names of those of the store's own tables (not the migrations' ledger) that hold rows. */
-export async function filledTables(client: pg.Client, schema: string): Promise<string[]> {
+export async function filledTables(
+  client: pg.Client,
+  { schema, foreign }: PostgresAddress,
+): Promise<string[]> {
+  const names =
+    foreign === null
+      ? [EVENTS, CHECKPOINTS, SNAPSHOTS].map(({ name }) => name)
+      : [
+          foreign.table,
+          ...foreign.companions.filter(({ role }) => role !== 'ledger').map(({ name }) => name),
+        ];
   const filled: string[] = [];
-  for (const { name } of [EVENTS, CHECKPOINTS, SNAPSHOTS]) {
+  for (const name of names) {
     if ((await findTable(client, schema, name)) === null) continue;
     const { rows } = await client.query<{ filled: boolean }>(
       `SELECT EXISTS (SELECT FROM ${qualified(schema, name)}) AS filled`,

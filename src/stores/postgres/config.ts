@@ -1,6 +1,8 @@
 import { BackupError } from '../../core/errors.ts';
 import { driverUrl, readPostgresUrl, redactPostgresUrl } from '../../core/postgres-address.ts';
 import { LAYOUT_NAME } from '../layouts/eventcore-postgres.ts';
+import type { ForeignLayout } from '../layouts/foreign.ts';
+import { FOREIGN_LAYOUTS, LAYOUT_NAMES } from '../layouts/postgres-layouts.ts';
 
 /** What a store address says: `postgres://user@host:5432/db?layout=eventcore&schema=public`. */
 export interface PostgresAddress {
@@ -10,6 +12,8 @@ export interface PostgresAddress {
   readonly connectionString: string;
   /** Of the events table. */
   readonly schema: string;
+  /** Whose tables they are; null: EventCore's. */
+  readonly foreign: ForeignLayout | null;
   /** How long a statement may wait for a lock, as the server spells it. */
   readonly lockTimeout: string;
 }
@@ -27,12 +31,13 @@ const OWN_PARAMETERS = ['layout', 'schema', 'lock_timeout'];
 export function parsePostgresAddress(address: string): PostgresAddress {
   const url = readPostgresUrl(address);
   const layout = url.searchParams.get('layout') ?? LAYOUT_NAME;
-  if (layout !== LAYOUT_NAME) {
+  const foreign = FOREIGN_LAYOUTS.find(({ name }) => name === layout) ?? null;
+  if (foreign === null && layout !== LAYOUT_NAME) {
     throw new BackupError('store_unsupported', `layout ${layout} is not supported for PostgreSQL`, {
-      hint: `leave the layout out or say layout=${LAYOUT_NAME}`,
+      hint: `leave the layout out, or say one of ${LAYOUT_NAMES.join(', ')}`,
     });
   }
-  const schema = url.searchParams.get('schema') ?? 'public';
+  const schema = url.searchParams.get('schema') ?? foreign?.schema ?? 'public';
   if (schema === '' || schema.includes('\0') || Buffer.byteLength(schema) > MAX_NAME_BYTES) {
     throw new BackupError('usage', `schema name "${schema}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
   }
@@ -43,5 +48,5 @@ export function parsePostgresAddress(address: string): PostgresAddress {
     });
   }
   const connectionString = driverUrl(url, OWN_PARAMETERS).href;
-  return { shown: redactPostgresUrl(url), connectionString, schema, lockTimeout };
+  return { shown: redactPostgresUrl(url), connectionString, schema, foreign, lockTimeout };
 }

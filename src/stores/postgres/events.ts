@@ -4,7 +4,7 @@ import type { StoredEvent } from '../../core/event.ts';
 import type { StreamHead } from '../../core/event-store.ts';
 import { formatTime, parseTime } from '../../core/time.ts';
 import { CHECKPOINTS, EVENTS, SNAPSHOTS } from '../layouts/eventcore-postgres.ts';
-import { findTable, qualified, requireEvents } from './catalog.ts';
+import { findTable, qualified, requireEvents, requireOwn } from './catalog.ts';
 import {
   type Database,
   dropConnection,
@@ -50,18 +50,14 @@ function toEvent(row: EventRow): StoredEvent {
   };
 }
 
-function eventsTable(database: Database): string {
-  return qualified(database.address.schema, EVENTS.name);
-}
-
-/** Runs `work` where the events table is there. */
+/** Runs `work` where the events are there; `events` stands where a table's name may. */
 function withEvents<Result>(
   database: Database,
-  work: (client: pg.Client) => Promise<Result>,
+  work: (client: pg.Client, events: string) => Promise<Result>,
 ): Promise<Result> {
   return withClient(database, async (client) => {
-    await requireEvents(client, database.address.schema);
-    return work(client);
+    const { source } = await requireEvents(client, database.address);
+    return work(client, `${source} AS events`);
   });
 }
 
@@ -70,8 +66,11 @@ export async function* listStreams(
   options: { after?: string; limit?: number } = {},
 ): AsyncGenerator<StreamHead> {
   // Empty stream ids come first, so that "after nothing" is not "after the empty one".
-  const sql = `SELECT stream_id::text AS stream, max(stream_version)::text AS version, count(*)::text AS events
-      FROM ${eventsTable(database)}
+  const sql = (
+    events: string,
+  ): string => `SELECT stream_id::text AS stream, max(stream_version)::text AS version,
+            count(*)::text AS events
+      FROM ${events}
      WHERE $1::text IS NULL OR stream_id COLLATE "C" > $1
      GROUP BY stream_id ORDER BY stream_id COLLATE "C" LIMIT $2`;
   const parameters = [options.after ?? null, options.limit ?? null];
@@ -99,7 +98,7 @@ export async function* readSince(
       hint: 'write 2026-11-23T04:05:06Z',
     });
   }
-  const sql = `SELECT ${EVENT_FIELDS} FROM ${eventsTable(database)}
+  const sql = (events: string): string => `SELECT ${EVENT_FIELDS} FROM ${events}
      WHERE created_at >= $1::timestamptz ORDER BY created_at, event_id LIMIT $2`;
   const parameters = [serverTime(time), options.limit ?? null];
   for await (const page of viewPages<EventRow>(database, sql, parameters, EVENT_PAGE_ROWS)) {
@@ -117,16 +116,16 @@ function serverTime(time: bigint): string {
 /** Pages of a query in a view and on a connection of their own, however slowly they are taken. */
 async function* viewPages<Row extends pg.QueryResultRow>(
   database: Database,
-  sql: string,
+  sql: (events: string) => string,
   parameters: readonly unknown[],
   pageRows: number,
 ): AsyncGenerator<Row[]> {
   const client = await openConnection(database);
   let whole = false;
   try {
-    await requireEvents(client, database.address.schema);
+    const { source } = await requireEvents(client, database.address);
     await client.query(BEGIN_VIEW);
-    yield* readPages<Row>(client, sql, parameters, pageRows);
+    yield* readPages<Row>(client, sql(`${source} AS events`), parameters, pageRows);
     whole = true;
   } catch (error) {
     throw toBackupError(error, database.address.shown);
@@ -141,9 +140,9 @@ export function readStream(
   streamId: string,
   options: { fromVersion?: bigint; limit?: number } = {},
 ): Promise<StoredEvent[]> {
-  return withEvents(database, async (client) => {
+  return withEvents(database, async (client, events) => {
     const { rows } = await client.query<EventRow>(
-      `SELECT ${EVENT_FIELDS} FROM ${eventsTable(database)}
+      `SELECT ${EVENT_FIELDS} FROM ${events}
         WHERE stream_id = $1 AND ($2::bigint IS NULL OR stream_version >= $2)
         ORDER BY stream_version LIMIT $3`,
       [streamId, options.fromVersion?.toString() ?? null, options.limit ?? DEFAULT_LIMIT],
@@ -153,11 +152,10 @@ export function readStream(
 }
 
 export function sampleEvents(database: Database, size: number): Promise<StoredEvent[]> {
-  return withEvents(database, async (client) => {
-    const table = eventsTable(database);
+  return withEvents(database, async (client, events) => {
     const { rows } = await client.query<EventRow>(
-      `SELECT ${EVENT_FIELDS} FROM ${table}
-        WHERE event_id = ANY (ARRAY(SELECT event_id FROM ${table} ORDER BY random() LIMIT $1))`,
+      `SELECT ${EVENT_FIELDS} FROM ${events}
+        WHERE event_id = ANY (ARRAY(SELECT event_id FROM ${events} ORDER BY random() LIMIT $1))`,
       [size],
     );
     return rows.map(toEvent);
@@ -165,10 +163,10 @@ export function sampleEvents(database: Database, size: number): Promise<StoredEv
 }
 
 export function countEvents(database: Database): Promise<{ events: number; streams: number }> {
-  return withEvents(database, async (client) => {
+  return withEvents(database, async (client, events) => {
     const { rows } = await client.query<{ events: string; streams: string }>(
       `SELECT coalesce(sum(n), 0)::text AS events, count(*)::text AS streams
-         FROM (SELECT count(*) AS n FROM ${eventsTable(database)} GROUP BY stream_id) AS per_stream`,
+         FROM (SELECT count(*) AS n FROM ${events} GROUP BY stream_id) AS per_stream`,
     );
     return { events: Number(rows[0]!.events), streams: Number(rows[0]!.streams) };
   });
@@ -177,6 +175,7 @@ export function countEvents(database: Database): Promise<{ events: number; strea
 /** TRUNCATE, since the layout's triggers refuse DELETE. The ledger of migrations stays. */
 export function clearEvents(database: Database): Promise<void> {
   const { schema } = database.address;
+  requireOwn(database.address, 'its events are not removed');
   return withEvents(database, async (client) => {
     const tables: string[] = [];
     for (const { name } of [EVENTS, CHECKPOINTS, SNAPSHOTS]) {

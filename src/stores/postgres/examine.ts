@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { isBackupError } from '../../core/errors.ts';
 import type { Obstacle, StoreExamination } from '../../core/examination.ts';
-import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { findCompanions, qualified, requireEvents } from './catalog.ts';
+import type { PostgresAddress } from './config.ts';
 import { type Database, endConnection, withClient } from './connection.ts';
 import { openReplication } from './open-feed.ts';
 import { type FeedPlace, findPlace, publicationHint, readPublication, readSlot } from './slot.ts';
@@ -11,10 +11,10 @@ import { describeLeftovers } from './staging.ts';
 export function examineStore(database: Database): Promise<StoreExamination> {
   const { schema } = database.address;
   return withClient(database, async (client) => {
-    await requireEvents(client, schema);
+    await requireEvents(client, database.address);
     return {
       clockAheadMs: await compareClocks(client),
-      backupObstacles: await findBackupObstacles(client, schema),
+      backupObstacles: await findBackupObstacles(client, database.address),
       feedObstacles: await findFeedObstacles(database, client),
       leftovers: await describeLeftovers(client, schema),
     };
@@ -36,10 +36,11 @@ interface TableRights {
   readonly hidden: boolean;
 }
 
-async function findBackupObstacles(client: pg.Client, schema: string): Promise<Obstacle[]> {
-  const events = await requireEvents(client, schema);
-  const tables = new Map([[events.oid, qualified(schema, EVENTS.name)]]);
-  for (const { oid, layout } of await findCompanions(client, schema)) {
+async function findBackupObstacles(client: pg.Client, address: PostgresAddress): Promise<Obstacle[]> {
+  const { schema } = address;
+  const events = await requireEvents(client, address);
+  const tables = new Map([[events.oid, events.table]]);
+  for (const { oid, layout } of await findCompanions(client, address)) {
     tables.set(oid, qualified(schema, layout.name));
   }
   const { rows } = await client.query<TableRights & { usable: boolean; role: string }>(
@@ -85,7 +86,7 @@ function missingRight(message: string, right: string, role: string): Obstacle {
 
 async function findFeedObstacles(database: Database, client: pg.Client): Promise<Obstacle[]> {
   try {
-    const place = await findPlace(client, database.address.schema);
+    const place = await findPlace(client, database.address);
     // What a role may is best told by doing it: providers have roles of their own that allow it.
     await endConnection(database, await openReplication(database, place));
     return [...(await findPublicationObstacles(client, place)), ...(await findSlotObstacles(client, place))];

@@ -25,10 +25,9 @@ export async function openInspection(
   database: Database,
   { statementTimeoutMs }: InspectionOptions,
 ): Promise<StoreInspection> {
-  const { schema } = database.address;
   const names = await withClient(database, async (client) => {
-    await requireEvents(client, schema);
-    return sqlNames(schema, await findCompanions(client, schema));
+    const events = await requireEvents(client, database.address);
+    return sqlNames(database.address.schema, events, await findCompanions(client, database.address));
   });
   const inspection: Inspection = { database, idle: [], timeoutMs: statementTimeoutMs, isClosed: false };
   return {

@@ -1,9 +1,7 @@
 import type { StoreDescription } from '../../core/event-store.ts';
-import { EVENTS, LAYOUT_NAME, VERSION_BASE } from '../layouts/eventcore-postgres.ts';
-import { findEvents, qualified } from './catalog.ts';
+import { LAYOUT_NAME, VERSION_BASE } from '../layouts/eventcore-postgres.ts';
+import { findEvents } from './catalog.ts';
 import { type Database, withClient } from './connection.ts';
-
-const ABOUT = { kind: 'postgres', layout: LAYOUT_NAME, versionBase: VERSION_BASE } as const;
 
 export async function inspectStore(database: Database): Promise<StoreDescription> {
   return withClient(database, async (client) => {
@@ -11,11 +9,14 @@ export async function inspectStore(database: Database): Promise<StoreDescription
       `SELECT split_part(current_setting('server_version'), ' ', 1) AS version`,
     );
     const serverVersion = rows[0]!.version;
-    const { schema } = database.address;
-    if ((await findEvents(client, schema)) === null) return { ...ABOUT, serverVersion, state: 'missing' };
+    const { foreign } = database.address;
+    const { name, versionBase } = foreign ?? { name: LAYOUT_NAME, versionBase: VERSION_BASE };
+    const about = { kind: 'postgres', layout: name, versionBase, serverVersion } as const;
+    const events = await findEvents(client, database.address);
+    if (events === null) return { ...about, state: 'missing' };
     const found = await client.query<{ filled: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${qualified(schema, EVENTS.name)}) AS filled`,
+      `SELECT EXISTS (SELECT FROM ${events.table}) AS filled`,
     );
-    return { ...ABOUT, serverVersion, state: found.rows[0]!.filled ? 'filled' : 'empty' };
+    return { ...about, state: found.rows[0]!.filled ? 'filled' : 'empty' };
   });
 }

@@ -1,11 +1,12 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
-import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
-import { findEvents, qualified } from './catalog.ts';
+import { findEvents, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, inTransaction, openConnection } from './connection.ts';
 import { openCopyWriter } from './copy-writer.ts';
+import { publishForeign } from './foreign-publish.ts';
 import { buildIndexes, collectStatistics } from './index-build.ts';
 import { findPeculiarities } from './peculiarities.ts';
 import { type Publication, publishStaged, requireEmpty } from './publish.ts';
@@ -47,15 +48,24 @@ export async function openRestore(
     const targetSchema = database.address.schema;
     await endWithUs(client);
     await lockTarget(client, targetSchema);
-    const target = await findEvents(client, targetSchema);
-    if (!options.replace) await requireEmpty(client, targetSchema);
+    const { foreign } = database.address;
+    // Tables of others are made by their own tools.
+    const target =
+      foreign === null
+        ? await findEvents(client, database.address)
+        : await requireEvents(client, database.address);
+    if (!options.replace) await requireEmpty(client, database.address);
     await requireRights(client, targetSchema, target?.oid ?? null);
     const discarded = await discardLeftovers(client, targetSchema);
-    const mayMove = await mayMoveInto(client, target?.oid ?? null);
+    const mayMove = foreign === null && (await mayMoveInto(client, target?.oid ?? null));
     const attempt = { schema: staging, attemptId: options.attemptId, targetSchema };
     await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
-    const companions: StagedCompanions = { targetSchema, stagingSchema: staging, tables: new Map() };
+    const companions: StagedCompanions = {
+      ...{ targetSchema, stagingSchema: staging, tables: new Map() },
+      layouts: foreign?.companions ?? COMPANIONS,
+    };
     const publication = {
+      address: database.address,
       targetSchema,
       stagingSchema: staging,
       mayMove,
@@ -163,7 +173,7 @@ async function publish(restore: Restore): Promise<void> {
   await client.query('BEGIN');
   let copied: boolean;
   try {
-    copied = await publishStaged(client, publication);
+    copied = await publishAny(client, publication);
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
@@ -171,9 +181,17 @@ async function publish(restore: Restore): Promise<void> {
   await commitPublish(restore);
   restore.isOver = true;
   // The rows are new to this table. It works without, only slower until the server does it by itself.
-  const table = qualified(publication.targetSchema, EVENTS.name);
+  const { foreign } = publication.address;
+  const table = qualified(publication.targetSchema, foreign?.table ?? EVENTS.name);
   if (copied) await client.query(`ANALYZE ${table}`).catch(() => undefined);
   await endConnection(database, client);
+}
+
+async function publishAny(client: pg.Client, publication: Publication): Promise<boolean> {
+  const { foreign } = publication.address;
+  if (foreign === null) return publishStaged(client, publication);
+  await publishForeign(client, foreign, publication);
+  return true;
 }
 
 /**

@@ -3,7 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { MergedStream, MergeOptions, MergeSession } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
-import { columnNames, qualified, requireEvents } from './catalog.ts';
+import { columnNames, qualified, requireEvents, requireOwn } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection, readPages } from './connection.ts';
 import { openCopy } from './copy-writer.ts';
 import { tableSql } from './schema.ts';
@@ -33,7 +33,8 @@ export async function openMerge(database: Database, { dryRun }: MergeOptions): P
   const merge: Merge = { database, client, live: qualified(schema, EVENTS.name), dryRun, isOver: false };
   try {
     await endWithUs(client);
-    await requireEvents(client, schema);
+    requireOwn(database.address, 'nothing is merged into a store in use');
+    await requireEvents(client, database.address);
     await client.query('BEGIN');
     await client.query(`${tableSql('pg_temp', EVENTS, 'TEMP ')} ON COMMIT DROP`);
   } catch (error) {

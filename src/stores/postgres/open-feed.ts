@@ -31,7 +31,7 @@ const CUT_OFF_MARGIN_MS = 45_000;
 export async function openFeed(database: Database, options: FeedOptions): Promise<ChangeFeed> {
   const watch = await openConnection(database);
   try {
-    const place = await findPlace(watch, database.address.schema);
+    const place = await findPlace(watch, database.address);
     const isOver = makeDeadline(watch, place);
     for (;;) {
       try {

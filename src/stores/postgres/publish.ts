@@ -2,6 +2,7 @@ import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { CHECKPOINTS, EVENTS, LEDGER, SNAPSHOTS, TRIGGERS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, filledTables, qualified, requireEvents } from './catalog.ts';
+import type { PostgresAddress } from './config.ts';
 import { readGrants, readOwner, writeGrants } from './grants.ts';
 import { findPeculiarities } from './peculiarities.ts';
 import { createMissing, createTable, triggerSql } from './schema.ts';
@@ -10,6 +11,7 @@ import { STAGED_OPTIONS } from './staging.ts';
 import { disableTriggers, enableTriggers } from './triggers.ts';
 
 export interface Publication {
+  readonly address: PostgresAddress;
   readonly targetSchema: string;
   readonly stagingSchema: string;
   /** The staged table can take the target's place as it is: it is logged and has all indexes. */
@@ -31,8 +33,8 @@ export async function publishStaged(client: pg.Client, publication: Publication)
   const emptied = [CHECKPOINTS, SNAPSHOTS].map(({ name }) => qualified(targetSchema, name));
   const tables = [qualified(targetSchema, EVENTS.name), ...emptied];
   await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE`);
-  if (!publication.replace) await requireEmpty(client, targetSchema);
-  const { oid } = await requireEvents(client, targetSchema);
+  if (!publication.replace) await requireEmpty(client, publication.address);
+  const { oid } = await requireEvents(client, publication.address);
   const moves = publication.mayMove && (await findPeculiarities(client, oid)).length === 0;
   if (moves) await moveStagedTable(client, publication);
   else await copyStagedRows(client, publication);
@@ -43,8 +45,8 @@ export async function publishStaged(client: pg.Client, publication: Publication)
 }
 
 /** Throws `target_not_empty`. */
-export async function requireEmpty(client: pg.Client, schema: string): Promise<void> {
-  const filled = await filledTables(client, schema);
+export async function requireEmpty(client: pg.Client, address: PostgresAddress): Promise<void> {
+  const filled = await filledTables(client, address);
   if (filled.length === 0) return;
   throw new BackupError('target_not_empty', `the target has rows in ${filled.join(', ')}`, {
     hint: 'restore into an empty database, or say --replace to lose what is there',

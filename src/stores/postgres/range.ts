@@ -4,6 +4,8 @@ import type { BlockPlan, StoreRange, StreamTail } from '../../core/event-store.t
 
 /** Blocks of the events table from `from` (inclusive) to `to` (exclusive, null: to the end). */
 export interface BlockRange {
+  /** Oid of the part of a partitioned table; left out: the table has no parts. */
+  readonly leaf?: string;
   readonly from: number;
   readonly to: number | null;
   /** Only these rows. */
@@ -73,6 +75,26 @@ export function cutIntoBlocks({ bytes, readsBlocks }: { bytes: number; readsBloc
   };
 }
 
+/** The blocks of all parts of a partitioned table, one part behind the other. */
+export function joinBlocks(parts: readonly { readonly oid: string; readonly plan: BlockPlan }[]): BlockPlan {
+  const blocks = parts.reduce((sum, { plan }) => sum + plan.blocks, 0);
+  return {
+    blocks: Math.max(1, blocks),
+    range: (block) => {
+      let before = 0;
+      for (const { oid, plan } of parts) {
+        if (block < before + plan.blocks) {
+          const range: BlockRange = { leaf: oid, ...blocksOf(plan.range(block - before)) };
+          return { index: block, spec: JSON.stringify(range) };
+        }
+        before += plan.blocks;
+      }
+      // No parts, or a block that is none: nothing lies there.
+      return { index: block, spec: JSON.stringify({ from: 0, to: 0 } satisfies BlockRange) };
+    },
+  };
+}
+
 /** The whole table, or a few large parts of it, and of them only the changes. */
 export function cutChanges(tableBytes: number, parallel: number, changes: Changes): StoreRange[] {
   const worthwhile = Math.max(1, Math.floor(tableBytes / LEAST_CHANGES_BYTES));
@@ -94,13 +116,40 @@ export function sharedChanges(processes: number, changes: Changes): StoreRange[]
  */
 export function narrowRanges(ranges: readonly StoreRange[], changes: Changes): StoreRange[] {
   const joined: BlockRange[] = [];
-  for (const { from, to } of ranges.map(blocksOf).sort((a, b) => a.from - b.from)) {
+  for (const { from, to, ...part } of ranges.map(blocksOf).sort(byPlace)) {
     const last = joined.at(-1);
-    const isNear = last?.to === from && (from - last.from) * BLOCK_BYTES < JOINED_BYTES;
-    if (isNear) joined[joined.length - 1] = { from: last.from, to, changes };
-    else joined.push({ from, to, changes });
+    const leaf = part.leaf === undefined ? {} : { leaf: part.leaf };
+    const isNext = last?.to === from && last.leaf === part.leaf;
+    const isNear = isNext && (from - last.from) * BLOCK_BYTES < JOINED_BYTES;
+    if (isNear) joined[joined.length - 1] = { ...leaf, from: last.from, to, changes };
+    else joined.push({ ...leaf, from, to, changes });
   }
   return joined.map((range, index) => ({ index, spec: JSON.stringify(range) }));
+}
+
+function byPlace(a: BlockRange, b: BlockRange): number {
+  return (a.leaf ?? '').localeCompare(b.leaf ?? '') || a.from - b.from;
+}
+
+/** Cuts each part of a partitioned table by itself; `cut` is told how many ranges a part is worth. */
+export function cutLeaves(
+  leaves: readonly { readonly oid: string; readonly bytes: number }[],
+  parallel: number,
+  cut: (bytes: number, parallel: number) => StoreRange[],
+): StoreRange[] {
+  const total = leaves.reduce((sum, { bytes }) => sum + bytes, 0);
+  return leaves
+    .flatMap(({ oid, bytes }) => {
+      const share = total === 0 ? 1 : Math.max(1, Math.round((parallel * bytes) / total));
+      return cut(bytes, share).map((range): BlockRange => ({ leaf: oid, ...blocksOf(range) }));
+    })
+    .map((range, index) => ({ index, spec: JSON.stringify(range) }));
+}
+
+/** Which part of a partitioned table a range is of; null: of the whole, or there are no parts. */
+export function leafOf({ spec }: StoreRange): string | null {
+  const range = parseSpec(spec);
+  return 'from' in range ? (range.leaf ?? null) : null;
 }
 
 /** Throws `usage` when it is no range of blocks. */
@@ -208,9 +257,9 @@ const PG_SNAPSHOT = /^\d+:\d+:[\d,]*$/;
 function parseSpec(spec: string): BlockRange | TailsRange {
   try {
     const range = JSON.parse(spec) as Partial<BlockRange & TailsRange>;
-    const { from, to, changes, workers = 0, tails } = range;
+    const { from, to, changes, workers = 0, tails, leaf = '0' } = range;
     if (Array.isArray(tails) && tails.every(isTail)) return { tails };
-    const isSound = (changes === undefined || isChanges(changes)) && isCount(workers);
+    const isSound = (changes === undefined || isChanges(changes)) && isCount(workers) && /^\d+$/.test(leaf);
     if (isCount(from) && (to === null || isCount(to)) && isSound) return range as BlockRange;
   } catch {
     // Said below.

@@ -2,12 +2,12 @@ import type pg from 'pg';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { BatchReader, RangeBatch, StoreRange } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
-import { columnNames, qualified, requireEvents } from './catalog.ts';
+import { columnNames, type FoundEvents, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, leaveConnection, openConnection } from './connection.ts';
 import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
 import { makeCutter, passSource, passStatements } from './pass.ts';
-import { rangeSettings, rangeSource, withSettings } from './range.ts';
+import { leafOf, rangeSettings, rangeSource, withSettings } from './range.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 
 /** What a thread needs to read what another connection's snapshot sees. */
@@ -26,7 +26,7 @@ export const BEGIN_VIEW = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
  * next one; the first is opened here, so that a snapshot that is gone is found out now.
  */
 export async function joinReader(database: Database, token: SnapshotToken): Promise<BatchReader> {
-  return readerOver(database, token, [await joinedConnection(database, token)]);
+  return readerOver(database, token, [await join(database, token)]);
 }
 
 export interface PreparedReader extends BatchReader {
@@ -36,20 +36,19 @@ export interface PreparedReader extends BatchReader {
 }
 
 /** Reads with the `idle` connections, and opens more when ranges are read at the same time. */
-export function readerOver(database: Database, token: SnapshotToken, idle: pg.Client[] = []): PreparedReader {
-  const { schema } = database.address;
+export function readerOver(database: Database, token: SnapshotToken, idle: Joined[] = []): PreparedReader {
   const source: Source = { database, token, idle };
   return {
     prepare: async (ranges) => {
       const missing = Math.max(0, ranges - idle.length);
-      const opening = Array.from({ length: missing }, () => joinedConnection(database, token));
+      const opening = Array.from({ length: missing }, () => join(database, token));
       idle.push(...(await Promise.all(opening)));
     },
     readRange: (range, options) =>
-      copyRows(source, { sql: rangeSql(schema, range), hasPlaces: false, ...options }),
+      copyRows(source, { sql: (events) => rangeSql(events, range), hasPlaces: false, ...options }),
     readPass: (ranges, options) => readPass(source, ranges, options),
     close: async () => {
-      for (const client of idle.splice(0)) leaveConnection(database, client);
+      for (const { client } of idle.splice(0)) leaveConnection(database, client);
     },
   };
 }
@@ -68,12 +67,21 @@ export function parseToken(token: string): SnapshotToken {
 
 /** A connection in a transaction that sees what the snapshot sees. */
 export async function joinedConnection(database: Database, token: SnapshotToken): Promise<pg.Client> {
+  return (await join(database, token)).client;
+}
+
+interface Joined {
+  readonly client: pg.Client;
+  readonly events: FoundEvents;
+}
+
+async function join(database: Database, token: SnapshotToken): Promise<Joined> {
   const client = await openConnection(database);
   try {
     await client.query(BEGIN_VIEW);
     await joinSnapshot(client, token);
-    const { oid } = await requireEvents(client, database.address.schema);
-    if (oid === token.relation) return client;
+    const events = await requireEvents(client, database.address);
+    if (events.oid === token.relation) return { client, events };
     // While the snapshot's own connection lives it holds a lock that prevents this.
     throw new BackupError('store_unreachable', 'the events table was replaced while it was read', {
       hint: 'start the backup again',
@@ -99,7 +107,7 @@ async function joinSnapshot(client: pg.Client, token: SnapshotToken): Promise<vo
 interface Source {
   readonly database: Database;
   readonly token: SnapshotToken;
-  readonly idle: pg.Client[];
+  readonly idle: Joined[];
 }
 
 type ReadOptions = Parameters<BatchReader['readRange']>[1];
@@ -110,23 +118,30 @@ async function* readPass(
   options: ReadOptions,
 ): AsyncGenerator<RangeBatch> {
   const cut = makeCutter(ranges);
-  const sql = passSql(source.database.address.schema, ranges);
+  const sql = (events: FoundEvents): string => passSql(events, ranges);
   for await (const batch of copyRows(source, { sql, hasPlaces: true, ...options })) yield* cut(batch);
 }
 
 async function* copyRows(
   { database, token, idle }: Source,
-  { sql, ...options }: ReadOptions & { readonly sql: string; readonly hasPlaces: boolean },
+  {
+    sql,
+    ...options
+  }: ReadOptions & {
+    readonly sql: (events: FoundEvents) => string;
+    readonly hasPlaces: boolean;
+  },
 ): AsyncGenerator<CopyBatch> {
   throwIfAborted(options.signal);
-  const client = idle.pop() ?? (await joinedConnection(database, token));
+  const joined = idle.pop() ?? (await join(database, token));
+  const { client, events } = joined;
   // An aborted COPY leaves its connection unusable, so everything but a full read ends it.
   const drop = (): void => dropConnection(database, client);
   options.signal?.addEventListener('abort', drop, { once: true });
   let whole = false;
   try {
     throwIfAborted(options.signal);
-    for await (const batch of readCopy(client, sql, options)) {
+    for await (const batch of readCopy(client, sql(events), options)) {
       yield batch;
       // What was received before the abort could still be a whole COPY.
       throwIfAborted(options.signal);
@@ -137,18 +152,28 @@ async function* copyRows(
     throw toBackupError(error, database.address.shown);
   } finally {
     options.signal?.removeEventListener('abort', drop);
-    if (whole) idle.push(client);
+    if (whole) idle.push(joined);
     else drop();
   }
 }
 
-function rangeSql(schema: string, range: StoreRange): string {
-  const copy = copySql(columnNames(EVENTS), rangeSource(range, qualified(schema, EVENTS.name)));
+function rangeSql(events: FoundEvents, range: StoreRange): string {
+  const copy = copySql(columnNames(EVENTS), rangeSource(range, `${sourceOf(events, range)} AS events`));
   return withSettings(rangeSettings(range), copy);
 }
 
-function passSql(schema: string, ranges: readonly StoreRange[]): string {
-  const source = passSource(ranges, qualified(schema, EVENTS.name));
+/** Throws `store_unreachable` when the range is of a part that is gone. */
+function sourceOf({ source, leaves }: FoundEvents, range: StoreRange): string {
+  const leaf = leafOf(range);
+  const found = leaf === null ? source : leaves.find(({ oid }) => oid === leaf)?.source;
+  if (found !== undefined) return found;
+  throw new BackupError('store_unreachable', 'a part of the events table was replaced while it was read', {
+    hint: 'start the backup again',
+  });
+}
+
+function passSql(events: FoundEvents, ranges: readonly StoreRange[]): string {
+  const source = passSource(ranges, `${sourceOf(events, ranges[0]!)} AS events`);
   return passStatements(copySql(`${columnNames(EVENTS)}, ctid`, source));
 }
 

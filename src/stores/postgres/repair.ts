@@ -3,7 +3,7 @@ import type { RepairKind } from '../../core/finding.ts';
 import type { RepairOptions, RepairSession, RepairStatement } from '../../core/repair.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
-import { qualified, requireEvents } from './catalog.ts';
+import { qualified, requireEvents, requireOwn } from './catalog.ts';
 import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
 import { putBack } from './put-back.ts';
 import { ensureRecord, inSavepoint, keepStatement, type Repair, recordTable } from './repair-record.ts';
@@ -27,7 +27,8 @@ export async function openRepair(
   };
   try {
     await endWithUs(client);
-    const { oid } = await requireEvents(client, schema);
+    requireOwn(database.address, 'nothing is repaired in place');
+    const { oid } = await requireEvents(client, database.address);
     await requireOneTable(repair, oid);
     await client.query('BEGIN');
     await lockRepairs(repair);

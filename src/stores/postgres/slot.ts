@@ -3,7 +3,8 @@ import pg from 'pg';
 import type { FeedSource, FeedState } from '../../core/change-feed.ts';
 import { BackupError, type ErrorCode } from '../../core/errors.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
-import { qualified, requireEvents } from './catalog.ts';
+import { qualified, requireEvents, requireOwn } from './catalog.ts';
+import type { PostgresAddress } from './config.ts';
 import { type Database, withClient } from './connection.ts';
 import { lsnNumber } from './cursor.ts';
 import { feedLost } from './feed-lost.ts';
@@ -26,8 +27,10 @@ export interface FeedPlace {
 const OLDEST_FEED_SERVER = 140_000;
 
 /** Finds the events, and refuses a server that cannot be followed. */
-export async function findPlace(client: pg.Client, schema: string): Promise<FeedPlace> {
-  const { oid } = await requireEvents(client, schema);
+export async function findPlace(client: pg.Client, address: PostgresAddress): Promise<FeedPlace> {
+  const { schema } = address;
+  requireOwn(address, 'its change log is not captured; incremental backups are exact');
+  const { oid } = await requireEvents(client, address);
   const { rows } = await client.query<ServerFacts>(
     `SELECT current_setting('wal_level') AS level, pg_is_in_recovery() AS standby,
             current_setting('server_version_num')::int AS version,

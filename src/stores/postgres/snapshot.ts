@@ -1,7 +1,19 @@
 import pg from 'pg';
-import type { BlockPlan, CompanionRow, StoreCursor, StoreSnapshot } from '../../core/event-store.ts';
-import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
-import { type FoundCompanion, findCompanions, findTable, qualified, requireEvents } from './catalog.ts';
+import type {
+  BlockPlan,
+  CompanionRow,
+  StoreCursor,
+  StoreRange,
+  StoreSnapshot,
+} from '../../core/event-store.ts';
+import {
+  type FoundCompanion,
+  type FoundEvents,
+  findCompanions,
+  qualified,
+  requireEvents,
+} from './catalog.ts';
+import type { PostgresAddress } from './config.ts';
 import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
 import { cutIntoPasses, type TableFacts } from './pass.ts';
@@ -10,7 +22,9 @@ import {
   cutChanges,
   cutIntoBlocks,
   cutIntoRanges,
+  cutLeaves,
   cutTails,
+  joinBlocks,
   narrowRanges,
   sharedChanges,
 } from './range.ts';
@@ -43,15 +57,16 @@ export async function openSnapshot(database: Database): Promise<StoreSnapshot> {
 
 async function startSnapshot(database: Database, client: pg.Client): Promise<StoreSnapshot> {
   const { schema, shown } = database.address;
-  await requireEvents(client, schema);
-  const present = await findCompanions(client, schema);
+  const { table } = await requireEvents(client, database.address);
+  const present = await findCompanions(client, database.address);
   const seenLsn = await readLsn(client);
   await client.query(BEGIN_VIEW);
   // Before the snapshot is taken: TRUNCATE and DROP do not care for snapshots, but they wait for this lock.
-  const tables = [EVENTS, ...present.map(({ layout }) => layout)].map(({ name }) => qualified(schema, name));
+  const tables = [table, ...present.map(({ layout }) => qualified(schema, layout.name))];
   await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
   const { rows } = await client.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
-  const { oid } = await requireEvents(client, schema);
+  const events = await requireEvents(client, database.address);
+  const { oid } = events;
   const token: SnapshotToken = { snapshot: rows[0]!.snapshot, relation: oid };
   const reader = readerOver(database, token);
   const refusing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -61,9 +76,15 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       throw toBackupError(error, shown);
     }
   };
-  const cursor = { ...(await readCursor(client, oid)), filenode: await readFilenode(client, oid) };
+  const cursor = {
+    ...(await readCursor(client, relationOf(events))),
+    filenode: await readFilenodes(client, events),
+  };
   const stop = new AbortController();
-  const summaries = { database, schema, open: () => joinedConnection(database, token) };
+  const summaries = {
+    ...{ database, events: events.source, isOwn: events.foreign === null },
+    open: () => joinedConnection(database, token),
+  };
   return {
     token: JSON.stringify(token),
     servesJoined: false,
@@ -73,19 +94,24 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
     readPass: reader.readPass,
-    estimate: () => refusing(() => estimate(client, oid)),
+    estimate: () => refusing(() => estimate(client, events)),
     planRanges: (parallel, rangeBytes) =>
-      refusing(async () => cutIntoRanges(await heapBytes(client, oid), parallel, rangeBytes)),
+      refusing(() =>
+        cut(client, events, parallel, (bytes, share) => cutIntoRanges(bytes, share, rangeBytes)),
+      ),
     planPasses: (ranges, parallel) =>
-      refusing(async () => cutIntoPasses(await tableFacts(client, oid), ranges, parallel)),
+      refusing(async () =>
+        hasParts(events) ? null : cutIntoPasses(await tableFacts(client, oid), ranges, parallel),
+      ),
     planChanges: (since, parallel) =>
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn);
         if (reason !== null) return reason;
-        const bytes = await heapBytes(client, oid);
-        const hasRoom = bytes <= (await sharedBytes(client)) / 2;
+        const room = (await sharedBytes(client)) / 2;
         const changes = changesBetween(since, cursor);
-        const ranges = hasRoom ? cutChanges(bytes, parallel, changes) : sharedChanges(parallel, changes);
+        const ranges = await cut(client, events, parallel, (bytes, share) =>
+          bytes <= room ? cutChanges(bytes, share, changes) : sharedChanges(share, changes),
+        );
         // To look for what is new takes the server a while, in which whoever asks has much to do and answers no server.
         await reader.prepare(ranges.length);
         return ranges;
@@ -96,13 +122,13 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
     planTails: async (tails) => cutTails(tails),
-    planBlocks: () => refusing(() => planBlocks(client, oid, reader)),
-    countEvents: () => refusing(() => countEvents(client, schema)),
+    planBlocks: () => refusing(() => planBlocks(client, events, reader)),
+    countEvents: () => refusing(() => countEvents(client, events)),
     readSummaries: ({ sample } = {}) =>
       sample === undefined
         ? readSummaries(summaries, stop.signal)
         : readSampledSummaries(summaries, sample, stop.signal),
-    readCompanions: () => readCompanions(client, schema, shown),
+    readCompanions: () => readCompanions(client, database.address),
     close: async () => {
       stop.abort();
       leaveConnection(database, client);
@@ -111,10 +137,46 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   };
 }
 
-async function planBlocks(client: pg.Client, oid: string, reader: PreparedReader): Promise<BlockPlan> {
+async function planBlocks(
+  client: pg.Client,
+  { oid, leaves }: FoundEvents,
+  reader: PreparedReader,
+): Promise<BlockPlan> {
   // So that a connection that cannot be had is no fault of the first block.
   await reader.prepare(1);
-  return cutIntoBlocks(await tableFacts(client, oid));
+  const parts = [];
+  for (const leaf of leaves)
+    parts.push({ oid: leaf.oid, plan: cutIntoBlocks(await tableFacts(client, leaf.oid)) });
+  return parts.length === 1 && parts[0]!.oid === oid ? parts[0]!.plan : joinBlocks(parts);
+}
+
+/** A partitioned table has no rows of its own. */
+function hasParts({ oid, leaves }: FoundEvents): boolean {
+  return leaves.length !== 1 || leaves[0]!.oid !== oid;
+}
+
+/** The table as a whole, or each of its parts by itself. */
+async function cut(
+  client: pg.Client,
+  events: FoundEvents,
+  parallel: number,
+  cutTable: (bytes: number, parallel: number) => StoreRange[],
+): Promise<StoreRange[]> {
+  if (!hasParts(events)) return cutTable(await heapBytes(client, events.oid), parallel);
+  const leaves = [];
+  for (const { oid } of events.leaves) leaves.push({ oid, bytes: await heapBytes(client, oid) });
+  return cutLeaves(leaves, parallel, cutTable);
+}
+
+/** Where parts were added or taken away, rows may lie elsewhere: that is another table, as far as changes go. */
+function relationOf(events: FoundEvents): string {
+  return hasParts(events) ? [events.oid, ...events.leaves.map(({ oid }) => oid)].join(' ') : events.oid;
+}
+
+async function readFilenodes(client: pg.Client, { leaves }: FoundEvents): Promise<string | null> {
+  const filenodes = [];
+  for (const { oid } of leaves) filenodes.push(await readFilenode(client, oid));
+  return filenodes.includes(null) ? null : filenodes.join(' ');
 }
 
 function changesBetween(since: StoreCursor, here: StoreCursor): Changes {
@@ -123,11 +185,12 @@ function changesBetween(since: StoreCursor, here: StoreCursor): Changes {
 
 async function estimate(
   client: pg.Client,
-  oid: string,
+  { leaves }: FoundEvents,
 ): Promise<{ events: number | null; bytes: number | null }> {
   const { rows } = await client.query<{ events: number; pages: number; bytes: string }>(
-    `SELECT reltuples AS events, relpages AS pages, pg_table_size(oid) AS bytes FROM pg_class WHERE oid = $1`,
-    [oid],
+    `SELECT sum(reltuples)::float8 AS events, sum(relpages)::float8 AS pages, sum(pg_table_size(oid)) AS bytes
+       FROM pg_class WHERE oid = ANY ($1::oid[])`,
+    [leaves.map(({ oid }) => oid)],
   );
   const { events, pages, bytes } = rows[0]!;
   // Without ANALYZE: -1, or before PostgreSQL 14 no rows in no pages.
@@ -165,26 +228,20 @@ const SHARE_LARGE =
   "SET LOCAL min_parallel_index_scan_size = '64MB'; SET LOCAL min_parallel_table_scan_size = '1GB'";
 
 /** Where an index says all, the planner leaves the rows alone; else, and where there is much, processors share them. */
-async function countEvents(client: pg.Client, schema: string): Promise<number> {
-  const sql = `SELECT count(*)::text AS events FROM ${qualified(schema, EVENTS.name)}`;
+async function countEvents(client: pg.Client, { table }: FoundEvents): Promise<number> {
+  const sql = `SELECT count(*)::text AS events FROM ${table}`;
   // Sent as one: the server then counts, however long nobody here has time to answer it.
   const results: unknown = await client.query(`${SHARE_LARGE}; ${sql}`);
   const counted = (results as pg.QueryResult<{ events: string }>[]).at(-1)!;
   return Number(counted.rows[0]!.events);
 }
 
-async function* readCompanions(
-  client: pg.Client,
-  schema: string,
-  shown: string,
-): AsyncGenerator<CompanionRow> {
+async function* readCompanions(client: pg.Client, address: PostgresAddress): AsyncGenerator<CompanionRow> {
   try {
-    for (const layout of COMPANIONS) {
-      const table = await findTable(client, schema, layout.name);
-      if (table !== null) yield* readCompanionTable(client, schema, { ...table, layout });
-    }
+    for (const table of await findCompanions(client, address))
+      yield* readCompanionTable(client, address.schema, table);
   } catch (error) {
-    throw toBackupError(error, shown);
+    throw toBackupError(error, address.shown);
   }
 }
 

@@ -10,12 +10,18 @@ import {
   type TriggerLayout,
   VERSION_BASE,
 } from '../layouts/eventcore-postgres.ts';
+import type { ForeignLayout } from '../layouts/foreign.ts';
 import { bucketSql, inBucketSql } from './buckets.ts';
-import { type FoundCompanion, qualified } from './catalog.ts';
+import { type FoundCompanion, type FoundEvents, qualified } from './catalog.ts';
 import { functionSql, indexSql, primaryKeySql, triggerSql } from './schema.ts';
 
 /** What statements call the things of a schema; of the companions, those that are there. */
-export function sqlNames(schema: string, companions: readonly FoundCompanion[]): SqlNames {
+export function sqlNames(
+  schema: string,
+  events: FoundEvents,
+  companions: readonly FoundCompanion[],
+): SqlNames {
+  if (events.foreign !== null) return foreignNames(schema, events, events.foreign);
   const present = companions.map(({ layout }) => layout);
   const tableOf = (layout: TableLayout) =>
     present.some(({ name }) => name === layout.name) ? qualified(schema, layout.name) : null;
@@ -39,9 +45,7 @@ export function sqlNames(schema: string, companions: readonly FoundCompanion[]):
     tables: [EVENTS, ...present].map(({ name }) => name),
     guards: TRIGGERS.map((trigger) => guardOf(schema, trigger)),
     indexes: [EVENTS, ...indexed].flatMap((table) => indexesOf(schema, table)),
-    bucket: (seed, of, text = COLUMNS.stream) => `(${bucketSql(`${text}::text`, { seed, of })})`,
-    inBucket: (sample) => inBucketSql(COLUMNS.stream, sample),
-    inStreams: (streams) => `${COLUMNS.stream} = ANY (${pg.escapeLiteral(arrayText(streams))}::text[])`,
+    ...CONDITIONS,
   };
 }
 
@@ -54,6 +58,24 @@ const COLUMNS = {
   metadata: 'metadata',
   time: 'created_at',
 } as const;
+
+/** Stores of others have guards and indexes of their own, which are not ours to judge. */
+function foreignNames(schema: string, { source }: FoundEvents, layout: ForeignLayout): SqlNames {
+  return {
+    ...{ dialect: 'postgres', layout: layout.name, versionBase: layout.versionBase },
+    events: `${source} AS events`,
+    ...COLUMNS,
+    ...{ checkpoints: null, snapshots: null, schemaName: schema, eventsName: layout.table },
+    ...{ tables: [layout.table], guards: [], indexes: [], ...CONDITIONS },
+  };
+}
+
+/** Over the columns. */
+const CONDITIONS: Pick<SqlNames, 'bucket' | 'inBucket' | 'inStreams'> = {
+  bucket: (seed, of, text = COLUMNS.stream) => `(${bucketSql(`${text}::text`, { seed, of })})`,
+  inBucket: (sample) => inBucketSql(COLUMNS.stream, sample),
+  inStreams: (streams) => `${COLUMNS.stream} = ANY (${pg.escapeLiteral(arrayText(streams))}::text[])`,
+};
 
 function arrayText(texts: readonly string[]): string {
   return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`;

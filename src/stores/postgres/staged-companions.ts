@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { CompanionRow } from '../../core/event-store.ts';
-import { COMPANIONS, type CompanionLayout, LEDGER } from '../layouts/eventcore-postgres.ts';
+import { type CompanionLayout, LEDGER } from '../layouts/eventcore-postgres.ts';
 import { qualified } from './catalog.ts';
 import { tableSql } from './schema.ts';
 import { sqlState } from './server-error.ts';
@@ -10,6 +10,8 @@ import { sqlState } from './server-error.ts';
 export interface StagedCompanions {
   readonly targetSchema: string;
   readonly stagingSchema: string;
+  /** Of the tables that the target may have. */
+  readonly layouts: readonly CompanionLayout[];
   /** By name; null: the target has no place for it. */
   readonly tables: Map<string, StagedTable | null>;
 }
@@ -60,7 +62,7 @@ async function stagedTable(
 ): Promise<StagedTable | null> {
   const known = companions.tables.get(row.table);
   if (known !== undefined) return known;
-  const layout = COMPANIONS.find(({ name, role }) => name === row.table && role === row.role);
+  const layout = companions.layouts.find(({ name, role }) => name === row.table && role === row.role);
   // Not remembered: a name of another backup may come with the right role later.
   if (layout === undefined) return null;
   const table = await createStagedTable(client, companions, layout);

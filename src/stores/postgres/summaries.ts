@@ -28,18 +28,21 @@ export function readStagedSummaries(
     await client.query('BEGIN READ ONLY');
     return client;
   };
-  return readSummaries({ database, schema, open }, signal);
+  return readSummaries({ database, events: qualified(schema, EVENTS.name), isOwn: true, open }, signal);
 }
 
 /** Where to sum up: `open` gives a connection in a transaction that sees the table. */
 export interface SummariesSource {
   readonly database: Database;
-  readonly schema: string;
+  /** Table or subquery with the columns of EventCore's. */
+  readonly events: string;
+  /** It is a table of EventCore's. */
+  readonly isOwn: boolean;
   readonly open: () => Promise<pg.Client>;
 }
 
 export function readSummaries(source: SummariesSource, signal: AbortSignal): AsyncGenerator<StreamSummary> {
-  return readCursor(source, signal, (client) => startSummaries(client, source.schema));
+  return readCursor(source, signal, (client) => startSummaries(client, source.events));
 }
 
 /** Only of the streams of some buckets. */
@@ -49,7 +52,7 @@ export async function* readSampledSummaries(
   signal: AbortSignal,
 ): AsyncGenerator<StreamSummary> {
   const isWanted = bucketFilter(sample);
-  const start = (client: pg.Client): Promise<void> => startSampled(client, source.schema, sample);
+  const start = (client: pg.Client): Promise<void> => startSampled(client, source, sample);
   for await (const summary of readCursor(source, signal, start)) {
     if (isWanted(nameBytes(summary.streamId))) yield summary;
   }
@@ -83,38 +86,42 @@ async function* readCursor(
   }
 }
 
-async function startSummaries(client: pg.Client, schema: string): Promise<void> {
+async function startSummaries(client: pg.Client, events: string): Promise<void> {
   await raiseMemory(client, 'work_mem', MEMORY_SHARE);
   // Other processors have the indexes to build, and by an index that
   // is there already the rows would be read in the order of their streams: each from another place of the disk.
   await client.query('SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off');
-  await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(schema)}`);
+  await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(events)}`);
 }
 
 /** The server leaves the streams of other buckets out, where its hash of a name is ours. */
-async function startSampled(client: pg.Client, schema: string, sample: StreamSample): Promise<void> {
+async function startSampled(
+  client: pg.Client,
+  { events, isOwn }: SummariesSource,
+  sample: StreamSample,
+): Promise<void> {
   await raiseMemory(client, 'work_mem', MEMORY_SHARE);
   await client.query('SET max_parallel_workers_per_gather = 0');
   const condition = (await hashesAlike(client, sample)) ? inBucketSql('stream_id', sample) : 'true';
-  const sql = (await hasStreamIndex(client, schema))
-    ? sampledSql(schema, condition)
-    : summarySql(schema, condition);
+  const sql =
+    isOwn && (await hasStreamIndex(client, events))
+      ? sampledSql(events, condition)
+      : summarySql(events, condition);
   await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${sql}`);
 }
 
 /** Without one, to look up a single event means to look through the whole table. */
-async function hasStreamIndex(client: pg.Client, schema: string): Promise<boolean> {
+async function hasStreamIndex(client: pg.Client, table: string): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
        WHERE indrelid = $1::regclass AND indisvalid AND indpred IS NULL AND attname = 'stream_id') AS found`,
-    [qualified(schema, EVENTS.name)],
+    [table],
   );
   return rows[0]!.found;
 }
 
 /** The index on stream and version says all but the id of the last event, which is looked up for each stream. */
-function sampledSql(schema: string, condition: string): string {
-  const table = qualified(schema, EVENTS.name);
+function sampledSql(table: string, condition: string): string {
   return `SELECT stream, events::text, first::text, last::text,
            (SELECT event_id::text FROM ${table} WHERE stream_id = stream AND stream_version = last LIMIT 1) AS id
       FROM (SELECT stream_id AS stream, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last
@@ -126,13 +133,13 @@ function sampledSql(schema: string, condition: string): string {
  * One pass over the table, without an index or a join: the greatest version's id comes out of the greatest text of a
  * version and its id. With its sign bit turned, a version sorts as its bytes do.
  */
-function summarySql(schema: string, condition = 'true'): string {
+function summarySql(events: string, condition = 'true'): string {
   return `SELECT stream_id AS stream, events::text, first::text, last::text, right(versioned_id, 32)::uuid::text AS id
       FROM (
         SELECT stream_id, count(*) AS events, min(stream_version) AS first, max(stream_version) AS last,
                max(encode(int8send(stream_version # '-9223372036854775808'::bigint) || uuid_send(event_id), 'hex')
                    COLLATE "C") AS versioned_id
-          FROM ${qualified(schema, EVENTS.name)} WHERE ${condition} GROUP BY stream_id) AS streams
+          FROM ${events} AS events WHERE ${condition} GROUP BY stream_id) AS streams
      ORDER BY stream_id COLLATE "C"`;
 }
 

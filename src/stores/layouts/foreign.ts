@@ -1,0 +1,50 @@
+import type { CompanionLayout } from './eventcore-postgres.ts';
+
+/**
+ * An event store of others in PostgreSQL, as data: stores/postgres reads it as if its events lay in EventCore's table, and writes them back.
+ * What has no place in a batch travels beside the metadata, column by column as text (FORMAT.md §25), so that a restore gives back all of it.
+ */
+export interface ForeignLayout {
+  /** As `?layout=` names it. */
+  readonly name: string;
+  /** The schema in which its tables lie unless `?schema=` says otherwise. */
+  readonly schema: string;
+  /** The version of a stream's first event. */
+  readonly versionBase: 0 | 1;
+  /** Holds the events; may be partitioned. */
+  readonly table: string;
+  /** Columns that it is known by, with the types that each may have, as format_type() spells them. */
+  readonly columns: Readonly<Record<string, readonly string[]>>;
+  /** Of type jsonb; null: what it has as metadata travels as the other columns do. */
+  readonly metadata: string | null;
+  /** SQL over a row `e` of the table. */
+  readonly read: {
+    /** A uuid; the same for the same event, whenever it is read. */
+    readonly id: string;
+    readonly stream: string;
+    readonly version: string;
+    readonly type: string;
+    /** jsonb. */
+    readonly data: string;
+    /** timestamp with time zone. */
+    readonly time: string;
+  };
+  /** Columns that `read` gives whole where they are not NULL, and the SQL that gives them back of a staged row `s`. */
+  readonly whole: Readonly<Record<string, WholeColumn>>;
+  /** Columns that are given another value when they are restored, as SQL over a staged row `s` and its `number` from 1 in the log's order. */
+  readonly rewritten: Readonly<Record<string, string>>;
+  /** SQL by which staged rows `s` are numbered: the order in which the store has them delivered. */
+  readonly order: string;
+  /** Sequences that go on behind what was restored: name, and the column whose greatest value they stand at. */
+  readonly sequences: readonly { readonly name: string; readonly column: string }[];
+  /** Tables that belong to the events. */
+  readonly companions: readonly CompanionLayout[];
+  /** How its empty tables are made, for people. */
+  readonly made: string;
+}
+
+export interface WholeColumn {
+  readonly sql: string;
+  /** May be NULL, which is then put down beside. */
+  readonly nullable?: true;
+}

@@ -1,0 +1,90 @@
+import pg from 'pg';
+import { BackupError } from '../../core/errors.ts';
+import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import type { ForeignLayout } from '../layouts/foreign.ts';
+import { type FoundEvents, qualified, requireEvents } from './catalog.ts';
+import { foreignColumns } from './foreign-rows.ts';
+import { type Publication, requireEmpty } from './publish.ts';
+import { publishCompanions } from './staged-companions.ts';
+import { disableTriggers, enableTriggers } from './triggers.ts';
+
+/**
+ * Writes what was loaded into the tables of another store, in the transaction that the session is in. They are made by that store's own
+ * tools, and are never altered: rows are added, sequences go on behind them.
+ */
+export async function publishForeign(
+  client: pg.Client,
+  layout: ForeignLayout,
+  publication: Publication,
+): Promise<void> {
+  const { address, stagingSchema, replace, companions } = publication;
+  const { schema } = address;
+  const events = await requireEvents(client, address);
+  const others = layout.companions.map(({ name }) => qualified(schema, name));
+  const there = await existing(client, others);
+  await client.query(`LOCK TABLE ${[events.table, ...there].join(', ')} IN ACCESS EXCLUSIVE MODE`);
+  if (replace) await client.query(`TRUNCATE ${[events.table, ...there].join(', ')}`);
+  else await requireEmpty(client, address);
+  const triggers = await disableTriggers(client, events.table);
+  await insertStaged(client, layout, events, qualified(stagingSchema, EVENTS.name));
+  await enableTriggers(client, events.table, triggers);
+  for (const sequence of layout.sequences) await moveSequence(client, schema, events.table, sequence);
+  await publishCompanions(client, companions);
+  await client.query(`DROP SCHEMA ${pg.escapeIdentifier(stagingSchema)} CASCADE`);
+}
+
+async function existing(client: pg.Client, tables: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL',
+    [tables],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** In the order in which the store has them delivered: so `number` is a row's place in it, from 1. */
+async function insertStaged(
+  client: pg.Client,
+  layout: ForeignLayout,
+  events: FoundEvents,
+  staged: string,
+): Promise<void> {
+  const columns = foreignColumns(layout, events.columns);
+  const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join(', ');
+  const values = columns.map(({ sql }) => sql).join(', ');
+  const numbered = `SELECT *, row_number() OVER (ORDER BY ${layout.order}) AS number FROM ${staged} AS s`;
+  try {
+    await client.query(
+      `INSERT INTO ${events.table} (${names}) OVERRIDING SYSTEM VALUE
+       SELECT ${values} FROM (${numbered}) AS s ORDER BY s.number`,
+    );
+  } catch (cause) {
+    throw notStorable(cause, layout, events.table) ?? cause;
+  }
+}
+
+/** What the target's own columns, types and constraints refuse. */
+function notStorable(error: unknown, { name }: ForeignLayout, table: string): BackupError | null {
+  if (!(error instanceof pg.DatabaseError) || !/^2[23]/.test(error.code ?? '')) return null;
+  return new BackupError(
+    'value_not_storable',
+    `${table} does not take an event: ${error.detail ?? error.message}`,
+    {
+      hint: `the target has to have the same columns and partitions as the store of ${name} that was backed up`,
+      cause: error,
+    },
+  );
+}
+
+/** Where there is no such sequence, the store has none. */
+async function moveSequence(
+  client: pg.Client,
+  schema: string,
+  table: string,
+  { name, column }: ForeignLayout['sequences'][number],
+): Promise<void> {
+  const sequence = pg.escapeLiteral(qualified(schema, name));
+  await client.query(
+    `SELECT setval(to_regclass(${sequence}), greatest(max(${pg.escapeIdentifier(column)}), 1), max(${pg.escapeIdentifier(column)}) IS NOT NULL)
+       FROM ${table}`,
+  );
+}

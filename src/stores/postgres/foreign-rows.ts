@@ -1,0 +1,66 @@
+import pg from 'pg';
+import type { ForeignLayout } from '../layouts/foreign.ts';
+
+/** How rows of others' tables are read as events of a batch, and written back (FORMAT.md §25). */
+
+/** Name and type, as format_type() spells it, of all columns that a table has. */
+type Columns = ReadonlyMap<string, string>;
+
+/** A table of others as one with the columns of EventCore's, and with ctid and xmin: to stand where a table's name may. */
+export function foreignSource(layout: ForeignLayout, table: string, columns: Columns): string {
+  const { read } = layout;
+  return `(SELECT ${read.id} AS event_id, ${read.stream} AS stream_id, (${read.version})::bigint AS stream_version,
+    ${read.type} AS event_type, coalesce(${read.data}, 'null'::jsonb) AS event_data,
+    ${envelope(layout, columns)} AS metadata, ${read.time} AS created_at, e.ctid, e.xmin FROM ${table} AS e)`;
+}
+
+/** NULL as metadata is a key that is not there, and so is a NULL in a column that is otherwise whole. */
+function envelope(layout: ForeignLayout, columns: Columns): string {
+  const metadata = layout.metadata === null ? null : `e.${pg.escapeIdentifier(layout.metadata)}`;
+  const own =
+    metadata === null
+      ? []
+      : [
+          `CASE WHEN ${metadata} IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('metadata', ${metadata}) END`,
+        ];
+  const nulls = nullableOf(layout).map(
+    (name) =>
+      `CASE WHEN e.${pg.escapeIdentifier(name)} IS NULL THEN jsonb_build_object(${pg.escapeLiteral(name)}, NULL) ELSE '{}'::jsonb END`,
+  );
+  const texts = besideOf(layout, columns).map(
+    (name) => `${pg.escapeLiteral(name)}, e.${pg.escapeIdentifier(name)}::text`,
+  );
+  const beside = [`jsonb_build_object(${texts.join(', ')})`, ...nulls].join(' || ');
+  return [...own, `jsonb_build_object('columns', ${beside})`].join(' || ');
+}
+
+function nullableOf({ whole }: ForeignLayout): string[] {
+  return Object.keys(whole).filter((name) => whole[name]!.nullable);
+}
+
+/** Columns that travel beside the metadata. */
+function besideOf({ whole, metadata }: ForeignLayout, columns: Columns): string[] {
+  return [...columns.keys()].filter((name) => !(name in whole) && name !== metadata);
+}
+
+/** A column's name, and the SQL that gives its value of a staged row `s`, which has EventCore's columns, and of its `number`. */
+export interface WrittenColumn {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** All columns of a target that staged rows have values for. */
+export function foreignColumns(layout: ForeignLayout, columns: Columns): WrittenColumn[] {
+  return [...columns].map(([name, type]) => ({ name, sql: writtenSql(layout, name, type) }));
+}
+
+function writtenSql({ whole, metadata, rewritten }: ForeignLayout, name: string, type: string): string {
+  if (rewritten[name] !== undefined) return rewritten[name];
+  if (name === metadata) return "s.metadata -> 'metadata'";
+  const beside = `(s.metadata -> 'columns' ->> ${pg.escapeLiteral(name)})::${type}`;
+  const known = whole[name];
+  if (known === undefined) return beside;
+  const given = `(${known.sql})::${type}`;
+  if (!known.nullable) return given;
+  return `CASE WHEN s.metadata -> 'columns' ? ${pg.escapeLiteral(name)} THEN NULL ELSE ${given} END`;
+}

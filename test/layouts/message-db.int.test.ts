@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { EventStore } from '../../src/core/event-store.ts';
+import type { Vault } from '../../src/core/vault.ts';
+import { readCatalog } from '../../src/format/catalog.ts';
+import { requireChain } from '../../src/format/chain.ts';
+import { restoreBackup } from '../../src/recovery/restore.ts';
+import { openPostgresStore } from '../../src/stores/postgres/store.ts';
+import { memoryVault } from '../../src/vaults/memory/vault.ts';
+import { addIncremental } from '../harness/chain.ts';
+import { backUp, testClock, verifyAll } from '../harness/memory-backup.ts';
+import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
+import { installMessageDb, messageDbAddress, openMessageDb } from './message-db.ts';
+
+describe('a store of message-db', () => {
+  let server: TestPostgres;
+  let other: TestPostgres;
+  before(async () => {
+    [server, other] = await Promise.all([startPostgres(), startPostgres()]);
+  });
+  after(async () => {
+    await server?.stop();
+    await other?.stop();
+  });
+
+  it('is backed up, and goes on in another cluster with its own functions', async () => {
+    const name = await server.createDatabase('shop');
+    await installMessageDb(server, name);
+    const live = await openMessageDb(server, name);
+    for (let i = 0; i < 120; i += 1) {
+      const [data, metadata] = [
+        i % 7 === 0 ? undefined : { n: i, text: 'Grüße 🙂' },
+        i % 3 === 0 ? undefined : { m: [i, null] },
+      ];
+      await live.write({ id: crypto.randomUUID(), stream: `cart-${i % 9}`, type: 'Added', data, metadata });
+    }
+    const store = openPostgresStore(messageDbAddress(server, name));
+    const vault = memoryVault();
+    await backUp(store, vault);
+    for (let i = 0; i < 10; i += 1)
+      await live.write({
+        id: crypto.randomUUID(),
+        stream: `order-${i % 2}`,
+        type: 'Placed',
+        data: null,
+        metadata: null,
+      });
+    await addIncremental(store, vault);
+    assert.ok((await verifyAll(vault)).every(({ overallValid }) => overallValid));
+    const target = await other.createDatabase('shop');
+    await installMessageDb(other, target);
+    const restored = openPostgresStore(messageDbAddress(other, target));
+    await restoreNewest(vault, restored);
+    const there = await openMessageDb(other, target);
+    assert.deepEqual(await there.rows(), await live.rows());
+    assert.equal(
+      await there.write({
+        id: crypto.randomUUID(),
+        stream: 'order-1',
+        type: 'Placed',
+        data: {},
+        metadata: {},
+        expected: 4,
+      }),
+      5n,
+    );
+    assert.equal((await there.category('order', 1)).length, 11);
+    await Promise.all([store.close(), restored.close(), live.close(), there.close()]);
+  });
+});
+
+async function restoreNewest(vault: Vault, target: EventStore): Promise<void> {
+  const catalog = await readCatalog(vault);
+  const chain = requireChain(catalog, catalog.backups.at(-1)!);
+  await restoreBackup({ target, vault, clock: testClock }, chain, {
+    replace: false,
+    checkpoints: 'keep',
+    parallel: 2,
+  });
+}

@@ -25,7 +25,10 @@ export interface Access {
   /** Why a form is not taken; null: it was sent by who got it. */
   readonly refuseForm: (asked: Asked, subject: string, formToken: string | null) => Refusal | null;
   /** Gives the id of a new session. */
-  readonly logIn: (asked: Asked, token: string) => Refusal | { readonly id: string; readonly entry: TokenEntry };
+  readonly logIn: (
+    asked: Asked,
+    token: string,
+  ) => Refusal | { readonly id: string; readonly entry: TokenEntry };
   readonly logOut: (sessionId: string) => void;
 }
 
@@ -119,7 +122,11 @@ function isOwnHost({ ports, config }: State, asked: Asked): boolean {
   const { address, host: name } = ports.bound();
   const bracketed = address.includes(':') ? `[${address}]` : address;
   const { publicOrigin } = config;
-  const named = [name.toLowerCase(), bracketed, ...(publicOrigin === null ? [] : [new URL(publicOrigin).hostname])];
+  const named = [
+    name.toLowerCase(),
+    bracketed,
+    ...(publicOrigin === null ? [] : [new URL(publicOrigin).hostname]),
+  ];
   return isLoopbackHost(host) || named.includes(host);
 }
 

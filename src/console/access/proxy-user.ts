@@ -28,10 +28,7 @@ function isName(name: string): boolean {
   return name.length <= 200 && /^[^\p{Cc},]+$/u.test(name);
 }
 
-function roleOf(
-  groups: string | null,
-  { operators, viewers }: ProxyConfig,
-): Exclude<Role, 'anyone'> | null {
+function roleOf(groups: string | null, { operators, viewers }: ProxyConfig): Exclude<Role, 'anyone'> | null {
   const own = (groups ?? '').split(',').map((group) => group.trim());
   if (own.some((group) => operators.includes(group))) return 'operator';
   return own.some((group) => viewers.includes(group)) ? 'viewer' : null;

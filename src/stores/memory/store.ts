@@ -68,6 +68,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     },
     listStreams: (page) => listStreams(events, page),
     readStream: async (streamId, page) => readStream(events(), streamId, page),
+    findStream: async (streamId) =>
+      summarise(events()).find((summary) => summary.streamId === streamId) ?? null,
     readSince: (since, page) => readSince(events, since, page),
     sampleEvents: async (size) => sample(events(), size).map(toStored),
     count: async () => ({ events: events().length, streams: summarise(events()).length }),

@@ -1,0 +1,109 @@
+import type { JobEnd, JobName } from '../core/job.ts';
+import { pause } from '../core/pause.ts';
+import type { Vault } from '../core/vault.ts';
+import type { Lanes } from '../daemon/job-loop.ts';
+import type { Registry } from '../daemon/registry.ts';
+import { type StoreService, serveStore } from '../daemon/serve-store.ts';
+import type { JobNotice } from '../policy/job-alerts.ts';
+import { redactAddress } from './address.ts';
+import type { CommandContext } from './context.ts';
+import { runJobCommand } from './job-command.ts';
+import { underLease } from './leases.ts';
+import { jobAlert, tellOfJob } from './serve-alerts.ts';
+import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
+import { openVault, systemClock, systemHolder } from './wire.ts';
+
+/** A store that this daemon serves. */
+export interface Served {
+  readonly name: string;
+  readonly file: string;
+  readonly vault: Vault;
+  readonly service: StoreService;
+  /** Replaced when the file changes. */
+  current: ServedStore;
+}
+
+/** What all stores of a daemon share. */
+export interface Shared {
+  readonly registry: Registry;
+  readonly lanes: Lanes;
+}
+
+/** Begins the jobs of a store. Throws as its vault does. */
+export async function beginStore(
+  context: CommandContext,
+  store: ServedStore,
+  { registry, lanes }: Shared,
+): Promise<Served> {
+  const vault = openVault(store.vault);
+  await vault.open({ create: true });
+  const service = serveStore({
+    ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
+    ...{ store: store.name, pause },
+    leaseOf: (job) => underLease(vault, {}, `job-${job}`),
+    runCommand: (job, signal) => runOne(context, served, job, signal),
+    notify: (...told) => notify(context, served, ...told),
+    onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
+    onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
+  });
+  const served: Served = { name: store.name, file: store.file, vault, service, current: store };
+  await service.change(store.jobs);
+  return served;
+}
+
+function runOne(context: CommandContext, { name, current, file }: Served, job: JobName, signal: AbortSignal) {
+  const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
+  context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
+  const { env, cwd, log } = context;
+  const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
+  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog });
+}
+
+function logEnd(
+  { log }: CommandContext,
+  name: string,
+  { job, state, code, durationMs, attempt }: JobEnd,
+  trouble: string | null,
+): void {
+  const fields = { state, ms: durationMs, attempt, code };
+  if (state === 'failed')
+    log.error(`${name}: ${job} failed${trouble === null ? '' : `: ${trouble}`}`, fields);
+  else log.info(`${name}: ${job} ended`, fields);
+}
+
+async function notify(
+  context: CommandContext,
+  { name, current }: Served,
+  job: JobName,
+  notice: JobNotice,
+  trouble: string | null,
+): Promise<void> {
+  const subject = redactAddress(current.settings.store ?? '');
+  const alert = jobAlert({ store: name, subject, job, notice, trouble });
+  await tellOfJob(context, current.settings, alert);
+}
+
+/** How often the configurations are looked at. */
+const RELOAD_MS = 5000;
+
+/** A configuration that cannot be read leaves the old one in force, and is told once. */
+export async function keepReading(context: CommandContext, served: Served): Promise<void> {
+  const { signal, log } = context;
+  let known = await stateOfFile(served.file);
+  while (!signal.aborted) {
+    await pause(RELOAD_MS, signal);
+    const state = await stateOfFile(served.file);
+    if (signal.aborted || state === known) continue;
+    known = state;
+    const read = await reread(context, served.file);
+    if ('failure' in read) {
+      log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
+    } else if (read.served.vault !== served.current.vault) {
+      log.error(`${served.name}: another vault: start the daemon anew for that; the old one stays in force`);
+    } else {
+      served.current = read.served;
+      await served.service.change(read.served.jobs);
+      log.info(`${served.name}: the configuration was read anew`);
+    }
+  }
+}

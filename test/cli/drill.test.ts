@@ -54,6 +54,16 @@ describe('eventcore drill', () => {
     assert.equal(await digestAt(world.store), digest);
   });
 
+  it('lists what was measured, and why a test did not run', async () => {
+    const { drills } = await json<{ drills: Record<string, unknown>[] }>(['drill', 'list']);
+    const [{ wholeRestoreMs, fullRestoreMs, recoverableAgeMs, eventsAtRisk, ...drill }] = drills as [
+      Record<string, unknown>,
+    ];
+    assert.ok(Number(wholeRestoreMs) >= Number(fullRestoreMs) && Number(fullRestoreMs) > 0);
+    assert.ok(Number(recoverableAgeMs) > 0 && Number(drill.durationMs) > 0);
+    assert.deepEqual([eventsAtRisk, drill.objectives, drill.reasons], [0, [], {}]);
+  });
+
   it('is due again when its time has come, and not before', async () => {
     world.configure(`${REGIONS}drill: { full_restore_test_frequency: 7d }\n`);
     const second = await world.drill();

@@ -12,6 +12,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { copyAssets } from './copy-assets.mjs';
 
 const NOT_PUBLISHED = [
   'private',
@@ -46,6 +47,7 @@ function build(dist) {
   });
   if (error !== undefined) throw error;
   if (status !== 0) process.exit(1);
+  copyAssets(dist);
 }
 
 function readManifest() {

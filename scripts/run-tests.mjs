@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { resolve } from 'node:path';
 import process from 'node:process';
 
 /** For one test; and for all, since node --test waits for ever for a file that leaves something running. */
@@ -30,6 +31,9 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+/** Hundreds of processes load the same modules: what the first of them compiled serves the others, and the commands that tests start. */
+const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? 'node_modules/.cache/node-compile';
+
 const { status, error } = spawnSync(
   process.execPath,
   [
@@ -41,7 +45,10 @@ const { status, error } = spawnSync(
     ...files,
   ],
   // The runner, ended, ends the files that still run and names them.
-  { stdio: 'inherit', timeout: TOTAL_TIMEOUT_MS[kind], killSignal: 'SIGTERM' },
+  {
+    ...{ stdio: 'inherit', timeout: TOTAL_TIMEOUT_MS[kind], killSignal: 'SIGTERM' },
+    env: { ...process.env, NODE_COMPILE_CACHE: resolve(NODE_COMPILE_CACHE) },
+  },
 );
 if (error !== undefined) console.error(`the ${kind} tests did not end by themselves: ${error.message}`);
 process.exit(error === undefined ? (status ?? 1) : 1);

@@ -39,8 +39,12 @@ test('the package has the built sources with their types, the documents, and not
   const built = files.filter((path) => path.startsWith('dist/'));
   assert.ok(built.includes('dist/cli/thread-main.js'), 'threads have no file to start from');
   assert.ok(built.includes('dist/stores/sqlite/inspection-process.js'), 'no file to start a process from');
+  const assets = ['console.css', 'console.js', 'icon.svg', 'theme.js'].map(
+    (name) => `dist/console/assets/${name}`,
+  );
+  assert.deepEqual(built.filter((path) => path.startsWith('dist/console/assets/')).sort(), assets);
   assert.deepEqual(
-    built.filter((path) => !/\.(?:js|d\.ts)$/.test(path)),
+    built.filter((path) => !/\.(?:js|d\.ts)$/.test(path) && !assets.includes(path)),
     [],
   );
 });

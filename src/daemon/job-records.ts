@@ -2,7 +2,6 @@ import { isBackupError } from '../core/errors.ts';
 import type { JobBegin, JobEnd, JobName, RecordedRun } from '../core/job.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { putRecord, readRecord } from '../format/disaster-fields.ts';
 import {
   beginName,
   decodeBegin,
@@ -15,6 +14,7 @@ import {
   MAX_JOB_RECORD_BYTES,
   parseJobRecordName,
 } from '../format/job-record.ts';
+import { putRecord, readRecord } from '../format/record.ts';
 
 /** So many runs of a job stay on record. */
 const KEPT_RUNS = 200;

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '../core/errors.ts';
 import type { JobEnd, JobName, JobProgress } from '../core/job.ts';
 import type { Timing } from '../policy/agenda.ts';
 import type { Asked } from './demand.ts';
@@ -26,12 +27,18 @@ export interface JobView {
   readonly trouble: string | null;
   /** By how they came out, since the daemon was started. */
   readonly counts: Readonly<Record<JobEnd['state'], number>>;
+  /** Of those that failed, how many with which code; `unknown` where it gave none. */
+  readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface Registry {
   add(store: string, job: JobName, timing: Timing): void;
   remove(store: string, job: JobName): void;
-  change(store: string, job: JobName, changes: Partial<Omit<JobView, 'store' | 'job' | 'counts'>>): void;
+  change(
+    store: string,
+    job: JobName,
+    changes: Partial<Omit<JobView, 'store' | 'job' | 'counts' | 'failures'>>,
+  ): void;
   ended(store: string, end: JobEnd, atMs: number): void;
   /** Undefined where there is no such job. */
   view(store: string, job: JobName): JobView | undefined;
@@ -67,7 +74,14 @@ export function makeRegistry(): Registry {
       views.set(keyOf(store, end.job), {
         ...view,
         ...when,
-        ...{ counts, last: end, runningSinceMs: null, progress: null, trouble: null },
+        ...{
+          counts,
+          failures: countFailure(view.failures, end),
+          last: end,
+          runningSinceMs: null,
+          progress: null,
+          trouble: null,
+        },
       });
     },
     view: (store, job) => views.get(keyOf(store, job)),
@@ -89,5 +103,13 @@ function emptyView(store: string, job: JobName): Omit<JobView, 'timing'> {
     },
     ...{ lastSuccessAtMs: null, lastFailureAtMs: null, trouble: null },
     counts: { succeeded: 0, failed: 0, interrupted: 0 },
+    failures: {},
   };
+}
+
+/** Only codes of this program are told apart: what a record says may be anything. */
+function countFailure(failures: JobView['failures'], { state, code }: JobEnd): JobView['failures'] {
+  if (state !== 'failed') return failures;
+  const known = code !== null && Object.hasOwn(ERROR_CODES, code) ? code : 'unknown';
+  return { ...failures, [known]: (failures[known] ?? 0) + 1 };
 }

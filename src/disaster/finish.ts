@@ -1,10 +1,10 @@
 import type { RecoveryOutcome } from '../core/disaster.ts';
 import { isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
-import { putRecord } from '../format/disaster-fields.ts';
 import { runFolder } from '../format/disaster-journal.ts';
 import { encodeOutcome, putOutcome } from '../format/disaster-outcome.ts';
 import { readNewestPrimary, recordPrimary } from '../format/disaster-primary.ts';
+import { putRecord } from '../format/record.ts';
 import { outcomeOf } from './outcome.ts';
 import { readRunState } from './run-state.ts';
 import { askVault } from './runs.ts';

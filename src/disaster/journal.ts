@@ -2,9 +2,9 @@ import type { JournalEntry, JournalKind, RecoveryStep, StepFacts } from '../core
 import { BackupError, isBackupError } from '../core/errors.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
-import { digestRecord } from '../format/disaster-fields.ts';
 import { decodeEntry, encodeEntry, type Journal, putEntry, readJournal } from '../format/disaster-journal.ts';
 import { putPlan, type StoredPlan } from '../format/disaster-plan.ts';
+import { digestRecord } from '../format/record.ts';
 import type { RecoveryPorts, RecoverySettings, RegionVault } from './context.ts';
 import { withDeadline } from './deadline.ts';
 

@@ -1,9 +1,9 @@
 import type { JournalEntry } from '../core/disaster.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
-import { readRecord } from '../format/disaster-fields.ts';
 import { decodeEntry, entryName, parseEntryName, RUNS_PREFIX } from '../format/disaster-journal.ts';
 import { readPlan, type StoredPlan } from '../format/disaster-plan.ts';
+import { readRecord } from '../format/record.ts';
 import type { RecoverySettings, RegionVault } from './context.ts';
 import { withDeadline } from './deadline.ts';
 

@@ -3,28 +3,25 @@ import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Signer } from '../core/key-ring.ts';
 import type { SignatureFinding, TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
+import { DISASTER_PREFIX, isFacts, isStepName, pickFacts } from './disaster-fields.ts';
 import {
   cut,
-  DISASTER_PREFIX,
   decodeRecord,
   digestRecord,
   encodeRecord,
   type Fields,
   findRecordSignature,
   isCount,
-  isFacts,
   isInstant,
   isNullOr,
-  isStepName,
   isText,
   isUuid,
-  pickFacts,
   putRecord,
   type RecordKind,
   readRecord,
   type Signed,
   UUID,
-} from './disaster-fields.ts';
+} from './record.ts';
 
 /** The journal of a run: what happened, entry by entry (FORMAT.md §22). */
 export const RUNS_PREFIX = `${DISASTER_PREFIX}runs/`;

@@ -2,6 +2,8 @@ import type { RecoveryOutcome } from '../core/disaster.ts';
 import type { Signer } from '../core/key-ring.ts';
 import type { SignatureFinding, TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
+import { isLoss, isStrategy, pickLoss, pickStrategy } from './disaster-fields.ts';
+import { isEntry, pickEntry, runFolder } from './disaster-journal.ts';
 import {
   cut,
   decodeRecord,
@@ -10,20 +12,15 @@ import {
   findRecordSignature,
   isFields,
   isListOf,
-  isLoss,
   isNullOr,
   isNumber,
-  isStrategy,
   isText,
   isUuid,
-  pickLoss,
-  pickStrategy,
   putRecord,
   type RecordKind,
   readRecord,
   type Signed,
-} from './disaster-fields.ts';
-import { isEntry, pickEntry, runFolder } from './disaster-journal.ts';
+} from './record.ts';
 
 /** What came of a recovery, beside its journal (FORMAT.md §22). */
 export function outcomeName(planId: string): string {

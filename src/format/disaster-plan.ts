@@ -10,8 +10,17 @@ import type { Signer } from '../core/key-ring.ts';
 import type { SignatureFinding, TrustPolicy } from '../core/trust.ts';
 import type { Vault } from '../core/vault.ts';
 import {
-  cut,
   DISASTER_PREFIX,
+  isLoss,
+  isPrimary,
+  isStepName,
+  isStrategy,
+  pickLoss,
+  pickPrimary,
+  pickStrategy,
+} from './disaster-fields.ts';
+import {
+  cut,
   decodeRecord,
   digestRecord,
   encodeRecord,
@@ -20,24 +29,17 @@ import {
   isFields,
   isInstant,
   isListOf,
-  isLoss,
   isNullOr,
-  isPrimary,
-  isStepName,
-  isStrategy,
   isText,
   isTime,
   isUuid,
-  pickLoss,
-  pickPrimary,
-  pickStrategy,
   putRecord,
   type RecordKind,
   readRecord,
   type Signed,
   timeInName,
   UUID,
-} from './disaster-fields.ts';
+} from './record.ts';
 
 /** Plans of recoveries (FORMAT.md §22). `createdAt` has milliseconds, as `toISOString` gives it. */
 export const PLANS_PREFIX = `${DISASTER_PREFIX}plans/`;

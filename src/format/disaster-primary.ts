@@ -1,7 +1,7 @@
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
+import { DISASTER_PREFIX } from './disaster-fields.ts';
 import {
-  DISASTER_PREFIX,
   decodeRecord,
   encodeRecord,
   type Fields,
@@ -13,7 +13,7 @@ import {
   putRecord,
   type RecordKind,
   readRecord,
-} from './disaster-fields.ts';
+} from './record.ts';
 
 /** Who the primary is since a recovery (FORMAT.md §22): an old one that comes back is known by it. */
 export interface PrimaryRecord {

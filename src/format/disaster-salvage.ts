@@ -2,6 +2,7 @@ import type { ManifestFile } from '../core/manifest.ts';
 import type { Vault } from '../core/vault.ts';
 import { SEALED_SUFFIX } from './bundle.ts';
 import { writeObject } from './data-file-writer.ts';
+import { runFolder } from './disaster-journal.ts';
 import {
   decodeRecord,
   encodeRecord,
@@ -16,8 +17,7 @@ import {
   isUuid,
   type RecordKind,
   readRecord,
-} from './disaster-fields.ts';
-import { runFolder } from './disaster-journal.ts';
+} from './record.ts';
 
 /**
  * Says which events only an old store had (FORMAT.md §22), and is written when the files with them are durable: files without it are what

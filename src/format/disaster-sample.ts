@@ -2,8 +2,8 @@ import crypto from 'node:crypto';
 import type { PositionSample } from '../core/disaster.ts';
 import { isBackupError } from '../core/errors.ts';
 import type { Vault } from '../core/vault.ts';
+import { DISASTER_PREFIX } from './disaster-fields.ts';
 import {
-  DISASTER_PREFIX,
   decodeRecord,
   encodeRecord,
   type Fields,
@@ -16,7 +16,7 @@ import {
   type RecordKind,
   readRecord,
   timeInName,
-} from './disaster-fields.ts';
+} from './record.ts';
 
 /** Where primaries stood, as others saw it (FORMAT.md §22). `sampledAt` has milliseconds, as `toISOString` gives it. */
 export const SAMPLES_PREFIX = `${DISASTER_PREFIX}samples/`;

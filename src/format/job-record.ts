@@ -12,7 +12,7 @@ import {
   isText,
   type RecordKind,
   timeInName,
-} from './disaster-fields.ts';
+} from './record.ts';
 
 /** Runs of a daemon's jobs (FORMAT.md §23 is normative): the claim to one, written before it begins, and how it ended. */
 export const JOBS_PREFIX = 'jobs/';

@@ -11,10 +11,10 @@ import {
   type RecoveryPlan,
 } from '../../src/core/disaster.ts';
 import type { Vault } from '../../src/core/vault.ts';
-import { digestRecord } from '../../src/format/disaster-fields.ts';
 import { encodeEntry, entryName, putEntry } from '../../src/format/disaster-journal.ts';
 import { encodeOutcome, putOutcome } from '../../src/format/disaster-outcome.ts';
 import { encodePlan, putPlan } from '../../src/format/disaster-plan.ts';
+import { digestRecord } from '../../src/format/record.ts';
 import { type Ran, runHere } from '../harness/command.ts';
 import { sampleEntry, sampleOutcome, samplePlan } from '../harness/sample-disaster.ts';
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JournalEntry } from '../../src/core/disaster.ts';
 import type { Vault } from '../../src/core/vault.ts';
-import { digestRecord } from '../../src/format/disaster-fields.ts';
 import {
   encodeEntry,
   entryName,
@@ -21,6 +20,7 @@ import {
   recordPrimary,
 } from '../../src/format/disaster-primary.ts';
 import { putSample, readNewestSamples } from '../../src/format/disaster-sample.ts';
+import { digestRecord } from '../../src/format/record.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import {
   sampleEntry,

@@ -1,0 +1,26 @@
+import { html } from 'hono/html';
+import { formatDuration, formatInstant } from '../../cli/units.ts';
+import type { Html } from '../route.ts';
+
+/** `2026-11-23 04:05:06 UTC`; with a script, hovering tells the time of whoever reads. */
+export function instant(time: string): Html {
+  return html`<time datetime="${time}">${formatInstant(time)}</time>`;
+}
+
+/** `12 s ago`; of what is ahead by a clock that is not ours, `just now`. */
+export function ago(ageMs: number): string {
+  return ageMs < 1000 ? 'just now' : `${span(ageMs)} ago`;
+}
+
+/** `12 s`, `3 min`, `2 h 07 min`, `3 d 4 h`: as exact as one reads it at a glance. */
+export function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return formatDuration(seconds * 1000);
+}
+
+/** An instant and how long ago that was. */
+export function instantAgo(time: string, nowMs: number): Html {
+  return html`${instant(time)} <span class="muted">(${ago(nowMs - Date.parse(time))})</span>`;
+}

@@ -1,11 +1,54 @@
 import type { StreamSummary } from '../core/event-store.ts';
+import { formatTime } from '../core/time.ts';
+import { parseUuid, UUID_BYTES } from '../core/uuid-text.ts';
+import { timeOfUuidV7 } from '../core/uuid-v7.ts';
 import type { HeadLine } from '../format/heads.ts';
-import type { StreamPoint, StreamStanding } from '../recovery/stream-history.ts';
+import {
+  findOnlyInBackups,
+  type StreamHistory,
+  type StreamPoint,
+  type StreamStanding,
+} from '../recovery/stream-history.ts';
 import { shortIds } from './backup-names.ts';
-import { type LiveStream, madeAt, onlyInBackups, type ShownStream } from './commands/show-stream.ts';
 import type { Paint, Tone } from './output.ts';
 import { renderPairs, renderTable } from './table.ts';
 import { formatCount, formatInstant, plural, printable } from './units.ts';
+
+/** What a stream is in the store now. */
+export interface LiveStream {
+  /** Without a password. */
+  readonly address: string;
+  readonly state: 'held' | 'absent' | 'unknown';
+  readonly summary: StreamSummary | null;
+  /** Of its event at the version that the newest backup of it ends with; null where that was not read. */
+  readonly idThere: string | null;
+  readonly problem: StreamPoint['problem'];
+}
+
+export interface ShownStream {
+  readonly streamId: string;
+  readonly vault: string;
+  readonly history: StreamHistory;
+  /** Older backups that were not looked into. */
+  readonly omitted: number;
+  /** Null: the configuration names no store. */
+  readonly live: LiveStream | null;
+  readonly standing: StreamStanding;
+}
+
+/** Null as well where the store could not be asked. */
+export function onlyInBackups({ history, live }: ShownStream): ReturnType<typeof findOnlyInBackups> {
+  return live === null || live.state === 'unknown' ? null : findOnlyInBackups(history.points, live.summary);
+}
+
+/** When an id of version 7 says that it was made; null of others. */
+export function madeAt(id: string): string | null {
+  const text = Buffer.from(id.toLowerCase());
+  const bytes = new Uint8Array(UUID_BYTES);
+  if (!parseUuid(text, 0, text.length, bytes, 0)) return null;
+  const time = timeOfUuidV7(bytes);
+  return time === null ? null : formatTime(time, 3);
+}
 
 /** One stream over backups, for people. */
 export function historyLines(shown: ShownStream, paint: Paint): string[] {

@@ -1,14 +1,10 @@
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { StreamSummary } from '../../core/event-store.ts';
-import { formatTime } from '../../core/time.ts';
-import { parseUuid, UUID_BYTES } from '../../core/uuid-text.ts';
-import { timeOfUuidV7 } from '../../core/uuid-v7.ts';
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import type { HeadLine } from '../../format/heads.ts';
 import {
   compareWithStore,
-  findOnlyInBackups,
   readStreamHistory,
   type StreamHistory,
   type StreamPoint,
@@ -16,7 +12,7 @@ import {
 } from '../../recovery/stream-history.ts';
 import { type CommandContext, withStore } from '../context.ts';
 import { type KeyFlags, loadKeys } from '../keys.ts';
-import { historyLines } from '../render-history.ts';
+import { historyLines, type LiveStream, madeAt, onlyInBackups, type ShownStream } from '../render-history.ts';
 
 export interface HistoryFlags extends KeyFlags {
   readonly stream: string;
@@ -25,28 +21,6 @@ export interface HistoryFlags extends KeyFlags {
 
 /** Backups that are looked into, unless told otherwise. */
 export const HISTORY_BACKUPS = 500;
-
-/** What a stream is in the store now. */
-export interface LiveStream {
-  /** Without a password. */
-  readonly address: string;
-  readonly state: 'held' | 'absent' | 'unknown';
-  readonly summary: StreamSummary | null;
-  /** Of its event at the version that the newest backup of it ends with; null where that was not read. */
-  readonly idThere: string | null;
-  readonly problem: StreamPoint['problem'];
-}
-
-export interface ShownStream {
-  readonly streamId: string;
-  readonly vault: string;
-  readonly history: StreamHistory;
-  /** Older backups that were not looked into. */
-  readonly omitted: number;
-  /** Null: the configuration names no store. */
-  readonly live: LiveStream | null;
-  readonly standing: StreamStanding;
-}
 
 /** Some backup, or the store, could not be looked at. */
 const IN_PART = 10;
@@ -156,11 +130,6 @@ function streamDocument(shown: ShownStream): Record<string, unknown> {
   };
 }
 
-/** Null as well where the store could not be asked. */
-export function onlyInBackups({ history, live }: ShownStream): ReturnType<typeof findOnlyInBackups> {
-  return live === null || live.state === 'unknown' ? null : findOnlyInBackups(history.points, live.summary);
-}
-
 function pointDocument({ entry, chainId, state, head, isChanged, problem }: StreamPoint) {
   const { backupId, kind, createdAt } = entry.manifest;
   return {
@@ -182,13 +151,4 @@ function headDocument(head: StreamSummary | HeadLine) {
     ...(gaps === undefined ? {} : { gaps }),
     ...(duplicates === undefined ? {} : { duplicates }),
   };
-}
-
-/** When an id of version 7 says that it was made; null of others. */
-export function madeAt(id: string): string | null {
-  const text = Buffer.from(id.toLowerCase());
-  const bytes = new Uint8Array(UUID_BYTES);
-  if (!parseUuid(text, 0, text.length, bytes, 0)) return null;
-  const time = timeOfUuidV7(bytes);
-  return time === null ? null : formatTime(time, 3);
 }

@@ -115,6 +115,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import('./commands/init.ts')).addInitCommand,
   backup: async () => (await import('./commands/backup.ts')).addBackupCommand,
   list: async () => (await import('./commands/list.ts')).addListCommand,
+  status: async () => (await import('./commands/status.ts')).addStatusCommand,
   archive: async () => (await import('./commands/archive.ts')).addArchiveCommand,
   show: async () => (await import('./commands/show.ts')).addShowCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,

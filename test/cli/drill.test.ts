@@ -131,7 +131,7 @@ describe('eventcore drill', () => {
     await new Promise((resolve) => setTimeout(resolve, 1100));
     const late = await drillsCheck();
     assert.deepEqual([late.verdict, late.code], ['bad', 'verification_failed']);
-    assert.match(late.message, /and 1s are allowed/);
+    assert.match(late.message, /the policy says drilled_within 1s/);
     world.configure(REGIONS);
   });
 

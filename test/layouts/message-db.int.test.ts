@@ -34,7 +34,8 @@ describe('a store of message-db', () => {
       ];
       await live.write({ id: crypto.randomUUID(), stream: `cart-${i % 9}`, type: 'Added', data, metadata });
     }
-    const store = openPostgresStore(messageDbAddress(server, name));
+    // Found by looking.
+    const store = openPostgresStore(server.address(name));
     const vault = memoryVault();
     await backUp(store, vault);
     for (let i = 0; i < 10; i += 1)

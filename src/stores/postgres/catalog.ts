@@ -151,7 +151,7 @@ export async function requireEvents(client: pg.Client, address: PostgresAddress)
     'not_an_event_store',
     `there is no table ${schema}.${foreign?.table ?? EVENTS.name}`,
     {
-      hint: (await foundElsewhere(client, address)) ?? hintOf(foreign),
+      hint: hintOf(foreign),
     },
   );
 }
@@ -170,16 +170,20 @@ export function requireOwn({ foreign }: PostgresAddress, what: string): void {
   });
 }
 
-/** A store of another layout that lies here. */
-async function foundElsewhere(client: pg.Client, { foreign }: PostgresAddress): Promise<string | null> {
-  for (const layout of FOREIGN_LAYOUTS) {
-    if (layout === foreign) continue;
-    const found = await findTable(client, layout.schema, layout.table);
-    const isIt = found !== null && Object.keys(layout.columns).every((name) => found.columns.has(name));
-    if (isIt)
-      return `${layout.schema}.${layout.table} is a store of ${layout.name}: add ?layout=${layout.name} to the address`;
+/**
+ * Whose events lie here, where the address names no layout: EventCore's come first, and stay what is meant where there are none of anybody.
+ * Looks in the schema of the address, or, where it names none, in the usual one of each layout.
+ */
+export async function findLayout(client: pg.Client, address: PostgresAddress): Promise<PostgresAddress> {
+  if (address.isLayoutNamed || (await findTable(client, address.schema, EVENTS.name)) !== null)
+    return address;
+  for (const foreign of FOREIGN_LAYOUTS) {
+    const schema = address.isSchemaNamed ? address.schema : foreign.schema;
+    const found = await findTable(client, schema, foreign.table);
+    const isIt = found !== null && Object.keys(foreign.columns).every((name) => found.columns.has(name));
+    if (isIt) return { ...address, schema, foreign };
   }
-  return null;
+  return address;
 }
 
 export interface FoundCompanion extends FoundTable {

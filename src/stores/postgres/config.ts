@@ -12,8 +12,11 @@ export interface PostgresAddress {
   readonly connectionString: string;
   /** Of the events table. */
   readonly schema: string;
+  readonly isSchemaNamed: boolean;
   /** Whose tables they are; null: EventCore's. */
   readonly foreign: ForeignLayout | null;
+  /** False: whose tables they are is found by looking. */
+  readonly isLayoutNamed: boolean;
   /** How long a statement may wait for a lock, as the server spells it. */
   readonly lockTimeout: string;
 }
@@ -41,6 +44,8 @@ export function parsePostgresAddress(address: string): PostgresAddress {
   if (schema === '' || schema.includes('\0') || Buffer.byteLength(schema) > MAX_NAME_BYTES) {
     throw new BackupError('usage', `schema name "${schema}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
   }
+  const isSchemaNamed = url.searchParams.has('schema');
+  const isLayoutNamed = url.searchParams.has('layout');
   const lockTimeout = url.searchParams.get('lock_timeout') ?? LOCK_TIMEOUT;
   if (!TIMEOUT.test(lockTimeout)) {
     throw new BackupError('usage', `lock_timeout "${lockTimeout}" is no time`, {
@@ -48,5 +53,13 @@ export function parsePostgresAddress(address: string): PostgresAddress {
     });
   }
   const connectionString = driverUrl(url, OWN_PARAMETERS).href;
-  return { shown: redactPostgresUrl(url), connectionString, schema, foreign, lockTimeout };
+  return {
+    shown: redactPostgresUrl(url),
+    connectionString,
+    schema,
+    isSchemaNamed,
+    foreign,
+    isLayoutNamed,
+    lockTimeout,
+  };
 }

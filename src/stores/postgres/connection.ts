@@ -7,7 +7,8 @@ import { toBackupError } from './server-error.ts';
 
 /** A database and the connections that this process holds to it. None is opened before it is needed. */
 export interface Database {
-  readonly address: PostgresAddress;
+  /** Replaced once, where it names no layout, by what was found. */
+  address: PostgresAddress;
   /** For short operations. */
   readonly pool: pg.Pool;
   /** Connections of snapshots, readers and restores, each with an owner. */

@@ -1,6 +1,7 @@
 import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
-import { closeDatabase, inTransaction, openDatabase, withClient } from './connection.ts';
+import { findLayout, requireOwn } from './catalog.ts';
+import { closeDatabase, type Database, inTransaction, openDatabase, withClient } from './connection.ts';
 import { countAhead } from './count-ahead.ts';
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
@@ -23,32 +24,59 @@ import { findSummary } from './summaries.ts';
  */
 export function openPostgresStore(address: string): EventStore {
   const database = openDatabase(address);
-  const { schema, shown } = database.address;
+  /** Whose tables they are is known before anything is done with them. */
+  const known =
+    <Given extends unknown[], Result>(work: (database: Database, ...given: Given) => Promise<Result>) =>
+    async (...given: Given): Promise<Result> => {
+      await settleLayout(database);
+      return work(database, ...given);
+    };
+  const knownPages = <Given extends unknown[], Item>(
+    read: (database: Database, ...given: Given) => AsyncGenerator<Item>,
+  ) =>
+    async function* (...given: Given): AsyncGenerator<Item> {
+      await settleLayout(database);
+      yield* read(database, ...given);
+    };
   return {
-    address: shown,
-    inspect: () => inspectStore(database),
-    examine: () => examineStore(database),
-    initialise: () =>
-      withClient(database, (client) => inTransaction(client, 'BEGIN', () => createMissing(client, schema))),
-    listStreams: (options) => listStreams(database, options),
-    readStream: (streamId, options) => readStream(database, streamId, options),
-    findStream: (streamId) => findSummary(database, streamId),
-    readSince: (since, options) => readSince(database, since, options),
-    sampleEvents: (size) => sampleEvents(database, size),
-    count: () => countEvents(database),
-    append: (appends) => appendEvents(database, appends),
-    clear: () => clearEvents(database),
-    openSnapshot: () => openSnapshot(database),
-    joinSnapshot: async (token) => joinReader(database, parseToken(token)),
-    openRestore: (options) => openRestore(database, options),
-    joinRestore: (token) => joinRestore(database, token),
-    openMerge: (options) => openMerge(database, options),
-    openInspection: (options) => openInspection(database, options),
-    openRepair: (options) => openRepair(database, options),
-    openFeed: (options) => openFeed(database, options),
-    feedState: () => readFeedState(database),
-    countAhead: (place) => countAhead(database, place),
-    dropFeed: () => dropFeed(database),
+    address: database.address.shown,
+    inspect: known(inspectStore),
+    examine: known(examineStore),
+    initialise: known(initialise),
+    listStreams: knownPages(listStreams),
+    readStream: known(readStream),
+    findStream: known(findSummary),
+    readSince: knownPages(readSince),
+    sampleEvents: known(sampleEvents),
+    count: known(countEvents),
+    append: known(appendEvents),
+    clear: known(clearEvents),
+    openSnapshot: known(openSnapshot),
+    joinSnapshot: known((_, token: string) => joinReader(database, parseToken(token))),
+    openRestore: known(openRestore),
+    joinRestore: known(joinRestore),
+    openMerge: known(openMerge),
+    openInspection: known(openInspection),
+    openRepair: known(openRepair),
+    openFeed: known(openFeed),
+    feedState: known(readFeedState),
+    countAhead: known(countAhead),
+    dropFeed: known(dropFeed),
     close: () => closeDatabase(database),
   };
+}
+
+/** Asked once; a failure to ask is told, and asked again. */
+async function settleLayout(database: Database): Promise<void> {
+  if (database.address.isLayoutNamed) return;
+  const found = await withClient(database, (client) => findLayout(client, database.address));
+  database.address = { ...found, isLayoutNamed: true };
+}
+
+function initialise(database: Database): Promise<void> {
+  const { address } = database;
+  requireOwn(address, 'its tables are made by its own tools');
+  return withClient(database, (client) =>
+    inTransaction(client, 'BEGIN', () => createMissing(client, address.schema)),
+  );
 }

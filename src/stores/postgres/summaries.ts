@@ -60,10 +60,8 @@ export async function* readSampledSummaries(
 
 /** Of one stream, by the index on stream and version; null when there is none. */
 export function findSummary(database: Database, streamId: string): Promise<StreamSummary | null> {
-  const { schema } = database.address;
-  const table = qualified(schema, EVENTS.name);
   return withClient(database, async (client) => {
-    await requireEvents(client, schema);
+    const table = `${(await requireEvents(client, database.address)).source} AS events`;
     // No name holds one here, and none can be asked for.
     if (streamId.includes('\0')) return null;
     const text = `SELECT $1::text, events::text, first::text, last::text,

@@ -279,7 +279,11 @@ export interface CompanionRow {
   readonly values: Readonly<Record<string, string | null>>;
 }
 
-export type CompanionRole = 'checkpoints' | 'snapshots' | 'ledger';
+/**
+ * Checkpoints, snapshots and ledger are EventCore's. `streams`: what a store of others keeps of each stream; `progress`: how far its consumers are, in a
+ * form of its own, which it maps to what is restored.
+ */
+export type CompanionRole = 'checkpoints' | 'snapshots' | 'ledger' | 'streams' | 'progress';
 
 export interface RestoreSessionOptions {
   /** Names the attempt, so that what a killed one left can be found and thrown away. */

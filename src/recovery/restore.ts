@@ -181,6 +181,7 @@ async function loadCompanions(
   const snapshotsDropped: string[] = [];
   const leftOut = new Set<string>();
   for await (const row of readCompanions(ports.vault, newest)) {
+    if (row.role === 'progress' && policy === 'reset') continue;
     if (table !== null && isSnapshotAhead(row, table)) {
       snapshotsDropped.push(Object.values(row.values)[0] ?? '');
       continue;

@@ -1,3 +1,5 @@
+import type { CompanionRole } from '../../core/event-store.ts';
+
 /**
  * How EventCore shapes its tables in PostgreSQL (crate eventcore-postgres 2.0, migrations 0001 to 0007). Data only:
  * stores/postgres turns it into SQL. `{schema}` stands for the quoted name of the schema.
@@ -26,7 +28,7 @@ export interface TableLayout {
 }
 
 export interface CompanionLayout extends TableLayout {
-  readonly role: 'checkpoints' | 'snapshots' | 'ledger';
+  readonly role: CompanionRole;
 }
 
 export const LAYOUT_NAME = 'eventcore';

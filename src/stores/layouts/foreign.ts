@@ -1,5 +1,3 @@
-import type { CompanionLayout } from './eventcore-postgres.ts';
-
 /**
  * An event store of others in PostgreSQL, as data: stores/postgres reads it as if its events lay in EventCore's table, and writes them back.
  * What has no place in a batch travels beside the metadata, column by column as text (FORMAT.md §25), so that a restore gives back all of it.
@@ -29,22 +27,36 @@ export interface ForeignLayout {
     /** timestamp with time zone. */
     readonly time: string;
   };
-  /** Columns that `read` gives whole where they are not NULL, and the SQL that gives them back of a staged row `s`. */
+  /** Columns that `read` gives whole, and the SQL that gives them back of a staged row `s`. */
   readonly whole: Readonly<Record<string, WholeColumn>>;
-  /** Columns that are given another value when they are restored, as SQL over a staged row `s` and its `number` from 1 in the log's order. */
+  /** Columns that are given another value when they are restored, as SQL over a staged row `s` and its `number` from 1 in the store's order. */
   readonly rewritten: Readonly<Record<string, string>>;
-  /** SQL by which staged rows `s` are numbered: the order in which the store has them delivered. */
+  /** SQL by which staged rows `s` are numbered: the order in which the store has them delivered. Rows that are alike in it go by stream and version. */
   readonly order: string;
   /** Sequences that go on behind what was restored: name, and the column whose greatest value they stand at. */
   readonly sequences: readonly { readonly name: string; readonly column: string }[];
   /** Tables that belong to the events. */
-  readonly companions: readonly CompanionLayout[];
+  readonly companions: readonly ForeignCompanion[];
+  /**
+   * Statements before and after events and companions are put into their tables, in the same transaction, with the store's schema on the search
+   * path. They find the restored events in `pg_temp.restored (event_id, stream_id, stream_version, number, columns jsonb)`.
+   */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
   /** How its empty tables are made, for people. */
   readonly made: string;
 }
 
+/** A table of others that is backed up whole, whatever columns it has; a restore puts its rows where the target has such a table. */
+export interface ForeignCompanion {
+  readonly name: string;
+  readonly role: 'streams' | 'progress' | 'ledger';
+  /** Rows are read in its order. */
+  readonly key: string;
+}
+
 export interface WholeColumn {
   readonly sql: string;
-  /** May be NULL, which is then put down beside. */
-  readonly nullable?: true;
+  /** SQL over a row `e` of the table: where it holds, the value travels beside. */
+  readonly unless?: string;
 }

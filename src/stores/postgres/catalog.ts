@@ -196,11 +196,20 @@ export async function findCompanions(
   { schema, foreign }: PostgresAddress,
 ): Promise<FoundCompanion[]> {
   const found: FoundCompanion[] = [];
-  for (const layout of foreign?.companions ?? COMPANIONS) {
+  for (const layout of companionsOf(foreign)) {
     const table = await findTable(client, schema, layout.name);
     if (table !== null) found.push({ ...table, layout });
   }
   return found;
+}
+
+/** Tables of others are read whole, whatever they look like. */
+export function companionsOf(foreign: ForeignLayout | null): readonly CompanionLayout[] {
+  if (foreign === null) return COMPANIONS;
+  return foreign.companions.map(({ name, role, key }) => ({
+    ...{ name, role, columns: [], indexes: [], checks: [] },
+    primaryKey: { name: '', column: key },
+  }));
 }
 
 /** Names of those of the store's own tables (not the migrations' ledger) that hold rows. */

@@ -25,12 +25,38 @@ export async function publishForeign(
   await client.query(`LOCK TABLE ${[events.table, ...there].join(', ')} IN ACCESS EXCLUSIVE MODE`);
   if (replace) await client.query(`TRUNCATE ${[events.table, ...there].join(', ')}`);
   else await requireEmpty(client, address);
+  await numberStaged(client, layout, qualified(stagingSchema, EVENTS.name));
+  await runStatements(client, schema, layout.before);
   const triggers = await disableTriggers(client, events.table);
   await insertStaged(client, layout, events, qualified(stagingSchema, EVENTS.name));
   await enableTriggers(client, events.table, triggers);
-  for (const sequence of layout.sequences) await moveSequence(client, schema, events.table, sequence);
   await publishCompanions(client, companions);
+  for (const sequence of layout.sequences) await moveSequence(client, schema, events.table, sequence);
+  await runStatements(client, schema, layout.after);
   await client.query(`DROP SCHEMA ${pg.escapeIdentifier(stagingSchema)} CASCADE`);
+}
+
+/** In the order in which the store has them delivered: so `number` is an event's place in it, from 1. */
+async function numberStaged(client: pg.Client, { order }: ForeignLayout, staged: string): Promise<void> {
+  await client.query(
+    `CREATE TEMP TABLE restored ON COMMIT DROP AS
+     SELECT event_id, stream_id, stream_version, metadata -> 'columns' AS columns,
+            row_number() OVER (ORDER BY ${order}, stream_id COLLATE "C", stream_version) AS number
+       FROM ${staged} AS s`,
+  );
+  await client.query('ALTER TABLE pg_temp.restored ADD PRIMARY KEY (event_id)');
+}
+
+/** Functions of others name their tables without a schema. */
+async function runStatements(
+  client: pg.Client,
+  schema: string,
+  statements: readonly string[],
+): Promise<void> {
+  if (statements.length === 0) return;
+  await client.query(`SET LOCAL search_path = ${pg.escapeIdentifier(schema)}, pg_catalog`);
+  for (const statement of statements) await client.query(statement);
+  await client.query('SET LOCAL search_path = pg_catalog');
 }
 
 async function existing(client: pg.Client, tables: readonly string[]): Promise<string[]> {
@@ -41,7 +67,6 @@ async function existing(client: pg.Client, tables: readonly string[]): Promise<s
   return rows.map(({ name }) => name);
 }
 
-/** In the order in which the store has them delivered: so `number` is a row's place in it, from 1. */
 async function insertStaged(
   client: pg.Client,
   layout: ForeignLayout,
@@ -51,11 +76,11 @@ async function insertStaged(
   const columns = foreignColumns(layout, events.columns);
   const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join(', ');
   const values = columns.map(({ sql }) => sql).join(', ');
-  const numbered = `SELECT *, row_number() OVER (ORDER BY ${layout.order}) AS number FROM ${staged} AS s`;
   try {
     await client.query(
       `INSERT INTO ${events.table} (${names}) OVERRIDING SYSTEM VALUE
-       SELECT ${values} FROM (${numbered}) AS s ORDER BY s.number`,
+       SELECT ${values} FROM (SELECT staged.*, number FROM ${staged} AS staged JOIN pg_temp.restored USING (event_id)) AS s
+        ORDER BY s.number`,
     );
   } catch (cause) {
     throw notStorable(cause, layout, events.table) ?? cause;

@@ -14,33 +14,25 @@ export function foreignSource(layout: ForeignLayout, table: string, columns: Col
     ${envelope(layout, columns)} AS metadata, ${read.time} AS created_at, e.ctid, e.xmin FROM ${table} AS e)`;
 }
 
-/** NULL as metadata is a key that is not there, and so is a NULL in a column that is otherwise whole. */
-function envelope(layout: ForeignLayout, columns: Columns): string {
-  const metadata = layout.metadata === null ? null : `e.${pg.escapeIdentifier(layout.metadata)}`;
-  const own =
-    metadata === null
-      ? []
-      : [
-          `CASE WHEN ${metadata} IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('metadata', ${metadata}) END`,
-        ];
-  const nulls = nullableOf(layout).map(
-    (name) =>
-      `CASE WHEN e.${pg.escapeIdentifier(name)} IS NULL THEN jsonb_build_object(${pg.escapeLiteral(name)}, NULL) ELSE '{}'::jsonb END`,
+/** NULL as metadata is a key that is not there. What is otherwise whole stands beside where it must. */
+function envelope({ whole, metadata }: ForeignLayout, columns: Columns): string {
+  const own = metadata === null ? [] : [ownMetadata(`e.${pg.escapeIdentifier(metadata)}`)];
+  const others = [...columns.keys()].filter((name) => !(name in whole) && name !== metadata);
+  const exceptions = Object.entries(whole).flatMap(([name, { unless }]) =>
+    unless === undefined ? [] : [`CASE WHEN ${unless} THEN ${textsOf([name])} ELSE '{}'::jsonb END`],
   );
-  const texts = besideOf(layout, columns).map(
-    (name) => `${pg.escapeLiteral(name)}, e.${pg.escapeIdentifier(name)}::text`,
+  return [...own, `jsonb_build_object('columns', ${[textsOf(others), ...exceptions].join(' || ')})`].join(
+    ' || ',
   );
-  const beside = [`jsonb_build_object(${texts.join(', ')})`, ...nulls].join(' || ');
-  return [...own, `jsonb_build_object('columns', ${beside})`].join(' || ');
 }
 
-function nullableOf({ whole }: ForeignLayout): string[] {
-  return Object.keys(whole).filter((name) => whole[name]!.nullable);
+function ownMetadata(column: string): string {
+  return `CASE WHEN ${column} IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('metadata', ${column}) END`;
 }
 
-/** Columns that travel beside the metadata. */
-function besideOf({ whole, metadata }: ForeignLayout, columns: Columns): string[] {
-  return [...columns.keys()].filter((name) => !(name in whole) && name !== metadata);
+function textsOf(names: readonly string[]): string {
+  const pairs = names.map((name) => `${pg.escapeLiteral(name)}, e.${pg.escapeIdentifier(name)}::text`);
+  return `jsonb_build_object(${pairs.join(', ')})`;
 }
 
 /** A column's name, and the SQL that gives its value of a staged row `s`, which has EventCore's columns, and of its `number`. */
@@ -61,6 +53,6 @@ function writtenSql({ whole, metadata, rewritten }: ForeignLayout, name: string,
   const known = whole[name];
   if (known === undefined) return beside;
   const given = `(${known.sql})::${type}`;
-  if (!known.nullable) return given;
-  return `CASE WHEN s.metadata -> 'columns' ? ${pg.escapeLiteral(name)} THEN NULL ELSE ${given} END`;
+  if (known.unless === undefined) return given;
+  return `CASE WHEN s.metadata -> 'columns' ? ${pg.escapeLiteral(name)} THEN ${beside} ELSE ${given} END`;
 }

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
-import { COMPANIONS, EVENTS } from '../layouts/eventcore-postgres.ts';
+import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
-import { findEvents, qualified, requireEvents } from './catalog.ts';
+import { companionsOf, findEvents, qualified, requireEvents } from './catalog.ts';
 import { type Database, dropConnection, endConnection, inTransaction, openConnection } from './connection.ts';
 import { openCopyWriter } from './copy-writer.ts';
 import { publishForeign } from './foreign-publish.ts';
@@ -62,7 +62,7 @@ export async function openRestore(
     await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
     const companions: StagedCompanions = {
       ...{ targetSchema, stagingSchema: staging, tables: new Map() },
-      layouts: foreign?.companions ?? COMPANIONS,
+      layouts: companionsOf(foreign),
     };
     const publication = {
       address: database.address,

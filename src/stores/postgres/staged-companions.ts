@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { CompanionRow } from '../../core/event-store.ts';
-import { type CompanionLayout, LEDGER } from '../layouts/eventcore-postgres.ts';
+import type { CompanionLayout } from '../layouts/eventcore-postgres.ts';
 import { qualified } from './catalog.ts';
 import { tableSql } from './schema.ts';
 import { sqlState } from './server-error.ts';
@@ -81,10 +81,12 @@ async function createStagedTable(
     target,
   ]);
   if (rows[0]!.oid === null) {
+    // Tables of others are made by their own tools.
+    if (layout.columns.length === 0) return null;
     await client.query(tableSql(companions.stagingSchema, layout));
   } else {
     // A filled ledger says what the target's own schema is; that stays.
-    if (layout === LEDGER && (await hasRows(client, target))) return null;
+    if (layout.role === 'ledger' && (await hasRows(client, target))) return null;
     await client.query(`CREATE TABLE ${staged} (LIKE ${target} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`);
   }
   const columns = await client.query<{ name: string; type: string; required: boolean }>(
@@ -179,7 +181,7 @@ export async function publishCompanions(client: pg.Client, companions: StagedCom
     if (table === null) continue;
     const target = qualified(companions.targetSchema, table.layout.name);
     // Filled by someone else since it was staged: then it is theirs.
-    if (table.layout === LEDGER && (await hasRows(client, target))) continue;
+    if (table.layout.role === 'ledger' && (await hasRows(client, target))) continue;
     const names = [...table.columns.keys()].map(pg.escapeIdentifier).join(', ');
     const staged = qualified(companions.stagingSchema, table.layout.name);
     await client.query(`INSERT INTO ${target} (${names}) SELECT ${names} FROM ${staged}`);

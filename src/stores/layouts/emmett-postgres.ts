@@ -1,0 +1,90 @@
+import type { ForeignLayout } from './foreign.ts';
+
+/**
+ * Emmett on PostgreSQL, 0.42 and 0.43 (https://github.com/event-driven-io/emmett). Consumers read in the order of (transaction_id,
+ * global_position) and see no transaction whose number is not below the oldest one that runs. In another cluster, whose numbers are others, events
+ * would stay invisible, or new ones come before old ones; so all that is restored is given one number that is old everywhere, and its place in that
+ * order as global position. What both were stays in the backup.
+ */
+export const EMMETT: ForeignLayout = {
+  name: 'emmett',
+  schema: 'public',
+  versionBase: 1,
+  table: 'emt_messages',
+  columns: {
+    stream_position: ['bigint'],
+    global_position: ['bigint'],
+    transaction_id: ['xid8'],
+    created: ['timestamp with time zone'],
+    is_archived: ['boolean'],
+    message_kind: ['character varying'],
+    stream_id: ['text'],
+    partition: ['text'],
+    message_schema_version: ['text'],
+    message_id: ['text'],
+    message_type: ['text'],
+    message_data: ['jsonb'],
+    message_metadata: ['jsonb'],
+  },
+  metadata: 'message_metadata',
+  read: {
+    id: `CASE WHEN e.message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN e.message_id::uuid
+      ELSE md5(concat_ws('/', e.partition, e.stream_id, e.stream_position, e.message_id))::uuid END`,
+    stream:
+      "CASE WHEN e.partition = 'emt:default' THEN e.stream_id ELSE e.partition || '/' || e.stream_id END",
+    version: 'e.stream_position',
+    type: 'e.message_type',
+    data: 'e.message_data',
+    time: 'e.created',
+  },
+  whole: {
+    stream_position: { sql: 's.stream_version' },
+    created: { sql: 's.created_at' },
+    is_archived: { sql: 'false', unless: 'e.is_archived' },
+    message_kind: { sql: "'E'", unless: "e.message_kind <> 'E'" },
+    stream_id: { sql: 's.stream_id', unless: "e.partition <> 'emt:default'" },
+    partition: { sql: "'emt:default'", unless: "e.partition <> 'emt:default'" },
+    message_id: {
+      sql: 's.event_id::text',
+      unless: "e.message_id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'",
+    },
+    message_type: { sql: 's.event_type' },
+    message_data: { sql: 's.event_data' },
+  },
+  rewritten: { transaction_id: "'3'::xid8", global_position: 's.number' },
+  order:
+    "(s.metadata #>> '{columns,transaction_id}')::xid8, (s.metadata #>> '{columns,global_position}')::bigint",
+  sequences: [{ name: 'emt_global_message_position', column: 'global_position' }],
+  companions: [
+    { name: 'emt_streams', role: 'streams', key: 'stream_id' },
+    { name: 'emt_processors', role: 'progress', key: 'processor_id' },
+    { name: 'emt_projections', role: 'progress', key: 'name' },
+  ],
+  before: [
+    `SELECT emt_add_partition(partition) FROM (
+       SELECT DISTINCT columns ->> 'partition' AS partition FROM pg_temp.restored WHERE columns ? 'partition') AS needed`,
+  ],
+  after: [
+    // A conflict moves the head without a message (0.42), so the next append would leave a gap.
+    `UPDATE emt_streams AS t SET stream_position = h.head
+       FROM (SELECT stream_id, partition, max(stream_position) AS head FROM emt_messages WHERE NOT is_archived GROUP BY 1, 2) AS h
+      WHERE t.stream_id = h.stream_id AND t.partition = h.partition AND NOT t.is_archived AND t.stream_position <> h.head`,
+    `INSERT INTO emt_streams (stream_id, stream_position, partition, stream_type, stream_metadata, is_archived)
+     SELECT m.stream_id, max(m.stream_position), m.partition, 'emt:unknown', '{}', m.is_archived FROM emt_messages AS m
+      WHERE NOT EXISTS (SELECT FROM emt_streams AS t WHERE t.stream_id = m.stream_id AND t.partition = m.partition
+                          AND t.is_archived = m.is_archived)
+      GROUP BY m.stream_id, m.partition, m.is_archived`,
+    // Up to the one before the first that it had not seen: 0.42 puts down the global position, 0.43 the transaction before it.
+    `UPDATE emt_processors AS p
+        SET last_processed_transaction_id = '3', status = 'stopped', processor_instance_id = 'emt:unknown',
+            last_processed_checkpoint = CASE WHEN position(':' IN last_processed_checkpoint) > 0 THEN lpad('3', 20, '0') || ':' ELSE '' END
+              || lpad((coalesce((SELECT min(r.number) FROM pg_temp.restored AS r
+                    WHERE CASE WHEN position(':' IN p.last_processed_checkpoint) > 0
+                          THEN ((r.columns ->> 'transaction_id')::xid8, (r.columns ->> 'global_position')::bigint)
+                             > (split_part(p.last_processed_checkpoint, ':', 1)::xid8, split_part(p.last_processed_checkpoint, ':', 2)::bigint)
+                          ELSE (r.columns ->> 'global_position')::bigint > p.last_processed_checkpoint::bigint END),
+                  (SELECT count(*) + 1 FROM pg_temp.restored)) - 1)::text, 19, '0')
+      WHERE last_processed_checkpoint ~ '^[0-9]+(:[0-9]+)?$'`,
+  ],
+  made: 'Emmett itself: `getPostgreSQLEventStore(…).schema.migrate()`',
+};

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { EventStore } from '../../src/core/event-store.ts';
-import type { Vault } from '../../src/core/vault.ts';
-import { readCatalog } from '../../src/format/catalog.ts';
-import { requireChain } from '../../src/format/chain.ts';
-import { restoreBackup } from '../../src/recovery/restore.ts';
 import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { addIncremental } from '../harness/chain.ts';
-import { backUp, testClock, verifyAll } from '../harness/memory-backup.ts';
+import { backUp, verifyAll } from '../harness/memory-backup.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { installMessageDb, messageDbAddress, openMessageDb } from './message-db.ts';
+import { restoreNewest } from './restore-newest.ts';
 
 describe('a store of message-db', () => {
   let server: TestPostgres;
@@ -50,8 +46,7 @@ describe('a store of message-db', () => {
     assert.ok((await verifyAll(vault)).every(({ overallValid }) => overallValid));
     const target = await other.createDatabase('shop');
     await installMessageDb(other, target);
-    const restored = openPostgresStore(messageDbAddress(other, target));
-    await restoreNewest(vault, restored);
+    await restoreNewest(vault, openPostgresStore(messageDbAddress(other, target)));
     const there = await openMessageDb(other, target);
     assert.deepEqual(await there.rows(), await live.rows());
     assert.equal(
@@ -66,16 +61,6 @@ describe('a store of message-db', () => {
       5n,
     );
     assert.equal((await there.category('order', 1)).length, 11);
-    await Promise.all([store.close(), restored.close(), live.close(), there.close()]);
+    await Promise.all([store.close(), live.close(), there.close()]);
   });
 });
-
-async function restoreNewest(vault: Vault, target: EventStore): Promise<void> {
-  const catalog = await readCatalog(vault);
-  const chain = requireChain(catalog, catalog.backups.at(-1)!);
-  await restoreBackup({ target, vault, clock: testClock }, chain, {
-    replace: false,
-    checkpoints: 'keep',
-    parallel: 2,
-  });
-}

@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql';
+
+/** A store of Emmett, made and written to by Emmett. */
+
+type EmmettStore = ReturnType<typeof getPostgreSQLEventStore>;
+
+export async function openEmmett(address: string): Promise<EmmettStore> {
+  const store = getPostgreSQLEventStore(address);
+  await store.schema.migrate();
+  return store;
+}
+
+export function added(n: number) {
+  return { type: 'ProductAdded', data: { n, name: `Grüße ${n} 🙂` }, metadata: { by: 'test', n } };
+}
+
+const QUIET_MS = 600;
+
+/** Runs a consumer until nothing more comes. Gives what it was given, as `stream@position`, in that order. */
+export async function consume(store: EmmettStore, processorId: string): Promise<string[]> {
+  const seen: string[] = [];
+  const consumer = store.consumer();
+  consumer.reactor({
+    processorId,
+    eachMessage: ({ metadata }) => {
+      seen.push(`${metadata.streamName}@${metadata.streamPosition}`);
+    },
+  });
+  const running = consumer.start();
+  for (let before = -1; before !== seen.length; ) {
+    before = seen.length;
+    await sleep(QUIET_MS);
+  }
+  await consumer.stop();
+  await running;
+  return seen;
+}

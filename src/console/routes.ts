@@ -1,4 +1,6 @@
+import { overviewRoutes } from './pages/overview.ts';
+import { storeRoutes } from './pages/store.ts';
 import type { Route } from './route.ts';
 
 /** All pages and actions of the console. What is not in this list does not exist. */
-export const ROUTES: readonly Route[] = [];
+export const ROUTES: readonly Route[] = [...overviewRoutes, ...storeRoutes];

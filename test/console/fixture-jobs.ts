@@ -25,7 +25,7 @@ export function jobView(store: string, sketch: JobSketch): JobView {
   const last = sketch.endedAgoMs === undefined ? null : endOf(sketch, sketch.endedAgoMs);
   const success = sketch.failure === undefined ? sketch.endedAgoMs : sketch.failure.lastSuccessAgoMs;
   return {
-    ...{ store, job: sketch.job, last },
+    ...{ store, job: sketch.job, last, asked: null, timing: { kind: 'interval', everyMs: 900_000 } },
     runningSinceMs: sketch.runningMs === undefined ? null : NOW - sketch.runningMs,
     progress: sketch.progress ?? null,
     nextMs: sketch.nextInMs === undefined ? null : NOW + sketch.nextInMs,
@@ -38,6 +38,7 @@ export function jobView(store: string, sketch: JobSketch): JobView {
       failed: sketch.failure === undefined ? 0 : 3,
       interrupted: 0,
     },
+    failures: sketch.failure === undefined ? {} : { [sketch.failure.code]: 3 },
   };
 }
 

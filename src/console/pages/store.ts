@@ -3,7 +3,6 @@ import { formatBytes, plural } from '../../cli/units.ts';
 import { JOB_NAMES, type JobName } from '../../core/job.ts';
 import type { Objective, StoreStatus } from '../../core/status.ts';
 import { type Grounds, groundsOf, storeAnswer } from '../answer-words.ts';
-import { notFound, withStore } from '../find-store.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink, withQuery } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
@@ -18,25 +17,25 @@ import { zoomOf } from '../parts/timeline-geometry.ts';
 import { ago, instantAgo, span } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
 import type { Html, Reply, Route, Visit } from '../route.ts';
+import { storePage } from '../store-page.ts';
 import { jobsTable } from './jobs-table.ts';
 import { timelineFacts } from './timeline-facts.ts';
 
 export const storeRoutes: readonly Route[] = [
-  { method: 'GET', path: '/stores/:store', role: 'viewer', handle: withStore(storePage) },
-  { method: 'POST', path: '/stores/:store/jobs/:job/run', role: 'operator', handle: withStore(runJob) },
+  { method: 'GET', path: '/stores/:store', role: 'viewer', handle: overview },
+  { method: 'POST', path: '/stores/:store/jobs/:job/run', role: 'operator', handle: runJob },
 ];
 
-function storePage(visit: Visit, store: ConsoleStore): Reply {
+function overview(visit: Visit): Promise<Reply> {
   const nowMs = visit.ports.now();
-  const { status } = store;
-  return {
-    ...{ kind: 'page', title: store.name, section: 'overview', store: store.name },
+  return storePage(visit, (store) => ({
+    ...{ title: store.name, section: 'overview' },
     body: html`${asked(visit)}${hero(visit, store, nowMs)}
-${status === null || status.windows.length + status.backups.length === 0 ? '' : windowSection(visit, store.name, status, nowMs)}
+${recoveryWindow(visit, store, nowMs)}
 ${objectivesSection(store)}
 ${section('Jobs', jobsTable(visit, store, nowMs), { id: 'jobs', live: true })}
 ${section('Where it is', placesFacts(store, nowMs), { id: 'places', live: true })}`,
-  };
+  }));
 }
 
 /** What came of a button that was pressed just now. */
@@ -96,7 +95,8 @@ export function runLink(store: string, job: JobName): string {
   return `${storeLink(store)}/jobs/${job}/run`;
 }
 
-function windowSection({ query }: Visit, name: string, status: StoreStatus, nowMs: number): Html {
+function recoveryWindow({ query }: Visit, { name, status }: ConsoleStore, nowMs: number): Html {
+  if (status === null || status.windows.length + status.backups.length === 0) return html``;
   const known = timelineFacts(status, nowMs);
   return section(
     'Recovery window',
@@ -181,11 +181,19 @@ function logWords({
   return `${isCaptured ? 'captured' : 'nobody captures it now'}, ${lag}${kept}${spare}`;
 }
 
-function runJob(visit: Visit, { name }: ConsoleStore): Reply {
-  const job = visit.param('job');
-  if (!isJob(job)) return notFound('There is no job of that name.');
-  const outcome = visit.ports.actions.runJob(name, job, visit.who.name);
-  if (outcome === 'unknown')
-    return notFound(`${name} has no such job: write it under \`serve.jobs\` of its configuration.`);
+/** Answers with the page of the store, or with one that says that there is no such job. */
+function runJob(visit: Visit): Promise<Reply> | Reply {
+  const { ports, param, who } = visit;
+  const [name, job] = [param('store'), param('job')];
+  if (!isJob(job)) return noSuchJob(visit);
+  const outcome = ports.actions.runJob(name, job, who.name);
+  if (outcome === 'unknown') return noSuchJob(visit);
   return { kind: 'redirect', to: withQuery(storeLink(name), { asked: job, outcome }) };
+}
+
+function noSuchJob(visit: Visit): Promise<Reply> {
+  return storePage(visit, ({ name, config }) => ({
+    ...{ title: 'No such job', section: 'overview', status: 404 },
+    body: html`<p class="lead">${name} has no such job: write it under <code>serve.jobs</code> of <code>${config}</code>.</p>`,
+  }));
 }

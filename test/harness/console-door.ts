@@ -11,6 +11,7 @@ import { hashToken, makeToken } from '../../src/console/access/tokens.ts';
 import { loadAssets } from '../../src/console/assets.ts';
 import { mountConsole, secured } from '../../src/console/mount.ts';
 import type { AuditEntry, ConsoleActions, ConsolePorts } from '../../src/console/ports.ts';
+import { makeRefreshRate } from '../../src/console/refresh-rate.ts';
 import type { Route } from '../../src/console/route.ts';
 import { addHealth } from '../../src/daemon/http.ts';
 

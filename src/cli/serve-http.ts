@@ -17,6 +17,7 @@ import { BackupError } from '../core/errors.ts';
 import { addHealth } from '../daemon/http.ts';
 import { makeMetrics } from '../daemon/metrics.ts';
 import type { Registry } from '../daemon/registry.ts';
+import type { StoreView } from '../daemon/store-view.ts';
 import type { Log } from './log.ts';
 import { accessWarnings, type HttpSettings } from './serve-access.ts';
 import { followTls, MIN_TLS_VERSION, readTls } from './serve-tls.ts';
@@ -86,9 +87,13 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
 
 async function makeApp({ registry, ports, log }: HttpOptions, access: Access, audit: Audit): Promise<Hono> {
   const app = new Hono();
+  const stores = (): readonly StoreView[] =>
+    (ports?.stores() ?? []).map(({ name, status, objectives, trouble }) => {
+      return { store: name, status, objectives, trouble };
+    });
   app.use(secured(access));
   addHealth(app, {
-    ...{ views: registry.views, metrics: makeMetrics(registry.views) },
+    ...{ views: registry.views, metrics: makeMetrics({ jobs: registry.views, stores, now: Date.now }) },
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });

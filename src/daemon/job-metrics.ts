@@ -3,12 +3,12 @@ import { greatestIntervalMs } from '../policy/schedule.ts';
 import { type MetricFamily, seconds } from './metric-family.ts';
 import type { JobView } from './registry.ts';
 
-/** A gauge with one value for each job. */
+/** A gauge with one value for each job, by `job_name`: Prometheus itself puts a label `job` on all that it reads. */
 function jobGauge(name: string, help: string, value: (view: JobView) => number | null): MetricFamily {
   return {
-    ...{ name, help, type: 'gauge', labels: ['store', 'job'] },
+    ...{ name, help, type: 'gauge', labels: ['store', 'job_name'] },
     samples: ({ jobs }) =>
-      jobs().map((view) => ({ labels: { store: view.store, job: view.job }, value: value(view) })),
+      jobs().map((view) => ({ labels: { store: view.store, job_name: view.job }, value: value(view) })),
   };
 }
 
@@ -20,11 +20,11 @@ function jobCounter(
   counts: (view: JobView) => Readonly<Record<string, number>>,
 ): MetricFamily {
   return {
-    ...{ name, help, type: 'counter', labels: ['store', 'job', by] },
+    ...{ name, help, type: 'counter', labels: ['store', 'job_name', by] },
     samples: ({ jobs }) =>
       jobs().flatMap((view) =>
         Object.entries(counts(view)).map(([key, value]) => ({
-          labels: { store: view.store, job: view.job, [by]: key },
+          labels: { store: view.store, job_name: view.job, [by]: key },
           value,
         })),
       ),
@@ -67,10 +67,10 @@ export const JOB_METRICS: readonly MetricFamily[] = [
   {
     name: 'eventcore_job_period_seconds',
     help: 'the longest time between two runs of the job by its schedule; absent where it has none',
-    ...{ type: 'gauge', labels: ['store', 'job'] },
+    ...{ type: 'gauge', labels: ['store', 'job_name'] },
     samples: ({ jobs, now }) =>
       jobs().map(({ store, job, timing }) => ({
-        labels: { store, job },
+        labels: { store, job_name: job },
         value: seconds(periodMs(timing, now())),
       })),
   },

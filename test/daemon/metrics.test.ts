@@ -68,14 +68,14 @@ describe('the metrics of a daemon', () => {
     registry.ended('orders', endOf('succeeded'), AT);
     const { text } = await get('/metrics');
     const value = (line: string): string | undefined => text.split('\n').find((one) => one.startsWith(line));
-    const labels = '{store="orders",job="full"}';
+    const labels = '{store="orders",job_name="full"}';
     assert.equal(
       value(`eventcore_job_last_success_timestamp_seconds${labels}`)?.split(' ')[1],
       String(AT / 1000),
     );
     assert.equal(value(`eventcore_job_last_duration_seconds${labels}`)?.split(' ')[1], '7');
     assert.equal(value(`eventcore_job_last_events${labels}`)?.split(' ')[1], '12');
-    assert.match(text, /eventcore_job_runs_total\{store="orders",job="full",state="succeeded"\} 1/);
+    assert.match(text, /eventcore_job_runs_total\{store="orders",job_name="full",state="succeeded"\} 1/);
     assert.match(text, /^# TYPE eventcore_job_runs_total counter$/m);
     assert.equal(value(`eventcore_job_period_seconds${labels}`)?.split(' ')[1], '3600');
     assert.equal(value(`eventcore_job_last_failure_timestamp_seconds${labels}`), undefined);
@@ -101,8 +101,8 @@ describe('the metrics of a daemon', () => {
       found.slice(1),
     );
     assert.deepEqual(counted, [
-      ['store="orders",job="full",code="vault_unreachable"', '2'],
-      ['store="orders",job="full",code="unknown"', '2'],
+      ['store="orders",job_name="full",code="vault_unreachable"', '2'],
+      ['store="orders",job_name="full",code="unknown"', '2'],
     ]);
   });
 

@@ -50,7 +50,11 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const access = makeAccess({ config: settings.access, bound: () => bound, random: randomBytes, nowMs });
   const audit = makeAudit({
     now: Date.now,
-    log: ({ at, ...entry }) => log.info('audit', { ...entry, at }),
+    // Whatever the level of the log: it may be the only place that keeps it.
+    log: ({ who, from, action, subject, outcome }) =>
+      log.tell(`audit: ${who} from ${from}: ${action} ${subject}: ${outcome}`, {
+        ...{ who, from, action, subject, outcome },
+      }),
     logTrouble: (message) => log.error(message),
     file: () => access.config().auditLog,
   });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { makeHttp } from '../../src/daemon/http.ts';
+import { Hono } from 'hono';
+import { addHealth } from '../../src/daemon/http.ts';
 import { METRIC_NAMES, makeMetrics } from '../../src/daemon/metrics.ts';
 import { makeRegistry } from '../../src/daemon/registry.ts';
 
@@ -11,10 +12,12 @@ const AT = Date.parse('2026-11-29T12:00:00.000Z');
 function makeDaemon(isLocal = true) {
   const registry = makeRegistry();
   registry.add('orders', 'full', { kind: 'interval', everyMs: 3_600_000 });
-  const http = makeHttp({
+  const http = new Hono();
+  addHealth(http, {
     views: registry.views,
     metrics: makeMetrics(registry.views),
     isLocal: () => isLocal,
+    mayReadMetrics: () => isLocal,
   });
   const get = async (path: string) => {
     const response = await http.request(path);

@@ -4,6 +4,7 @@ import { makeRegistry } from '../../daemon/registry.ts';
 import { configPath } from '../config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { httpSettings } from '../serve-access.ts';
 import { readAllServed } from '../serve-config.ts';
 import { openHttp } from '../serve-http.ts';
 import { beginStore, keepReading, type Served } from '../serve-store.ts';
@@ -52,7 +53,8 @@ async function serve(
   const services: Served[] = [];
   const address =
     listen ?? stores.find(({ settings }) => settings.serve.listen !== undefined)?.settings.serve.listen;
-  const server = await openHttp(address ?? LISTEN, registry);
+  const settings = httpSettings(stores.map((store) => store.settings));
+  const server = await openHttp({ address: address ?? LISTEN, settings, registry, ports: null, log });
   try {
     for (const store of stores) services.push(await beginStore(context, store, { registry, lanes }));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });

@@ -5,6 +5,7 @@ import { JOB_NAMES, type JobName } from '../core/job.ts';
 import type { UnderLease } from '../core/lease.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
+import { newestBelieved } from '../policy/agenda.ts';
 import { settle } from '../policy/owed-notices.ts';
 import { type ServiceWords, VAULT_CHECK } from '../policy/service-alert-text.ts';
 import {
@@ -32,7 +33,9 @@ export interface AlertPorts extends SendPorts {
   readonly software: string;
   /** Address of the store, without a password. */
   readonly subject: string;
-  readonly view: () => StoreView;
+  /** Of the store, by whose name here it is told; null: it is not asked how well it is protected. */
+  readonly store: string;
+  readonly view: () => StoreView | null;
   /** As the configuration is now. */
   readonly notifiers: () => readonly NotifierRule[];
   readonly repeatAfterMs: () => number;
@@ -149,10 +152,11 @@ async function look(teller: Teller, jobs: readonly JobName[] = []): Promise<void
 
 async function readJob({ ports, state }: Teller, job: JobName): Promise<void> {
   const nowMs = ports.clock.now();
-  const newest = await readRuns(ports.vault, job, 1);
+  const until = newestBelieved(nowMs);
+  const newest = await readRuns(ports.vault, job, 1, until);
   // Records are objects of a bucket, each of which is asked for.
   const isWell = newest[0]?.end?.state === 'succeeded';
-  const runs = isWell ? newest : await readRuns(ports.vault, job, MOST_RUNS);
+  const runs = isWell ? newest : await readRuns(ports.vault, job, MOST_RUNS, until);
   state.jobs.set(job, standingOf(runs, { countsFrom: ports.countsFrom(job), nowMs }));
   state.stale.delete(job);
 }
@@ -162,18 +166,20 @@ function watch({ ports, state }: Teller): void {
 }
 
 function knownOf({ view }: AlertPorts, { jobs, vaultTrouble }: AlertState): KnownOfService {
-  const { objectives, status, trouble } = view();
-  return {
-    ...{ objectives, hasStatus: status !== null, isTroubled: trouble !== null, jobs },
-    isVaultAway: vaultTrouble !== null,
-  };
+  const of = view();
+  const store =
+    of === null
+      ? null
+      : { objectives: of.objectives, hasStatus: of.status !== null, isTroubled: of.trouble !== null };
+  return { store, jobs, isVaultAway: vaultTrouble !== null };
 }
 
 function isPeaceful({ ports, state }: Teller): boolean {
   const { told, watches, away } = state;
   const { open, owed } = told;
   return (
-    away === null && isAtPeace({ open, owed, watches, known: knownOf(ports, state), steadyMs: ports.steadyMs() })
+    away === null &&
+    isAtPeace({ open, owed, watches, known: knownOf(ports, state), steadyMs: ports.steadyMs() })
   );
 }
 
@@ -246,7 +252,8 @@ async function tellFromMemory(teller: Teller, error: BackupError): Promise<void>
   state.told = { ...state.told, owed: settle(state.told.owed, sent) };
 }
 
-function wordsOf({ view, subject }: AlertPorts, { jobs, jobTroubles, vaultTrouble }: AlertState): ServiceWords {
-  const { store, objectives, trouble: statusTrouble } = view();
+function wordsOf({ store, subject, view }: AlertPorts, state: AlertState): ServiceWords {
+  const { jobs, jobTroubles, vaultTrouble } = state;
+  const { objectives = [], trouble: statusTrouble = null } = view() ?? {};
   return { store, subject, objectives, jobs, jobTroubles, statusTrouble, vaultTrouble };
 }

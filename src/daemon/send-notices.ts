@@ -16,11 +16,7 @@ export interface SendPorts {
 
 export interface Sender {
   /** Gives what was delivered. A notifier that fails is left alone for a while, longer each time. Never throws for what fails. */
-  send(
-    owed: readonly OwedNotice[],
-    words: ServiceWords,
-    signal: AbortSignal,
-  ): Promise<readonly SentNotice[]>;
+  send(owed: readonly OwedNotice[], words: ServiceWords, signal: AbortSignal): Promise<readonly SentNotice[]>;
 }
 
 const FIRST_REST_MS = 60_000;

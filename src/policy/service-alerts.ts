@@ -9,7 +9,9 @@ import { type Sight, verdictOf, type Watches } from './steady.ts';
 
 /** What a daemon tells of one store: its promises, its jobs, its vault. Pure. */
 
-export interface KnownOfService extends KnownOfStore {
+export interface KnownOfService {
+  /** Null: it is not known here, and nothing is told of it. */
+  readonly store: KnownOfStore | null;
   readonly jobs: ReadonlyMap<JobName, JobStanding>;
   /** It could not be used, the last time. */
   readonly isVaultAway: boolean;
@@ -25,7 +27,11 @@ export function sightsOfService(known: KnownOfService): Sight[] {
     ...{ check: VAULT_CHECK, place: 'store', severity: 'critical', holdMs: VAULT_HOLD_MS },
     state: known.isVaultAway ? 'bad' : 'well',
   };
-  return [...sightsOfStore(known), ...[...known.jobs].map(sightOfJob), vault];
+  return [
+    ...(known.store === null ? [] : sightsOfStore(known.store)),
+    ...[...known.jobs].map(sightOfJob),
+    vault,
+  ];
 }
 
 /** Failures in a row have had their time: nothing is waited for. */
@@ -57,7 +63,8 @@ export function decideService({ known, watches, steadyMs, ...input }: ServiceInp
     .filter((one) => verdicts.get(alertKey(one)) === 'seen')
     .map(({ check, place, severity }) => ({ check, place, severity, findings: 1, events: 0 }));
   const wasMade = (check: string, place: string): boolean =>
-    verdicts.get(alertKey({ check, place })) === 'clear' || isPromisedNoMore({ check, place }, known);
+    verdicts.get(alertKey({ check, place })) === 'clear' ||
+    (known.store !== null && isPromisedNoMore({ check, place }, known.store));
   const looked = { wasMade, places: null, rounds: { block: 0, bucket: 0 } };
   return decideAlerts({ ...input, seen, looked });
 }

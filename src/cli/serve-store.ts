@@ -6,6 +6,7 @@ import type { Lanes } from '../daemon/job-loop.ts';
 import type { Registry } from '../daemon/registry.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
 import type { StoreView } from '../daemon/store-view.ts';
+import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
@@ -50,7 +51,7 @@ export async function beginStore(
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
-    runCommand: (job, signal) => runOne(context, place, job, signal),
+    runCommand: (job, signal) => runOne(context, place, job, { signal, registry }),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
     onEnd: (end, trouble) => {
       logEnd(context, store.name, end, trouble);
@@ -65,13 +66,16 @@ function runOne(
   context: CommandContext,
   { name, current, file }: Pick<Served, 'name' | 'current' | 'file'>,
   job: JobName,
-  signal: AbortSignal,
+  { signal, registry }: { readonly signal: AbortSignal; readonly registry: Registry },
 ) {
   const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
   context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
   const { env, cwd, log } = context;
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
-  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog });
+  const onMessage = (message: ChildMessage): void => {
+    if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
+  };
+  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog, onMessage });
 }
 
 function logEnd(

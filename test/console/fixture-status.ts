@@ -44,3 +44,8 @@ export function objective(
 ): Objective {
   return { name, region, promisedMs, actualMs, state: 'kept', reason, next: null };
 }
+
+/** The host that verifies has no key: it reads no further than checksums. */
+export function provenOf(units: number): NonNullable<StoreStatus['verification']>['proven'] {
+  return (['existence', 'size', 'structure', 'checksum'] as const).map((rung) => ({ rung, units }));
+}

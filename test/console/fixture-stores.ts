@@ -1,7 +1,7 @@
 import type { ConsoleStore } from '../../src/console/ports.ts';
 import type { Objective, StatusRegion, StoreStatus } from '../../src/core/status.ts';
 import { jobView, NOW } from './fixture-jobs.ts';
-import { ago, baseStatus, DAY, HOUR, MIN, objective, withBackups } from './fixture-status.ts';
+import { ago, baseStatus, DAY, HOUR, MIN, objective, provenOf, withBackups } from './fixture-status.ts';
 import { hostile, inventory, ledger } from './fixture-troubled.ts';
 
 const OBJECTIVES: readonly Objective[] = [
@@ -63,7 +63,7 @@ function shop(): ConsoleStore {
       spareBytes: 48_318_382_080,
       isCaptured: true,
     },
-    verification: { oldestSeconds: 6 * 86_400, never: 5, units: 412, unsound: 0 },
+    verification: { oldestSeconds: 6 * 86_400, never: 5, units: 412, unsound: 0, proven: provenOf(407) },
     drill: { at: ago(2 * DAY), passed: true, rtoSeconds: 662, rpoSeconds: 14, signed: true },
     lastPassedDrillAt: ago(2 * DAY),
     monitor: { at: ago(40_000), coverage: 0.63, openCritical: 0, openWarning: 0 },
@@ -201,7 +201,7 @@ function orders(): ConsoleStore {
       spareBytes: 9_663_676_416,
       isCaptured: true,
     },
-    verification: { oldestSeconds: 9 * 86_400, never: 44, units: 690, unsound: 0 },
+    verification: { oldestSeconds: 9 * 86_400, never: 44, units: 690, unsound: 0, proven: provenOf(646) },
     drill: { at: ago(6 * DAY), passed: true, rtoSeconds: 212, rpoSeconds: 9, signed: false },
     lastPassedDrillAt: ago(6 * DAY),
     monitor: { at: ago(3 * MIN), coverage: 0.11, openCritical: 0, openWarning: 1 },

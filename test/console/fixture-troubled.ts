@@ -1,7 +1,7 @@
 import type { ConsoleStore } from '../../src/console/ports.ts';
 import type { StoreStatus } from '../../src/core/status.ts';
 import { jobView, NOW } from './fixture-jobs.ts';
-import { ago, baseStatus, DAY, HOUR, MIN, objective, withBackups } from './fixture-status.ts';
+import { ago, baseStatus, DAY, HOUR, MIN, objective, provenOf, withBackups } from './fixture-status.ts';
 
 const HOSTILE = `<script>alert("1")</script>'&`;
 
@@ -13,7 +13,7 @@ export function ledger(): ConsoleStore {
       ...{ eventsPerDay: 2100, sealed: true, verifiedUntilMs: NOW - 12 * DAY },
     }),
     newestPoint: ago(26 * HOUR),
-    verification: { oldestSeconds: 41 * 86_400, never: 48, units: 85, unsound: 1 },
+    verification: { oldestSeconds: 41 * 86_400, never: 48, units: 85, unsound: 1, proven: provenOf(36) },
     drill: { at: ago(3 * DAY), passed: false, rtoSeconds: null, rpoSeconds: 21_600, signed: true },
     lastPassedDrillAt: ago(17 * DAY),
     monitor: { at: ago(3 * HOUR), coverage: null, openCritical: 1, openWarning: 3 },
@@ -135,7 +135,7 @@ export function inventory(): ConsoleStore {
       },
     ),
     ...{ at: ago(2 * HOUR), newestPoint: ago(3 * HOUR) },
-    verification: { oldestSeconds: 5 * 86_400, never: 12, units: 97, unsound: 0 },
+    verification: { oldestSeconds: 5 * 86_400, never: 12, units: 97, unsound: 0, proven: provenOf(85) },
     promises: {
       rpoMs: 4 * HOUR,
       regionRpoMs: null,

@@ -31,6 +31,8 @@ export interface HttpOptions {
   /** What pages are made of; null: health and metrics only. */
   readonly ports: Omit<ConsolePorts, 'audit'> | null;
   readonly log: Log;
+  /** How often the files of TLS are looked at; left out: every few seconds. */
+  readonly lookMs?: number;
 }
 
 export interface OpenServer {
@@ -43,7 +45,7 @@ export interface OpenServer {
 
 /** Throws `usage` where nothing can be listened on, `config_invalid` where the certificate cannot be used. */
 export async function openHttp(options: HttpOptions): Promise<OpenServer> {
-  const { settings, log } = options;
+  const { settings, log, lookMs } = options;
   const { host, port } = splitAddress(options.address);
   let current = settings;
   let bound = { address: '', host };
@@ -68,7 +70,10 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const stopFollowing =
     settings.tls === null
       ? undefined
-      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, { log });
+      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, {
+          log,
+          ...(lookMs === undefined ? {} : { lookMs }),
+        });
   return {
     address: `${options.address.slice(0, options.address.lastIndexOf(':'))}:${info.port}`,
     configure: (changed) => {
@@ -170,7 +175,7 @@ function listen(
 }
 
 /** Answers that are under way are given; who does not take theirs is not waited for. */
-const CLOSE_MS = 2000;
+const CLOSE_MS = 1000;
 
 function closeServer(server: Server | TlsServer): Promise<void> {
   return new Promise((resolve) => {

@@ -66,9 +66,12 @@ export async function stateOfFile(file: string): Promise<string | null> {
 export async function reread(
   context: CommandContext,
   file: string,
+  accept: (changed: ServedStore) => void,
 ): Promise<{ readonly served: ServedStore } | { readonly failure: BackupError }> {
   try {
-    return { served: await readServed(context, file) };
+    const served = await readServed(context, file);
+    accept(served);
+    return { served };
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return { failure: error };

@@ -1,8 +1,9 @@
 import type { JobEnd, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
-import type { Vault } from '../core/vault.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
+import type { KnownStatus } from '../daemon/known-status.ts';
 import type { Registry } from '../daemon/registry.ts';
+import type { CommandResult } from '../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
 import type { JobNotice } from '../policy/job-alerts.ts';
 import { redactAddress } from './address.ts';
@@ -12,14 +13,17 @@ import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
 import { jobAlert, tellOfJob } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
+import { followStatus } from './serve-status.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
 /** A store that this daemon serves. */
 export interface Served {
   readonly name: string;
   readonly file: string;
-  readonly vault: Vault;
   readonly service: StoreService;
+  readonly status: KnownStatus;
+  /** Ends what runs and closes the vault. */
+  readonly stop: () => Promise<void>;
   /** Replaced when the file changes. */
   current: ServedStore;
 }
@@ -28,16 +32,20 @@ export interface Served {
 export interface Shared {
   readonly registry: Registry;
   readonly lanes: Lanes;
+  /** What was answered of a store says nothing any more. */
+  readonly forget: (store: string) => void;
 }
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
   context: CommandContext,
   store: ServedStore,
-  { registry, lanes }: Shared,
+  shared: Shared,
 ): Promise<Served> {
+  const { registry, lanes } = shared;
   const vault = openVault(store.vault);
   await vault.open({ create: true });
+  const status = followStatus(context, store);
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
@@ -45,27 +53,47 @@ export async function beginStore(
     runCommand: (job, signal) => runOne(context, served, job, { signal, registry }),
     notify: (...told) => notify(context, served, ...told),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
-    onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
+    onEnd: (end, trouble) => {
+      logEnd(context, store.name, end, trouble);
+      if (LEAVES_ALL_AS_IT_WAS.has(end.job)) return;
+      status.touch();
+      shared.forget(store.name);
+    },
   });
-  const served: Served = { name: store.name, file: store.file, vault, service, current: store };
+  const stopping = new AbortController();
+  const following = status.keep(stopping.signal);
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await Promise.all([service.stop(), following]);
+    await vault.close();
+  };
+  const served: Served = { name: store.name, file: store.file, service, status, stop, current: store };
   await service.change(store.jobs);
   return served;
 }
 
-function runOne(
+/** After the others what is known of the store may be another. */
+const LEAVES_ALL_AS_IT_WAS: ReadonlySet<JobName> = new Set(['doctor', 'sample']);
+
+async function runOne(
   context: CommandContext,
-  { name, current, file }: Served,
+  { name, current, file, status }: Served,
   job: JobName,
   { signal, registry }: { readonly signal: AbortSignal; readonly registry: Registry },
-) {
+): Promise<CommandResult> {
   const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
   context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
   const { env, cwd, log } = context;
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
   const onMessage = (message: ChildMessage): void => {
     if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
+    else status.reach(message);
   };
-  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog, onMessage });
+  const result = await runJobCommand({
+    ...{ words, config: file, env, cwd, deadlineMs, signal, onLog, onMessage },
+  });
+  if (job === 'archive') status.reach(null);
+  return result;
 }
 
 function logEnd(
@@ -95,8 +123,15 @@ async function notify(
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
-/** A configuration that cannot be read leaves the old one in force, and is told once. */
-export async function keepReading(context: CommandContext, served: Served): Promise<void> {
+/**
+ * A configuration that cannot be read leaves the old one in force, and is told once. `accept` throws `config_invalid` for what does not go
+ * together with the other stores'.
+ */
+export async function keepReading(
+  context: CommandContext,
+  served: Served,
+  accept: (changed: ServedStore) => void,
+): Promise<void> {
   const { signal, log } = context;
   let known = await stateOfFile(served.file);
   while (!signal.aborted) {
@@ -104,7 +139,7 @@ export async function keepReading(context: CommandContext, served: Served): Prom
     const state = await stateOfFile(served.file);
     if (signal.aborted || state === known) continue;
     known = state;
-    const read = await reread(context, served.file);
+    const read = await reread(context, served.file, accept);
     if ('failure' in read) {
       log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
     } else if (read.served.vault !== served.current.vault) {
@@ -112,6 +147,7 @@ export async function keepReading(context: CommandContext, served: Served): Prom
     } else {
       served.current = read.served;
       await served.service.change(read.served.jobs);
+      served.status.touch();
       log.info(`${served.name}: the configuration was read anew`);
     }
   }

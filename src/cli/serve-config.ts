@@ -62,15 +62,15 @@ export async function stateOfFile(file: string): Promise<string | null> {
   }
 }
 
-/** The configuration as it is now, or why the old one stays. */
+/** The configuration as it is now, or why the old one stays: `take` may refuse it. */
 export async function reread(
   context: CommandContext,
   file: string,
-  accept: (changed: ServedStore) => void,
+  take: (changed: ServedStore) => void,
 ): Promise<{ readonly served: ServedStore } | { readonly failure: BackupError }> {
   try {
     const served = await readServed(context, file);
-    accept(served);
+    take(served);
     return { served };
   } catch (error) {
     if (!isBackupError(error)) throw error;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { makeLanes } from '../../daemon/job-loop.ts';
 import { makeRegistry } from '../../daemon/registry.ts';
+import { openTracing } from '../../daemon/tracing.ts';
 import { configPath } from '../config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -20,7 +21,10 @@ export function addServeCommand(program: Command, start: Start): void {
     .command('serve')
     .argument('[config...]', 'a configuration for each store (default: that of --config)')
     .description('keep the schedules: backups, change log, copies, checks and drills, until stopped')
-    .option('--listen <host:port>', 'for health and metrics (default: as configured, or 127.0.0.1:8321)')
+    .option(
+      '--listen <host:port>',
+      'for the console, health and metrics (default: as configured, or 127.0.0.1:8321)',
+    )
     .addHelpText(
       'after',
       helpEnd(
@@ -56,7 +60,8 @@ async function serve(
     context,
     (store) => services.find(({ name }) => name === store)?.file ?? null,
   );
-  const shared = { registry, lanes: makeLanes(), forget: questions.forget };
+  const tracing = await openTracing(context.software);
+  const shared = { registry, lanes: makeLanes(), tracing, forget: questions.forget };
   const listens = stores.find(({ settings }) => settings.serve.listen !== undefined);
   const server = await openHttp({
     address: listen ?? listens?.settings.serve.listen ?? LISTEN,
@@ -64,14 +69,14 @@ async function serve(
     ...{ registry, log, stores: () => services.map(({ status }) => status.view()) },
     ports: consolePorts(context, { services, registry, questions }),
   });
-  const accept = (changed: ServedStore): void => {
-    const all = services.map(({ name, current }) => (name === changed.name ? changed : current));
-    server.configure(httpSettings(all.map(({ settings }) => settings)));
+  const take = (changed: ServedStore): void => {
+    const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
+    server.configure(httpSettings(read.map(({ settings }) => settings)));
   };
   try {
     for (const store of stores) services.push(await beginStore(context, store, shared));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    await Promise.all(services.map((service) => keepReading(context, service, accept)));
+    await Promise.all(services.map((service) => keepReading(context, service, take)));
   } finally {
     await Promise.all(services.map((service) => service.stop()));
     await server.close();

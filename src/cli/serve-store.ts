@@ -1,16 +1,18 @@
-import type { JobEnd, JobName } from '../core/job.ts';
+import type { JobBegin, JobEnd } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
+import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
 import type { Registry } from '../daemon/registry.ts';
+import { type CommandResult, stateOf } from '../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
-import type { JobNotice } from '../policy/job-alerts.ts';
-import { redactAddress } from './address.ts';
+import type { StoreView } from '../daemon/store-view.ts';
+import { type Tracing, traceJob } from '../daemon/tracing.ts';
 import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
-import { jobAlert, tellOfJob } from './serve-alerts.ts';
+import { beginAlerts, tellableTrouble } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
@@ -20,6 +22,7 @@ export interface Served {
   readonly file: string;
   readonly vault: Vault;
   readonly service: StoreService;
+  readonly alerts: AlertService;
   /** Replaced when the file changes. */
   current: ServedStore;
 }
@@ -28,44 +31,66 @@ export interface Served {
 export interface Shared {
   readonly registry: Registry;
   readonly lanes: Lanes;
+  /** What is known of a store; null: it is not asked. */
+  readonly view: (store: string) => StoreView | null;
+  /** Null: nobody traces. */
+  readonly tracing: Tracing | null;
 }
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
   context: CommandContext,
   store: ServedStore,
-  { registry, lanes }: Shared,
+  { registry, lanes, view, tracing }: Shared,
 ): Promise<Served> {
   const vault = openVault(store.vault);
   await vault.open({ create: true });
+  const place: Omit<Served, 'service' | 'alerts'> = {
+    ...{ name: store.name, file: store.file, vault, current: store },
+  };
+  const alerts = beginAlerts(context, {
+    ...{ name: store.name, vault, current: () => place.current, view: () => view(store.name) },
+  });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
-    runCommand: (job, signal) => runOne(context, served, job, { signal, registry }),
-    notify: (...told) => notify(context, served, ...told),
+    runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
-    onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
+    onEnd: (end, trouble) => {
+      logEnd(context, store.name, end, trouble);
+      alerts.jobEnded(end.job, tellableTrouble(end, trouble));
+    },
   });
-  const served: Served = { name: store.name, file: store.file, vault, service, current: store };
   await service.change(store.jobs);
-  return served;
+  return Object.assign(place, { service, alerts });
+}
+
+interface Running extends Pick<Shared, 'registry' | 'tracing'> {
+  readonly signal: AbortSignal;
 }
 
 function runOne(
   context: CommandContext,
-  { name, current, file }: Served,
-  job: JobName,
-  { signal, registry }: { readonly signal: AbortSignal; readonly registry: Registry },
+  { name, current, file }: Pick<Served, 'name' | 'current' | 'file'>,
+  begin: JobBegin,
+  { signal, registry, tracing }: Running,
 ) {
-  const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
+  const { job } = begin;
+  const plan = current.jobs.find((one) => one.name === job)!;
+  const { words, deadlineMs } = plan;
   context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
   const { env, cwd, log } = context;
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
   const onMessage = (message: ChildMessage): void => {
     if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
   };
-  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog, onMessage });
+  const traced = { store: name, begin, stateOf: (result: CommandResult) => stateOf(result, plan, signal) };
+  return traceJob(tracing, traced, (variables) =>
+    runJobCommand({
+      ...{ words, config: file, env: { ...env, ...variables }, cwd, deadlineMs, signal, onLog, onMessage },
+    }),
+  );
 }
 
 function logEnd(
@@ -80,23 +105,18 @@ function logEnd(
   else log.info(`${name}: ${job} ended`, fields);
 }
 
-async function notify(
-  context: CommandContext,
-  { name, current }: Served,
-  job: JobName,
-  notice: JobNotice,
-  trouble: string | null,
-): Promise<void> {
-  const subject = redactAddress(current.settings.store ?? '');
-  const alert = jobAlert({ store: name, subject, job, notice, trouble });
-  await tellOfJob(context, current.settings, alert);
-}
-
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
-/** A configuration that cannot be read leaves the old one in force, and is told once. */
-export async function keepReading(context: CommandContext, served: Served): Promise<void> {
+/**
+ * A configuration that cannot be read leaves the old one in force, and is told once. `take` is given what was read before it counts, and throws
+ * `config_invalid` where what all stores share cannot be so.
+ */
+export async function keepReading(
+  context: CommandContext,
+  served: Served,
+  take: (changed: ServedStore) => void,
+): Promise<void> {
   const { signal, log } = context;
   let known = await stateOfFile(served.file);
   while (!signal.aborted) {
@@ -104,7 +124,9 @@ export async function keepReading(context: CommandContext, served: Served): Prom
     const state = await stateOfFile(served.file);
     if (signal.aborted || state === known) continue;
     known = state;
-    const read = await reread(context, served.file);
+    const read = await reread(context, served.file, (changed) => {
+      if (changed.vault === served.current.vault) take(changed);
+    });
     if ('failure' in read) {
       log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
     } else if (read.served.vault !== served.current.vault) {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { CommandResult } from '../daemon/run-job.ts';
+import { type ChildMessage, readMessages } from './child-messages.ts';
 
 export interface JobCommand {
   readonly words: readonly string[];
@@ -11,6 +12,8 @@ export interface JobCommand {
   readonly signal: AbortSignal;
   /** A line that the command logged, as JSON. */
   readonly onLog: (line: string) => void;
+  /** What the command says of itself while it runs. Not called once it ended. */
+  readonly onMessage?: (message: ChildMessage) => void;
 }
 
 /** The same file before and after building. */
@@ -25,14 +28,18 @@ const GRACE_MS = 60_000;
 
 /**
  * Runs a command of this program in a process of its own, as somebody would type it: what it takes is given back when it ends, and a crash
- * of it is a result. Ends it when the signal fires or its time is over.
+ * of it is a result. Ends it when the signal fires or its time is over. It ends by itself when this process is gone.
  */
 export function runJobCommand(command: JobCommand): Promise<CommandResult> {
   const { words, config, env, cwd, signal, deadlineMs } = command;
   const configured = config === null ? [] : ['--config', config];
   const child = spawn(process.execPath, [MAIN, ...words, '--json', '--log-level', 'info', ...configured], {
-    ...{ cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    ...{ cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   });
+  const hear = (value: unknown): void => {
+    for (const message of readMessages(value)) command.onMessage?.(message);
+  };
+  child.on('message', hear);
   const output = gather(child);
   const errors = readLines(child, command.onLog);
   const stop = stopper(child);
@@ -43,6 +50,7 @@ export function runJobCommand(command: JobCommand): Promise<CommandResult> {
     let failure: string | null = null;
     const finish = (exitCode: number | null): void => {
       clearTimeout(deadline);
+      child.off('message', hear);
       stop.done();
       signal.removeEventListener('abort', stop);
       const document = parse(output.text());

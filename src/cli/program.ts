@@ -7,6 +7,7 @@ import { reportError } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
 import { LOG_LEVELS, makeLog } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
+import { type Parent, tellProgress } from './parent.ts';
 import { makeProgress } from './progress.ts';
 import { systemClock } from './wire.ts';
 
@@ -18,6 +19,8 @@ export interface Host {
   readonly stderr: Terminal;
   /** Fires when the user wants to stop. */
   readonly signal: AbortSignal;
+  /** Left out or null: nobody hears how far it is. */
+  readonly parent?: Parent | null;
 }
 
 /** Runs one command line (without the names of node and script) and gives its exit code. Never throws. */
@@ -54,13 +57,16 @@ async function runWork(work: Work, left: Left, context: CommandContext): Promise
 }
 
 async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandContext> {
-  const { env, cwd, stdout, stderr, signal } = host;
+  const { env, cwd, stdout, stderr, signal, parent = null } = host;
   const json = flags.json === true;
   const quiet = flags.quiet === true;
-  const progress = await makeProgress(stderr, flags.progress && !json && !quiet, signal);
+  const progress =
+    parent === null
+      ? await makeProgress(stderr, flags.progress && !json && !quiet, signal)
+      : tellProgress(parent, systemClock.now);
   signal.addEventListener('abort', () => sayStopping(stderr), { once: true });
   return {
-    ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
+    ...{ flags, signal, env, cwd, parent, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
     log: makeLog({ level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now }),
@@ -109,6 +115,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import('./commands/init.ts')).addInitCommand,
   backup: async () => (await import('./commands/backup.ts')).addBackupCommand,
   list: async () => (await import('./commands/list.ts')).addListCommand,
+  status: async () => (await import('./commands/status.ts')).addStatusCommand,
   archive: async () => (await import('./commands/archive.ts')).addArchiveCommand,
   show: async () => (await import('./commands/show.ts')).addShowCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,

@@ -6,6 +6,7 @@ import type { Registry } from '../daemon/registry.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
 import type { JobNotice } from '../policy/job-alerts.ts';
 import { redactAddress } from './address.ts';
+import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
@@ -41,7 +42,7 @@ export async function beginStore(
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
-    runCommand: (job, signal) => runOne(context, served, job, signal),
+    runCommand: (job, signal) => runOne(context, served, job, { signal, registry }),
     notify: (...told) => notify(context, served, ...told),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
     onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
@@ -51,12 +52,20 @@ export async function beginStore(
   return served;
 }
 
-function runOne(context: CommandContext, { name, current, file }: Served, job: JobName, signal: AbortSignal) {
+function runOne(
+  context: CommandContext,
+  { name, current, file }: Served,
+  job: JobName,
+  { signal, registry }: { readonly signal: AbortSignal; readonly registry: Registry },
+) {
   const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
   context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
   const { env, cwd, log } = context;
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
-  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog });
+  const onMessage = (message: ChildMessage): void => {
+    if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
+  };
+  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog, onMessage });
 }
 
 function logEnd(

@@ -116,7 +116,7 @@ export interface StatusDrill {
 
 export interface StatusMonitor {
   readonly at: string;
-  /** Of the sweep under way, from 0 to 1; null: nothing is swept. */
+  /** Of the round of the sweep that is under way, from 0 to 1, which is also between two rounds; null: nothing is swept. */
   readonly coverage: number | null;
   readonly openCritical: number;
   readonly openWarning: number;

@@ -105,13 +105,13 @@ function runLoop(ports: StorePorts, plan: JobPlan, demand: Demand, signal: Abort
       ...{ signal, demand, underLease: ports.leaseOf(plan.name) },
       onBegin: ({ job, reason }) => {
         demand.clear();
-        registry.change(store, job, { runningSinceMs: clock.now(), asked: null, reason });
+        registry.change(store, job, { runningSinceMs: clock.now(), progress: null, asked: null, reason });
       },
       onRecords: (job, runs) => registry.change(store, job, factsOf(runs)),
       onWait: (job, nextMs, reason) =>
-        registry.change(store, job, { runningSinceMs: null, trouble: null, nextMs, reason }),
+        registry.change(store, job, { runningSinceMs: null, progress: null, trouble: null, nextMs, reason }),
       onFailure: (job, failure) => {
-        registry.change(store, job, { runningSinceMs: null, trouble: failure.message });
+        registry.change(store, job, { runningSinceMs: null, progress: null, trouble: failure.message });
         ports.onFailure(job, failure);
       },
       onEnd: async (end, trouble) => {

@@ -97,9 +97,7 @@ function readTime(text: string): string | null {
 
 /** `2026-11-23T04:05:06Z` of `2026-11-23T04:05:06.000000Z`. */
 export function shortTime(time: string): string {
-  return time
-    .replace(/\.?0*Z$/, 'Z')
-    .replace(/:(\d\d?)Z$/, (_, seconds: string) => `:${seconds.padEnd(2, '0')}Z`);
+  return time.replace(/\.(\d*?)0*Z$/, (_, digits: string) => (digits === '' ? 'Z' : `.${digits}Z`));
 }
 
 function hasControl(text: string): boolean {

@@ -2,9 +2,7 @@ import { z } from 'zod';
 
 /** `show --stream ID --json`, `show --streams --prefix TEXT --json` and `diff --json`, as far as pages need them. */
 
-const problem = z
-  .object({ code: z.string(), message: z.string(), hint: z.string().nullable() })
-  .nullable();
+const problem = z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() }).nullable();
 
 /** What is held of a stream; not there of one that is absent or not known. */
 const head = {
@@ -57,9 +55,7 @@ export const streamList = z.object({
 export type StreamListDocument = z.infer<typeof streamList>;
 
 const count = z.object({ events: z.number(), streams: z.number() });
-const extent = z
-  .object({ events: z.number(), firstVersion: z.number(), lastVersion: z.number() })
-  .nullable();
+const extent = z.object({ events: z.number(), firstVersion: z.number(), lastVersion: z.number() }).nullable();
 
 export const storeDiff = z.object({
   ...{ backupId: z.string(), equal: z.boolean(), diverged: z.boolean(), past: count },

@@ -17,6 +17,7 @@ import { BackupError } from '../core/errors.ts';
 import { addHealth } from '../daemon/http.ts';
 import { makeMetrics } from '../daemon/metrics.ts';
 import type { Registry } from '../daemon/registry.ts';
+import type { StoreView } from '../daemon/store-view.ts';
 import type { Log } from './log.ts';
 import { accessWarnings, type HttpSettings } from './serve-access.ts';
 import { followTls, MIN_TLS_VERSION, readTls } from './serve-tls.ts';
@@ -49,7 +50,11 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const access = makeAccess({ config: settings.access, bound: () => bound, random: randomBytes, nowMs });
   const audit = makeAudit({
     now: Date.now,
-    log: ({ at, ...entry }) => log.info('audit', { ...entry, at }),
+    // Whatever the level of the log: it may be the only place that keeps it.
+    log: ({ who, from, action, subject, outcome }) =>
+      log.tell(`audit: ${who} from ${from}: ${action} ${subject}: ${outcome}`, {
+        ...{ who, from, action, subject, outcome },
+      }),
     logTrouble: (message) => log.error(message),
     file: () => access.config().auditLog,
   });
@@ -86,9 +91,13 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
 
 async function makeApp({ registry, ports, log }: HttpOptions, access: Access, audit: Audit): Promise<Hono> {
   const app = new Hono();
+  const stores = (): readonly StoreView[] =>
+    (ports?.stores() ?? []).map(({ name, status, objectives, trouble }) => {
+      return { store: name, status, objectives, trouble };
+    });
   app.use(secured(access));
   addHealth(app, {
-    ...{ views: registry.views, metrics: makeMetrics(registry.views) },
+    ...{ views: registry.views, metrics: makeMetrics({ jobs: registry.views, stores, now: Date.now }) },
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });

@@ -1,16 +1,16 @@
 import type { JobEnd, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
+import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
 import type { Registry } from '../daemon/registry.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
-import type { JobNotice } from '../policy/job-alerts.ts';
-import { redactAddress } from './address.ts';
+import type { StoreView } from '../daemon/store-view.ts';
 import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
-import { jobAlert, tellOfJob } from './serve-alerts.ts';
+import { beginAlerts, tellableTrouble } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
@@ -20,6 +20,7 @@ export interface Served {
   readonly file: string;
   readonly vault: Vault;
   readonly service: StoreService;
+  readonly alerts: AlertService;
   /** Replaced when the file changes. */
   current: ServedStore;
 }
@@ -28,33 +29,42 @@ export interface Served {
 export interface Shared {
   readonly registry: Registry;
   readonly lanes: Lanes;
+  /** What is known of a store; null: it is not asked. */
+  readonly view: (store: string) => StoreView | null;
 }
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
   context: CommandContext,
   store: ServedStore,
-  { registry, lanes }: Shared,
+  { registry, lanes, view }: Shared,
 ): Promise<Served> {
   const vault = openVault(store.vault);
   await vault.open({ create: true });
+  const place: Omit<Served, 'service' | 'alerts'> = {
+    ...{ name: store.name, file: store.file, vault, current: store },
+  };
+  const alerts = beginAlerts(context, {
+    ...{ name: store.name, vault, current: () => place.current, view: () => view(store.name) },
+  });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
-    runCommand: (job, signal) => runOne(context, served, job, { signal, registry }),
-    notify: (...told) => notify(context, served, ...told),
+    runCommand: (job, signal) => runOne(context, place, job, { signal, registry }),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
-    onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
+    onEnd: (end, trouble) => {
+      logEnd(context, store.name, end, trouble);
+      alerts.jobEnded(end.job, tellableTrouble(end, trouble));
+    },
   });
-  const served: Served = { name: store.name, file: store.file, vault, service, current: store };
   await service.change(store.jobs);
-  return served;
+  return Object.assign(place, { service, alerts });
 }
 
 function runOne(
   context: CommandContext,
-  { name, current, file }: Served,
+  { name, current, file }: Pick<Served, 'name' | 'current' | 'file'>,
   job: JobName,
   { signal, registry }: { readonly signal: AbortSignal; readonly registry: Registry },
 ) {
@@ -78,18 +88,6 @@ function logEnd(
   if (state === 'failed')
     log.error(`${name}: ${job} failed${trouble === null ? '' : `: ${trouble}`}`, fields);
   else log.info(`${name}: ${job} ended`, fields);
-}
-
-async function notify(
-  context: CommandContext,
-  { name, current }: Served,
-  job: JobName,
-  notice: JobNotice,
-  trouble: string | null,
-): Promise<void> {
-  const subject = redactAddress(current.settings.store ?? '');
-  const alert = jobAlert({ store: name, subject, job, notice, trouble });
-  await tellOfJob(context, current.settings, alert);
 }
 
 /** How often the configurations are looked at. */

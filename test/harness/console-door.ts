@@ -65,6 +65,8 @@ export interface DoorOptions {
   readonly config?: AccessConfig;
   readonly routes?: readonly Route[];
   readonly bound?: { readonly address: string; readonly host: string };
+  /** So many refusals are put on record at once. */
+  readonly refusalsAtOnce?: number;
   /** What pages are made of beside actions. */
   readonly ports?: Partial<Omit<ConsolePorts, 'actions' | 'audit'>>;
 }
@@ -134,7 +136,7 @@ export async function makeDoor(options: DoorOptions = {}): Promise<Door> {
         return route.handle(visit);
       },
     })),
-    refusals: makeLimit({ burst: 1000, perMinute: 1, maxKeys: 1, nowMs }),
+    refusals: makeLimit({ burst: options.refusalsAtOnce ?? 1000, perMinute: 1, maxKeys: 1, nowMs }),
     logError: (message, { error }) => errors.push(`${message}: ${error}`),
   });
   const ask: Door['ask'] = async (path, { method = 'GET', peer = '127.0.0.1', headers = {}, body } = {}) =>

@@ -56,11 +56,13 @@ async function serve(
   const settings = httpSettings(stores.map((store) => store.settings));
   const server = await openHttp({ address: address ?? LISTEN, settings, registry, ports: null, log });
   try {
-    for (const store of stores) services.push(await beginStore(context, store, { registry, lanes }));
+    for (const store of stores)
+      services.push(await beginStore(context, store, { registry, lanes, view: () => null }));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
     await Promise.all(services.map((service) => keepReading(context, service)));
   } finally {
     await Promise.all(services.map(({ service }) => service.stop()));
+    await Promise.all(services.map(({ alerts }) => alerts.stop()));
     await server.close();
     for (const { vault } of services) await vault.close();
   }

@@ -137,7 +137,12 @@ describe('status', () => {
     await plant({ startedAt: ago(3_600_000), finishedAt: ago(3_500_000), overallSuccess: true, tests: ALL });
     await plant({ startedAt: ago(60_000), finishedAt: ago(50_000), ...NO_RESTORE });
     const status = await ask();
-    assert.deepEqual([status.verification!.never, status.verification!.unsound], [0, 0]);
+    const { never, unsound, units, proven } = status.verification!;
+    assert.deepEqual([never, unsound], [0, 0]);
+    assert.deepEqual(
+      proven.slice(0, 3).map(({ rung, units }) => [rung, units]),
+      ['existence', 'size', 'checksum'].map((rung) => [rung, units]),
+    );
     assert.equal(status.backups[0]!.isSound, true);
     assert.equal(status.backups[0]!.sealed, true);
     assert.equal(status.monitor!.openCritical, 0);

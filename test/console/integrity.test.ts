@@ -11,6 +11,7 @@ import {
 } from '../../src/console/documents/monitor.ts';
 import { integrityRoutes } from '../../src/console/pages/integrity.ts';
 import type { Question } from '../../src/console/ports.ts';
+import { RUNGS } from '../../src/core/rungs.ts';
 import { CHECK_VERDICTS, MONITOR_OUTCOMES } from '../../src/format/monitor-report.ts';
 import { STEP_OUTCOMES } from '../../src/format/repair-record.ts';
 import { fillStore, makeFolder, runHere } from '../harness/command.ts';
@@ -136,15 +137,20 @@ describe('the page of integrity', () => {
   });
 
   it('says of the vault what was verified of it, what never was, and what is unsound', async () => {
+    const proven = [{ rung: 'checksum', units: 9 }] as const;
     const verified = (changes: object) =>
       page({
         store: {
           status: statusOf({
-            verification: { oldestSeconds: 90_000, never: 0, units: 12, unsound: 0, ...changes },
+            verification: { oldestSeconds: 90_000, never: 0, units: 12, unsound: 0, proven, ...changes },
           }),
         },
       });
     assert.match(await verified({}), /All of it was verified, and is sound/);
+    assert.match(await verified({}), /<code>checksum<\/code>.*\n?.*9 of 12/);
+    for (const rung of RUNGS) {
+      assert.doesNotMatch(await verified({ proven: [{ rung, units: 1 }] }), /undefined|\[object/);
+    }
     assert.match(await verified({ never: 3 }), /3 of 12 files were never verified/);
     assert.match(
       await verified({ unsound: 1 }),

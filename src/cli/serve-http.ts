@@ -12,6 +12,7 @@ import { isLoopback, limitKey } from '../console/access/peers.ts';
 import { loadAssets } from '../console/assets.ts';
 import { mountConsole, secured } from '../console/mount.ts';
 import type { ConsolePorts } from '../console/ports.ts';
+import { makeRefreshRate } from '../console/refresh-rate.ts';
 import { ROUTES } from '../console/routes.ts';
 import { BackupError } from '../core/errors.ts';
 import { addHealth } from '../daemon/http.ts';
@@ -104,7 +105,7 @@ async function makeApp({ registry, ports, log }: HttpOptions, access: Access, au
   if (ports === null) return app;
   mountConsole(app, {
     ...{ ports: { ...ports, audit: audit.entries }, access, audit, routes: ROUTES },
-    ...{ assets: await loadAssets(), host: hostname() },
+    ...{ assets: await loadAssets(), host: hostname(), refresh: makeRefreshRate(Math.random) },
     refusals: makeLimit({ burst: 60, perMinute: 30, maxKeys: 1, nowMs: () => performance.now() }),
     logError: (message, fields) => log.error(message, fields),
   });

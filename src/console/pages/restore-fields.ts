@@ -37,7 +37,7 @@ export function pointForm(visit: Visit, store: ConsoleStore, asked: ReadForm): H
   const problems = asked.state === 'wrong' ? asked.problems : [];
   const problemOf = (field: string): string | null =>
     problems.find((problem) => problem.field === field)?.message ?? null;
-  return html`<form class="picker" method="get" action="${storeLink(store.name, 'restore')}">
+  return html`<form class="picker" method="get" action="${storeLink(store.name, 'restore')}#plan">
 <fieldset class="choices"><legend>Bring back</legend>
 ${POINT_KINDS.map((kind) => choice(kind, values, problemOf(kind)))}
 </fieldset>

@@ -8,7 +8,7 @@ import {
   type StreamsPlanDocument,
   streamsPlan,
 } from '../documents/restore.ts';
-import { storeLink, withQuery } from '../links.ts';
+import { pointLink, storeLink, withQuery } from '../links.ts';
 import { notice, unanswered } from '../parts/answer.ts';
 import { facts } from '../parts/facts.ts';
 import { section } from '../parts/section.ts';
@@ -16,7 +16,7 @@ import { table } from '../parts/table.ts';
 import { instant, span } from '../parts/times.ts';
 import { nearestPoints } from '../points.ts';
 import type { ConsoleStore, Question } from '../ports.ts';
-import { formQuery, formWords, type RestoreForm } from '../restore-form.ts';
+import { formWords, type RestoreForm } from '../restore-form.ts';
 import type { Html, Visit } from '../route.ts';
 import { chainTable } from './restore-chain.ts';
 
@@ -206,7 +206,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 
 function nearLink({ name }: ConsoleStore, form: RestoreForm | null, title: string): Html {
   if (form === null) return html``;
-  return html`<li><a class="chip" href="${withQuery(storeLink(name, 'restore'), formQuery(form))}">${title}: ${form.value}</a></li>`;
+  return html`<li><a class="chip" href="${pointLink(name, form)}">${title}: ${form.value}</a></li>`;
 }
 
 function elsewhere({ name }: ConsoleStore, code: string): Html {

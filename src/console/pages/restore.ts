@@ -1,15 +1,20 @@
 import { html } from 'hono/html';
-import { storeLink, withQuery } from '../links.ts';
+import type { StatusBackup } from '../../core/status.ts';
+import { pointLink, storeLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';
 import { section } from '../parts/section.ts';
-import { quickPoints } from '../points.ts';
+import { timeline } from '../parts/timeline.ts';
+import { zoomOf } from '../parts/timeline-geometry.ts';
+import { instant } from '../parts/times.ts';
+import { newestBackups, quickPoints } from '../points.ts';
 import type { ConsoleStore } from '../ports.ts';
-import { formPoint, formQuery, type ReadForm, type RestoreForm, readRestoreForm } from '../restore-form.ts';
+import { formPoint, type ReadForm, type RestoreForm, readRestoreForm } from '../restore-form.ts';
 import type { Html, Reply, Route, Visit } from '../route.ts';
 import { storePage } from '../store-page.ts';
 import { pointForm } from './restore-fields.ts';
 import { planSection } from './restore-plan.ts';
 import { restoreStart } from './restore-start.ts';
+import { timelineFacts } from './timeline-facts.ts';
 
 /** To which point a store is brought back, what that would take, and the way to it. */
 export const restoreRoutes: readonly Route[] = [
@@ -39,9 +44,21 @@ ${asked.state === 'read' ? html`${await planSection(visit, store, asked.form)}${
 }
 
 function pickerSection(visit: Visit, store: ConsoleStore, asked: ReadForm): Html {
-  return section('Which point', html`${quickLinks(visit, store)}${pointForm(visit, store, asked)}`, {
-    id: 'point',
-  });
+  return section(
+    'Which point',
+    html`${windowPicture(visit, store)}${quickLinks(visit, store)}${pointForm(visit, store, asked)}`,
+    {
+      id: 'point',
+    },
+  );
+}
+
+/** With a script, a click into it is put into the field of the instant. */
+function windowPicture({ query, ports }: Visit, { name, status }: ConsoleStore): Html {
+  if (status === null || status.windows.length + status.backups.length === 0) return html``;
+  const known = timelineFacts(status, ports.now());
+  const picture = timeline(known, { zoom: zoomOf(query('range'), known), link: storeLink(name, 'restore') });
+  return html`<div class="picking" data-picks="value-at">${picture}<p class="pick-help muted">Click on an instant to put it into the field.</p></div>`;
 }
 
 function quickLinks(visit: Visit, { name, status }: ConsoleStore): Html {
@@ -52,12 +69,14 @@ function quickLinks(visit: Visit, { name, status }: ConsoleStore): Html {
   return html`<ul class="chips" aria-label="Points that are mostly asked for">${points.map(
     ({ title, form, isNearest }) =>
       html`<li><a class="chip" href="${pointLink(name, form)}">${title}${isNearest ? html`<span class="muted">: nearest before</span>` : ''}</a></li>`,
-  )}</ul>`;
+  )}${newestBackups(status, MOST_BACKUPS).map((backup) => backupChip(name, backup))}</ul>`;
 }
 
-/** The page that shows what a restore of this point takes. */
-export function pointLink(store: string, form: RestoreForm): string {
-  return withQuery(storeLink(store, 'restore'), formQuery(form));
+const MOST_BACKUPS = 4;
+
+function backupChip(store: string, { backupId, kind, stateAt }: StatusBackup): Html {
+  const form: RestoreForm = { kind: 'backup', value: backupId, streams: [] };
+  return html`<li><a class="chip" href="${pointLink(store, form)}">${kind} backup of ${instant(stateAt)}</a></li>`;
 }
 
 async function startRestore(visit: Visit): Promise<Reply> {

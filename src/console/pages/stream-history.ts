@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { formatCount, plural } from '../../cli/units.ts';
 import { commandLine } from '../command-line.ts';
 import type { STANDINGS, StreamHistoryDocument, StreamPointDocument } from '../documents/streams.ts';
-import { storeLink, withQuery } from '../links.ts';
+import { pointLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';
 import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
@@ -10,7 +10,7 @@ import { facts } from '../parts/facts.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
-import { formQuery, optionWords, type RestoreForm } from '../restore-form.ts';
+import { optionWords } from '../restore-form.ts';
 import type { Html, Visit } from '../route.ts';
 import { backupLink } from './restore-chain.ts';
 
@@ -47,15 +47,11 @@ function onlyInBackups(
 ): Html {
   if (only === null) return html``;
   const { fromVersion, toVersion, backupId } = only;
-  const link = restoreLink(name, { kind: 'backup', value: backupId, streams: [streamId] });
+  const link = pointLink(name, { kind: 'backup', value: backupId, streams: [streamId] });
   return notice(
     'warning',
     html`Only backups have ${fromVersion === toVersion ? `version ${fromVersion}` : `versions ${fromVersion} to ${toVersion}`}: all of them are in backup ${backupLink(name, backupId)}. <a href="${link}">What it takes to restore them</a>`,
   );
-}
-
-export function restoreLink(store: string, form: RestoreForm): string {
-  return withQuery(storeLink(store, 'restore'), formQuery(form));
 }
 
 function liveFacts(visit: Visit, { store }: StreamHistoryDocument): (readonly [string, Html | string])[] {
@@ -88,7 +84,7 @@ function historyTable({ name }: ConsoleStore, { history, streamId }: StreamHisto
       html`${backupLink(name, point.backupId)} <span class="muted">${point.kind}</span>`,
       ...headCells(point),
       point.state === 'held'
-        ? html`<a href="${restoreLink(name, { kind: 'backup', value: point.backupId, streams: [streamId] })}" aria-label="Restore it as of ${point.createdAt}">as of then…</a>`
+        ? html`<a href="${pointLink(name, { kind: 'backup', value: point.backupId, streams: [streamId] })}" aria-label="Restore it as of ${point.createdAt}">as of then…</a>`
         : '',
     ]),
     empty: 'There is no backup yet.',
@@ -140,7 +136,7 @@ const PLACE = 'STORE';
 
 function restoring(store: ConsoleStore, streamId: string): Html {
   const words = optionWords('--stream', streamId);
-  const link = restoreLink(store.name, { kind: 'newest', value: '', streams: [streamId] });
+  const link = pointLink(store.name, { kind: 'newest', value: '', streams: [streamId] });
   return html`<h3>Bring it back</h3>
 <p><a href="${link}">Choose a point, and see what it takes</a>, or by hand: into a new store,</p>
 ${commandBox(commandLine(store, 'restore', '--to', PLACE, ...words))}

@@ -28,9 +28,13 @@ export interface HttpOptions {
   readonly address: string;
   readonly settings: HttpSettings;
   readonly registry: Registry;
+  /** What is known of each, for metrics. */
+  readonly stores: () => readonly StoreView[];
   /** What pages are made of; null: health and metrics only. */
   readonly ports: Omit<ConsolePorts, 'audit'> | null;
   readonly log: Log;
+  /** How often the files of TLS are looked at; left out: every few seconds. */
+  readonly lookMs?: number;
 }
 
 export interface OpenServer {
@@ -43,7 +47,7 @@ export interface OpenServer {
 
 /** Throws `usage` where nothing can be listened on, `config_invalid` where the certificate cannot be used. */
 export async function openHttp(options: HttpOptions): Promise<OpenServer> {
-  const { settings, log } = options;
+  const { settings, log, lookMs } = options;
   const { host, port } = splitAddress(options.address);
   let current = settings;
   let bound = { address: '', host };
@@ -68,7 +72,10 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const stopFollowing =
     settings.tls === null
       ? undefined
-      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, { log });
+      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, {
+          log,
+          ...(lookMs === undefined ? {} : { lookMs }),
+        });
   return {
     address: `${options.address.slice(0, options.address.lastIndexOf(':'))}:${info.port}`,
     configure: (changed) => {
@@ -90,12 +97,12 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   return { host: address.slice(0, split).replace(/^\[|\]$/g, ''), port: Number(address.slice(split + 1)) };
 }
 
-async function makeApp({ registry, ports, log }: HttpOptions, access: Access, audit: Audit): Promise<Hono> {
+async function makeApp(
+  { registry, stores, ports, log }: HttpOptions,
+  access: Access,
+  audit: Audit,
+): Promise<Hono> {
   const app = new Hono();
-  const stores = (): readonly StoreView[] =>
-    (ports?.stores() ?? []).map(({ name, status, objectives, trouble }) => {
-      return { store: name, status, objectives, trouble };
-    });
   app.use(secured(access));
   addHealth(app, {
     ...{ views: registry.views, metrics: makeMetrics({ jobs: registry.views, stores, now: Date.now }) },
@@ -170,7 +177,7 @@ function listen(
 }
 
 /** Answers that are under way are given; who does not take theirs is not waited for. */
-const CLOSE_MS = 2000;
+const CLOSE_MS = 1000;
 
 function closeServer(server: Server | TlsServer): Promise<void> {
   return new Promise((resolve) => {

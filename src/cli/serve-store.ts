@@ -1,4 +1,4 @@
-import type { JobBegin, JobEnd } from '../core/job.ts';
+import type { JobBegin, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import type { AlertService } from '../daemon/alerts.ts';
@@ -9,11 +9,12 @@ import { type StoreService, serveStore } from '../daemon/serve-store.ts';
 import type { StoreView } from '../daemon/store-view.ts';
 import { type Tracing, traceJob } from '../daemon/tracing.ts';
 import type { ChildMessage } from './child-messages.ts';
-import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
+import type { Log } from './log.ts';
 import { beginAlerts, tellableTrouble } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
+import { logBegin, logEnd, passOn, type ServeContext } from './serve-log.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
 /** A store that this daemon serves. */
@@ -39,7 +40,7 @@ export interface Shared {
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
-  context: CommandContext,
+  context: ServeContext,
   store: ServedStore,
   { registry, lanes, view, tracing }: Shared,
 ): Promise<Served> {
@@ -51,14 +52,15 @@ export async function beginStore(
   const alerts = beginAlerts(context, {
     ...{ name: store.name, vault, current: () => place.current, view: () => view(store.name) },
   });
+  const about = (job: JobName): Log => context.log.about({ store: store.name, job });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
     runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
-    onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
+    onFailure: (job, failure) => about(job).warn(`waits: ${failure.message}`),
     onEnd: (end, trouble) => {
-      logEnd(context, store.name, end, trouble);
+      logEnd(about(end.job), end, trouble);
       alerts.jobEnded(end.job, tellableTrouble(end, trouble));
     },
   });
@@ -71,7 +73,7 @@ interface Running extends Pick<Shared, 'registry' | 'tracing'> {
 }
 
 function runOne(
-  context: CommandContext,
+  context: ServeContext,
   { name, current, file }: Pick<Served, 'name' | 'current' | 'file'>,
   begin: JobBegin,
   { signal, registry, tracing }: Running,
@@ -79,9 +81,10 @@ function runOne(
   const { job } = begin;
   const plan = current.jobs.find((one) => one.name === job)!;
   const { words, deadlineMs } = plan;
-  context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
-  const { env, cwd, log } = context;
-  const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
+  const { env, cwd } = context;
+  const log = context.log.about({ store: name, job });
+  logBegin(log, begin, words);
+  const onLog = (line: string): void => passOn(log, line);
   const onMessage = (message: ChildMessage): void => {
     if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
   };
@@ -93,18 +96,6 @@ function runOne(
   );
 }
 
-function logEnd(
-  { log }: CommandContext,
-  name: string,
-  { job, state, code, durationMs, attempt }: JobEnd,
-  trouble: string | null,
-): void {
-  const fields = { state, ms: durationMs, attempt, code };
-  if (state === 'failed')
-    log.error(`${name}: ${job} failed${trouble === null ? '' : `: ${trouble}`}`, fields);
-  else log.info(`${name}: ${job} ended`, fields);
-}
-
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
@@ -113,11 +104,12 @@ const RELOAD_MS = 5000;
  * `config_invalid` where what all stores share cannot be so.
  */
 export async function keepReading(
-  context: CommandContext,
+  context: ServeContext,
   served: Served,
   take: (changed: ServedStore) => void,
 ): Promise<void> {
-  const { signal, log } = context;
+  const { signal } = context;
+  const log = context.log.about({ store: served.name });
   let known = await stateOfFile(served.file);
   while (!signal.aborted) {
     await pause(RELOAD_MS, signal);
@@ -128,13 +120,13 @@ export async function keepReading(
       if (changed.vault === served.current.vault) take(changed);
     });
     if ('failure' in read) {
-      log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
+      log.error(`the old configuration stays in force: ${read.failure.message}`);
     } else if (read.served.vault !== served.current.vault) {
-      log.error(`${served.name}: another vault: start the daemon anew for that; the old one stays in force`);
+      log.error('another vault: start the daemon anew for that; the old one stays in force');
     } else {
       served.current = read.served;
       await served.service.change(read.served.jobs);
-      log.info(`${served.name}: the configuration was read anew`);
+      log.info('the configuration was read anew');
     }
   }
 }

@@ -93,8 +93,8 @@ async function readLag(
 }
 
 function noStore(address: string): BackupError {
-  return new BackupError('not_an_event_store', `${address} holds no events`, {
-    hint: '`eventcore doctor` says what is missing; check the address of the store',
+  return new BackupError('not_an_event_store', `no event store in ${address}`, {
+    hint: 'check the address and its ?schema=; `eventcore doctor` looks closer',
   });
 }
 

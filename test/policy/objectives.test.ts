@@ -82,6 +82,17 @@ describe('what the policy promises', () => {
     assert.deepEqual([none.state, none.region], ['breached', null]);
   });
 
+  it('takes what lies in the future, by a clock that is ahead, for as new as can be', () => {
+    const ahead = before(-3_600_000);
+    const found = judge({
+      newestPoint: ahead,
+      lastPassedDrillAt: ahead,
+      promises: { ...ALL_PROMISES, drilledWithinMs: 1 },
+    });
+    assert.deepEqual([stateOf(found, 'rpo'), stateOf(found, 'drilled_within')], ['kept', 'kept']);
+    assert.equal(found[0]!.actualMs, 0);
+  });
+
   it('comes with a next step whenever it is not kept, and with none when it is', () => {
     for (const later of [0, 60 * DAY_MS]) {
       for (const { state, next, reason } of judge({}, later)) {

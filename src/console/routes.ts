@@ -1,3 +1,5 @@
+import { activityRoutes } from './pages/activity.ts';
+import { backupsRoutes } from './pages/backups.ts';
 import { drillRoutes } from './pages/drills.ts';
 import { integrityRoutes } from './pages/integrity.ts';
 import { overviewRoutes } from './pages/overview.ts';
@@ -9,7 +11,9 @@ import type { Route } from './route.ts';
 export const ROUTES: readonly Route[] = [
   ...overviewRoutes,
   ...storeRoutes,
+  ...backupsRoutes,
   ...integrityRoutes,
   ...drillRoutes,
   ...regionRoutes,
+  ...activityRoutes,
 ];

@@ -2,6 +2,7 @@ import type { Answer, ConsoleStore, Question } from '../../src/console/ports.ts'
 import type { StatusBackup } from '../../src/core/status.ts';
 import { uuidOf } from './fixture-backups.ts';
 import { NOW } from './fixture-jobs.ts';
+import { diffDocument, restoreDocument, streamDocument, streamsDocument } from './fixture-restore.ts';
 import { HOSTILE_STORE, STORES } from './fixture-stores.ts';
 
 /** What commands answer about the five stores, as their documents are. */
@@ -35,6 +36,10 @@ function failed(code: string, message: string, hint: string | null): Answer {
 function documentOf(store: ConsoleStore, words: readonly string[]): unknown {
   const [verb, noun] = words;
   if (verb === 'list') return listDocument(store, regionOf(words));
+  if (verb === 'restore') return restoreDocument(store, words);
+  if (verb === 'diff') return diffDocument(store);
+  if (verb === 'show' && noun === '--streams') return streamsDocument(store, words);
+  if (verb === 'show' && noun === '--stream') return streamDocument(store, words[2] ?? '');
   if (verb === 'show') return showDocument(store, noun ?? '');
   if (verb === 'keys') return keysDocument(store);
   if (verb === 'hold') return holdsDocument(store);

@@ -1,3 +1,5 @@
+import { activityRoutes } from './pages/activity.ts';
+import { backupsRoutes } from './pages/backups.ts';
 import { drillRoutes } from './pages/drills.ts';
 import { integrityRoutes } from './pages/integrity.ts';
 import { operationRoutes } from './pages/operation.ts';
@@ -12,10 +14,12 @@ import type { Route } from './route.ts';
 export const ROUTES: readonly Route[] = [
   ...overviewRoutes,
   ...storeRoutes,
+  ...backupsRoutes,
   ...restoreRoutes,
   ...streamRoutes,
   ...integrityRoutes,
   ...drillRoutes,
   ...regionRoutes,
+  ...activityRoutes,
   ...operationRoutes,
 ];

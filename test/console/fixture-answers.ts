@@ -44,6 +44,7 @@ function documentOf(store: ConsoleStore, words: readonly string[]): unknown {
   if (verb === 'keys') return keysDocument(store);
   if (verb === 'hold') return holdsDocument(store);
   if (verb === 'freeze') return freezeDocument(store);
+  if (verb === 'runs') return runsDocument(store);
   return undefined;
 }
 
@@ -241,5 +242,18 @@ function freezeDocument({ name }: ConsoleStore): unknown {
         createdAt: '2026-11-29T08:00:00.000Z',
       },
     ],
+  };
+}
+
+function runsDocument({ jobs }: ConsoleStore): unknown {
+  const ended = jobs.flatMap(({ last }) => (last === null ? [] : [last]));
+  return {
+    runs: ended
+      .toSorted((a, b) => (a.endedAt < b.endedAt ? 1 : -1))
+      .map(({ job, wantedAt, attempt, endedAt, durationMs, state, exitCode, code, facts }) => ({
+        ...{ job, wantedAt, attempt, endedAt, durationMs, state, exitCode, code, facts },
+        startedAt: new Date(Date.parse(endedAt) - durationMs).toISOString(),
+        ...{ daemon: 'backup-1 4121', reason: 'its time has come', missed: 0 },
+      })),
   };
 }

@@ -30,7 +30,7 @@ async function open(settings: HttpSettings) {
   };
   const log: Log = { error: add, warn: add, info: add, debug: add, tell: add };
   const server = await openHttp({
-    ...{ address: '127.0.0.1:0', settings, registry: makeRegistry(), log, lookMs: 50 },
+    ...{ address: '127.0.0.1:0', settings, registry: makeRegistry(), log, lookMs: 50, stores: () => [] },
     ports: {
       ...{ stores: () => [], operations: () => [], now: Date.now, software: 'eventcore-backup test' },
       ask: () => Promise.resolve({ state: 'busy' }),
@@ -58,6 +58,13 @@ function sendRaw(port: number, bytes: string): Promise<string> {
     socket.on('close', () => resolve(answer.split('\r\n')[0] ?? ''));
     socket.setTimeout(5000, () => socket.destroy());
   });
+}
+
+async function sendAndLeave(port: number, bytes: string): Promise<void> {
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+  await sleep(100);
+  socket.destroy();
+  await sleep(100);
 }
 
 describe('the server of the daemon', () => {
@@ -91,6 +98,9 @@ describe('the server of the daemon', () => {
       );
     }
     assert.match(await sendRaw(port, `GET /livez HTTP/1.1\r\n${host}Connection: close\r\n\r\n`), / 200 /);
+    const cookie = 'Cookie: eventcore-log-in-'.concat(`${port}=x\r\n`);
+    const cutOff = `POST /log-in HTTP/1.1\r\n${host}${cookie}Content-Length: 500\r\n\r\ntoken=`;
+    await sendAndLeave(port, cutOff);
     assert.doesNotMatch(said(), /failed/);
   });
 

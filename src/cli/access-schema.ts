@@ -4,7 +4,12 @@ import { TOKEN_HASH } from '../console/access/tokens.ts';
 
 /** What may stand in `serve` of who gets in, and how: read from the first configuration of a daemon that says it. */
 
-const name = z.string().regex(/^[^\p{Cc}]{1,100}$/u, { error: 'expected a name of 1 to 100 characters' });
+/** Names of tokens and groups are shown and logged. */
+export function isAccessName(text: string): boolean {
+  return /^[^\p{Cc}]{1,100}$/u.test(text);
+}
+
+const name = z.string().refine(isAccessName, { error: 'expected a name of 1 to 100 characters' });
 const header = z
   .string()
   .regex(/^[A-Za-z0-9-]{1,100}$/, { error: 'expected the name of a header, as X-Forwarded-User' });

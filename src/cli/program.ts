@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { BackupError } from '../core/errors.ts';
+import { openTracing, traceCommand } from '../daemon/tracing.ts';
 import { CONFIG_NAME, loadSettings } from './config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
 import { reportError } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
-import { LOG_LEVELS, makeLog } from './log.ts';
+import { LOG_LEVELS, type LogOptions, makeLog, type ServiceLog, serviceLogOf } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
 import { type Parent, tellProgress } from './parent.ts';
 import { makeProgress } from './progress.ts';
@@ -27,8 +28,12 @@ export interface Host {
 export async function runProgram(words: readonly string[], host: Host): Promise<number> {
   let exitCode = 0;
   const start: Start = async (work, left = 'nothing was changed') => {
-    const flags = program.opts<GlobalFlags>();
-    exitCode = await runWork(work, left, await makeContext(flags, host));
+    const context = await makeContext(program.opts<GlobalFlags>(), host);
+    const traced = { name: commandPath(program, words), env: host.env };
+    await traceCommand(await openTracing(context.software), traced, async () => {
+      exitCode = await runWork(work, left, context);
+      return { isFailed: exitCode !== 0, exitCode, code: null };
+    });
   };
   const program = await makeProgram(words, start, host);
   try {
@@ -65,13 +70,20 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
       ? await makeProgress(stderr, flags.progress && !json && !quiet, signal)
       : tellProgress(parent, systemClock.now);
   signal.addEventListener('abort', () => sayStopping(stderr), { once: true });
+  const logging: LogOptions = { level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now };
   return {
     ...{ flags, signal, env, cwd, parent, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
-    log: makeLog({ level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now }),
+    ...{ log: makeLog(logging), serviceLog: () => openServiceLog(logging) },
     progress,
   };
+}
+
+async function openServiceLog(options: LogOptions): Promise<ServiceLog> {
+  if (!options.json && options.stderr.isTTY === true) return serviceLogOf(makeLog(options));
+  const { makeServiceLog } = await import('./service-log.ts');
+  return makeServiceLog(options);
 }
 
 /** Cleaning up can take a moment. */
@@ -132,6 +144,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   serve: async () => (await import('./commands/serve.ts')).addServeCommand,
+  runs: async () => (await import('./commands/runs.ts')).addRunsCommand,
+  tokens: async () => (await import('./commands/tokens.ts')).addTokensCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

@@ -13,11 +13,14 @@ export interface ServedStore {
   readonly settings: Settings;
   readonly vault: string;
   readonly jobs: readonly ServedJob[];
+  /** Of the file, from before it was read: what is written from then on shows. */
+  readonly fileState: string | null;
 }
 
 /** Throws `config_invalid` for what cannot be served. */
 export async function readServed(context: CommandContext, file: string): Promise<ServedStore> {
   const { env, cwd } = context;
+  const fileState = await stateOfFile(file);
   const settings = await loadSettings({ flags: { ...context.flags, config: file }, env, cwd });
   const jobs = servedJobs(settings);
   if (jobs.every(({ timing }) => timing.kind === 'asked')) {
@@ -26,7 +29,7 @@ export async function readServed(context: CommandContext, file: string): Promise
     });
   }
   requireAddress(settings, 'store');
-  return { name: storeName(file), file, settings, vault: requireAddress(settings, 'vault'), jobs };
+  return { name: storeName(file), file, settings, vault: requireAddress(settings, 'vault'), jobs, fileState };
 }
 
 function storeName(file: string): string {
@@ -62,13 +65,16 @@ export async function stateOfFile(file: string): Promise<string | null> {
   }
 }
 
-/** The configuration as it is now, or why the old one stays. */
+/** The configuration as it is now, or why the old one stays: `take` may refuse it. */
 export async function reread(
   context: CommandContext,
   file: string,
+  take: (changed: ServedStore) => void,
 ): Promise<{ readonly served: ServedStore } | { readonly failure: BackupError }> {
   try {
-    return { served: await readServed(context, file) };
+    const served = await readServed(context, file);
+    take(served);
+    return { served };
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return { failure: error };

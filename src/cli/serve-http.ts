@@ -12,11 +12,13 @@ import { isLoopback, limitKey } from '../console/access/peers.ts';
 import { loadAssets } from '../console/assets.ts';
 import { mountConsole, secured } from '../console/mount.ts';
 import type { ConsolePorts } from '../console/ports.ts';
+import { makeRefreshRate } from '../console/refresh-rate.ts';
 import { ROUTES } from '../console/routes.ts';
 import { BackupError } from '../core/errors.ts';
 import { addHealth } from '../daemon/http.ts';
 import { makeMetrics } from '../daemon/metrics.ts';
 import type { Registry } from '../daemon/registry.ts';
+import type { StoreView } from '../daemon/store-view.ts';
 import type { Log } from './log.ts';
 import { accessWarnings, type HttpSettings } from './serve-access.ts';
 import { followTls, MIN_TLS_VERSION, readTls } from './serve-tls.ts';
@@ -26,9 +28,13 @@ export interface HttpOptions {
   readonly address: string;
   readonly settings: HttpSettings;
   readonly registry: Registry;
+  /** What is known of each, for metrics. */
+  readonly stores: () => readonly StoreView[];
   /** What pages are made of; null: health and metrics only. */
   readonly ports: Omit<ConsolePorts, 'audit'> | null;
   readonly log: Log;
+  /** How often the files of TLS are looked at; left out: every few seconds. */
+  readonly lookMs?: number;
 }
 
 export interface OpenServer {
@@ -41,7 +47,7 @@ export interface OpenServer {
 
 /** Throws `usage` where nothing can be listened on, `config_invalid` where the certificate cannot be used. */
 export async function openHttp(options: HttpOptions): Promise<OpenServer> {
-  const { settings, log } = options;
+  const { settings, log, lookMs } = options;
   const { host, port } = splitAddress(options.address);
   let current = settings;
   let bound = { address: '', host };
@@ -49,7 +55,11 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const access = makeAccess({ config: settings.access, bound: () => bound, random: randomBytes, nowMs });
   const audit = makeAudit({
     now: Date.now,
-    log: ({ at, ...entry }) => log.info('audit', { ...entry, at }),
+    // Whatever the level of the log: it may be the only place that keeps it.
+    log: ({ who, from, action, subject, outcome }) =>
+      log.tell(`audit: ${who} from ${from}: ${action} ${subject}: ${outcome}`, {
+        ...{ who, from, action, subject, outcome },
+      }),
     logTrouble: (message) => log.error(message),
     file: () => access.config().auditLog,
   });
@@ -62,7 +72,10 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const stopFollowing =
     settings.tls === null
       ? undefined
-      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, { log });
+      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, {
+          log,
+          ...(lookMs === undefined ? {} : { lookMs }),
+        });
   return {
     address: `${options.address.slice(0, options.address.lastIndexOf(':'))}:${info.port}`,
     configure: (changed) => {
@@ -84,18 +97,22 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   return { host: address.slice(0, split).replace(/^\[|\]$/g, ''), port: Number(address.slice(split + 1)) };
 }
 
-async function makeApp({ registry, ports, log }: HttpOptions, access: Access, audit: Audit): Promise<Hono> {
+async function makeApp(
+  { registry, stores, ports, log }: HttpOptions,
+  access: Access,
+  audit: Audit,
+): Promise<Hono> {
   const app = new Hono();
   app.use(secured(access));
   addHealth(app, {
-    ...{ views: registry.views, metrics: makeMetrics(registry.views) },
+    ...{ views: registry.views, metrics: makeMetrics({ jobs: registry.views, stores, now: Date.now }) },
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });
   if (ports === null) return app;
   mountConsole(app, {
     ...{ ports: { ...ports, audit: audit.entries }, access, audit, routes: ROUTES },
-    ...{ assets: await loadAssets(), host: hostname() },
+    ...{ assets: await loadAssets(), host: hostname(), refresh: makeRefreshRate(Math.random) },
     refusals: makeLimit({ burst: 60, perMinute: 30, maxKeys: 1, nowMs: () => performance.now() }),
     logError: (message, fields) => log.error(message, fields),
   });
@@ -160,7 +177,7 @@ function listen(
 }
 
 /** Answers that are under way are given; who does not take theirs is not waited for. */
-const CLOSE_MS = 2000;
+const CLOSE_MS = 1000;
 
 function closeServer(server: Server | TlsServer): Promise<void> {
   return new Promise((resolve) => {

@@ -85,10 +85,14 @@ describe('status', () => {
     rmSync(at('home', 'backups'), { recursive: true });
     const status = await ask();
     assert.deepEqual([status.newestPoint, status.backupCount, status.windows], [null, 0, []]);
+    assert.ok(!status.problems.some(({ of }) => of === 'store'));
     assert.deepEqual(statesOf(status), {
       ...{ rpo: 'breached', region_rpo: 'unknown', rto: 'unknown', verified_within: 'unknown' },
       drilled_within: 'breached',
     });
+    const elsewhere = await run(['status', '--json'], ['--store', `sqlite:${at('not-there.db')}`]);
+    const [problem] = (JSON.parse(elsewhere.stdout) as Answer).problems;
+    assert.deepEqual([problem!.of, problem!.code], ['store', 'not_an_event_store']);
     const shown = await run(['status']);
     assert.match(shown.stdout, /^Nothing can be brought back: `eventcore backup full` makes a backup/);
   });
@@ -137,7 +141,12 @@ describe('status', () => {
     await plant({ startedAt: ago(3_600_000), finishedAt: ago(3_500_000), overallSuccess: true, tests: ALL });
     await plant({ startedAt: ago(60_000), finishedAt: ago(50_000), ...NO_RESTORE });
     const status = await ask();
-    assert.deepEqual([status.verification!.never, status.verification!.unsound], [0, 0]);
+    const { never, unsound, units, proven } = status.verification!;
+    assert.deepEqual([never, unsound], [0, 0]);
+    assert.deepEqual(
+      proven.slice(0, 3).map(({ rung, units }) => [rung, units]),
+      ['existence', 'size', 'checksum'].map((rung) => [rung, units]),
+    );
     assert.equal(status.backups[0]!.isSound, true);
     assert.equal(status.backups[0]!.sealed, true);
     assert.equal(status.monitor!.openCritical, 0);

@@ -11,6 +11,7 @@ import { hashToken, makeToken } from '../../src/console/access/tokens.ts';
 import { loadAssets } from '../../src/console/assets.ts';
 import { mountConsole, secured } from '../../src/console/mount.ts';
 import type { AuditEntry, ConsoleActions, ConsolePorts } from '../../src/console/ports.ts';
+import { makeRefreshRate } from '../../src/console/refresh-rate.ts';
 import type { Route } from '../../src/console/route.ts';
 import { addHealth } from '../../src/daemon/http.ts';
 
@@ -65,6 +66,8 @@ export interface DoorOptions {
   readonly config?: AccessConfig;
   readonly routes?: readonly Route[];
   readonly bound?: { readonly address: string; readonly host: string };
+  /** So many refusals are put on record at once. */
+  readonly refusalsAtOnce?: number;
   /** What pages are made of beside actions. */
   readonly ports?: Partial<Omit<ConsolePorts, 'actions' | 'audit'>>;
 }
@@ -126,7 +129,14 @@ export async function makeDoor(options: DoorOptions = {}): Promise<Door> {
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });
   mountConsole(app, {
-    ...{ ports, access, audit, assets: await loadAssets(), host: 'test' },
+    ...{
+      ports,
+      access,
+      audit,
+      assets: await loadAssets(),
+      host: 'test',
+      refresh: makeRefreshRate(() => 0.5),
+    },
     routes: routes.map((route) => ({
       ...route,
       handle: (visit) => {
@@ -134,7 +144,7 @@ export async function makeDoor(options: DoorOptions = {}): Promise<Door> {
         return route.handle(visit);
       },
     })),
-    refusals: makeLimit({ burst: 1000, perMinute: 1, maxKeys: 1, nowMs }),
+    refusals: makeLimit({ burst: options.refusalsAtOnce ?? 1000, perMinute: 1, maxKeys: 1, nowMs }),
     logError: (message, { error }) => errors.push(`${message}: ${error}`),
   });
   const ask: Door['ask'] = async (path, { method = 'GET', peer = '127.0.0.1', headers = {}, body } = {}) =>

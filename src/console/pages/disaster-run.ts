@@ -59,7 +59,7 @@ export async function runSections(
   const run = answer.document;
   return {
     openRun: section(titleOf(run), runBody(visit, store, run), { id: 'run', live: true }),
-    others: await otherPlans(visit, store, run),
+    others: html`${timeline(run.timeline)}${await otherPlans(visit, store, run)}`,
   };
 }
 
@@ -114,7 +114,7 @@ ${facts([
   ...(run.end === null ? [] : outcomeFacts(run)),
 ])}
 ${isBegun(run) ? '' : html`<h3>Why</h3><ul>${plan.reasons.map((reason) => html`<li>${reason}</li>`)}</ul>`}
-${stepTable(visit, run)}${wayOn(store, run)}${journal(run)}${timeline(run.timeline)}`;
+${stepTable(visit, run)}${wayOn(store, run)}${journal(run)}`;
 }
 
 function stateNotice(run: RecoveryRun): Html {
@@ -249,14 +249,11 @@ const MOST_ENTRIES = 200;
 
 function timeline(entries: readonly Entry[]): Html {
   if (entries.length === 0) return html``;
-  return html`<details><summary>Entries of the journal</summary>${table({
+  const list = table({
     caption: 'Entries of the journal, the newest first',
     columns: [
-      { title: 'No.', numeric: true },
-      { title: 'When' },
-      { title: 'What' },
-      { title: 'Text' },
-      { title: 'By' },
+      ...[{ title: 'No.', numeric: true }, { title: 'When' }],
+      ...[{ title: 'What' }, { title: 'Text' }, { title: 'By' }],
     ],
     rows: entries
       .slice(-MOST_ENTRIES)
@@ -268,7 +265,8 @@ function timeline(entries: readonly Entry[]): Html {
         ...[text, actor],
       ]),
     empty: '',
-  })}</details>`;
+  });
+  return section('What happened', html`<details><summary>Entries of the journal</summary>${list}</details>`);
 }
 
 async function otherPlans(visit: Visit, store: ConsoleStore, { plan }: RecoveryRun): Promise<Html> {

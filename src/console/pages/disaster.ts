@@ -22,7 +22,7 @@ export async function disasterPage(visit: Visit, store: ConsoleStore): Promise<S
   if (runs === 'not_configured') return { ...page, body: notConfigured(store) };
   return {
     ...page,
-    body: html`${runs.openRun}${section('Look', await look(visit, store), { id: 'look', live: true })}${runs.others}`,
+    body: html`${runs.openRun}${await look(visit, store)}${runs.others}`,
   };
 }
 
@@ -66,9 +66,14 @@ const LEAST_LOOK_MS = 5000;
 
 async function look(visit: Visit, store: ConsoleStore): Promise<Html> {
   const wish = wishOf(visit);
-  const form = lookForm(visit, store, wish);
+  const form = section('Look', lookForm(visit, store, wish));
   if (wish === null) return form;
-  if (wish.refusal !== null) return html`${form}${notice('bad', `The instant: ${wish.refusal}`)}`;
+  // By itself, so that nobody loses what was typed when it is brought up to date.
+  return html`${form}${section('What is seen', await seen(visit, store, wish), { id: 'seen', live: true })}`;
+}
+
+async function seen(visit: Visit, store: ConsoleStore, wish: Wish): Promise<Html> {
+  if (wish.refusal !== null) return notice('bad', `The instant: ${wish.refusal}`);
   const words = [
     ...['dr', 'assess'],
     ...(wish.trigger === null ? [] : ['--trigger', wish.trigger]),
@@ -76,10 +81,10 @@ async function look(visit: Visit, store: ConsoleStore): Promise<Html> {
   ];
   const maxAgeMs = Math.max(LEAST_LOOK_MS, visit.ports.now() - wish.sinceMs);
   const answer = readAnswer(await visit.ports.ask({ store: store.name, words, maxAgeMs }), assessment);
-  if (answer.state !== 'read') return html`${form}${unanswered(answer)}`;
+  if (answer.state !== 'read') return unanswered(answer);
   const plan =
     wish.trigger === null ? '' : plannedBody(store, answer.document, { ...wish, trigger: wish.trigger });
-  return html`${form}${assessmentBody(visit, answer.document)}${plan}`;
+  return html`${assessmentBody(visit, answer.document)}${plan}`;
 }
 
 function lookForm(visit: Visit, store: ConsoleStore, wish: Wish | null): Html {

@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
 import { formatCount, plural } from '../../cli/units.ts';
+import type { Rung } from '../../core/rungs.ts';
 import type { StatusVerification } from '../../core/status.ts';
 import { commandLine } from '../command-line.ts';
 import { storeLink } from '../links.ts';
@@ -10,6 +11,7 @@ import { facts } from '../parts/facts.ts';
 import { jobNow } from '../parts/job-now.ts';
 import { promiseOf } from '../parts/promise.ts';
 import { section } from '../parts/section.ts';
+import { table } from '../parts/table.ts';
 import { span } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
 import type { Html, Visit } from '../route.ts';
@@ -25,7 +27,7 @@ export function vaultSection(visit: Visit, store: ConsoleStore): Html {
           ['Promised', promiseOf(store.objectives, 'verified_within')],
           ...verifiedFacts(verification),
           ['Backup by backup', html`<a href="${storeLink(store.name, 'backups')}">Backups</a>`],
-        ])}${verification.unsound === 0 ? '' : wayOut(store)}${job}`;
+        ])}${verification.unsound === 0 ? '' : wayOut(store)}${ladder(verification)}${job}`;
   return section('Vault', body, { id: 'vault', live: true });
 }
 
@@ -57,6 +59,33 @@ function verifiedFacts({
     ['Files', `${formatCount(units)}, of these ${formatCount(never)} never verified`],
     ['Unsound', unsound === 0 ? 'none' : badge('bad', formatCount(unsound))],
   ];
+}
+
+/** What a verification proved, and could not: without a key, for example, nothing is opened. */
+const RUNG_WORDS: Readonly<Record<Rung, string>> = {
+  existence: 'it is there',
+  size: 'it is as long as it should be, and complete',
+  checksum: 'its bytes are those that were written',
+  seal: 'keys, tags and signatures fit',
+  decode: 'it can be read',
+  structure: 'each event has its id, stream, version and time',
+  order: 'versions and times follow one another',
+  counts: 'it adds up, with what it builds on',
+  completeness: 'nothing that the store has is missing',
+};
+
+function ladder({ proven, units }: StatusVerification): Html | string {
+  if (proven.length === 0) return '';
+  return table({
+    caption: 'What was proven of the files, when they were verified last',
+    columns: [{ title: 'Proven' }, { title: 'Means' }, { title: 'Files', numeric: true }],
+    rows: proven.map(({ rung, units: count }) => [
+      html`<code>${rung}</code>`,
+      RUNG_WORDS[rung],
+      `${formatCount(count)} of ${formatCount(units)}`,
+    ]),
+    empty: '',
+  });
 }
 
 function wayOut(store: ConsoleStore): Html {

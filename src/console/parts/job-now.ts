@@ -25,7 +25,7 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
   if (view === undefined) {
     return html`<p class="muted">This daemon does not run it: name <code>${job}</code> in <code>serve.jobs</code> of the configuration, or run it by hand.</p>${commandBox(commandLine(store, ...words))}`;
   }
-  const mayRun = visit.who.role === 'operator' && view.runningSinceMs === null;
+  const mayRun = visit.who.role === 'operator' && view.runningSinceMs === null && view.asked === null;
   const form = mayRun
     ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
     : '';
@@ -38,21 +38,27 @@ const ENDS: Readonly<Record<JobState, readonly [Tone, string]>> = {
   interrupted: ['faint', 'was stopped'],
 };
 
-function jobFacts(view: JobView, nowMs: number): [string, Html | string][] {
-  const { last, runningSinceMs, nextMs, trouble } = view;
+type Fact = readonly [string, Html | string];
+
+function jobFacts(view: JobView, nowMs: number): Fact[] {
+  const { last, runningSinceMs, asked, trouble } = view;
+  const running =
+    runningSinceMs === null ? [] : [['Running', `for ${span(nowMs - runningSinceMs)}`] as const];
+  const wanted =
+    asked === null ? [] : [['Asked for', `by ${asked.who}, ${ago(nowMs - asked.atMs)}`] as const];
   return [
-    ...(runningSinceMs === null
-      ? []
-      : ([['Running', `for ${span(nowMs - runningSinceMs)}`]] satisfies [string, string][])),
+    ...running,
+    ...wanted,
     ['Last run', last === null ? 'none on record' : lastRun(last, nowMs)],
-    ...(runningSinceMs !== null || nextMs === null
-      ? []
-      : ([['Next run', nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`]] satisfies [
-          string,
-          string,
-        ][])),
-    ...(trouble === null ? [] : ([['Trouble', badge('bad', trouble)]] satisfies [string, Html][])),
+    ...(runningSinceMs === null && asked === null ? [['Next run', nextRun(view, nowMs)] as const] : []),
+    ...(trouble === null ? [] : [['Trouble', badge('bad', trouble)] as const]),
   ];
+}
+
+function nextRun({ timing, nextMs }: JobView, nowMs: number): Html | string {
+  if (timing.kind === 'asked') return badge('warning', 'on no schedule');
+  if (nextMs === null) return 'not known yet';
+  return nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
 }
 
 function lastRun({ state, endedAt, durationMs }: NonNullable<JobView['last']>, nowMs: number): Html {

@@ -47,6 +47,13 @@ export function planRestore(chain: Chain, target: StoreDescription, replace: boo
 export function assertFits(link: ChainMember, target: StoreDescription): void {
   const { store } = link.manifest;
   sealOf(link);
+  if (store.layout !== target.layout && target.layout !== 'eventcore') {
+    throw new BackupError(
+      'store_unsupported',
+      `the backup is of a store of ${store.layout}, the target is one of ${target.layout}`,
+      { hint: 'restore into a store with the same layout' },
+    );
+  }
   if (store.versionBase !== target.versionBase) {
     throw new BackupError(
       'store_unsupported',

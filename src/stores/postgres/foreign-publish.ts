@@ -27,10 +27,11 @@ export async function publishForeign(
   else await requireEmpty(client, address);
   await numberStaged(client, layout, qualified(stagingSchema, EVENTS.name));
   await runStatements(client, schema, layout.before);
+  // Rows of streams first: events may refer to them.
+  await publishCompanions(client, companions);
   const triggers = await disableTriggers(client, events.table);
   await insertStaged(client, layout, events, qualified(stagingSchema, EVENTS.name));
   await enableTriggers(client, events.table, triggers);
-  await publishCompanions(client, companions);
   for (const sequence of layout.sequences) await moveSequence(client, schema, events.table, sequence);
   await runStatements(client, schema, layout.after);
   await client.query(`DROP SCHEMA ${pg.escapeIdentifier(stagingSchema)} CASCADE`);

@@ -99,7 +99,7 @@ function trends(store: ConsoleStore, drills: readonly ListedDrill[]): Html {
   const format = (ms: number): string => formatDuration(ms);
   const restore = {
     promised: promises?.rtoMs ?? null,
-    points: pointsOf(drills, ({ wholeRestoreMs }) => wholeRestoreMs, promises?.rtoMs ?? null),
+    points: pointsOf(drills, ({ fullRestoreMs }) => fullRestoreMs, promises?.rtoMs ?? null),
   };
   const loss = {
     promised: promises?.rpoMs ?? null,
@@ -147,13 +147,13 @@ function drillTable(store: ConsoleStore, drills: readonly ListedDrill[]): Html {
 
 function drillRow(store: ConsoleStore, drill: ListedDrill): (Html | string)[] {
   const { drillId, startedAt, overallSuccess, problem, tests, reasons, signature } = drill;
-  const { wholeRestoreMs, eventsPerSecond, objectives } = drill;
+  const { fullRestoreMs, eventsPerSecond, objectives } = drill;
   const link = storeLink(store.name, 'drills', drillId);
   return [
     html`<a href="${link}">${startedAt === null ? html`<code>${drillId.slice(0, 8)}</code>` : instant(startedAt)}</a>`,
     overallSuccess === null ? badge('bad', 'cannot be read') : resultBadge(overallSuccess),
     testMarks(tests, reasons),
-    wholeRestoreMs === null ? '' : formatDuration(wholeRestoreMs),
+    fullRestoreMs === null ? '' : formatDuration(fullRestoreMs),
     eventsPerSecond === null ? '' : formatCount(eventsPerSecond),
     objectivesCell(objectives),
     problem === null ? signatureBadge(signature) : badge('bad', problem),

@@ -12,6 +12,7 @@ import { isLoopback, limitKey } from '../console/access/peers.ts';
 import { loadAssets } from '../console/assets.ts';
 import { mountConsole, secured } from '../console/mount.ts';
 import type { ConsolePorts } from '../console/ports.ts';
+import { makeRefreshRate } from '../console/refresh-rate.ts';
 import { ROUTES } from '../console/routes.ts';
 import { BackupError } from '../core/errors.ts';
 import { addHealth } from '../daemon/http.ts';
@@ -30,6 +31,8 @@ export interface HttpOptions {
   /** What pages are made of; null: health and metrics only. */
   readonly ports: Omit<ConsolePorts, 'audit'> | null;
   readonly log: Log;
+  /** How often the files of TLS are looked at; left out: every few seconds. */
+  readonly lookMs?: number;
 }
 
 export interface OpenServer {
@@ -42,7 +45,7 @@ export interface OpenServer {
 
 /** Throws `usage` where nothing can be listened on, `config_invalid` where the certificate cannot be used. */
 export async function openHttp(options: HttpOptions): Promise<OpenServer> {
-  const { settings, log } = options;
+  const { settings, log, lookMs } = options;
   const { host, port } = splitAddress(options.address);
   let current = settings;
   let bound = { address: '', host };
@@ -67,7 +70,10 @@ export async function openHttp(options: HttpOptions): Promise<OpenServer> {
   const stopFollowing =
     settings.tls === null
       ? undefined
-      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, { log });
+      : followTls(server as TlsServer, () => current.tls ?? settings.tls!, {
+          log,
+          ...(lookMs === undefined ? {} : { lookMs }),
+        });
   return {
     address: `${options.address.slice(0, options.address.lastIndexOf(':'))}:${info.port}`,
     configure: (changed) => {
@@ -104,7 +110,7 @@ async function makeApp({ registry, ports, log }: HttpOptions, access: Access, au
   if (ports === null) return app;
   mountConsole(app, {
     ...{ ports: { ...ports, audit: audit.entries }, access, audit, routes: ROUTES },
-    ...{ assets: await loadAssets(), host: hostname() },
+    ...{ assets: await loadAssets(), host: hostname(), refresh: makeRefreshRate(Math.random) },
     refusals: makeLimit({ burst: 60, perMinute: 30, maxKeys: 1, nowMs: () => performance.now() }),
     logError: (message, fields) => log.error(message, fields),
   });
@@ -169,7 +175,7 @@ function listen(
 }
 
 /** Answers that are under way are given; who does not take theirs is not waited for. */
-const CLOSE_MS = 2000;
+const CLOSE_MS = 1000;
 
 function closeServer(server: Server | TlsServer): Promise<void> {
   return new Promise((resolve) => {

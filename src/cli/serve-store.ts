@@ -93,8 +93,15 @@ function logEnd(
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
-/** A configuration that cannot be read leaves the old one in force, and is told once. */
-export async function keepReading(context: CommandContext, served: Served): Promise<void> {
+/**
+ * A configuration that cannot be read leaves the old one in force, and is told once. `take` is given what was read before it counts, and throws
+ * `config_invalid` where what all stores share cannot be so.
+ */
+export async function keepReading(
+  context: CommandContext,
+  served: Served,
+  take: (changed: ServedStore) => void,
+): Promise<void> {
   const { signal, log } = context;
   let known = await stateOfFile(served.file);
   while (!signal.aborted) {
@@ -102,7 +109,9 @@ export async function keepReading(context: CommandContext, served: Served): Prom
     const state = await stateOfFile(served.file);
     if (signal.aborted || state === known) continue;
     known = state;
-    const read = await reread(context, served.file);
+    const read = await reread(context, served.file, (changed) => {
+      if (changed.vault === served.current.vault) take(changed);
+    });
     if ('failure' in read) {
       log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
     } else if (read.served.vault !== served.current.vault) {

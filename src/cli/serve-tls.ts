@@ -61,7 +61,8 @@ export function followTls(
     try {
       const pair = await readTls(current);
       server.setSecureContext({ ...pair, minVersion: MIN_TLS_VERSION });
-      if (known !== null) log.info('the certificate was read anew');
+      // The first look finds what the server began with.
+      if (known !== null || trouble !== null) log.info('the certificate was read anew');
       [known, trouble] = [state, null];
     } catch (error) {
       const { message } = error as Error;

@@ -11,6 +11,7 @@ import { hashToken, makeToken } from '../../src/console/access/tokens.ts';
 import { loadAssets } from '../../src/console/assets.ts';
 import { mountConsole, secured } from '../../src/console/mount.ts';
 import type { AuditEntry, ConsoleActions, ConsolePorts } from '../../src/console/ports.ts';
+import { makeRefreshRate } from '../../src/console/refresh-rate.ts';
 import type { Route } from '../../src/console/route.ts';
 import { addHealth } from '../../src/daemon/http.ts';
 
@@ -128,7 +129,14 @@ export async function makeDoor(options: DoorOptions = {}): Promise<Door> {
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });
   mountConsole(app, {
-    ...{ ports, access, audit, assets: await loadAssets(), host: 'test' },
+    ...{
+      ports,
+      access,
+      audit,
+      assets: await loadAssets(),
+      host: 'test',
+      refresh: makeRefreshRate(() => 0.5),
+    },
     routes: routes.map((route) => ({
       ...route,
       handle: (visit) => {

@@ -5,7 +5,7 @@ import { configPath } from '../config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { httpSettings } from '../serve-access.ts';
-import { readAllServed } from '../serve-config.ts';
+import { readAllServed, type ServedStore } from '../serve-config.ts';
 import { openHttp } from '../serve-http.ts';
 import { beginStore, keepReading, type Served } from '../serve-store.ts';
 
@@ -18,7 +18,10 @@ export function addServeCommand(program: Command, start: Start): void {
     .command('serve')
     .argument('[config...]', 'a configuration for each store (default: that of --config)')
     .description('keep the schedules: backups, change log, copies, checks and drills, until stopped')
-    .option('--listen <host:port>', 'for health and metrics (default: as configured, or 127.0.0.1:8321)')
+    .option(
+      '--listen <host:port>',
+      'for the console, health and metrics (default: as configured, or 127.0.0.1:8321)',
+    )
     .addHelpText(
       'after',
       helpEnd(
@@ -59,7 +62,11 @@ async function serve(
     for (const store of stores)
       services.push(await beginStore(context, store, { registry, lanes, view: () => null }));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    await Promise.all(services.map((service) => keepReading(context, service)));
+    const take = (changed: ServedStore): void => {
+      const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
+      server.configure(httpSettings(read.map((store) => store.settings)));
+    };
+    await Promise.all(services.map((service) => keepReading(context, service, take)));
   } finally {
     await Promise.all(services.map(({ service }) => service.stop()));
     await Promise.all(services.map(({ alerts }) => alerts.stop()));

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
 import { html } from 'hono/html';
+import type { HtmlEscapedString } from 'hono/utils/html';
 import { ERROR_CODES, isBackupError } from '../../core/errors.ts';
 import { type PageFrame, type PageReply, renderPage } from '../page.ts';
+import { SOON } from '../parts/answer.ts';
+import { isBusy } from '../refresh-rate.ts';
 import type { Html } from '../route.ts';
 import type { Identity } from './access.ts';
 import { askedOf, type Mounted } from './mounted.ts';
@@ -12,21 +15,30 @@ type Status = 200 | 500 | Refusal['status'] | NonNullable<PageReply['status']>;
 
 /** A page for people, under the name of who was let in; for nobody, without a word of any store. */
 export async function answerPage(
-  { ports, access, assets, host }: Mounted,
+  mounted: Mounted,
   context: Context,
   page: Omit<PageReply, 'status'>,
   { identity, status = 200 }: { readonly identity: Identity | null; readonly status?: Status },
 ): Promise<Response> {
+  const { ports, access, assets, host } = mounted;
   const known = identity?.who ?? null;
+  const body = await page.body;
+  const refreshAfterMs = known === null || status >= 400 ? null : refreshAfter(mounted, body);
   const frame: PageFrame = {
-    ...{ who: known, assets },
+    ...{ who: known, assets, refreshAfterMs },
     formToken: identity === null ? '' : access.formTokens.of(identity.subject),
     stores: known === null ? [] : ports.stores(),
     software: known === null ? 'EventCore Backup' : ports.software,
     host: known === null ? 'this host' : host,
   };
-  const text = await renderPage(page, frame);
+  const text = await renderPage({ ...page, body }, frame);
+  if (refreshAfterMs !== null) context.header('x-refresh-after', String(refreshAfterMs));
   return context.body(text, status, { 'content-type': 'text/html; charset=utf-8' });
+}
+
+/** Soon while something runs, or is being asked for this page. */
+function refreshAfter({ refresh, ports }: Mounted, body: HtmlEscapedString): number {
+  return refresh.after(ports.now(), body.includes(SOON) || isBusy(ports.stores()));
 }
 
 /** Says why not: a page for people, two lines for programs. */

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { Assets } from '../assets.ts';
 import type { ConsolePorts } from '../ports.ts';
+import type { RefreshRate } from '../refresh-rate.ts';
 import type { Route } from '../route.ts';
 import type { Access } from './access.ts';
 import type { Audit } from './audit.ts';
@@ -16,6 +17,8 @@ export interface Mounted {
   /** All of them are in it: what is not does not exist. */
   readonly routes: readonly Route[];
   readonly assets: Assets;
+  /** When pages that are looked at come again. */
+  readonly refresh: RefreshRate;
   /** Name of this host, for people. */
   readonly host: string;
   /** How many refusals are put on record: whoever sends many must not fill the disk. */

@@ -9,6 +9,8 @@ import { actionForm } from './action-form.ts';
 import { badge, type Tone } from './badge.ts';
 import { commandBox } from './command-box.ts';
 import { facts } from './facts.ts';
+import { JOB_WORDS } from './job-words.ts';
+import { progressBar } from './progress.ts';
 import { ago, span } from './times.ts';
 
 export interface JobNowParts {
@@ -29,7 +31,9 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
   const form = mayRun
     ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
     : '';
-  return html`${facts(jobFacts(view, visit.ports.now()))}${form}`;
+  const { progress } = view;
+  const bar = progress === null ? '' : progressBar(JOB_WORDS[job], progress);
+  return html`${facts(jobFacts(view, visit.ports.now()))}${bar}${form}`;
 }
 
 const ENDS: Readonly<Record<JobState, readonly [Tone, string]>> = {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { BackupError } from '../core/errors.ts';
+import { openTracing, traceCommand } from '../daemon/tracing.ts';
 import { CONFIG_NAME, loadSettings } from './config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
 import { reportError } from './error-output.ts';
@@ -27,8 +28,12 @@ export interface Host {
 export async function runProgram(words: readonly string[], host: Host): Promise<number> {
   let exitCode = 0;
   const start: Start = async (work, left = 'nothing was changed') => {
-    const flags = program.opts<GlobalFlags>();
-    exitCode = await runWork(work, left, await makeContext(flags, host));
+    const context = await makeContext(program.opts<GlobalFlags>(), host);
+    const traced = { name: commandPath(program, words), env: host.env };
+    await traceCommand(await openTracing(context.software), traced, async () => {
+      exitCode = await runWork(work, left, context);
+      return { isFailed: exitCode !== 0, exitCode, code: null };
+    });
   };
   const program = await makeProgram(words, start, host);
   try {

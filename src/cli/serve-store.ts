@@ -1,11 +1,13 @@
-import type { JobEnd, JobName } from '../core/job.ts';
+import type { JobBegin, JobEnd } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
 import type { Vault } from '../core/vault.ts';
 import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
 import type { Registry } from '../daemon/registry.ts';
+import { type CommandResult, stateOf } from '../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
 import type { StoreView } from '../daemon/store-view.ts';
+import { type Tracing, traceJob } from '../daemon/tracing.ts';
 import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
@@ -31,13 +33,15 @@ export interface Shared {
   readonly lanes: Lanes;
   /** What is known of a store; null: it is not asked. */
   readonly view: (store: string) => StoreView | null;
+  /** Null: nobody traces. */
+  readonly tracing: Tracing | null;
 }
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
   context: CommandContext,
   store: ServedStore,
-  { registry, lanes, view }: Shared,
+  { registry, lanes, view, tracing }: Shared,
 ): Promise<Served> {
   const vault = openVault(store.vault);
   await vault.open({ create: true });
@@ -51,7 +55,7 @@ export async function beginStore(
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
-    runCommand: (job, signal) => runOne(context, place, job, { signal, registry }),
+    runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
     onEnd: (end, trouble) => {
       logEnd(context, store.name, end, trouble);
@@ -62,20 +66,31 @@ export async function beginStore(
   return Object.assign(place, { service, alerts });
 }
 
+interface Running extends Pick<Shared, 'registry' | 'tracing'> {
+  readonly signal: AbortSignal;
+}
+
 function runOne(
   context: CommandContext,
   { name, current, file }: Pick<Served, 'name' | 'current' | 'file'>,
-  job: JobName,
-  { signal, registry }: { readonly signal: AbortSignal; readonly registry: Registry },
+  begin: JobBegin,
+  { signal, registry, tracing }: Running,
 ) {
-  const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
+  const { job } = begin;
+  const plan = current.jobs.find((one) => one.name === job)!;
+  const { words, deadlineMs } = plan;
   context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
   const { env, cwd, log } = context;
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
   const onMessage = (message: ChildMessage): void => {
     if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
   };
-  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog, onMessage });
+  const traced = { store: name, begin, stateOf: (result: CommandResult) => stateOf(result, plan, signal) };
+  return traceJob(tracing, traced, (variables) =>
+    runJobCommand({
+      ...{ words, config: file, env: { ...env, ...variables }, cwd, deadlineMs, signal, onLog, onMessage },
+    }),
+  );
 }
 
 function logEnd(

@@ -60,6 +60,13 @@ function sendRaw(port: number, bytes: string): Promise<string> {
   });
 }
 
+async function sendAndLeave(port: number, bytes: string): Promise<void> {
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+  await sleep(100);
+  socket.destroy();
+  await sleep(100);
+}
+
 describe('the server of the daemon', () => {
   it('refuses what is no request, and goes on', async () => {
     const { port, said } = await open({ access: WITH_ACCESS, tls: null });
@@ -91,6 +98,9 @@ describe('the server of the daemon', () => {
       );
     }
     assert.match(await sendRaw(port, `GET /livez HTTP/1.1\r\n${host}Connection: close\r\n\r\n`), / 200 /);
+    const cookie = 'Cookie: eventcore-log-in-'.concat(`${port}=x\r\n`);
+    const cutOff = `POST /log-in HTTP/1.1\r\n${host}${cookie}Content-Length: 500\r\n\r\ntoken=`;
+    await sendAndLeave(port, cutOff);
     assert.doesNotMatch(said(), /failed/);
   });
 

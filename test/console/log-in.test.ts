@@ -165,6 +165,12 @@ describe('who is logged in', () => {
     const dba = { 'x-forwarded-user': 'dora', 'x-forwarded-groups': 'staff, dba' };
     assert.deepEqual(await see(dba, '::ffff:10.1.2.3'), [200, 200]);
     assert.deepEqual(await see({ ...dba, 'x-forwarded-groups': 'staff' }, 'fd00::1'), [200, 403]);
+    assert.deepEqual(
+      await see({ ...dba, authorization: 'Bearer eyJhbGciOi.J9.of-the-proxy' }, '10.1.0.1'),
+      [200, 200],
+    );
+    assert.deepEqual(await see({ ...dba, authorization: `Bearer ${VICTOR}` }, '10.1.0.1'), [200, 403]);
+    assert.deepEqual(await see({ ...dba, authorization: `Bearer ${ALICE}0` }, '10.1.0.1'), [401, 401]);
   });
 
   it('acts from a page that the proxy let them see', async () => {

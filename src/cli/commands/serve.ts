@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { makeLanes } from '../../daemon/job-loop.ts';
 import { makeRegistry } from '../../daemon/registry.ts';
+import { openTracing } from '../../daemon/tracing.ts';
 import { configPath } from '../config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -53,14 +54,15 @@ async function serve(
   const stores = await readAllServed(context, named);
   const registry = makeRegistry();
   const lanes = makeLanes();
+  const tracing = await openTracing(context.software);
+  const shared = { registry, lanes, tracing, view: () => null };
   const services: Served[] = [];
   const address =
     listen ?? stores.find(({ settings }) => settings.serve.listen !== undefined)?.settings.serve.listen;
   const settings = httpSettings(stores.map((store) => store.settings));
   const server = await openHttp({ address: address ?? LISTEN, settings, registry, ports: null, log });
   try {
-    for (const store of stores)
-      services.push(await beginStore(context, store, { registry, lanes, view: () => null }));
+    for (const store of stores) services.push(await beginStore(context, store, shared));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
     const take = (changed: ServedStore): void => {
       const read = services.map(({ current }) => (current.name === changed.name ? changed : current));

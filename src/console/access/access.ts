@@ -7,7 +7,7 @@ import { makeProxyReader, type ProxyUser } from './proxy-user.ts';
 import { type Asked, isForwarded, type Refusal, refusal } from './request.ts';
 import { isSameSite } from './same-site.ts';
 import { makeSessions, type Sessions } from './sessions.ts';
-import { findToken, type TokenEntry } from './tokens.ts';
+import { findToken, isToken, TOKEN_PREFIX, type TokenEntry } from './tokens.ts';
 
 /** Who may see and do what. All of it is decided here, on what is in memory; pages are only handled once it is. */
 export interface Access {
@@ -94,7 +94,7 @@ export function makeAccess(ports: AccessPorts): Access {
     refuseEntry: (asked) => refuseEntry(state, asked),
     identify: (asked, sessionId) => identify(state, asked, sessionId),
     isLocal: (asked) => isLocal(state, asked),
-    mayReadMetrics: (asked) => isLocal(state, asked) || isTrusted(byBearer(state, asked)),
+    mayReadMetrics: (asked) => isLocal(state, asked) || isKnown(identify(state, asked, null)),
     formTokens: state.forms,
     refuseForm: (asked, subject, formToken) => refuseForm(state, asked, subject, formToken),
     logIn: (asked, token) => logIn(state, asked, token),
@@ -134,18 +134,21 @@ function isLocal(state: State, asked: Asked): boolean {
   return isLoopback(asked.peer) && !isForwarded(asked) && isOwnHost(state, asked);
 }
 
-function isTrusted(identity: Identity | Refusal | null): boolean {
-  return identity !== null && 'who' in identity && identity.who !== null;
+/** By a token or a proxy: where nobody can log in, it is `isLocal` that says who is on this host. */
+function isKnown(identity: Identity | Refusal): boolean {
+  return 'who' in identity && identity.who !== null && identity.kind !== 'host';
 }
 
 function identify(state: State, asked: Asked, sessionId: string | null): Identity | Refusal {
-  const bearer = byBearer(state, asked);
-  if (bearer !== null) {
-    const isMixed = bearer && 'who' in bearer && asked.header('cookie') !== null && asked.method !== 'GET';
+  const user = state.readProxy(asked);
+  const token = bearerOf(asked);
+  // A proxy may pass on a token of its own, which says nothing here.
+  if (token !== null && (user.state === 'none' || token.startsWith(TOKEN_PREFIX))) {
+    const bearer = byToken(state, asked, token);
+    const isMixed = 'who' in bearer && asked.header('cookie') !== null && asked.method === 'POST';
     return isMixed ? refusal(403, 'a token and a cookie came together', 'send the token alone') : bearer;
   }
   if (isUnconfigured(state.config)) return ON_THIS_HOST;
-  const user = state.readProxy(asked);
   if (user.state === 'refused') {
     return refusal(403, 'none of your groups may get in here', 'ask who keeps `serve.access.proxy` for one');
   }
@@ -164,21 +167,26 @@ function bySession(state: State, sessionId: string): Identity | null {
   return { kind: 'session', who: { name, role, canLogOut: true }, subject: `session ${session.key}` };
 }
 
-/** Null where no token came. */
-function byBearer(state: State, asked: Asked): Identity | Refusal | null {
-  const token = /^bearer +(.*)$/i.exec(asked.header('authorization') ?? '')?.[1]?.trim();
-  if (token === undefined) return null;
+/** Null where none came. */
+function bearerOf(asked: Asked): string | null {
+  return /^bearer +(.*)$/i.exec(asked.header('authorization') ?? '')?.[1]?.trim() ?? null;
+}
+
+function byToken(state: State, asked: Asked, token: string): Identity | Refusal {
   const entry = findToken(token, state.config.tokens);
-  if (entry === null) return wrongToken(state, asked);
+  if (entry === null) return wrongToken(state, asked, token);
   const { name, role } = entry;
   return { kind: 'bearer', who: { name, role, canLogOut: false }, subject: `token ${name}` };
 }
 
 /** A right token is always let in, so nobody is locked out by what others try: 256 random bits are not found by trying, whatever the rate. */
-function wrongToken({ limits }: State, asked: Asked): Refusal {
+function wrongToken({ limits }: State, asked: Asked, token: string): Refusal {
   const waitMs = limits.wrong.take(limitKey(asked.peer)) ?? limits.allWrong.take('all');
-  if (waitMs === null) return refusal(401, 'this token is not known', MAKE_ONE);
-  return { ...refusal(429, 'too many wrong tokens', 'wait, then try again'), retryAfterMs: waitMs };
+  if (waitMs !== null) {
+    return { ...refusal(429, 'too many wrong tokens', 'wait, then try again'), retryAfterMs: waitMs };
+  }
+  if (isToken(token)) return refusal(401, 'this token is not known', MAKE_ONE);
+  return refusal(401, 'this is no token, or not all of one', `copy it whole: it begins with ${TOKEN_PREFIX}`);
 }
 
 function refuseForm(
@@ -199,8 +207,9 @@ function logIn(
   asked: Asked,
   token: string,
 ): Refusal | { readonly id: string; readonly entry: TokenEntry } {
-  const entry = findToken(token.trim(), state.config.tokens);
-  return entry === null ? wrongToken(state, asked) : { id: state.sessions.begin(entry), entry };
+  const given = token.trim();
+  const entry = findToken(given, state.config.tokens);
+  return entry === null ? wrongToken(state, asked, given) : { id: state.sessions.begin(entry), entry };
 }
 
 /** Whether cookies are for TLS only. */

@@ -12,6 +12,8 @@ import { type Refusal, refusal } from './request.ts';
 import { isWithin } from './within.ts';
 
 export const LOG_IN_PATH = '/log-in';
+/** Anyone may send it, so it takes no more memory than it needs. */
+const MOST_LOG_IN_BYTES = 8 * 1024;
 
 /** Logging in and out: with a token, for people. */
 export function mountLogIn(app: Hono, mounted: Mounted): void {
@@ -32,14 +34,15 @@ function targetOf(given: string | null): string {
 async function logIn(mounted: Mounted, context: Context): Promise<Response> {
   const { access, audit } = mounted;
   const asked = askedOf(context);
-  const form = await readForm(context.req.raw);
+  const id = readCookie(access, context, 'log-in');
+  if (id === null) {
+    const refused = refusal(403, 'this page is out of date, or the browser keeps no cookies', 'try again');
+    return answerLogIn(mounted, context, { to: '/', refused });
+  }
+  const form = await readForm(context.req.raw, MOST_LOG_IN_BYTES);
   if ('status' in form) return answerRefusal(mounted, context, form);
   const to = targetOf(form.get('to'));
-  const id = readCookie(access, context, 'log-in');
-  const forged =
-    id === null
-      ? refusal(403, 'this page is out of date, or the browser keeps no cookies', 'try again')
-      : access.refuseForm(asked, subjectOf(id), form.get('form_token'));
+  const forged = access.refuseForm(asked, subjectOf(id), form.get('form_token'));
   if (forged !== null) return answerLogIn(mounted, context, { to, refused: forged });
   const session = access.logIn(asked, form.get('token') ?? '');
   const common = { from: asked.peer, action: 'log_in', subject: 'console' };

@@ -15,14 +15,14 @@ export interface TokenEntry {
   readonly hash: string;
 }
 
-const PREFIX = 'ect_';
+export const TOKEN_PREFIX = 'ect_';
 const SHAPE = /^ect_[0-9a-f]{72}$/;
 export const TOKEN_HASH = /^sha256:[0-9a-f]{64}$/;
 export const TOKEN_BYTES = 32;
 
 /** Of `TOKEN_BYTES` random bytes. */
 export function makeToken(random: Uint8Array): string {
-  const body = `${PREFIX}${Buffer.from(random).toString('hex')}`;
+  const body = `${TOKEN_PREFIX}${Buffer.from(random).toString('hex')}`;
   return `${body}${checksum(body)}`;
 }
 

@@ -28,7 +28,12 @@ const PRIMARY = {
 const REASONS = ['nobody reaches the primary from three places', 'the standby in us-west-2 lacks the least'];
 const RISKS = [{ risk: 'data_loss', text: 'about 2262 events of the last 1.4 s may be lost' }];
 const STRATEGY = { kind: 'regional_failover', targetRegion: 'us-west-2' } as const;
-const STEPS = RECOVERY_STEPS.map((step) => ({ step, ...STRATEGY_STEPS[STRATEGY.kind][step] }));
+const NOT_CONFIGURED: readonly RecoveryStep[] = ['migrate', 'scale'];
+const STEPS = RECOVERY_STEPS.map((step) =>
+  NOT_CONFIGURED.includes(step)
+    ? { step, does: false, text: 'nothing is configured for it' }
+    : { step, ...STRATEGY_STEPS[STRATEGY.kind][step] },
+);
 
 const probe = (vantage: string, region: string, server: string, isStandby: boolean) => ({
   ...{ vantage, region, server, outcome: isStandby ? 'answered' : 'timed_out', ms: isStandby ? 66 : 3000 },

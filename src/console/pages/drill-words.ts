@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import { CANARY, DRILL_TESTS, type DrillState, type DrillTestName } from '../../core/drill.ts';
 import type { SignatureFinding, SignatureState } from '../../core/trust.ts';
 import { badge, type Tone } from '../parts/badge.ts';
+import { word } from '../parts/prose.ts';
 import type { Html } from '../route.ts';
 
 /** How drills and their evidence are said. */
@@ -43,7 +44,7 @@ export function testMarks(
   const failed = all.filter(({ state }) => state === 'failed');
   const passed = all.filter(({ state }) => state === 'passed');
   const rest = all.filter(({ state }) => state === 'not_due' || state === 'skipped');
-  return html`${failed.map(({ name }) => html`<p>${badge('bad', name)} <span class="muted">${reasons[name] ?? ''}</span></p>`)}<span>${passed.length} of ${all.length} passed</span>${rest.map(({ name, state }) => html`<br /><span class="muted">${name} ${STATES[state][1]}</span>`)}`;
+  return html`${failed.map(({ name }) => html`<p>${badge('bad', name)} <span class="muted">${reasons[name] ?? ''}</span></p>`)}${word(`${passed.length} of ${all.length} passed`)}${rest.map(({ name, state }) => html`<br /><span class="muted">${word(`${name} ${STATES[state][1]}`)}</span>`)}`;
 }
 
 const SIGNATURES: Readonly<Record<SignatureState, readonly [Tone, string]>> = {
@@ -53,8 +54,15 @@ const SIGNATURES: Readonly<Record<SignatureState, readonly [Tone, string]>> = {
   forged: ['bad', 'forged'],
 };
 
-export function signatureBadge(signature: SignatureFinding | null): Html {
+/** `short`: of the signer, what one knows it by. */
+export function signatureBadge(signature: SignatureFinding | null, length: 'short' | 'long' = 'long'): Html {
   if (signature === null) return badge('faint', 'not known');
   const { state, signer } = signature;
-  return html`${badge(...SIGNATURES[state])}${signer === null ? '' : html` <code class="muted">${signer}</code>`}`;
+  return html`${badge(...SIGNATURES[state])}${signer === null ? '' : html` <code class="muted">${length === 'short' ? shorten(signer) : signer}</code>`}`;
+}
+
+const SHORT_SIGNER = 16;
+
+function shorten(signer: string): string {
+  return signer.length <= SHORT_SIGNER ? signer : `${signer.slice(0, SHORT_SIGNER)}…`;
 }

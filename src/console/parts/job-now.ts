@@ -11,6 +11,7 @@ import { commandBox } from './command-box.ts';
 import { facts } from './facts.ts';
 import { JOB_WORDS } from './job-words.ts';
 import { progressBar } from './progress.ts';
+import { remark } from './prose.ts';
 import { ago, span } from './times.ts';
 
 export interface JobNowParts {
@@ -55,7 +56,7 @@ function jobFacts(view: JobView, nowMs: number): Fact[] {
     ...wanted,
     ['Last run', last === null ? 'none on record' : lastRun(last, nowMs)],
     ...(runningSinceMs === null && asked === null ? [['Next run', nextRun(view, nowMs)] as const] : []),
-    ...(trouble === null ? [] : [['Trouble', badge('bad', trouble)] as const]),
+    ...(trouble === null ? [] : [['Trouble', remark('bad', trouble)] as const]),
   ];
 }
 

@@ -1,18 +1,11 @@
 import { z } from 'zod';
 import type { JobProgress } from '../core/job.ts';
+import type { LogReach } from '../daemon/known-status.ts';
 
 /** What a command says to the daemon that runs it, over the channel of Node between a process and its child. */
 export type ChildMessage =
   | { readonly kind: 'progress'; readonly progress: JobProgress }
   | ({ readonly kind: 'log' } & LogReach);
-
-/** How far the change log in the vault goes, as the archiver that writes it says. */
-export interface LogReach {
-  /** Which log, and how often it broke off in this run: what was known of one with another name says nothing of this one. */
-  readonly log: string;
-  /** RFC 3339, by the store's clock: what had committed by then is in the vault, durably. */
-  readonly until: string;
-}
 
 const text = z.string().max(1000);
 const count = z.number().nonnegative();

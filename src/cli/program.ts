@@ -137,6 +137,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   serve: async () => (await import('./commands/serve.ts')).addServeCommand,
+  runs: async () => (await import('./commands/runs.ts')).addRunsCommand,
   tokens: async () => (await import('./commands/tokens.ts')).addTokensCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };

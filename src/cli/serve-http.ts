@@ -28,6 +28,8 @@ export interface HttpOptions {
   readonly address: string;
   readonly settings: HttpSettings;
   readonly registry: Registry;
+  /** What is known of each, for metrics. */
+  readonly stores: () => readonly StoreView[];
   /** What pages are made of; null: health and metrics only. */
   readonly ports: Omit<ConsolePorts, 'audit'> | null;
   readonly log: Log;
@@ -95,12 +97,12 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   return { host: address.slice(0, split).replace(/^\[|\]$/g, ''), port: Number(address.slice(split + 1)) };
 }
 
-async function makeApp({ registry, ports, log }: HttpOptions, access: Access, audit: Audit): Promise<Hono> {
+async function makeApp(
+  { registry, stores, ports, log }: HttpOptions,
+  access: Access,
+  audit: Audit,
+): Promise<Hono> {
   const app = new Hono();
-  const stores = (): readonly StoreView[] =>
-    (ports?.stores() ?? []).map(({ name, status, objectives, trouble }) => {
-      return { store: name, status, objectives, trouble };
-    });
   app.use(secured(access));
   addHealth(app, {
     ...{ views: registry.views, metrics: makeMetrics({ jobs: registry.views, stores, now: Date.now }) },

@@ -1,12 +1,11 @@
-import type { JobBegin, JobEnd } from '../core/job.ts';
+import type { JobBegin, JobEnd, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
-import type { Vault } from '../core/vault.ts';
 import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
+import type { KnownStatus } from '../daemon/known-status.ts';
 import type { Registry } from '../daemon/registry.ts';
 import { type CommandResult, stateOf } from '../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
-import type { StoreView } from '../daemon/store-view.ts';
 import { type Tracing, traceJob } from '../daemon/tracing.ts';
 import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
@@ -14,15 +13,18 @@ import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
 import { beginAlerts, tellableTrouble } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
+import { followStatus } from './serve-status.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
 /** A store that this daemon serves. */
 export interface Served {
   readonly name: string;
   readonly file: string;
-  readonly vault: Vault;
   readonly service: StoreService;
   readonly alerts: AlertService;
+  readonly status: KnownStatus;
+  /** Ends what runs and closes the vault. */
+  readonly stop: () => Promise<void>;
   /** Replaced when the file changes. */
   current: ServedStore;
 }
@@ -31,8 +33,8 @@ export interface Served {
 export interface Shared {
   readonly registry: Registry;
   readonly lanes: Lanes;
-  /** What is known of a store; null: it is not asked. */
-  readonly view: (store: string) => StoreView | null;
+  /** What was answered of a store says nothing any more. */
+  readonly forget: (store: string) => void;
   /** Null: nobody traces. */
   readonly tracing: Tracing | null;
 }
@@ -41,15 +43,14 @@ export interface Shared {
 export async function beginStore(
   context: CommandContext,
   store: ServedStore,
-  { registry, lanes, view, tracing }: Shared,
+  { registry, lanes, tracing, forget }: Shared,
 ): Promise<Served> {
   const vault = openVault(store.vault);
   await vault.open({ create: true });
-  const place: Omit<Served, 'service' | 'alerts'> = {
-    ...{ name: store.name, file: store.file, vault, current: store },
-  };
+  const status = followStatus(context, store);
+  const place: Place = { name: store.name, file: store.file, status, current: store };
   const alerts = beginAlerts(context, {
-    ...{ name: store.name, vault, current: () => place.current, view: () => view(store.name) },
+    ...{ name: store.name, vault, current: () => place.current, view: status.view },
   });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
@@ -60,22 +61,38 @@ export async function beginStore(
     onEnd: (end, trouble) => {
       logEnd(context, store.name, end, trouble);
       alerts.jobEnded(end.job, tellableTrouble(end, trouble));
+      if (LEAVES_ALL_AS_IT_WAS.has(end.job)) return;
+      status.touch();
+      forget(store.name);
     },
   });
+  const stopping = new AbortController();
+  const following = status.keep(stopping.signal);
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await Promise.all([service.stop(), following]);
+    await alerts.stop();
+    await vault.close();
+  };
   await service.change(store.jobs);
-  return Object.assign(place, { service, alerts });
+  return Object.assign(place, { service, alerts, stop });
 }
+
+type Place = Pick<Served, 'name' | 'file' | 'status' | 'current'>;
+
+/** After the others what is known of the store may be another. */
+const LEAVES_ALL_AS_IT_WAS: ReadonlySet<JobName> = new Set(['doctor', 'sample']);
 
 interface Running extends Pick<Shared, 'registry' | 'tracing'> {
   readonly signal: AbortSignal;
 }
 
-function runOne(
+async function runOne(
   context: CommandContext,
-  { name, current, file }: Pick<Served, 'name' | 'current' | 'file'>,
+  { name, current, file, status }: Place,
   begin: JobBegin,
   { signal, registry, tracing }: Running,
-) {
+): Promise<CommandResult> {
   const { job } = begin;
   const plan = current.jobs.find((one) => one.name === job)!;
   const { words, deadlineMs } = plan;
@@ -84,13 +101,16 @@ function runOne(
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
   const onMessage = (message: ChildMessage): void => {
     if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
+    else status.reach(message);
   };
   const traced = { store: name, begin, stateOf: (result: CommandResult) => stateOf(result, plan, signal) };
-  return traceJob(tracing, traced, (variables) =>
+  const result = await traceJob(tracing, traced, (variables) =>
     runJobCommand({
       ...{ words, config: file, env: { ...env, ...variables }, cwd, deadlineMs, signal, onLog, onMessage },
     }),
   );
+  if (job === 'archive') status.reach(null);
+  return result;
 }
 
 function logEnd(
@@ -134,6 +154,7 @@ export async function keepReading(
     } else {
       served.current = read.served;
       await served.service.change(read.served.jobs);
+      served.status.touch();
       log.info(`${served.name}: the configuration was read anew`);
     }
   }

@@ -1,6 +1,7 @@
-import { formatInstant, plural } from '../cli/units.ts';
+import { plural } from '../cli/units.ts';
 import type { StatusWindow, StoreStatus } from '../core/status.ts';
 import type { Tone } from './parts/badge.ts';
+import type { Piece } from './parts/piece.ts';
 import { ago, span } from './parts/times.ts';
 
 /** Whether one gets one's data back, in words. Pure. */
@@ -8,77 +9,84 @@ import { ago, span } from './parts/times.ts';
 export interface StoreAnswer {
   readonly tone: Tone;
   /** One sentence. */
-  readonly headline: string;
-  /** What else there is to know of it. */
-  readonly more: readonly string[];
+  readonly headline: readonly Piece[];
+  /** What else there is to know of it, in sentences. */
+  readonly more: readonly (readonly Piece[])[];
 }
 
 export function storeAnswer(status: StoreStatus | null, nowMs: number): StoreAnswer {
   if (status === null)
     return {
       tone: 'faint',
-      headline: 'What can be brought back is not known yet.',
-      more: ['The vault is asked as soon as the daemon can; this page comes again by itself.'],
+      headline: ['What can be brought back is not known yet.'],
+      more: [['The vault is asked as soon as the daemon can; this page comes again by itself.']],
     };
   const windows = status.windows.toSorted((a, b) => Date.parse(b.to) - Date.parse(a.to));
   const [newest, ...others] = windows;
   if (newest === undefined)
     return {
       tone: 'warning',
-      headline: 'Nothing can be brought back yet: there is no finished backup.',
+      headline: ['Nothing can be brought back yet: there is no finished backup.'],
       more: problemsOf(status),
     };
-  const to = `${formatInstant(newest.to)} (${ago(nowMs - Date.parse(newest.to))})`;
-  return newest.source === 'log'
-    ? {
-        ...{
-          tone: 'good',
-          headline: `You can get back any instant from ${formatInstant(newest.from)} to ${to}.`,
-        },
-        more: [...beforeLog(newest, others), ...gapWords(status), ...problemsOf(status)],
-      }
-    : {
-        ...{
-          tone: 'good',
-          headline: `You can get back the state of ${to}${others.length === 0 ? '.' : `, and of ${plural(others.length, 'instant')} before it.`}`,
-        },
-        more: [...aloneWords(others), ...gapWords(status), ...problemsOf(status)],
-      };
+  const age = ` (${ago(nowMs - Date.parse(newest.to))})`;
+  const rest = [...gapWords(status), ...problemsOf(status)];
+  if (newest.source === 'log') {
+    const [from, to] = [{ instant: newest.from }, { instant: newest.to }];
+    const headline = ['You can get back any instant from ', from, ' to ', to, `${age}.`];
+    return { tone: 'good', headline, more: [...beforeLog(newest, others), ...rest] };
+  }
+  const before = others.length === 0 ? '.' : `, and of ${plural(others.length, 'instant')} before it.`;
+  const headline = ['You can get back the state of ', { instant: newest.to }, age + before];
+  return { tone: 'good', headline, more: [...aloneWords(others), ...rest] };
 }
 
-function beforeLog(newest: StatusWindow, others: readonly StatusWindow[]): string[] {
+function beforeLog(newest: StatusWindow, others: readonly StatusWindow[]): Piece[][] {
   const spans = others.filter(({ source }) => source === 'log');
   const points = others.filter(({ source, from }) => source === 'backup' && from < newest.from);
+  const shown = spans.slice(0, MOST_SPANS);
+  const more = spans.length - shown.length;
   return [
-    ...spans.map(
-      ({ from, to }) => `Before that, any instant from ${formatInstant(from)} to ${formatInstant(to)}.`,
-    ),
+    ...shown.map(({ from, to }) => [
+      'Before that, any instant from ',
+      { instant: from },
+      ' to ',
+      { instant: to },
+      '.',
+    ]),
+    ...(more === 0 ? [] : [[`Before that, ${plural(more, 'more span')}, listed beneath the picture.`]]),
     ...(points.length === 0
       ? []
       : [
-          `Older than that, ${plural(points.length, 'instant')} of backups, the oldest of ${formatInstant(points.at(-1)!.from)}.`,
+          [
+            `Older than that, ${plural(points.length, 'instant')} of backups, the oldest of `,
+            { instant: points.at(-1)!.from },
+            '.',
+          ],
         ]),
   ];
 }
 
-function aloneWords(others: readonly StatusWindow[]): string[] {
+const MOST_SPANS = 3;
+
+function aloneWords(others: readonly StatusWindow[]): Piece[][] {
   const oldest = others.at(-1);
-  const reach = oldest === undefined ? [] : [`The oldest is of ${formatInstant(oldest.from)}.`];
-  return [...reach, 'Only the instants of backups come back, and nothing between: no change log is kept.'];
+  const reach: Piece[] = oldest === undefined ? [] : ['The oldest is of ', { instant: oldest.from }, '. '];
+  return [[...reach, 'Only the instants of backups come back, and nothing between: no change log is kept.']];
 }
 
-function gapWords({ gaps }: StoreStatus): string[] {
+function gapWords({ gaps }: StoreStatus): Piece[][] {
   return gaps
-    .slice(0, 3)
+    .slice(-MOST_SPANS)
     .map(({ from, reason }) =>
       from === null
-        ? `What came before is not whole (${reasonWords(reason)}).`
-        : `No recovery crosses the gap that begins at ${formatInstant(from)} (${reasonWords(reason)}).`,
+        ? [`What came before is not whole (${reasonWords(reason)}).`]
+        : ['No recovery crosses the gap that begins at ', { instant: from }, ` (${reasonWords(reason)}).`],
     );
 }
 
-function problemsOf({ problems }: StoreStatus): string[] {
-  return problems.slice(0, 3).map(({ of, message }) => `Not known of the ${of}: ${message}.`);
+function problemsOf({ problems }: StoreStatus): Piece[][] {
+  return problems.slice(0, MOST_SPANS).map(({ of, message }) => [`Not known of the ${of}: ${message}.`]);
 }
 
 function reasonWords(reason: string): string {

@@ -1,5 +1,5 @@
 import { isBackupError } from '../core/errors.ts';
-import type { JobBegin, JobEnd, JobName, RecordedRun } from '../core/job.ts';
+import type { JobBegin, JobEnd, JobName, JobRun, RecordedRun } from '../core/job.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import {
@@ -35,12 +35,17 @@ export async function readRuns(
   const runs: RecordedRun[] = [];
   for (const name of names.filter(({ kind }) => kind === 'begin').toReversed()) {
     if (runs.length === limit) break;
-    const begin = await readOne(vault, beginName(name), decodeBegin);
-    if (begin === null) continue;
-    const end = ended.has(beginName(name)) ? await readOne(vault, endName(name), decodeEnd) : null;
-    runs.push({ begin, end });
+    const run = await readRun(vault, name, ended.has(beginName(name)));
+    if (run !== null) runs.push(run);
   }
   return runs;
+}
+
+/** Null when its beginning cannot be read. */
+export async function readRun(vault: Vault, name: JobRun, hasEnded: boolean): Promise<RecordedRun | null> {
+  const begin = await readOne(vault, beginName(name), decodeBegin);
+  if (begin === null) return null;
+  return { begin, end: hasEnded ? await readOne(vault, endName(name), decodeEnd) : null };
 }
 
 async function listNames(vault: Vault, job: JobName): Promise<JobRecordName[]> {

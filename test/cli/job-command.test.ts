@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChildCommand } from '../../src/cli/child-command.ts';
 import type { ChildMessage } from '../../src/cli/child-messages.ts';
-import { type JobCommand, runJobCommand } from '../../src/cli/job-command.ts';
+import { runJobCommand } from '../../src/cli/job-command.ts';
 import { openStore } from '../../src/cli/wire.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-job-'));
@@ -25,7 +26,7 @@ before(async () => {
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(words: readonly string[], changes: Partial<JobCommand> = {}) {
+function run(words: readonly string[], changes: Partial<ChildCommand> = {}) {
   const signal = new AbortController().signal;
   const lines: string[] = [];
   const result = runJobCommand({

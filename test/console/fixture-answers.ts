@@ -3,6 +3,7 @@ import type { StatusBackup } from '../../src/core/status.ts';
 import { uuidOf } from './fixture-backups.ts';
 import { NOW } from './fixture-jobs.ts';
 import { answerOfProofs } from './fixture-proofs.ts';
+import { diffDocument, restoreDocument, streamDocument, streamsDocument } from './fixture-restore.ts';
 import { HOSTILE_STORE, STORES } from './fixture-stores.ts';
 
 /** What commands answer about the five stores, as their documents are. */
@@ -38,10 +39,15 @@ function failed(code: string, message: string, hint: string | null): Answer {
 function documentOf(store: ConsoleStore, words: readonly string[]): unknown {
   const [verb, noun] = words;
   if (verb === 'list') return listDocument(store, regionOf(words));
+  if (verb === 'restore') return restoreDocument(store, words);
+  if (verb === 'diff') return diffDocument(store);
+  if (verb === 'show' && noun === '--streams') return streamsDocument(store, words);
+  if (verb === 'show' && noun === '--stream') return streamDocument(store, words[2] ?? '');
   if (verb === 'show') return showDocument(store, noun ?? '');
   if (verb === 'keys') return keysDocument(store);
   if (verb === 'hold') return holdsDocument(store);
   if (verb === 'freeze') return freezeDocument(store);
+  if (verb === 'runs') return runsDocument(store);
   return undefined;
 }
 
@@ -239,5 +245,18 @@ function freezeDocument({ name }: ConsoleStore): unknown {
         createdAt: '2026-11-29T08:00:00.000Z',
       },
     ],
+  };
+}
+
+function runsDocument({ jobs }: ConsoleStore): unknown {
+  const ended = jobs.flatMap(({ last }) => (last === null ? [] : [last]));
+  return {
+    runs: ended
+      .toSorted((a, b) => (a.endedAt < b.endedAt ? 1 : -1))
+      .map(({ job, wantedAt, attempt, endedAt, durationMs, state, exitCode, code, facts }) => ({
+        ...{ job, wantedAt, attempt, endedAt, durationMs, state, exitCode, code, facts },
+        startedAt: new Date(Date.parse(endedAt) - durationMs).toISOString(),
+        ...{ daemon: 'backup-1 4121', reason: 'its time has come', missed: 0 },
+      })),
   };
 }

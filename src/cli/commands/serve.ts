@@ -7,7 +7,9 @@ import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { httpSettings } from '../serve-access.ts';
 import { readAllServed, type ServedStore } from '../serve-config.ts';
+import { consolePorts } from '../serve-console.ts';
 import { openHttp } from '../serve-http.ts';
+import { askCommands } from '../serve-questions.ts';
 import { beginStore, keepReading, type Served } from '../serve-store.ts';
 
 interface ServeFlags {
@@ -53,27 +55,31 @@ async function serve(
   const named = files.length > 0 ? files : [configPath({ flags, env, cwd }).path];
   const stores = await readAllServed(context, named);
   const registry = makeRegistry();
-  const lanes = makeLanes();
-  const tracing = await openTracing(context.software);
-  const shared = { registry, lanes, tracing, view: () => null };
   const services: Served[] = [];
-  const address =
-    listen ?? stores.find(({ settings }) => settings.serve.listen !== undefined)?.settings.serve.listen;
-  const settings = httpSettings(stores.map((store) => store.settings));
-  const server = await openHttp({ address: address ?? LISTEN, settings, registry, ports: null, log });
+  const questions = askCommands(
+    context,
+    (store) => services.find(({ name }) => name === store)?.file ?? null,
+  );
+  const tracing = await openTracing(context.software);
+  const shared = { registry, lanes: makeLanes(), tracing, forget: questions.forget };
+  const listens = stores.find(({ settings }) => settings.serve.listen !== undefined);
+  const server = await openHttp({
+    address: listen ?? listens?.settings.serve.listen ?? LISTEN,
+    settings: httpSettings(stores.map(({ settings }) => settings)),
+    ...{ registry, log, stores: () => services.map(({ status }) => status.view()) },
+    ports: consolePorts(context, { services, registry, questions }),
+  });
+  const take = (changed: ServedStore): void => {
+    const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
+    server.configure(httpSettings(read.map(({ settings }) => settings)));
+  };
   try {
     for (const store of stores) services.push(await beginStore(context, store, shared));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    const take = (changed: ServedStore): void => {
-      const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
-      server.configure(httpSettings(read.map((store) => store.settings)));
-    };
     await Promise.all(services.map((service) => keepReading(context, service, take)));
   } finally {
-    await Promise.all(services.map(({ service }) => service.stop()));
-    await Promise.all(services.map(({ alerts }) => alerts.stop()));
+    await Promise.all(services.map((service) => service.stop()));
     await server.close();
-    for (const { vault } of services) await vault.close();
   }
   return 0;
 }

@@ -69,6 +69,26 @@
     if (!Number.isNaN(date.getTime())) time.title = localTime.format(date);
   });
 
+  // Whoever fills in a field of a choice has chosen it; a click into the picture of a window fills in the instant.
+
+  document.addEventListener('input', (event) => {
+    const choice = event.target instanceof Element ? event.target.getAttribute('data-chooses') : null;
+    if (choice !== null) document.getElementById(choice).checked = true;
+  });
+
+  document.addEventListener('click', (event) => {
+    const picture = event.target instanceof Element ? event.target.closest('.picking .picture') : null;
+    if (picture === null) return;
+    const { fromMs, toMs } = picture.closest('[data-from-ms]').dataset;
+    const { left, width } = picture.getBoundingClientRect();
+    const share = Math.min(1, Math.max(0, (event.clientX - left) / width));
+    const ms = Number(fromMs) + share * (Number(toMs) - Number(fromMs));
+    const field = document.getElementById(picture.closest('[data-picks]').dataset.picks);
+    field.value = `${new Date(ms).toISOString().slice(0, 19)}Z`;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    field.focus();
+  });
+
   // Pages come again: what changed in them is replaced, piece by piece.
 
   const LEAST_MS = 1000;

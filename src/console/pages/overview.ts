@@ -6,6 +6,7 @@ import { storeLink } from '../links.ts';
 import { badge, sign } from '../parts/badge.ts';
 import { JOB_WORDS } from '../parts/job-words.ts';
 import { miniTimeline } from '../parts/mini-timeline.ts';
+import { piece } from '../parts/piece.ts';
 import { progressBar } from '../parts/progress.ts';
 import { section } from '../parts/section.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -43,34 +44,34 @@ function summary(stores: readonly ConsoleStore[]): Html {
 }
 
 interface Concern {
-  readonly store: string;
   readonly reason: string;
   readonly next: string | null;
 }
 
-const MOST_CONCERNS = 12;
+const MOST_CONCERNED = 12;
 
 /** What somebody has to look at, of all stores, first. */
 function attention(stores: readonly ConsoleStore[]): Html {
-  const concerns = stores.flatMap(concernsOf);
-  if (concerns.length === 0) return html`<div id="attention" data-live></div>`;
-  const shown = concerns.slice(0, MOST_CONCERNS);
-  const more = concerns.length - shown.length;
+  const concerned = stores
+    .map((store) => ({ name: store.name, concerns: concernsOf(store) }))
+    .filter(({ concerns }) => concerns.length > 0);
+  if (concerned.length === 0) return html`<div id="attention" data-live></div>`;
+  const more = concerned.length - MOST_CONCERNED;
   return section(
     'Needs somebody',
-    html`<ul class="concerns">${shown.map(({ store, reason, next }) => html`<li>${sign('bad')}<div><p><a href="${storeLink(store)}">${store}</a>: ${reason}</p>${next === null ? '' : html`<p class="muted">${next}</p>`}</div></li>`)}</ul>${more === 0 ? '' : html`<p class="muted">and ${more} more</p>`}`,
+    html`<ul class="concerns">${concerned.slice(0, MOST_CONCERNED).map(({ name, concerns }) => html`<li><p class="whose">${sign('bad')}<a href="${storeLink(name)}">${name}</a></p><ul>${concerns.map(concernItem)}</ul></li>`)}</ul>${more > 0 ? html`<p class="muted">and ${plural(more, 'more store', 'more stores')}</p>` : ''}`,
     { id: 'attention', live: true },
   );
 }
 
-function concernsOf({ name, objectives, trouble }: ConsoleStore): Concern[] {
+function concernItem({ reason, next }: Concern): Html {
+  return html`<li><p>${reason}</p>${next === null ? '' : html`<p class="muted">${next}</p>`}</li>`;
+}
+
+function concernsOf({ objectives, trouble }: ConsoleStore): Concern[] {
   return [
-    ...(trouble === null
-      ? []
-      : [{ store: name, reason: `It cannot be asked how it is: ${trouble}`, next: null }]),
-    ...objectives
-      .filter(({ state }) => state === 'breached')
-      .map(({ reason, next }) => ({ store: name, reason, next })),
+    ...(trouble === null ? [] : [{ reason: `It cannot be asked how it is: ${trouble}`, next: null }]),
+    ...objectives.filter(({ state }) => state === 'breached').map(({ reason, next }) => ({ reason, next })),
   ];
 }
 
@@ -78,23 +79,21 @@ function storeCard(store: ConsoleStore, at: number, nowMs: number): Html {
   const health = storeHealth(store);
   const answer = storeAnswer(store.status, nowMs);
   return html`<article class="store ${health.tone}" id="store-${at}" aria-labelledby="store-${at}-name" data-live>
-<header><h2 id="store-${at}-name"><a href="${storeLink(store.name)}">${store.name}</a></h2>${badge(health.tone, health.word)}<p class="address">${store.store}</p></header>
+<header><h2 id="store-${at}-name"><a href="${storeLink(store.name)}">${store.name}</a></h2><p class="address">${store.store}</p></header>
 ${answerLine(answer)}
 ${store.status === null || store.status.windows.length === 0 ? '' : miniTimeline(timelineFacts(store.status, nowMs))}
-<div class="store-foot">${objectiveCount(store)}${runningJobs(store)}</div>
+<div class="store-foot"><p>${badge(health.tone, health.word)}</p>${objectiveCount(store)}${runningJobs(store)}</div>
 </article>`;
 }
 
 function answerLine({ headline }: StoreAnswer): Html {
-  return html`<p class="answer">${headline}</p>`;
+  return html`<p class="answer">${headline.map(piece)}</p>`;
 }
 
 function objectiveCount({ objectives }: ConsoleStore): Html {
-  if (objectives.length === 0) return html`<p class="muted">No objectives known</p>`;
+  if (objectives.length === 0) return html``;
   const kept = objectives.filter(({ state }) => state === 'kept').length;
-  const breached = objectives.filter(({ state }) => state === 'breached').length;
-  const tone = breached > 0 ? 'bad' : kept === objectives.length ? 'good' : 'warning';
-  return html`<p>${badge(tone, `${kept} of ${plural(objectives.length, 'objective')} kept`)}</p>`;
+  return html`<p class="muted">${kept} of ${plural(objectives.length, 'objective')} kept</p>`;
 }
 
 function runningJobs({ jobs }: ConsoleStore): Html {

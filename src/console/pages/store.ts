@@ -10,6 +10,8 @@ import { notice } from '../parts/answer.ts';
 import { badge, sign, type Tone } from '../parts/badge.ts';
 import { facts } from '../parts/facts.ts';
 import { JOB_WORDS } from '../parts/job-words.ts';
+import { piece } from '../parts/piece.ts';
+import { progressBar } from '../parts/progress.ts';
 import { section } from '../parts/section.ts';
 import { table } from '../parts/table.ts';
 import { timeline } from '../parts/timeline.ts';
@@ -59,12 +61,19 @@ function hero(visit: Visit, store: ConsoleStore, nowMs: number): Html {
   const { headline, more } = storeAnswer(status, nowMs);
   return html`<div class="hero" id="answer" data-live>
 <p class="verdict">${badge(health.tone, health.word)}${status === null ? '' : html`<span class="muted">as of ${ago(nowMs - Date.parse(status.at))}</span>`}</p>
-<p class="headline">${headline}</p>
-${more.map((sentence) => html`<p class="more">${sentence}</p>`)}
+<p class="headline">${headline.map(piece)}</p>
+${more.map((sentence) => html`<p class="more">${sentence.map(piece)}</p>`)}${firstBackup(store)}
 ${trouble === null ? '' : notice('bad', status === null ? trouble : `It could not be asked since; this is what was known ${ago(nowMs - Date.parse(status.at))}. ${trouble}`)}
 ${status === null ? '' : html`<dl class="grounds">${groundsOf(status, nowMs).map(ground)}</dl>`}
 </div>
 ${buttons(visit, store)}`;
+}
+
+/** Until there is something to bring back, what matters is how far the first backup is. */
+function firstBackup({ status, jobs }: ConsoleStore): Html {
+  const full = jobs.find(({ job, progress }) => job === 'full' && progress !== null);
+  if (full?.progress == null || (status !== null && status.windows.length > 0)) return html``;
+  return html`<div class="first-backup"><p>The first full backup runs.</p>${progressBar('First full backup', full.progress)}</div>`;
 }
 
 function ground({ title, tone, value, detail }: Grounds): Html {
@@ -126,15 +135,12 @@ function objectivesSection({ objectives, status }: ConsoleStore): Html {
   const body = table({
     caption: 'Objectives of the policy',
     columns: [
-      { title: 'Objective' },
-      { title: 'Promised', numeric: true },
-      { title: 'Is', numeric: true },
-      { title: 'State' },
-      { title: 'Why, and what next' },
+      ...[{ title: 'Objective' }, { title: 'State' }, { title: 'Promised', numeric: true }],
+      ...[{ title: 'Is', numeric: true }, { title: 'Why, and what next' }],
     ],
     rows: objectives.map(({ name, region, promisedMs, actualMs, state, reason, next }) => [
       region === null ? OBJECTIVE_WORDS[name] : `Recovery point in ${region}`,
-      ...[span(promisedMs), actualMs === null ? 'not known' : span(actualMs), badge(...STATES[state])],
+      ...[badge(...STATES[state]), span(promisedMs), actualMs === null ? 'not known' : span(actualMs)],
       html`<p>${reason}</p>${next === null ? '' : html`<p class="next">${next}</p>`}`,
     ]),
     empty,

@@ -21,7 +21,7 @@ export function timeline(
   { zoom, link }: { readonly zoom: Zoom; readonly link: string },
 ): Html {
   const laid = layTimeline(facts, zoom);
-  return html`<figure class="timeline">
+  return html`<figure class="timeline" data-from-ms="${Math.round(laid.fromMs)}" data-to-ms="${Math.round(laid.toMs)}">
 <div class="timeline-top"><figcaption>${rangeText(laid)}</figcaption>${zoomLinks(zoom, link)}</div>
 <div class="lanes"><ul class="lane-names" aria-hidden="true"><li>Full</li><li>Incremental</li><li>Any instant</li></ul>${picture(facts, laid)}</div>
 ${legend(facts, laid)}

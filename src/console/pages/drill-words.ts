@@ -50,19 +50,10 @@ export function testMarks(
 const SIGNATURES: Readonly<Record<SignatureState, readonly [Tone, string]>> = {
   signed: ['good', 'signed'],
   unsigned: ['faint', 'not signed'],
-  stranger: ['warning', 'signed by somebody who is not trusted'],
+  stranger: ['warning', 'by a stranger'],
   forged: ['bad', 'forged'],
 };
 
-/** `short`: of the signer, what one knows it by. */
-export function signatureBadge(signature: SignatureFinding | null, length: 'short' | 'long' = 'long'): Html {
-  if (signature === null) return badge('faint', 'not known');
-  const { state, signer } = signature;
-  return html`${badge(...SIGNATURES[state])}${signer === null ? '' : html` <code class="muted">${length === 'short' ? shorten(signer) : signer}</code>`}`;
-}
-
-const SHORT_SIGNER = 16;
-
-function shorten(signer: string): string {
-  return signer.length <= SHORT_SIGNER ? signer : `${signer.slice(0, SHORT_SIGNER)}…`;
+export function signatureBadge(signature: SignatureFinding | null): Html {
+  return signature === null ? badge('faint', 'not known') : badge(...SIGNATURES[signature.state]);
 }

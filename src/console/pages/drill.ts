@@ -142,7 +142,10 @@ function evidence(store: ConsoleStore, drill: ShownDrill): Html {
   return html`${facts([
     ['Object', html`<code>${name}</code>`],
     ['SHA-256', html`<code class="digest">${sha256}</code>`],
-    ['Signature', signatureBadge(signature)],
+    [
+      'Signature',
+      html`${signatureBadge(signature)}${signature.signer === null ? '' : html` <code class="muted">${signature.signer}</code>`}`,
+    ],
     [
       'Chain',
       html`${remark(...LINKS[previousState])}${previous === null ? '' : html` <code class="muted">${previous.name}</code>`}`,

@@ -11,7 +11,7 @@ import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
 import { jobNow } from '../parts/job-now.ts';
 import { promiseOf } from '../parts/promise.ts';
-import { remark, stacked } from '../parts/prose.ts';
+import { stacked } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import { type TrendPoint, trend } from '../parts/trend.ts';
@@ -156,7 +156,7 @@ function drillRow(store: ConsoleStore, drill: ListedDrill): (Html | string)[] {
     fullRestoreMs === null ? '' : formatDuration(fullRestoreMs),
     eventsPerSecond === null ? '' : formatCount(eventsPerSecond),
     objectivesCell(objectives),
-    problem === null ? signatureBadge(signature, 'short') : remark('bad', problem),
+    problem === null ? signatureBadge(signature) : badge('bad', 'cannot be believed'),
   ];
 }
 

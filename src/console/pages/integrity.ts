@@ -17,7 +17,7 @@ import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
 import { jobNow } from '../parts/job-now.ts';
-import { inCode, remark, stacked } from '../parts/prose.ts';
+import { inCode, remark, stacked, word } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -173,7 +173,7 @@ function openBody(store: ConsoleStore, { open }: MonitorNow): Html {
     return [
       html`<code>${check}</code>`,
       badge(tone, word),
-      whereOf(place),
+      word(whereOf(place)),
       formatCount(findings),
       events === 0 ? '' : formatCount(events),
       instant(since),

@@ -169,10 +169,10 @@ const SEVERITIES = {
 function openBody(store: ConsoleStore, { open }: MonitorNow): Html {
   const findings = open.filter(({ check }) => check !== BLIND_CHECK);
   const rows = findings.map(({ check, place, severity, findings, events, since, toldAt }) => {
-    const [tone, word] = SEVERITIES[severity];
+    const [tone, said] = SEVERITIES[severity];
     return [
       html`<code>${check}</code>`,
-      badge(tone, word),
+      badge(tone, said),
       word(whereOf(place)),
       formatCount(findings),
       events === 0 ? '' : formatCount(events),

@@ -132,12 +132,13 @@ monitor:
   # nothing is looked at while replication lags by more
   # max_replication_lag: 1m
 
-# Whom the monitor tells; \`eventcore monitor --test-alert\` tries each.
+# Who is told; \`eventcore monitor --test-alert\` tries each. \`severity: critical\`: of that alone; \`after: 30m\`: of what is open for so long.
 # notify:
 #   - log: {}
 #   - webhook: { url: https://alerts.example.com/eventcore, secret: file:./webhook.secret }
 #   - mail: { server: smtps://me@mail.example.com, password: env:MAIL_PASSWORD, from: me@example.com, to: [ops@example.com] }
-#   - command: [/usr/local/bin/page-somebody, --urgent]
+#   - slack: { url: env:SLACK_URL }
+#   - { command: [/usr/local/bin/page-somebody, --urgent], severity: critical, after: 30m }
 `;
 
 const POLICY = `# Copies in other regions, and how long what stays (docs/policy.md). The storage of the primary region is the vault.

@@ -53,12 +53,11 @@ const source = z.string().regex(/^(file|env|command):/, {
   error: 'expected where the secret is: file:PATH, env:NAME or command:LINE',
 });
 
-const webhookSchema = z.strictObject({
-  url: z.string().regex(/^(https?:\/\/|file:|env:|command:)/, {
-    error: 'expected an address as https://…, or where it is: file:PATH, env:NAME or command:LINE',
-  }),
-  secret: source.optional(),
+const url = z.string().regex(/^(https?:\/\/|file:|env:|command:)/, {
+  error: 'expected an address as https://…, or where it is: file:PATH, env:NAME or command:LINE',
 });
+const webhookSchema = z.strictObject({ url, secret: source.optional() });
+const slackSchema = z.strictObject({ url });
 
 const text = z.string().min(1).max(1000);
 
@@ -76,8 +75,17 @@ const mailSchema = z.strictObject({
 const KINDS = {
   log: z.strictObject({}).nullable(),
   webhook: webhookSchema,
+  slack: slackSchema,
   mail: mailSchema,
   command: z.array(z.string().refine((word) => !word.includes('\0'), { error: 'expected words' })).min(1),
+};
+
+/** What an entry is told of, beside how. */
+const RULES = {
+  /** Only what is critical. */
+  severity: z.enum(['critical']).optional(),
+  /** Only what is open for so long. */
+  after: span('30m').optional(),
 };
 
 const notifierSchema = z.preprocess(
@@ -86,10 +94,12 @@ const notifierSchema = z.preprocess(
     .strictObject({
       log: KINDS.log.optional(),
       webhook: KINDS.webhook.optional(),
+      slack: KINDS.slack.optional(),
       mail: KINDS.mail.optional(),
       command: KINDS.command.optional(),
+      ...RULES,
     })
-    .refine((entry) => Object.keys(entry).length === 1, {
+    .refine((entry) => Object.keys(entry).filter((key) => key in KINDS).length === 1, {
       error: `expected one of ${Object.keys(KINDS).join(', ')} in each entry`,
     }),
 );
@@ -108,6 +118,7 @@ export function allowedInMonitor(path: readonly PropertyKey[]): string[] | null 
   if (section === 'monitor') return Object.keys(monitorSchema.shape);
   if (section !== 'notify') return null;
   if (kind === 'webhook') return Object.keys(webhookSchema.shape);
+  if (kind === 'slack') return Object.keys(slackSchema.shape);
   if (kind === 'mail') return Object.keys(mailSchema.shape);
-  return kind === undefined ? Object.keys(KINDS) : ['nothing'];
+  return kind === undefined ? [...Object.keys(KINDS), ...Object.keys(RULES)] : ['nothing'];
 }

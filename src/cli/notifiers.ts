@@ -1,4 +1,4 @@
-import type { Notifier } from '../core/alert.ts';
+import type { Notifier, NotifierRule } from '../core/alert.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { Settings } from './config.ts';
 import type { CommandContext } from './context.ts';
@@ -6,7 +6,17 @@ import type { NotifierSettings } from './monitor-schema.ts';
 import { folderOf, type ReadSecret, secretReader } from './secrets.ts';
 import { loadNotifiersRoom } from './wire.ts';
 
-type Kind = 'log' | 'webhook' | 'mail' | 'command';
+const KINDS = ['log', 'webhook', 'slack', 'mail', 'command'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Who is told of what, as the configuration has it: no secret is read. */
+export function notifierRules({ notify }: Pick<Settings, 'notify'>): NotifierRule[] {
+  return notify.map(({ severity, after = 0 }, i) => ({
+    ...{ name: nameOf(notify, i), criticalOnly: severity === 'critical', afterMs: after },
+  }));
+}
+
+export type RuledNotifier = Notifier & NotifierRule;
 
 /**
  * The notifiers that the configuration names, with their secrets, which are read now. Nothing is sent. Throws `config_invalid` or
@@ -15,16 +25,18 @@ type Kind = 'log' | 'webhook' | 'mail' | 'command';
 export async function openNotifiers(
   { notify, file }: Settings,
   context: Pick<CommandContext, 'env' | 'cwd' | 'log'>,
-): Promise<Notifier[]> {
+): Promise<RuledNotifier[]> {
   if (notify.length === 0) return [];
   const folder = folderOf({ file }, context);
   const room = await loadNotifiersRoom();
   const read = await secretReader(folder, context.env);
-  const notifiers: Notifier[] = [];
+  const notifiers: RuledNotifier[] = [];
+  const rules = notifierRules({ notify });
   for (const [i, entry] of notify.entries()) {
-    const name = nameOf(notify, i);
+    const rule = rules[i]!;
     try {
-      notifiers.push(await openOne(room, { name, entry, read, folder, context }));
+      const notifier = await openOne(room, { name: rule.name, entry, read, folder, context });
+      notifiers.push({ ...notifier, ...rule });
     } catch (cause) {
       if (!isBackupError(cause, 'usage')) throw cause;
       const options = cause.hint === null ? {} : { hint: cause.hint };
@@ -42,7 +54,7 @@ function nameOf(notify: readonly NotifierSettings[], at: number): string {
 }
 
 function kindOf(entry: NotifierSettings): Kind {
-  return Object.keys(entry)[0] as Kind;
+  return KINDS.find((kind) => entry[kind] !== undefined)!;
 }
 
 interface Opening {
@@ -57,12 +69,14 @@ async function openOne(
   room: Awaited<ReturnType<typeof loadNotifiersRoom>>,
   { name, entry, read, folder, context }: Opening,
 ): Promise<Notifier> {
-  const { webhook, mail, command } = entry;
+  const { webhook, slack, mail, command } = entry;
   const secret = (source: string | undefined) => (source === undefined ? null : read(source));
+  const addressOf = async (url: string) => (/^https?:/.test(url) ? url : read(url));
   if (webhook !== undefined) {
-    const url = /^https?:/.test(webhook.url) ? webhook.url : await read(webhook.url);
-    return room.webhookNotifier({ name, url, secret: await secret(webhook.secret) });
+    const [url, key] = [await addressOf(webhook.url), await secret(webhook.secret)];
+    return room.webhookNotifier({ name, url, secret: key });
   }
+  if (slack !== undefined) return room.slackNotifier({ name, url: await addressOf(slack.url) });
   if (mail !== undefined) {
     const { server, from, to } = mail;
     return room.mailNotifier({ name, server, from, to, password: await secret(mail.password) });

@@ -27,7 +27,7 @@ function withoutStatements({ statements: _, ...finding }: SeenFinding): Record<s
   return finding;
 }
 
-const OUTCOMES: Readonly<Record<MonitorReport['outcome'], { tone: Tone; words: string }>> = {
+export const OUTCOMES: Readonly<Record<MonitorReport['outcome'], { tone: Tone; words: string }>> = {
   sound: { tone: 'good', words: 'Nothing is wrong where the monitor looked' },
   risk: { tone: 'warning', words: 'Nothing is damaged, but what guards the events is not in force' },
   damaged: { tone: 'bad', words: 'There is damage in the store' },
@@ -110,7 +110,12 @@ function openLines({ report, look }: MonitorRun): string[] {
   const seen = new Set(look.findings.map(({ check }) => check));
   const others = report.open.filter(({ check }) => !seen.has(check));
   if (others.length === 0) return [];
-  const rows = others.map(({ check, place, findings, since }) => [
+  return ['', ...openTable(others)];
+}
+
+/** What is open, wherever it was seen. */
+export function openTable(open: MonitorReport['open']): string[] {
+  const rows = open.map(({ check, place, findings, since }) => [
     check,
     place.startsWith('object ') ? 'schema' : place,
     check === BLIND_CHECK ? '' : formatCount(findings),
@@ -122,7 +127,7 @@ function openLines({ report, look }: MonitorRun): string[] {
     { title: 'FINDINGS', align: 'right' as const },
     { title: 'SINCE' },
   ];
-  return ['', ...renderTable(titles, rows)];
+  return renderTable(titles, rows);
 }
 
 function alertLines({ sending: { sent, failed } }: MonitorRun, paint: Paint): string[] {
@@ -135,34 +140,4 @@ function alertLines({ sending: { sent, failed } }: MonitorRun, paint: Paint): st
 function wayOutLines({ look }: MonitorRun): string[] {
   if (!look.findings.some(({ repair }) => repair !== null)) return [];
   return ['', '`eventcore monitor --once --repair` shows what can be repaired, and how.'];
-}
-
-/** The last runs, for people. */
-export function historyLines(reports: readonly MonitorReport[], paint: Paint): string[] {
-  if (reports.length === 0) return ['No run of the monitor is on record.'];
-  const rows = reports.map(({ startedAt, outcome, looked, checks, open, durationMs }) => [
-    formatInstant(startedAt),
-    paint(OUTCOMES[outcome].tone, outcome),
-    formatCount(looked.events),
-    formatCount(looked.compared),
-    formatCount(open.length),
-    formatDuration(durationMs),
-    foundText(checks),
-  ]);
-  return renderTable(
-    [
-      ...[{ title: 'WHEN' }, { title: 'OUTCOME' }, { title: 'EVENTS', align: 'right' as const }],
-      ...[
-        { title: 'COMPARED', align: 'right' as const },
-        { title: 'OPEN', align: 'right' as const },
-      ],
-      ...[{ title: 'TOOK', align: 'right' as const }, { title: 'FOUND' }],
-    ],
-    rows,
-  );
-}
-
-function foundText(checks: MonitorReport['checks']): string {
-  const found = checks.filter(({ findings }) => findings > 0);
-  return found.map(({ name, findings }) => `${name} ${formatCount(findings)}`).join(', ');
 }

@@ -23,12 +23,12 @@ export interface JobFailure {
 const CRITICAL: ReadonlySet<JobName> = new Set(['full', 'incremental', 'archive', 'doctor']);
 
 export function jobAlert({ store, subject, job, notice, trouble }: JobFailure): Alert {
-  const { state, since, failures, code } = notice;
+  const { state, since, failures, code, isTriedAgain } = notice;
   const isOver = state === 'resolved';
   const title = isOver ? `${store}: ${job} runs again` : `${store}: ${job} fails`;
   const text = isOver
     ? `It had failed ${plural(failures, 'time')} in a row.`
-    : `It failed ${plural(failures, 'time')} in a row.${said(trouble, code)} It is tried again by itself; the same command by hand shows more.`;
+    : `It failed ${plural(failures, 'time')} in a row.${said(trouble, code)} ${isTriedAgain ? 'It is tried again by itself; the' : 'The'} same command by hand shows more.`;
   return {
     ...{ id: systemClock.uuid(), key: `job:${store}:${job}`, state, title, text, subject, since },
     severity: CRITICAL.has(job) ? 'critical' : 'warning',

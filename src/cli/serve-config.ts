@@ -20,7 +20,7 @@ export async function readServed(context: CommandContext, file: string): Promise
   const { env, cwd } = context;
   const settings = await loadSettings({ flags: { ...context.flags, config: file }, env, cwd });
   const jobs = servedJobs(settings);
-  if (jobs.length === 0) {
+  if (jobs.every(({ timing }) => timing.kind === 'asked')) {
     throw new BackupError('config_invalid', `${file} asks for no job`, {
       hint: 'write `serve:` with `jobs:`, as incremental: "*/15 * * * *" (docs/serve.md), or `primary:` with a schedule',
     });

@@ -52,8 +52,16 @@ const DEADLINE_MS = 12 * 3_600_000;
 /** What is promised is looked at all the time, unless that is turned off. */
 const DOCTOR_EVERY_MS = 15 * 60_000;
 
+/** What somebody may ask for beside its schedule: it removes nothing, and ends by itself. */
+const ASKABLE: ReadonlySet<JobName> = new Set(['full', 'incremental', 'sync', 'verify', 'drill', 'doctor']);
+
+/** Copies need a policy that says where to. */
+export function isAskable(name: JobName, policy: RegionPolicy | null): boolean {
+  return ASKABLE.has(name) && (name !== 'sync' || (policy?.replicas.length ?? 0) > 0);
+}
+
 /**
- * The jobs that a configuration asks for. The policy's schedules count where `serve.jobs` says nothing of their own: `primary.schedule` for
+ * The jobs that a configuration asks for, and those that run only when somebody asks. The policy's schedules count where `serve.jobs` says nothing of their own: `primary.schedule` for
  * incremental backups (which are full where they cannot be incremental), the first `sync_schedule` for copies. Throws `config_invalid`.
  */
 export function servedJobs({
@@ -63,11 +71,11 @@ export function servedJobs({
 }: Pick<Settings, 'serve' | 'policy' | 'file'>): ServedJob[] {
   const { jobs = {}, jitter = JITTER_MS, deadline = DEADLINE_MS } = serve;
   return JOB_NAMES.flatMap((name) => {
-    const settings = jobs[name] ?? byPolicy(name, policy);
-    if (settings === undefined || settings === 'off') return [];
+    const settings = jobs[name] ?? byPolicy(name, policy) ?? (isAskable(name, policy) ? 'asked' : 'off');
+    if (settings === 'off') return [];
     const { words, lane, succeedsWith, isEndless } = KINDS[name];
     const timing = timingOf(name, settings, { serve, policy, file, isEndless });
-    const options = settings === 'always' ? [] : (settings.options ?? []);
+    const options = typeof settings === 'string' ? [] : (settings.options ?? []);
     return [
       {
         ...{ name, timing, lane, succeedsWith, words: [...words, ...options] },
@@ -96,7 +104,8 @@ interface Place {
   readonly isEndless: boolean;
 }
 
-function timingOf(name: JobName, settings: Exclude<JobSettings, 'off'>, place: Place): Timing {
+function timingOf(name: JobName, settings: Exclude<JobSettings, 'off'> | 'asked', place: Place): Timing {
+  if (settings === 'asked') return { kind: 'asked' };
   if (settings === 'always') {
     if (place.isEndless) return { kind: 'always' };
     throw invalid(

@@ -120,15 +120,17 @@ type CommandEnv = Readonly<Record<string, string | undefined>>;
 
 /** What tells people: loaded where somebody is told. */
 export async function loadNotifiersRoom() {
-  const [log, webhook, mail, command] = await Promise.all([
+  const [log, webhook, slack, mail, command] = await Promise.all([
     import('../notifiers/log.ts'),
     import('../notifiers/webhook.ts'),
+    import('../notifiers/slack.ts'),
     import('../notifiers/mail.ts'),
     import('../notifiers/command.ts'),
   ]);
   return {
     logNotifier: log.logNotifier,
     webhookNotifier: webhook.webhookNotifier,
+    slackNotifier: slack.slackNotifier,
     mailNotifier: mail.mailNotifier,
     commandNotifier: command.commandNotifier,
   };

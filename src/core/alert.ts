@@ -1,5 +1,5 @@
 /**
- * Tells somebody. Adapters: notifiers/log, webhook, mail, command. Throws `notification_failed`, which never stops what it tells of.
+ * Tells somebody. Adapters: notifiers/log, webhook, slack, mail, command. Throws `notification_failed`, which never stops what it tells of.
  */
 export interface Notifier {
   /** As the configuration calls it. */
@@ -7,6 +7,15 @@ export interface Notifier {
   /** Bounded in time and tries. */
   notify(alert: Alert, options?: { readonly signal?: AbortSignal }): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What a notifier is there for; as it stands: for all, at once. */
+export interface NotifierRule {
+  readonly name: string;
+  /** Only what is critical. */
+  readonly criticalOnly?: boolean;
+  /** Only what is open for so long: the second in line. */
+  readonly afterMs?: number;
 }
 
 export interface Alert {

@@ -34,6 +34,9 @@ export interface EventStore {
   /** Events of one stream in version order; empty when the stream does not exist. `limit` defaults to 1000. */
   readStream(streamId: string, options?: { fromVersion?: bigint; limit?: number }): Promise<StoredEvent[]>;
 
+  /** What there is of one stream, by its name as text; null when there is nothing. Reads no payload. */
+  findStream(streamId: string): Promise<StreamSummary | null>;
+
   /**
    * Events recorded at or after `since` (RFC 3339), ordered by time, then id. For looking, never for
    * incremental backups: an event may commit later than its time says.

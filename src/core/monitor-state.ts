@@ -34,6 +34,8 @@ export interface Told {
   readonly severity: Alert['severity'];
   /** Of the size: each class is ten times as much as the one before. */
   readonly sizeClass: number;
+  /** Names of those who were told that it began: they are told of its end. */
+  readonly to: readonly string[];
 }
 
 /** What some notifiers have still to be told. */

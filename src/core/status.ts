@@ -13,8 +13,9 @@ export interface StoreStatus {
   readonly vault: string;
   /** The newest instant that can be brought back; null: none. */
   readonly newestPoint: string | null;
-  /** Oldest first. */
+  /** Oldest first: the oldest one, and the newest ones of the rest, no more than `MOST_STATUS_BACKUPS`. */
   readonly windows: readonly StatusWindow[];
+  /** The newest ones, oldest first: no more than `MOST_STATUS_BACKUPS`. */
   readonly gaps: readonly StatusGap[];
   /** The newest ones, oldest first: no more than `MOST_STATUS_BACKUPS`. */
   readonly backups: readonly StatusBackup[];
@@ -105,8 +106,9 @@ export interface StatusVerification {
 export interface StatusDrill {
   readonly at: string;
   readonly passed: boolean;
-  /** Of its slowest whole restore, and how old the newest recoverable instant was; null: not measured. */
+  /** Of the slowest whole restore of the newest drill that made one, which not every drill does; null: none did. */
   readonly rtoSeconds: number | null;
+  /** How old the newest recoverable instant was; null: not measured. */
   readonly rpoSeconds: number | null;
   /** Somebody signed it. */
   readonly signed: boolean;
@@ -131,7 +133,7 @@ export interface StatusPromises {
 
 /** What could not be read. */
 export interface StatusProblem {
-  /** `store`, `vault`, `log`, `drills`, `monitor`, or `region` and its name. */
+  /** `store`, `vault`, `log`, `verification`, `drills`, `monitor`, or `region` and its name. */
   readonly of: string;
   readonly code: string;
   readonly message: string;

@@ -1,18 +1,19 @@
 import { type BackupError, isBackupError } from '../core/errors.ts';
 import type { JobEnd, JobName, RecordedRun } from '../core/job.ts';
+import { newestBelieved } from '../policy/agenda.ts';
+import type { Demand } from './demand.ts';
 import { readRuns } from './job-records.ts';
-import { type JobPlan, type JobPorts, type Lane, runJob } from './run-job.ts';
+import { type JobPlan, type JobPorts, type Lane, runJob, type WaitDecision } from './run-job.ts';
 
-export interface LoopPorts extends JobPorts {
-  /** Resolves after a while by a clock that is not set, or as soon as the signal fires. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+export interface LoopPorts extends Omit<JobPorts, 'askedBy'> {
+  readonly demand: Demand;
   readonly lanes: Lanes;
   /** What is on record of the job when the loop begins, the newest run first. */
   readonly onRecords: (job: JobName, runs: readonly RecordedRun[]) => void;
   /** Awaited: what is told of a run is told before the next one. */
   readonly onEnd: (end: JobEnd, trouble: string | null) => Promise<void>;
-  /** When it is due, as far as that is known now. */
-  readonly onWait: (job: JobName, untilMs: number, reason: string) => void;
+  /** When it is due, as far as that is known now; null: when it is asked for. */
+  readonly onWait: (job: JobName, untilMs: number | null, reason: string) => void;
   /** It could not be looked at: the vault is away. It is tried again. */
   readonly onFailure: (job: JobName, failure: BackupError) => void;
 }
@@ -37,24 +38,26 @@ export function makeLanes(): Lanes {
 
 /** So long at most until it is looked at again: a clock may have been set, and another daemon may have died. */
 const LONGEST_WAIT_MS = 5 * 60_000;
+/** What runs only when it is asked for: another daemon may have died in it, and nothing is late. */
+const LONGEST_REST_MS = 60 * 60_000;
 const FIRST_RETRY_MS = 5000;
 const KNOWN_RUNS = 50;
 
 /** Runs one job of one store whenever it is due, until the signal fires. What it meets is told, and never ends it. */
 export async function jobLoop(ports: LoopPorts, plan: JobPlan): Promise<void> {
-  const { signal, clock } = ports;
+  const { signal, clock, demand } = ports;
   let failures = 0;
   let isKnown = false;
   while (!signal.aborted) {
     let waitMs = 0;
     try {
-      if (!isKnown) ports.onRecords(plan.name, await readRuns(ports.vault, plan.name, KNOWN_RUNS));
+      if (!isKnown) ports.onRecords(plan.name, await knownRuns(ports, plan.name));
       isKnown = true;
       const outcome = await ports.lanes(plan.lane, () => tryJob(ports, plan));
       failures = 0;
       if (outcome !== null) {
         ports.onWait(plan.name, outcome.untilMs, outcome.reason);
-        waitMs = Math.min(Math.max(outcome.untilMs - clock.now(), 0), LONGEST_WAIT_MS);
+        waitMs = waitOf(outcome.untilMs, clock.now());
       }
     } catch (error) {
       if (!isBackupError(error)) throw error;
@@ -63,14 +66,23 @@ export async function jobLoop(ports: LoopPorts, plan: JobPlan): Promise<void> {
       waitMs = Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_WAIT_MS);
       failures += 1;
     }
-    await ports.pause(waitMs, signal);
+    await demand.wait(waitMs, signal);
   }
 }
 
+function knownRuns({ vault, clock }: LoopPorts, job: JobName): Promise<RecordedRun[]> {
+  return readRuns(vault, job, KNOWN_RUNS, newestBelieved(clock.now()));
+}
+
+function waitOf(untilMs: number | null, nowMs: number): number {
+  return untilMs === null ? LONGEST_REST_MS : Math.min(Math.max(untilMs - nowMs, 0), LONGEST_WAIT_MS);
+}
+
 /** Null when it ran, and what is next is to be asked. */
-async function tryJob(ports: LoopPorts, plan: JobPlan): Promise<{ untilMs: number; reason: string } | null> {
+async function tryJob(ports: LoopPorts, plan: JobPlan): Promise<WaitDecision | null> {
   if (ports.signal.aborted) return null;
-  const outcome = await runJob(ports, plan);
+  const { demand } = ports;
+  const outcome = await runJob({ ...ports, askedBy: () => demand.pending()?.who ?? null }, plan);
   if (outcome.state === 'waits') return outcome.decision;
   await ports.onEnd(outcome.end, outcome.trouble);
   return null;

@@ -1,5 +1,6 @@
 import { isBackupError } from '../core/errors.ts';
 import type { JobBegin, JobEnd, JobName, RecordedRun } from '../core/job.ts';
+import { parseTime, timeToUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import {
   beginName,
@@ -18,9 +19,18 @@ import { putRecord, readRecord } from '../format/record.ts';
 /** So many runs of a job stay on record. */
 const KEPT_RUNS = 200;
 
-/** The newest runs of a job, the newest first. What cannot be read is passed over: another daemon's version, or damage. */
-export async function readRuns(vault: Vault, job: JobName, limit: number): Promise<RecordedRun[]> {
-  const names = await listNames(vault, job);
+/**
+ * The newest runs of a job, the newest first; none that were wanted for later than `untilMs`. What cannot be read is passed over: another
+ * daemon's version, or damage.
+ */
+export async function readRuns(
+  vault: Vault,
+  job: JobName,
+  limit: number,
+  untilMs = Number.POSITIVE_INFINITY,
+): Promise<RecordedRun[]> {
+  const all = await listNames(vault, job);
+  const names = all.filter(({ wantedAt }) => timeToUnixMs(parseTime(wantedAt) ?? 0n) <= untilMs);
   const ended = new Set(names.filter(({ kind }) => kind === 'end').map(beginName));
   const runs: RecordedRun[] = [];
   for (const name of names.filter(({ kind }) => kind === 'begin').toReversed()) {

@@ -24,8 +24,9 @@ const JOB_METRICS: readonly JobMetric[] = [
   },
   {
     name: 'eventcore_job_last_success_timestamp_seconds',
-    help: 'when the job last ended well, in whatever daemon; absent when it never did',
-    value: ({ lastSuccessAtMs }) => seconds(lastSuccessAtMs),
+    help: 'when the job last ended well, in whatever daemon; absent when it never did, and of one on no schedule',
+    // Nothing is late of what only runs when it is asked for.
+    value: ({ timing, lastSuccessAtMs }) => (timing.kind === 'asked' ? null : seconds(lastSuccessAtMs)),
   },
   {
     name: 'eventcore_job_last_failure_timestamp_seconds',

@@ -1,10 +1,16 @@
 import type { Clock } from '../core/clock.ts';
 import { isBackupError } from '../core/errors.ts';
-import type { JobEnd, JobName, JobState, RecordedRun } from '../core/job.ts';
+import type { JobBegin, JobEnd, JobName, JobState, RecordedRun } from '../core/job.ts';
 import type { UnderLease } from '../core/lease.ts';
 import { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { type AgendaDecision, type AgendaJob, decideJob, type LastRun } from '../policy/agenda.ts';
+import {
+  type AgendaDecision,
+  type AgendaJob,
+  decideJob,
+  type LastRun,
+  newestBelieved,
+} from '../policy/agenda.ts';
 import { claimRun, readRuns, recordEnd } from './job-records.ts';
 
 /** How a command came out. */
@@ -23,6 +29,10 @@ export interface JobPorts {
   readonly clock: Clock;
   /** Of the job in this vault: one daemon at a time runs it. Throws `lease_held`. */
   readonly underLease: UnderLease;
+  /** Who asked for a run that did not begin yet; null: nobody. */
+  readonly askedBy: () => string | null;
+  /** It is on record, and begins. */
+  readonly onBegin: (begin: JobBegin) => void;
   /** Runs the job's command to its end; ends it when the signal fires. */
   readonly runCommand: (job: JobName, signal: AbortSignal) => Promise<CommandResult>;
   /** Which process this is, for people. */
@@ -44,19 +54,19 @@ export interface JobPlan extends AgendaJob {
   readonly lane: Lane;
 }
 
+export type WaitDecision = Extract<AgendaDecision, { action: 'wait' }>;
+
 /** `ran`: to its end, whatever that was. `waits`: there was nothing to do, or somebody else does it. */
 export type JobOutcome =
   | { readonly state: 'ran'; readonly end: JobEnd; readonly trouble: string | null }
-  | { readonly state: 'waits'; readonly decision: Extract<AgendaDecision, { action: 'wait' }> };
+  | { readonly state: 'waits'; readonly decision: WaitDecision };
 
 /**
  * Runs a job where it is due. What is due is asked of the records under the job's lease, so of several daemons one runs it, and one that comes
  * late finds it done. A daemon that dies leaves a begin without an end: whoever gets the lease next takes it up. Throws as the vault does.
  */
 export async function runJob(ports: JobPorts, plan: JobPlan): Promise<JobOutcome> {
-  const { vault, clock } = ports;
-  const [newest] = await readRuns(vault, plan.name, 1);
-  const decision = decideJob({ job: plan, last: lastOf(newest), isHeld: false }, clock.now());
+  const decision = await decide(ports, plan);
   if (decision.action === 'wait') return { state: 'waits', decision };
   try {
     return await ports.underLease((lease, signal) => {
@@ -65,21 +75,26 @@ export async function runJob(ports: JobPorts, plan: JobPlan): Promise<JobOutcome
     });
   } catch (error) {
     if (!isBackupError(error, 'lease_held')) throw error;
-    return { state: 'waits', decision: heldUntil(clock.now()) };
+    return { state: 'waits', decision: heldUntil(ports.clock.now()) };
   }
+}
+
+async function decide({ vault, clock, askedBy }: JobPorts, plan: JobPlan): Promise<AgendaDecision> {
+  const nowMs = clock.now();
+  const [newest] = await readRuns(vault, plan.name, 1, newestBelieved(nowMs));
+  return decideJob({ job: plan, last: lastOf(newest), isHeld: false, askedBy: askedBy() }, nowMs);
 }
 
 /** Again in a minute: whoever has the lease may be done then. */
 const HELD_MS = 60_000;
 
-function heldUntil(nowMs: number): Extract<AgendaDecision, { action: 'wait' }> {
+function heldUntil(nowMs: number): WaitDecision {
   return { action: 'wait', untilMs: nowMs + HELD_MS, reason: 'another daemon runs it' };
 }
 
 async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal): Promise<JobOutcome> {
   const { vault, clock } = ports;
-  const [newest] = await readRuns(vault, plan.name, 1);
-  const decision = decideJob({ job: plan, last: lastOf(newest), isHeld: false }, clock.now());
+  const decision = await decide(ports, plan);
   if (decision.action === 'wait') return { state: 'waits', decision };
   const run = { job: plan.name, wantedAt: instant(decision.wantedAtMs), attempt: decision.attempt };
   const startedMs = clock.now();
@@ -87,6 +102,7 @@ async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal
   const { daemon, software } = ports;
   const begin = { ...run, startedAt: instant(startedMs), daemon, software, reason, missed };
   if (!(await claimRun(vault, begin))) return { state: 'waits', decision: heldUntil(clock.now()) };
+  ports.onBegin(begin);
   const result = await ports.runCommand(plan.name, signal);
   const end: JobEnd = {
     ...run,

@@ -2,16 +2,20 @@ import type { BackupError } from '../core/errors.ts';
 import type { JobEnd, JobName, RecordedRun } from '../core/job.ts';
 import type { UnderLease } from '../core/lease.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
-import { isNothingToTell, type JobNotice, jobNotice } from '../policy/job-alerts.ts';
+import { newestBelieved } from '../policy/agenda.ts';
+import { askedNotice, isNothingToTell, type JobNotice, jobNotice } from '../policy/job-alerts.ts';
+import { type Demand, makeDemand } from './demand.ts';
 import { jobLoop, type LoopPorts } from './job-loop.ts';
 import { readRuns } from './job-records.ts';
 import type { Registry } from './registry.ts';
 import type { JobPlan } from './run-job.ts';
 
 export interface StorePorts
-  extends Pick<LoopPorts, 'vault' | 'clock' | 'daemon' | 'software' | 'pause' | 'lanes' | 'runCommand'> {
+  extends Pick<LoopPorts, 'vault' | 'clock' | 'daemon' | 'software' | 'lanes' | 'runCommand'> {
   /** As the daemon calls it. */
   readonly store: string;
+  /** Resolves after a while by a clock that is not set, or as soon as the signal fires. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly leaseOf: (job: JobName) => UnderLease;
   readonly registry: Registry;
   readonly notify: (job: JobName, notice: JobNotice, trouble: string | null) => Promise<void>;
@@ -22,6 +26,11 @@ export interface StorePorts
 export interface StoreService {
   /** Goes on with jobs that are as they were, stops those that are gone or changed, and begins the new ones. */
   change(plans: readonly JobPlan[]): Promise<void>;
+  /**
+   * Has a job run as soon as its lane and its lease are free, whatever its schedule. What did not begin when the daemon ends is forgotten.
+   * `runs_already`: here and now, so nothing was asked; `unknown`: there is no such job.
+   */
+  demand(job: JobName, who: string): 'asked' | 'runs_already' | 'unknown';
   /** What runs is told to stop, and awaited. */
   stop(): Promise<void>;
 }
@@ -40,6 +49,8 @@ const TOLD_RUNS = 200;
 /** Runs the jobs of one store. */
 export function serveStore(ports: StorePorts): StoreService {
   const running = new Map<JobName, Running>();
+  // They outlive a change of the job.
+  const demands = new Map<JobName, Demand>();
   const stopOne = async (name: JobName): Promise<void> => {
     const one = running.get(name);
     running.delete(name);
@@ -54,13 +65,27 @@ export function serveStore(ports: StorePorts): StoreService {
         return plan === undefined || keyOf(plan) !== running.get(name)!.key;
       });
       await Promise.all(gone.map(stopOne));
-      for (const name of gone) if (!wanted.has(name)) ports.registry.remove(ports.store, name);
+      for (const name of gone.filter((one) => !wanted.has(one))) {
+        ports.registry.remove(ports.store, name);
+        demands.delete(name);
+      }
       for (const plan of plans) {
         if (running.has(plan.name)) continue;
         const stop = new AbortController();
-        ports.registry.add(ports.store, plan.name);
-        running.set(plan.name, { key: keyOf(plan), stop, done: runLoop(ports, plan, stop.signal) });
+        const demand = demands.get(plan.name) ?? makeDemand(ports.pause);
+        demands.set(plan.name, demand);
+        ports.registry.add(ports.store, plan.name, plan.timing);
+        const done = runLoop(ports, plan, demand, stop.signal);
+        running.set(plan.name, { key: keyOf(plan), stop, done });
       }
+    },
+    demand: (job, who) => {
+      const demand = demands.get(job);
+      if (demand === undefined) return 'unknown';
+      if (ports.registry.view(ports.store, job)?.runningSinceMs != null) return 'runs_already';
+      demand.ask({ who, atMs: ports.clock.now() });
+      ports.registry.change(ports.store, job, { asked: demand.pending() });
+      return 'asked';
     },
     stop: async () => {
       await Promise.all([...running.keys()].map(stopOne));
@@ -72,16 +97,15 @@ function keyOf(plan: JobPlan): string {
   return JSON.stringify(plan);
 }
 
-function runLoop(ports: StorePorts, plan: JobPlan, signal: AbortSignal): Promise<void> {
+function runLoop(ports: StorePorts, plan: JobPlan, demand: Demand, signal: AbortSignal): Promise<void> {
   const { store, registry, clock } = ports;
   return jobLoop(
     {
       ...ports,
-      signal,
-      underLease: ports.leaseOf(plan.name),
-      runCommand: (job, stop) => {
-        registry.change(store, job, { runningSinceMs: clock.now() });
-        return ports.runCommand(job, stop);
+      ...{ signal, demand, underLease: ports.leaseOf(plan.name) },
+      onBegin: ({ job, reason }) => {
+        demand.clear();
+        registry.change(store, job, { runningSinceMs: clock.now(), asked: null, reason });
       },
       onRecords: (job, runs) => registry.change(store, job, factsOf(runs)),
       onWait: (job, nextMs, reason) =>
@@ -93,7 +117,7 @@ function runLoop(ports: StorePorts, plan: JobPlan, signal: AbortSignal): Promise
       onEnd: async (end, trouble) => {
         registry.ended(store, end, clock.now());
         ports.onEnd(end, trouble);
-        const notice = await noticeOf(ports, plan.name);
+        const notice = await noticeOf(ports, plan);
         if (notice !== null) await ports.notify(plan.name, notice, trouble);
       },
     },
@@ -102,9 +126,11 @@ function runLoop(ports: StorePorts, plan: JobPlan, signal: AbortSignal): Promise
 }
 
 /** Records are objects of a bucket, each of which is asked for: all of them are only where something is wrong, or was just now. */
-async function noticeOf({ vault }: StorePorts, job: JobName): Promise<JobNotice | null> {
-  if (isNothingToTell(await readRuns(vault, job, 2))) return null;
-  return jobNotice(await readRuns(vault, job, TOLD_RUNS), REPEAT_MS);
+async function noticeOf({ vault, clock }: StorePorts, { name, timing }: JobPlan): Promise<JobNotice | null> {
+  const newest = (limit: number) => readRuns(vault, name, limit, newestBelieved(clock.now()));
+  if (isNothingToTell(await newest(2))) return null;
+  const runs = await newest(TOLD_RUNS);
+  return timing.kind === 'asked' ? askedNotice(runs) : jobNotice(runs, REPEAT_MS);
 }
 
 function factsOf(runs: readonly RecordedRun[]) {

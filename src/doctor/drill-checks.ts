@@ -1,6 +1,5 @@
 import { formatDuration } from '../cli/units.ts';
-import { isDrillOverdue } from '../policy/drill-due.ts';
-import { formatSpan } from '../policy/duration.ts';
+import { DRILL_HINT, judgeDrilled } from '../policy/objectives.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';
 
 const NAME = 'drills';
@@ -16,9 +15,6 @@ export interface DrillFacts {
   readonly nowMs: number;
 }
 
-const HINT =
-  '`eventcore drill` restores, judges and leaves evidence; `eventcore drill show` says why one failed';
-
 /** A backup that was never restored is a hope. */
 export function checkDrills({ total, lastPassedAtMs, newestPassed, withinMs, nowMs }: DrillFacts): Check {
   const last =
@@ -27,9 +23,9 @@ export function checkDrills({ total, lastPassedAtMs, newestPassed, withinMs, now
         ? 'no drill was made yet'
         : 'no drill has passed'
       : `the last one that passed is ${formatDuration(Math.max(0, nowMs - lastPassedAtMs))} old`;
-  const overdue = isDrillOverdue({ lastPassedAtMs, withinMs, nowMs });
-  if (overdue === true)
-    return bad(NAME, 'verification_failed', `${last}, and ${formatSpan(withinMs!)} are allowed`, HINT);
-  if (total === 0) return skipped(NAME, last, HINT);
-  return newestPassed === true ? good(NAME, last) : warn(NAME, `the newest one failed; ${last}`, HINT);
+  const objective = withinMs === null ? null : judgeDrilled(lastPassedAtMs, { promisedMs: withinMs, nowMs });
+  if (objective?.state === 'breached')
+    return bad(NAME, 'verification_failed', objective.reason, objective.next);
+  if (total === 0) return skipped(NAME, last, DRILL_HINT);
+  return newestPassed === true ? good(NAME, last) : warn(NAME, `the newest one failed; ${last}`, DRILL_HINT);
 }

@@ -1,6 +1,7 @@
 import { formatDuration, plural } from '../cli/units.ts';
 import { DAY_MS } from '../policy/duration.ts';
-import type { VerificationAge } from '../policy/verification-age.ts';
+import { judgeVerified, promiseText, VERIFY_HINT } from '../policy/objectives.ts';
+import { type VerificationAge, verificationStatus } from '../policy/verification-age.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';
 
 const NAME = 'verification';
@@ -25,16 +26,12 @@ export function checkVerified(age: VerificationAge, withinMs: number | null): Ch
   }
   const neverText = never === 0 ? '' : `, ${never} of them never verified`;
   const message = `oldest: ${formatDuration(oldestMs)} ago, ${oldest} (${plural(units, 'file')}${neverText})`;
-  if (oldestMs <= (withinMs ?? DEFAULT_WITHIN_MS)) return good(NAME, message);
-  const hint = 'run `eventcore verify --share 5%` once a day: all of the vault takes its turn in twenty days';
-  return withinMs === null
-    ? warn(NAME, message, hint)
-    : bad(
-        NAME,
-        'verification_failed',
-        `${message}: the policy says verified_within ${formatDuration(withinMs)}`,
-        hint,
-      );
+  if (withinMs === null) {
+    return oldestMs <= DEFAULT_WITHIN_MS ? good(NAME, message) : warn(NAME, message, VERIFY_HINT);
+  }
+  const objective = judgeVerified(verificationStatus(age), withinMs, 0);
+  if (objective.state === 'kept') return good(NAME, message);
+  return bad(NAME, 'verification_failed', `${message}: ${promiseText(objective)}`, objective.next);
 }
 
 const MOST_NAMED = 5;

@@ -100,14 +100,14 @@ function pickLooked({ blocks, buckets, streams, events, compared, comparedWith }
   return { blocks, buckets, streams, events, compared, comparedWith };
 }
 
-function pickOpen(alert: OpenAlert): OpenAlert {
+export function pickOpen(alert: OpenAlert): OpenAlert {
   const { check, place, severity, findings, events, since, seenRound, told } = alert;
-  const { at, severity: toldSeverity, sizeClass } = told;
-  const said = { at, severity: toldSeverity, sizeClass };
+  const { at, severity: toldSeverity, sizeClass, to } = told;
+  const said = { at, severity: toldSeverity, sizeClass, to: [...to] };
   return { check, place, severity, findings, events, since, seenRound, told: said };
 }
 
-function pickOwed(notice: OwedNotice): OwedNotice {
+export function pickOwed(notice: OwedNotice): OwedNotice {
   const { id, check, place, state, severity, findings, events, since, at, to } = notice;
   return { id, check, place, state, severity, findings, events, since, at, to: [...to] };
 }
@@ -158,7 +158,7 @@ function isReport(value: Fields): value is Fields & MonitorReport {
 }
 
 function isSent(value: Fields): value is Fields & SentRecord {
-  const isOne = ({ id, to }: Fields): boolean => isText(id) && Array.isArray(to) && to.every(isText);
+  const isOne = ({ id, to }: Fields): boolean => isText(id) && isTexts(to);
   return isText(value.runId) && isInstant(value.sentAt) && isListOf(value.sent, isOne);
 }
 
@@ -175,14 +175,14 @@ function isLooked(value: unknown): boolean {
   );
 }
 
-function isOpen({ check, place, severity, since, seenRound, told, ...size }: Fields): boolean {
+export function isOpen({ check, place, severity, since, seenRound, told, ...size }: Fields): boolean {
   if (![check, place].every(isText) || !isSeverity(severity) || !isInstant(since) || !isSize(size))
     return false;
   if (!isCount(seenRound) || !isRecord(told)) return false;
-  return isInstant(told.at) && isSeverity(told.severity) && isCount(told.sizeClass);
+  return isInstant(told.at) && isSeverity(told.severity) && isCount(told.sizeClass) && isTexts(told.to);
 }
 
-function isOwed({ id, check, place, state, severity, since, at, to, ...size }: Fields): boolean {
+export function isOwed({ id, check, place, state, severity, since, at, to, ...size }: Fields): boolean {
   const texts = [id, check, place];
   return (
     texts.every(isText) &&
@@ -191,8 +191,7 @@ function isOwed({ id, check, place, state, severity, since, at, to, ...size }: F
     isInstant(since) &&
     isInstant(at) &&
     isSize(size) &&
-    Array.isArray(to) &&
-    to.every(isText)
+    isTexts(to)
   );
 }
 
@@ -214,6 +213,10 @@ function isInstant(value: unknown): boolean {
 
 function isText(value: unknown): boolean {
   return typeof value === 'string';
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText);
 }
 
 function isCount(value: unknown): boolean {

@@ -58,17 +58,31 @@ export interface UnfinishedRepair {
   readonly beganAt: string;
 }
 
-/** Repairs that have not ended, oldest first: they died, or are under way. Told by a listing. */
-export async function listUnfinishedRepairs(vault: Vault): Promise<UnfinishedRepair[]> {
-  const open = new Map<string, UnfinishedRepair>();
-  const done = new Set<string>();
-  for await (const { name } of vault.list(REPAIRS_PREFIX)) {
-    const [, time, repairId, isDone] = NAME.exec(name) ?? [];
+export interface ListedRepair extends UnfinishedRepair {
+  /** False: it died, or is under way. */
+  readonly isOver: boolean;
+  /** The newest record of it. */
+  readonly record: { readonly name: string; readonly sizeBytes: number };
+}
+
+/** Repairs that are on record, oldest first. Told by a listing. */
+export async function listRepairs(vault: Vault): Promise<ListedRepair[]> {
+  const repairs = new Map<string, ListedRepair>();
+  for await (const { name, sizeBytes } of vault.list(REPAIRS_PREFIX)) {
+    const [, time, repairId, done] = NAME.exec(name) ?? [];
     if (time === undefined || repairId === undefined) continue;
-    if (isDone !== undefined) done.add(repairId);
-    else open.set(repairId, { repairId, beganAt: time.replace(TIME, '$1-$2-$3T$4:$5:$6Z') });
+    const isOver = done !== undefined;
+    if (!isOver && repairs.has(repairId)) continue;
+    const beganAt = time.replace(TIME, '$1-$2-$3T$4:$5:$6Z');
+    repairs.set(repairId, { repairId, beganAt, isOver, record: { name, sizeBytes } });
   }
-  return [...open.values()].filter(({ repairId }) => !done.has(repairId));
+  return [...repairs.values()];
+}
+
+/** Repairs that have not ended, oldest first: they died, or are under way. */
+export async function listUnfinishedRepairs(vault: Vault): Promise<UnfinishedRepair[]> {
+  const open = (await listRepairs(vault)).filter(({ isOver }) => !isOver);
+  return open.map(({ repairId, beganAt }) => ({ repairId, beganAt }));
 }
 
 const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;

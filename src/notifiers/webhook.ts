@@ -1,7 +1,8 @@
 import type { Alert, Notifier } from '../core/alert.ts';
-import { networkCode, parseWebhookSecret, parseWebhookUrl, signatureHeaders } from '../outside/webhook.ts';
+import { parseWebhookSecret, parseWebhookUrl, signatureHeaders } from '../outside/webhook.ts';
 import { CLOUD_EVENT_TYPE, cloudEventOf } from './cloud-event.ts';
-import { deliver, TRY_LIMITS, type TryLimits, type Undelivered } from './tries.ts';
+import { type Posted, postTo } from './post.ts';
+import { deliver, TRY_LIMITS, type TryLimits } from './tries.ts';
 
 export interface WebhookOptions {
   readonly name: string;
@@ -24,41 +25,12 @@ export function webhookNotifier({ name, url, secret, limits = TRY_LIMITS }: Webh
   return {
     name,
     notify: (alert, { signal } = {}) =>
-      deliver(what, (ends) => post(target, key, alert, ends), limits, signal),
+      deliver(what, (ends) => postTo(target, eventOf(alert, key), ends), limits, signal),
     close: async () => {},
   };
 }
 
-async function post(
-  url: URL,
-  key: Buffer | null,
-  alert: Alert,
-  signal: AbortSignal,
-): Promise<Undelivered | null> {
+function eventOf(alert: Alert, key: Buffer | null): Posted {
   const body = JSON.stringify(cloudEventOf(alert));
-  try {
-    const answer = await fetch(url, {
-      ...{ method: 'POST', body, redirect: 'manual', signal },
-      headers: { 'content-type': CLOUD_EVENT_TYPE, ...signatureHeaders(key, alert.id, body) },
-    });
-    await answer.body?.cancel();
-    return judgeAnswer(answer);
-  } catch (error) {
-    if (signal.aborted) return { reason: 'did not answer in time', mayPass: true };
-    return { reason: `cannot be reached (${networkCode(error)})`, mayPass: true };
-  }
-}
-
-/** Nobody waits longer than this, whatever an answer asks for. */
-const LONGEST_WAIT_S = 600;
-
-function judgeAnswer({ ok, status, headers }: Response): Undelivered | null {
-  if (ok) return null;
-  if (status >= 300 && status < 400) {
-    return { reason: `answered ${status}: it is elsewhere; name that address`, mayPass: false };
-  }
-  const mayPass = status >= 500 || status === 429;
-  const asked = Number(headers.get('retry-after') ?? 0);
-  const waitMs = Number.isFinite(asked) && asked > 0 ? Math.min(asked, LONGEST_WAIT_S) * 1000 : 0;
-  return { reason: `answered ${status}`, mayPass, waitMs };
+  return { body, headers: { 'content-type': CLOUD_EVENT_TYPE, ...signatureHeaders(key, alert.id, body) } };
 }

@@ -10,9 +10,11 @@ export type Timing =
   /** So long after the last run began. */
   | { readonly kind: 'interval'; readonly everyMs: number }
   /** All the time: whenever it does not run. */
-  | { readonly kind: 'always' };
+  | { readonly kind: 'always' }
+  /** Only when somebody asks for it. */
+  | { readonly kind: 'asked' };
 
-type Timed = Exclude<Timing, { readonly kind: 'always' }>;
+type Timed = Exclude<Timing, { readonly kind: 'always' | 'asked' }>;
 
 export interface AgendaJob {
   readonly name: string;
@@ -37,6 +39,8 @@ export interface JobFacts {
   readonly last: LastRun | null;
   /** Somebody holds the job's lease: here or in another daemon. */
   readonly isHeld: boolean;
+  /** Who asked for a run that did not begin yet; null: nobody. */
+  readonly askedBy: string | null;
 }
 
 export type AgendaDecision =
@@ -48,7 +52,8 @@ export type AgendaDecision =
       readonly missed: number;
       readonly reason: string;
     }
-  | { readonly action: 'wait'; readonly untilMs: number; readonly reason: string };
+  /** `untilMs` null: until somebody asks for it. */
+  | { readonly action: 'wait'; readonly untilMs: number | null; readonly reason: string };
 
 /** A run that failed is tried again after this, then after twice as long, and so on up to the longest. */
 const FIRST_RETRY_MS = 60_000;
@@ -65,17 +70,35 @@ const MOST_MISSED = 1000;
 
 /** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
 export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
-  const { job, isHeld } = facts;
+  const { job, isHeld, askedBy } = facts;
   const last = believed(facts.last, nowMs);
   if (isHeld) return wait(nowMs + FIRST_RETRY_MS, 'it runs already');
+  if (last?.endedAtMs === null) return takeUp(last, askedBy, nowMs);
+  if (askedBy !== null) return decideAsked(last, askedBy, nowMs);
+  if (job.timing.kind === 'asked') return wait(null, 'it runs when it is asked for');
   // What is wrong with it shows when the daemon is started, and not in the night.
   if (last === null) return run(nowMs, 1, 0, 'it never ran');
-  const { endedAtMs } = last;
-  if (endedAtMs === null)
-    return run(last.wantedAtMs, last.attempt + 1, 0, 'the run before this one died without a word');
+  const ended = { ...last, endedAtMs: last.endedAtMs };
   return job.timing.kind === 'always'
-    ? decideAlways({ ...last, endedAtMs }, nowMs)
-    : decideTimed(job, job.timing, { ...last, endedAtMs }, nowMs);
+    ? decideAlways(ended, nowMs)
+    : decideTimed(job, job.timing, ended, nowMs);
+}
+
+/** Whoever asks meanwhile gets this run. What died more often than names can count is for a time of its own. */
+function takeUp({ wantedAtMs, attempt }: LastRun, askedBy: string | null, nowMs: number): AgendaDecision {
+  const died = 'the run before this one died without a word';
+  const reason = askedBy === null ? died : `${askedFor(askedBy)}, and ${died}`;
+  if (attempt < MOST_ATTEMPTS) return run(wantedAtMs, attempt + 1, 0, reason);
+  return run(Math.max(nowMs, wantedAtMs + 1), 1, 0, reason);
+}
+
+/** For a time of its own, behind all that it was run for: so it is the newest on record. */
+function decideAsked(last: LastRun | null, askedBy: string, nowMs: number): AgendaDecision {
+  return run(last === null ? nowMs : Math.max(nowMs, last.wantedAtMs + 1), 1, 0, askedFor(askedBy));
+}
+
+function askedFor(who: string): string {
+  return `asked for by ${who}`;
 }
 
 interface EndedRun extends LastRun {
@@ -97,7 +120,12 @@ function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: numbe
 
 /** A run from far ahead is taken for none: else a clock that was wrong once would keep the job from running for years. */
 function believed(last: LastRun | null, nowMs: number): LastRun | null {
-  return last !== null && last.wantedAtMs > nowMs + FUTURE_MS ? null : last;
+  return last !== null && last.wantedAtMs > newestBelieved(nowMs) ? null : last;
+}
+
+/** Of runs that were wanted for later than this nothing is believed. */
+export function newestBelieved(nowMs: number): number {
+  return nowMs + FUTURE_MS;
 }
 
 function decideAlways({ endedAtMs, succeeded, attempt }: EndedRun, nowMs: number): AgendaDecision {
@@ -168,7 +196,7 @@ function run(wantedAtMs: number, attempt: number, missed: number, reason: string
   return { action: 'run', wantedAtMs, attempt, missed, reason };
 }
 
-function wait(untilMs: number, reason: string): AgendaDecision {
+function wait(untilMs: number | null, reason: string): AgendaDecision {
   return { action: 'wait', untilMs, reason };
 }
 

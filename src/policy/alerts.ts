@@ -1,4 +1,4 @@
-import type { Alert } from '../core/alert.ts';
+import type { Alert, NotifierRule } from '../core/alert.ts';
 import { type AlertPlace, alertKey, type OpenAlert, type OwedNotice } from '../core/monitor-state.ts';
 import { formatTime, parseTime, timeFromUnixMs, timeToUnixMs } from '../core/time.ts';
 import { enqueue, type Notice } from './owed-notices.ts';
@@ -25,8 +25,8 @@ export interface AlertInput {
   readonly owed: readonly OwedNotice[];
   readonly seen: readonly Observation[];
   readonly looked: LookedAt;
-  /** Names of those that are told; none: it is all kept on record only. */
-  readonly notifiers: readonly string[];
+  /** Who is told; nobody: it is all kept on record only. */
+  readonly notifiers: readonly NotifierRule[];
   readonly nowMs: number;
   readonly repeatAfterMs: number;
   readonly newId: () => string;
@@ -39,27 +39,28 @@ export interface AlertDecision {
 
 /**
  * What is open after a run, and what has to be told to whom: `raised` once, `repeated` when it is worse or after a while, `resolved` when its
- * place was looked at again and is clean.
+ * place was looked at again and is clean. Each notifier is told of what it is there for, from when it is; and of the end where it was told
+ * of the beginning.
  */
 export function decideAlerts(input: AlertInput): AlertDecision {
   const seen = new Map(input.seen.map((observation) => [alertKey(observation), observation]));
-  const before = new Map(input.open.map((alert) => [alertKey(alert), alert]));
+  const before = new Set(input.open.map(alertKey));
   const notices: Notice[] = [];
   const open: OpenAlert[] = [];
   for (const alert of input.open) {
     const now = seen.get(alertKey(alert));
     if (now === undefined && isClean(alert, input.looked)) {
-      if (alert.told.at !== NEVER) notices.push(noticeOf(alert, 'resolved', input));
-    } else open.push(goOn(now === undefined ? alert : merge(alert, now, input), notices, input));
+      notices.push(noticeOf(alert, 'resolved', alert.told.to, input));
+    } else open.push(tell(now === undefined ? alert : merge(alert, now, input), notices, input));
   }
   for (const [key, observation] of seen) {
-    if (!before.has(key)) open.push(raise(observation, notices, input));
+    if (!before.has(key)) open.push(tell(begin(observation, input), notices, input));
   }
-  const known = input.owed.map((owed) => ({
-    ...owed,
-    to: owed.to.filter((name) => input.notifiers.includes(name)),
-  }));
-  return { open, owed: enqueue(known, notices, input.notifiers, input.newId) };
+  const names = new Set(input.notifiers.map(({ name }) => name));
+  const known = (to: readonly string[]): string[] => to.filter((name) => names.has(name));
+  const owed = input.owed.map((entry) => ({ ...entry, to: known(entry.to) }));
+  const wanted = notices.map((notice) => ({ ...notice, to: known(notice.to) }));
+  return { open, owed: enqueue(owed, wanted, input.newId) };
 }
 
 /** Where it lay was looked at, or a whole round of the sweep has passed without it: places may be numbered anew. */
@@ -88,40 +89,57 @@ function merge(alert: OpenAlert, now: Observation, { looked }: AlertInput): Open
 /** A warning is repeated so many times less often: a server without checksums may have to stay so. */
 const CALM = 7;
 
-/** An alert that stays open, once more told when that is due. */
-function goOn(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert {
+/** Tells those to whom it is news, and once more those who know it, when that is due. */
+function tell(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert {
+  const { told } = alert;
+  const hearers = input.notifiers.filter((rule) => hearsOf(rule, alert, input)).map(({ name }) => name);
+  const isFirst = told.to.length === 0;
+  const isDue = !isFirst && isDueAgain(alert, input);
+  const again = isDue ? hearers.filter((name) => told.to.includes(name)) : [];
+  const news = hearers.filter((name) => !told.to.includes(name));
+  if (news.length > 0) notices.push(noticeOf(alert, 'raised', news, input));
+  if (again.length > 0) notices.push(noticeOf(alert, 'repeated', again, input));
+  const to = [...told.to, ...news];
+  const isTold = (isFirst && news.length > 0) || again.length > 0;
+  if (!isTold) return { ...alert, told: { ...told, to } };
+  const { severity } = alert;
+  return { ...alert, told: { at: timeText(input.nowMs), severity, sizeClass: sizeClassOf(alert), to } };
+}
+
+function hearsOf(
+  { criticalOnly = false, afterMs = 0 }: NotifierRule,
+  { severity, since }: OpenAlert,
+  { nowMs }: AlertInput,
+): boolean {
+  if (criticalOnly && severity !== 'critical') return false;
+  // A clock that was set back must not silence it: as with what is due again.
+  return Math.abs(nowMs - msOf(since)) >= afterMs;
+}
+
+function isDueAgain(alert: OpenAlert, { nowMs, repeatAfterMs }: AlertInput): boolean {
   const { told, severity } = alert;
-  if (input.notifiers.length === 0) return alert;
   const isWorse =
     sizeClassOf(alert) > told.sizeClass || (severity === 'critical' && told.severity === 'warning');
-  // A clock that was set back must not silence it.
-  const passedMs = Math.abs(input.nowMs - msOf(told.at));
-  const afterMs = input.repeatAfterMs * (severity === 'critical' ? 1 : CALM);
-  if (!isWorse && passedMs < afterMs) return alert;
-  notices.push(noticeOf(alert, told.at === NEVER ? 'raised' : 'repeated', input));
-  return { ...alert, told: toldNow(alert, input) };
+  const passedMs = Math.abs(nowMs - msOf(told.at));
+  return isWorse || passedMs >= repeatAfterMs * (severity === 'critical' ? 1 : CALM);
 }
 
-function raise(observation: Observation, notices: Notice[], input: AlertInput): OpenAlert {
-  const since = timeText(input.nowMs);
-  const alert = { ...observation, since, seenRound: roundOf(observation.place, input.looked) };
-  notices.push(noticeOf(alert, 'raised', input));
-  return { ...alert, told: toldNow(alert, input) };
+/** Told to nobody yet. */
+const NEVER = { at: '1970-01-01T00:00:00.000Z', severity: 'warning', sizeClass: 0, to: [] } as const;
+
+function begin(observation: Observation, { nowMs, looked }: AlertInput): OpenAlert {
+  const seenRound = roundOf(observation.place, looked);
+  return { ...observation, since: timeText(nowMs), seenRound, told: NEVER };
 }
 
-type Untold = Omit<OpenAlert, 'told'>;
-
-/** Told to nobody, since there was nobody to tell: it is news to whoever comes. */
-const NEVER = '1970-01-01T00:00:00.000Z';
-
-function toldNow(alert: Untold, { nowMs, notifiers }: AlertInput): OpenAlert['told'] {
-  if (notifiers.length === 0) return { at: NEVER, severity: 'warning', sizeClass: 0 };
-  return { at: timeText(nowMs), severity: alert.severity, sizeClass: sizeClassOf(alert) };
-}
-
-function noticeOf(alert: Untold, state: Alert['state'], { nowMs }: AlertInput): Notice {
+function noticeOf(
+  alert: OpenAlert,
+  state: Alert['state'],
+  to: readonly string[],
+  { nowMs }: AlertInput,
+): Notice {
   const { check, place, severity, findings, events, since } = alert;
-  return { check, place, state, severity, findings, events, since, at: timeText(nowMs) };
+  return { check, place, state, severity, findings, events, since, at: timeText(nowMs), to };
 }
 
 /** 0 below ten, 1 below a hundred, and so on. */

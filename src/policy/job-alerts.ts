@@ -11,6 +11,8 @@ export interface JobNotice {
   readonly failures: number;
   /** Of the newest failure. */
   readonly code: string | null;
+  /** It is tried again by itself. */
+  readonly isTriedAgain: boolean;
 }
 
 /** One failure may pass by itself: the second in a row is told. */
@@ -21,8 +23,7 @@ const TOLD_FROM = 2;
  * and the end of one that was told. Null: nothing.
  */
 export function jobNotice(runs: readonly RecordedRun[], repeatMs: number): JobNotice | null {
-  const ends = runs.flatMap(({ end }) => (end === null || end.state === 'interrupted' ? [] : [end]));
-  const [newest, ...before] = ends;
+  const [newest, ...before] = endsOf(runs);
   if (newest === undefined) return null;
   const failed = leadingFailures(before);
   if (newest.state === 'succeeded')
@@ -35,9 +36,24 @@ export function jobNotice(runs: readonly RecordedRun[], repeatMs: number): JobNo
   return repeats(newest) > repeats(all[1]!) ? { state: 'repeated', ...about(all) } : null;
 }
 
+/** As `jobNotice`, of a job that runs only when it is asked for: nothing tries it again, so each failure is told, once. */
+export function askedNotice(runs: readonly RecordedRun[]): JobNotice | null {
+  const [newest, ...before] = endsOf(runs);
+  if (newest === undefined) return null;
+  const failed = leadingFailures(before);
+  const isOver = newest.state === 'succeeded';
+  if (isOver && failed.length === 0) return null;
+  const told = about(isOver ? failed : [newest, ...failed]);
+  return { state: isOver ? 'resolved' : 'raised', ...told, isTriedAgain: false };
+}
+
 /** Whether the newest runs alone show that there is nothing to tell: the last two ended well. The others need not be read then. */
 export function isNothingToTell([newest, before]: readonly RecordedRun[]): boolean {
   return newest?.end?.state === 'succeeded' && (before === undefined || before.end?.state === 'succeeded');
+}
+
+function endsOf(runs: readonly RecordedRun[]): JobEnd[] {
+  return runs.flatMap(({ end }) => (end === null || end.state === 'interrupted' ? [] : [end]));
 }
 
 function leadingFailures(ends: readonly JobEnd[]): JobEnd[] {
@@ -46,7 +62,8 @@ function leadingFailures(ends: readonly JobEnd[]): JobEnd[] {
 }
 
 function about(failed: readonly JobEnd[]): Omit<JobNotice, 'state'> {
-  return { since: failed.at(-1)!.endedAt, failures: failed.length, code: failed[0]!.code };
+  const { code } = failed[0]!;
+  return { since: failed.at(-1)!.endedAt, failures: failed.length, code, isTriedAgain: true };
 }
 
 function endMs({ endedAt }: JobEnd): number {

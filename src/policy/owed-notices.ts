@@ -1,6 +1,6 @@
 import { alertKey, type OwedNotice } from '../core/monitor-state.ts';
 
-export type Notice = Omit<OwedNotice, 'id' | 'to'>;
+export type Notice = Omit<OwedNotice, 'id'>;
 
 /**
  * Puts notices behind those that are owed, for each notifier so that what it gets in the end makes sense by itself, and so that never more
@@ -9,7 +9,6 @@ export type Notice = Omit<OwedNotice, 'id' | 'to'>;
 export function enqueue(
   owed: readonly OwedNotice[],
   notices: readonly Notice[],
-  notifiers: readonly string[],
   newId: () => string,
 ): OwedNotice[] {
   const queue = owed.map((entry) => ({ ...entry, to: [...entry.to] }));
@@ -19,7 +18,7 @@ export function enqueue(
     const pending = byKey.get(key) ?? [];
     const asIs: string[] = [];
     const asRepeated: string[] = [];
-    for (const name of notifiers) {
+    for (const name of notice.to) {
       const way = wayOf(notice.state, pending, name);
       if (way === 'as it is') asIs.push(name);
       if (way === 'as repeated') asRepeated.push(name);

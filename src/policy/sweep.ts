@@ -109,6 +109,11 @@ export function planSweep(
   };
 }
 
+/** How much of a round was looked at, from 0 to 1: places are drawn by lot, so the share of the order that lies behind is that of the parts. */
+export function coveredShare({ from }: Pick<SweepRound, 'from'>): number {
+  return from / TURN;
+}
+
 /** The state after a run that found something at these places: all others that it looked at are clean. */
 export function endStep({ next, blocks }: SweepStep, found: Iterable<SweepPlace>): SweepState {
   const read = new Set(blocks);

@@ -1,3 +1,4 @@
+import type { StatusVerification } from '../core/status.ts';
 import type { UnitFacts } from './verified-memory.ts';
 
 /** How long ago a vault was verified, by what was longest ago. */
@@ -26,4 +27,10 @@ export function verificationAge(units: readonly UnitFacts[], nowMs: number): Ver
     unsound: [...new Set(unsound.map(({ backup, name }) => backup ?? name))],
     units: units.length,
   };
+}
+
+/** The same without names. */
+export function verificationStatus({ oldestMs, never, units, unsound }: VerificationAge): StatusVerification {
+  const oldestSeconds = oldestMs === null ? null : oldestMs / 1000;
+  return { oldestSeconds, never, units, unsound: unsound.length };
 }

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
-import type { RestoreSession } from '../core/event-store.ts';
+import type { EventStore, RestoreSession } from '../core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import { assertChain } from '../format/chain.ts';
 import type { HeadLine } from '../format/heads.ts';
@@ -49,7 +49,7 @@ export interface StreamsPlan {
 
 /** Says what a restore of these streams would do, by reading them. Throws as `restoreStreams` does. */
 export async function planStreams(
-  { target, vault }: Pick<RestorePorts, 'target' | 'vault'>,
+  { target, vault }: Pick<RestorePorts, 'vault'> & { readonly target: Pick<EventStore, 'inspect'> },
   source: StreamSource,
   { streamIds, replace, signal }: StreamsOptions,
 ): Promise<StreamsPlan> {

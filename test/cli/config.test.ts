@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { CONFIG_NAME, loadSettings, requireAddress } from '../../src/cli/config.ts';
 import { parseConfig } from '../../src/cli/config-file.ts';
 import { configTemplate } from '../../src/cli/config-template.ts';
+import { notifierRules } from '../../src/cli/notifiers.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 
 const PATH = '/etc/app/eventcore.config.yaml';
@@ -93,10 +94,12 @@ describe('a configuration file', () => {
     ],
     [
       'a notifier of an unknown kind',
-      'notify: [{slack: {}}]',
-      /unknown key `notify\.0\.slack`/,
-      /log, webhook, mail, command/,
+      'notify: [{pigeon: {}}]',
+      /unknown key `notify\.0\.pigeon`/,
+      /log, webhook, slack, mail, command, severity, after/,
     ],
+    ['an entry of warnings alone', 'notify: [{log: {}, severity: warning}]', /must be one of critical/, /./],
+    ['an entry that tells nobody', 'notify: [{after: 1h}]', /expected one of log, webhook, slack/, /./],
     ['two notifiers in one entry', 'notify: [{log: {}, command: [a]}]', /expected one of log, webhook/, /./],
     [
       'a percentage that is none',
@@ -132,7 +135,8 @@ notify:
   - log
   - webhook: { url: "https://x.example/y", secret: "env:HOOK" }
   - mail: { server: "smtps://me@mail.example:465", password: "file:p", from: a@x.example, to: [b@x.example] }
-  - command: [page, --now]`;
+  - { slack: { url: "env:SLACK_URL" }, severity: critical }
+  - { command: [page, --now], severity: critical, after: 30m }`;
     const { monitor, notify } = parseConfig(text, PATH);
     assert.deepEqual(monitor, {
       ...{ check_interval: 1_800_000, sample_percentage: 2.5, jitter: 20, rate_limit: 5_000_000 },
@@ -140,14 +144,19 @@ notify:
     });
     assert.deepEqual(
       notify!.map((entry) => Object.keys(entry)[0]),
-      ['log', 'webhook', 'mail', 'command'],
+      ['log', 'webhook', 'mail', 'slack', 'command'],
     );
+    assert.deepEqual(notifierRules({ notify: notify! }).slice(-2), [
+      { name: 'slack', criticalOnly: true, afterMs: 0 },
+      { name: 'command', criticalOnly: true, afterMs: 1_800_000 },
+    ]);
   });
 
   it('shows no secret that stands where its place belongs', () => {
     for (const notifier of [
       'webhook: {url: "https://x.example", secret: whsec_c4n4ry}',
       'webhook: {url: c4n4ry}',
+      'slack: {url: c4n4ry}',
       'mail: {server: "smtp://me:c4n4ry@x.example", from: a@b, to: [a@b]}',
       'mail: {server: "smtp://me@x.example", password: c4n4ry, from: a@b, to: [a@b]}',
     ]) {

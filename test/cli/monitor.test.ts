@@ -82,6 +82,15 @@ describe('eventcore monitor', () => {
       /There is damage in the store[\s\S]*event_changed: 1 finding\n {2}event \S+ \(version \d+ of stream /,
     );
     assert.match(again.stdout, /--once --repair` shows what can be repaired/);
+    const { open } = JSON.parse((await monitor('--history', '--json')).stdout).now;
+    assert.deepEqual(
+      open.map(({ severity, findings }: { severity: string; findings: number }) => [severity, findings]),
+      [['critical', 1]],
+    );
+    assert.match(
+      (await monitor('--history')).stdout,
+      /OPEN +WHERE +FINDINGS +SINCE\n +event_changed +block \d+ +1 /,
+    );
     execute(
       `UPDATE eventcore_events SET event_data = (SELECT data FROM aside) WHERE rowid = 1234; DROP TABLE aside`,
     );
@@ -129,12 +138,33 @@ describe('eventcore monitor', () => {
 
   it('shows the trend of the last runs', async () => {
     const table = (await monitor('--history', '--last', '3')).stdout.trimEnd().split('\n');
-    assert.equal(table.length, 4);
     assert.match(table[0]!, /WHEN +OUTCOME +EVENTS +COMPARED +OPEN +TOOK +FOUND/);
     assert.match(table[1]!, /damaged.*comparison \d/);
     assert.match(table[3]!, /sound/);
+    assert.match(table[5]!, /^ {2}blocks +round \d+, \d+ % of it; all were looked at last 20/);
     const { runs } = JSON.parse((await monitor('--history', '--json')).stdout);
     assert.equal(runs.length, 9);
+  });
+
+  it('shows how far the sweep is, and what was repaired', async () => {
+    const { now, repairs, warnings } = JSON.parse((await monitor('--history', '--json')).stdout);
+    assert.deepEqual([now.outcome, now.open, now.blind, warnings], ['sound', [], [], []]);
+    for (const { round, covered, finishedAt } of [now.sweep.blocks, now.sweep.buckets]) {
+      assert.ok(round > 1 && covered >= 0 && covered < 1, `round ${round}, ${covered}`);
+      assert.ok(Date.parse(finishedAt) > 0);
+    }
+    const [{ state, backupId, endedAt, steps }, ...others] = repairs;
+    assert.deepEqual([state, others], ['done', []]);
+    assert.match(backupId, /^[0-9a-f-]{36}$/);
+    assert.ok(Date.parse(endedAt) > 0);
+    assert.deepEqual(
+      steps.map(({ kind, outcome }: { kind: string; outcome: string }) => `${kind} ${outcome}`).sort(),
+      ['put_back_events repaired', 'rebuild_index repaired', 'reinstate_events repaired'],
+    );
+    assert.match(
+      (await monitor('--history')).stdout,
+      /REPAIR +ID +STATE +STEPS\n.* done +put_back_events \(1\) repaired/,
+    );
   });
 
   it('goes on, and ends with 5, when the store is away', async () => {

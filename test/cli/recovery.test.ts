@@ -167,6 +167,36 @@ describe('recovery to a point on the command line', () => {
     });
   });
 
+  it('plans without a place too, and says how many events of the log lie behind the point', async () => {
+    for (const [flags, behind] of [
+      [['--at', at(5n)], 2],
+      [['--lsn', '3'], 4],
+      [['--before-event', event(5).id], 3],
+      [[], 0],
+    ] as const) {
+      const { ran, document } = await json('restore', '--dry-run', ...flags);
+      assert.equal(ran.code, 0, ran.stderr);
+      assert.deepEqual(
+        [document.eventsBehind, document.store, document.action],
+        [behind, null, 'create'],
+        flags.join(' '),
+      );
+    }
+    const { stdout } = await run('restore', '--dry-run', '--at', at(5n));
+    assert.match(stdout, /^Would restore into a new store, which does not exist yet/);
+    assert.match(stdout, /behind it\s+2 events of the log, which this takes back/);
+    const { document: one } = await json('restore', '--dry-run', '--at', at(5n), '--stream', 's-1');
+    assert.deepEqual([one.store, one.events], [null, 2]);
+  });
+
+  it('needs a place for all that is more than a look', async () => {
+    for (const flags of [[], ['--dry-run', '--merge'], ['--dry-run', '--replace']]) {
+      const ran = await run('restore', ...flags);
+      assert.equal(ran.code, 2);
+      assert.match(ran.stderr, /--to <store>/);
+    }
+  });
+
   it('refuses a point before all backups with 3, and one behind a gap with 4', async () => {
     for (const [flags, code, error] of [
       [['--at', '2001-01-01T00:00:00Z'], 3, 'no_restore_point'],

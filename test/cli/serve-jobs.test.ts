@@ -9,6 +9,13 @@ function jobsOf(serve: object, policy: RegionPolicy | null = null): ServedJob[] 
   return servedJobs({ serve: serveSchema.parse(serve), policy, file: 'eventcore.config.yaml' });
 }
 
+/** Those on a schedule. */
+function scheduledOf(serve: object, policy: RegionPolicy | null = null): string[] {
+  return jobsOf(serve, policy)
+    .filter(({ timing }) => timing.kind !== 'asked')
+    .map(({ name }) => name);
+}
+
 function one(serve: object, name: string): ServedJob {
   const found = jobsOf(serve).find((job) => job.name === name);
   assert.ok(found !== undefined, name);
@@ -41,18 +48,22 @@ describe('the jobs of a daemon', () => {
   });
 
   it('come from the policy where the section says nothing', () => {
-    const jobs = jobsOf({}, POLICY);
-    assert.deepEqual(
-      jobs.map(({ name }) => name),
-      ['incremental', 'sync', 'doctor'],
-    );
-    const [incremental] = jobs;
+    assert.deepEqual(scheduledOf({}, POLICY), ['incremental', 'sync', 'doctor']);
+    const incremental = jobsOf({}, POLICY).find(({ name }) => name === 'incremental');
     assert.deepEqual(incremental!.timing, { kind: 'schedule', schedule: POLICY.primary.schedule });
-    const off = jobsOf({ jobs: { sync: 'off', doctor: 'off' } }, POLICY);
-    assert.deepEqual(
-      off.map(({ name }) => name),
-      ['incremental'],
-    );
+    assert.deepEqual(scheduledOf({ jobs: { sync: 'off', doctor: 'off' } }, POLICY), ['incremental']);
+  });
+
+  it('that are safe run when somebody asks, unless they are off; copies, where there are any', () => {
+    const askedOf = (jobs: object, policy: RegionPolicy | null = null) =>
+      jobsOf({ jobs }, policy)
+        .filter(({ timing }) => timing.kind === 'asked')
+        .map(({ name }) => name);
+    assert.deepEqual(askedOf({ full: '0 2 * * 0' }), ['incremental', 'verify', 'drill']);
+    assert.deepEqual(askedOf({ full: 'off', drill: 'off', sync: 'off' }, POLICY), ['verify']);
+    const unscheduled = { ...POLICY, replicas: [{ ...POLICY.replicas[0]!, syncSchedule: null }] };
+    assert.ok(askedOf({}, unscheduled).includes('sync'));
+    assert.deepEqual(one({ jobs: { full: '0 2 * * 0' } }, 'drill').words, ['drill']);
   });
 
   it('keep the time zone of the policy for schedules of their own', () => {

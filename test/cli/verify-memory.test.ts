@@ -194,7 +194,7 @@ describe('a vault that is verified', () => {
     assert.deepEqual([promised.code, promised.found.code], [4, 'verification_failed']);
     assert.match(
       promised.found.message,
-      /^oldest: 8 d .* ago, backups\/.*: the policy says verified_within 7 d/,
+      /^oldest: 8 d .* ago, backups\/.*: the policy says verified_within 7d/,
     );
     await verifiedBefore(31);
     const warned = await doctor();

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { BackupError } from '../../src/core/errors.ts';
 import type { JobName } from '../../src/core/job.ts';
 import type { Vault } from '../../src/core/vault.ts';
+import { makeDemand } from '../../src/daemon/demand.ts';
 import { jobLoop, makeLanes } from '../../src/daemon/job-loop.ts';
 import type { CommandResult, JobPlan, Lane } from '../../src/daemon/run-job.ts';
 import { withLease } from '../../src/upkeep/lease.ts';
@@ -50,7 +51,11 @@ function planOf(name: JobName, cron: string, lane: Lane = 'backup', timeZone = '
 function makeWorld() {
   const { time, pause, advance } = makeTime();
   const vault = datedVault(memoryVault(), () => time.nowMs);
-  const world = { ran: [] as { job: JobName; by: string; atMs: number }[], failures: 0 };
+  const world = {
+    ran: [] as { job: JobName; by: string; atMs: number }[],
+    failures: 0,
+    reasons: [] as string[],
+  };
   const start = (
     by: string,
     plans: readonly JobPlan[],
@@ -60,10 +65,16 @@ function makeWorld() {
     const clock = { now: () => time.nowMs, uuid: randomUUID };
     const used = options.vault ?? vault;
     const lanes = makeLanes();
+    const demands = new Map(plans.map(({ name }) => [name, makeDemand(pause)]));
     const loops = plans.map((plan) =>
       jobLoop(
         {
-          ...{ vault: used, clock, daemon: by, software: 'test', signal: stop.signal, pause, lanes },
+          ...{ vault: used, clock, daemon: by, software: 'test', signal: stop.signal, lanes },
+          demand: demands.get(plan.name)!,
+          onBegin: ({ job, reason }) => {
+            demands.get(job)!.clear();
+            world.reasons.push(reason);
+          },
           underLease: (held) =>
             withLease(used, `job-${plan.name}`, { clock, holder: by, steadyMs: () => time.nowMs }, held),
           runCommand: async (job) => {
@@ -81,6 +92,8 @@ function makeWorld() {
       ),
     );
     return {
+      ask: (job: JobName) => demands.get(job)!.ask({ who: 'anna', atMs: time.nowMs }),
+      pending: (job: JobName) => demands.get(job)!.pending(),
       stop: async () => {
         stop.abort();
         await Promise.all(loops);
@@ -88,6 +101,28 @@ function makeWorld() {
     };
   };
   return { time, vault, world, start, advance };
+}
+
+function gatedVault(vault: Vault, gate: { readonly isAway: boolean }): Vault {
+  return new Proxy(vault, {
+    get: (target, key: keyof Vault) =>
+      gate.isAway && typeof target[key] === 'function'
+        ? () => {
+            throw new BackupError('vault_unreachable', 'away');
+          }
+        : target[key],
+  });
+}
+
+function countCalls(vault: Vault): { vault: Vault; calls: () => number } {
+  let calls = 0;
+  const counted = new Proxy(vault, {
+    get: (target, key: keyof Vault) => {
+      if (typeof target[key] === 'function') calls += 1;
+      return target[key];
+    },
+  });
+  return { vault: counted, calls: () => calls };
 }
 
 describe('the loop of a job', () => {
@@ -127,14 +162,7 @@ describe('the loop of a job', () => {
   it('waits for a vault that is away, and then catches up', async () => {
     const { time, vault, world, start, advance } = makeWorld();
     const gate = { isAway: false };
-    const away = new Proxy(vault, {
-      get: (target, key: keyof Vault) =>
-        gate.isAway && typeof target[key] === 'function'
-          ? () => {
-              throw new BackupError('vault_unreachable', 'away');
-            }
-          : target[key],
-    });
+    const away = gatedVault(vault, gate);
     const daemon = start('one', [planOf('incremental', '0 * * * *')], { vault: away });
     await advance(START + 90 * MINUTE);
     gate.isAway = true;
@@ -164,6 +192,81 @@ describe('the loop of a job', () => {
     await advance(START + 31 * MINUTE);
     await daemon.stop();
     assert.ok(world.ran.some(({ job }) => job === 'drill'));
+  });
+
+  it('runs what is asked for at once, once, and rests again', async () => {
+    const { vault, world, start, advance } = makeWorld();
+    const asked = planOf('drill', '', 'proof');
+    const { vault: counted, calls } = countCalls(vault);
+    const daemon = start('one', [{ ...asked, timing: { kind: 'asked' } }], { vault: counted });
+    await advance(START + 5 * HOUR);
+    assert.deepEqual(world.ran, []);
+    // A look in a while, in case another daemon died in it.
+    assert.ok(calls() <= 2 + 5, `${calls()} calls of the vault at rest`);
+    daemon.ask('drill');
+    daemon.ask('drill');
+    await advance(START + 5 * HOUR + 1000);
+    assert.deepEqual([world.ran.length, daemon.pending('drill')], [1, null]);
+    assert.deepEqual(world.reasons, ['asked for by anna']);
+    await advance(START + 30 * HOUR);
+    await daemon.stop();
+    assert.equal(world.ran.length, 1);
+  });
+
+  it('does not try again what was asked for and failed, and runs it when it is asked for again', async () => {
+    const { world, start, advance } = makeWorld();
+    const failed: CommandResult = { exitCode: 5, code: 'store_unreachable', trouble: 'away', facts: {} };
+    const daemon = start('one', [{ ...planOf('full', ''), timing: { kind: 'asked' } }], {
+      run: async () => failed,
+    });
+    daemon.ask('full');
+    await advance(START + 48 * HOUR);
+    assert.equal(world.ran.length, 1);
+    daemon.ask('full');
+    await advance(START + 49 * HOUR);
+    await daemon.stop();
+    assert.equal(world.ran.length, 2);
+  });
+
+  it('keeps what is asked for until another daemon is done with the job, or the vault is back', async () => {
+    const { vault, world, start, advance } = makeWorld();
+    const plan: JobPlan = { ...planOf('verify', '', 'proof'), timing: { kind: 'asked' } };
+    const held = Promise.withResolvers<CommandResult>();
+    const other = start('other', [plan], { run: () => held.promise });
+    other.ask('verify');
+    await advance(START + 1000);
+    const gate = { isAway: false };
+    const daemon = start('one', [plan], { vault: gatedVault(vault, gate) });
+    await advance(START + 2000);
+    daemon.ask('verify');
+    await advance(START + 30_000);
+    assert.deepEqual([daemon.pending('verify')?.who, world.ran.length], ['anna', 1]);
+    gate.isAway = true;
+    held.resolve({ exitCode: 0, code: null, trouble: null, facts: {} });
+    await advance(START + 30 * MINUTE);
+    assert.equal(world.ran.length, 1);
+    gate.isAway = false;
+    await advance(START + 40 * MINUTE);
+    await Promise.all([daemon.stop(), other.stop()]);
+    assert.deepEqual(
+      world.ran.map(({ by }) => by),
+      ['other', 'one'],
+    );
+  });
+
+  it('does not run over and over for a record that a clock wrong by years left', async () => {
+    const { time, world, start, advance } = makeWorld();
+    const plan = planOf('full', '0 * * * *');
+    time.nowMs = START + 4000 * HOUR;
+    const ahead = start('ahead', [plan]);
+    await advance(START + 4000 * HOUR + MINUTE);
+    await ahead.stop();
+    time.nowMs = START;
+    time.waiting.length = 0;
+    const daemon = start('one', [plan]);
+    await advance(START + 3 * HOUR + MINUTE);
+    await daemon.stop();
+    assert.equal(world.ran.filter(({ by }) => by === 'one').length, 4);
   });
 
   it('is not ended by a vault that fails at any of its calls', async () => {

@@ -10,7 +10,7 @@ const AT = Date.parse('2026-11-29T12:00:00.000Z');
 
 function makeDaemon(isLocal = true) {
   const registry = makeRegistry();
-  registry.add('orders', 'full');
+  registry.add('orders', 'full', { kind: 'interval', everyMs: 3_600_000 });
   const http = makeHttp({
     views: registry.views,
     metrics: makeMetrics(registry.views),

@@ -20,13 +20,15 @@ const PLAN: JobPlan = {
 
 function makeWorld() {
   const vault = memoryVault();
-  const world = { nowMs: NOON, ran: [] as string[] };
+  const world = { nowMs: NOON, ran: [] as string[], askedBy: null as string | null };
   const daemon = (name: string, work: (signal: AbortSignal) => Promise<CommandResult> = async () => DONE) => {
     const stop = new AbortController();
     const clock = { now: () => world.nowMs, uuid: randomUUID };
     const ports: JobPorts = {
       ...{ vault, clock, daemon: name, software: 'test', signal: stop.signal },
       underLease: (held) => withLease(vault, 'job-incremental', { clock, holder: name }, held),
+      askedBy: () => world.askedBy,
+      onBegin: () => undefined,
       runCommand: async (job, signal) => {
         world.ran.push(`${name}: ${job}`);
         return work(signal);

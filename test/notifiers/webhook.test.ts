@@ -1,56 +1,19 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Alert } from '../../src/core/alert.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import { webhookNotifier } from '../../src/notifiers/webhook.ts';
 import { notifierContract } from '../../src/testing/notifier-contract.ts';
 import { freePort } from '../harness/free-port.ts';
+import { type Post, postReceiver } from '../harness/post-receiver.ts';
 import { alertOf } from '../harness/sample-alert.ts';
 
 const KEY = crypto.randomBytes(32).toString('base64');
 const SECRET = `whsec_${KEY}`;
 const LIMITS = { tries: 3, tryMs: 300, deadlineMs: 1000, backOffMs: 5 };
 
-interface Post {
-  readonly headers: IncomingMessage['headers'];
-  readonly body: string;
-  readonly path: string;
-}
-
-const servers: Server[] = [];
-after(() => {
-  for (const server of servers) {
-    server.closeAllConnections();
-    server.close();
-  }
-});
-
-/** Answers with each status in turn, and then with the last one; null: never. */
-async function receiver(...statuses: (number | null)[]): Promise<{ url: string; posts: Post[] }> {
-  const posts: Post[] = [];
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    posts.push({
-      headers: request.headers,
-      body: Buffer.concat(parts).toString('utf8'),
-      path: request.url ?? '',
-    });
-    answer(response, statuses[Math.min(posts.length, statuses.length) - 1]!);
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/s3cret-path`, posts };
-}
-
-function answer(response: ServerResponse, status: number | null): void {
-  if (status === null) return;
-  const headers = status === 302 ? { location: `/elsewhere` } : {};
-  response.writeHead(status, headers).end(`you sent ${SECRET}`);
-}
+const receiver = (...statuses: (number | null)[]) => postReceiver(statuses, `you sent ${SECRET}`);
 
 const open = (url: string, secret: string | null = SECRET) =>
   webhookNotifier({ name: 'webhook', url, secret, limits: LIMITS });

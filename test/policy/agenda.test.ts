@@ -18,7 +18,7 @@ function hourly(jitterMs = 0): AgendaJob {
 
 function factsOf(last: Partial<LastRun> | null, job: AgendaJob = hourly()): JobFacts {
   const whole = { wantedAtMs: NOON, endedAtMs: NOON + MINUTE, succeeded: true, attempt: 1 };
-  return { job, last: last === null ? null : { ...whole, ...last }, isHeld: false };
+  return { job, last: last === null ? null : { ...whole, ...last }, isHeld: false, askedBy: null };
 }
 
 describe('the agenda', () => {
@@ -100,7 +100,7 @@ describe('the agenda', () => {
     assert.equal(first.untilMs, again.untilMs);
     assert.notEqual(first.untilMs, other.untilMs);
     for (const { untilMs } of [first, other])
-      assert.ok(untilMs >= NOON + HOUR && untilMs < NOON + 70 * MINUTE);
+      assert.ok(untilMs !== null && untilMs >= NOON + HOUR && untilMs < NOON + 70 * MINUTE);
   });
 
   it('begins again what is always to run, later each time that it fails', () => {
@@ -133,6 +133,47 @@ describe('the agenda', () => {
     assert.deepEqual([decision.wantedAtMs, decision.missed], [NOON + 15_000, 2]);
   });
 
+  const asked: AgendaJob = { name: 'drill', timing: { kind: 'asked' }, jitterMs: 0 };
+
+  it('leaves alone what is on no schedule: never run, ended well, or failed', () => {
+    const rest = { action: 'wait', untilMs: null, reason: 'it runs when it is asked for' };
+    assert.deepEqual(decideJob(factsOf(null, asked), NOON), rest);
+    for (const succeeded of [true, false])
+      assert.deepEqual(decideJob(factsOf({ succeeded }, asked), NOON + 400 * HOUR), rest);
+  });
+
+  it('runs what is asked for at once, whatever its schedule, and says who asked', () => {
+    const reason = 'asked for by anna';
+    for (const job of [asked, hourly(10 * MINUTE)]) {
+      const decision = decideJob({ ...factsOf({}, job), askedBy: 'anna' }, NOON + 2 * MINUTE);
+      const wantedAtMs = NOON + 2 * MINUTE;
+      assert.deepEqual(decision, { action: 'run', wantedAtMs, attempt: 1, missed: 0, reason });
+    }
+    const first = decideJob({ ...factsOf(null, asked), askedBy: 'anna' }, NOON);
+    assert.equal(first.action === 'run' && first.reason, reason);
+    assert.equal(decideJob({ ...factsOf({}, asked), askedBy: 'anna', isHeld: true }, NOON).action, 'wait');
+  });
+
+  it('puts what is asked for behind all that it was run for, though the clock was set back', () => {
+    const decision = decideJob({ ...factsOf({}, hourly()), askedBy: 'anna' }, NOON - HOUR);
+    assert.equal(decision.action === 'run' && decision.wantedAtMs, NOON + 1);
+  });
+
+  it('takes up what was asked for and died as any run, and does so once for who asks again', () => {
+    const died = factsOf({ endedAtMs: null, succeeded: false }, asked);
+    const decision = decideJob({ ...died, askedBy: 'anna' }, NOON + HOUR);
+    assert.ok(decision.action === 'run');
+    assert.deepEqual([decision.wantedAtMs, decision.attempt], [NOON, 2]);
+    assert.match(decision.reason, /asked for by anna.*died/);
+    assert.equal(decideJob(died, NOON + HOUR).action, 'run');
+  });
+
+  it('goes on with what dies for weeks, under names that its records can have', () => {
+    const died = factsOf({ endedAtMs: null, succeeded: false, attempt: 9999 });
+    const decision = decideJob(died, NOON + HOUR);
+    assert.deepEqual(decision.action === 'run' && [decision.attempt, decision.wantedAtMs], [1, NOON + HOUR]);
+  });
+
   it('runs once for every time of any schedule, clocks set forward and back included, whenever it looks', () => {
     const crons = fc.constantFrom(
       '*/15 * * * *',
@@ -152,7 +193,7 @@ describe('the agenda', () => {
         const wanted: number[] = [];
         let last: LastRun = { wantedAtMs: fromMs, endedAtMs: fromMs, succeeded: true, attempt: 1 };
         for (let nowMs = fromMs; nowMs <= untilMs; nowMs += stepMinutes * MINUTE) {
-          const decision = decideJob({ job, last, isHeld: false }, nowMs);
+          const decision = decideJob({ job, last, isHeld: false, askedBy: null }, nowMs);
           if (decision.action === 'wait') continue;
           assert.equal(decision.missed, 0);
           wanted.push(decision.wantedAtMs);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Alert } from '../../src/core/alert.ts';
+import type { Alert, NotifierRule } from '../../src/core/alert.ts';
 import type { Finding } from '../../src/core/finding.ts';
 import { alertKey, type OpenAlert, type OwedNotice } from '../../src/core/monitor-state.ts';
 import { alertOfNotice } from '../../src/policy/alert-text.ts';
@@ -19,7 +19,7 @@ class World {
   open: readonly OpenAlert[] = [];
   owed: readonly OwedNotice[] = [];
   nowMs = Date.UTC(2026, 0, 1);
-  notifiers: readonly string[] = NOTIFIERS;
+  notifiers: readonly NotifierRule[] = NOTIFIERS.map((name) => ({ name }));
   readonly got: { readonly to: string; readonly notice: OwedNotice }[] = [];
   readonly #ids = Array.from({ length: 10_000 }, (_, i) => `id-${i}`);
 
@@ -107,7 +107,7 @@ describe('alerts', () => {
     assert.equal(world.open.length, 2);
     assert.equal(world.owed.length, 0);
     world.run([saw()], lookedAt(null));
-    world.notifiers = NOTIFIERS;
+    world.notifiers = NOTIFIERS.map((name) => ({ name }));
     assert.deepEqual(world.run([saw()], lookedAt(null)), ['raised']);
     assert.deepEqual(world.run([saw()], lookedAt(null)), []);
     assert.deepEqual(world.run([], lookedAt(null)), ['resolved']);
@@ -129,6 +129,58 @@ describe('alerts', () => {
       ['raised', 'resolved'],
     );
     assert.equal(told[0]!.id, id);
+  });
+});
+
+describe('a notifier that is not told of all', () => {
+  const told = (world: World, name: string): string[] =>
+    world.got.filter(({ to }) => to === name).map(({ notice }) => notice.state);
+
+  it('hears of what is critical alone, from when it is, and of the end of that', () => {
+    const world = new World();
+    world.notifiers = [{ name: 'mail' }, { name: 'pager', criticalOnly: true }];
+    world.run([saw('block 1', { severity: 'warning' }), saw('block 2')], lookedAt(null));
+    assert.deepEqual(told(world, 'pager'), ['raised']);
+    world.run([saw()], lookedAt(null));
+    assert.deepEqual(told(world, 'pager'), ['raised', 'raised', 'resolved']);
+    assert.deepEqual(told(world, 'mail'), ['raised', 'raised', 'repeated', 'resolved']);
+    world.nowMs += 8 * DAY;
+    world.run([saw('block 1', { severity: 'warning' })], lookedAt(null));
+    assert.deepEqual(told(world, 'pager').length, 3, 'it is no longer critical');
+    world.run([], lookedAt(null));
+    assert.deepEqual(told(world, 'pager').at(-1), 'resolved');
+  });
+
+  it('is second in line: told of what is open for so long, once, then as the others are', () => {
+    const world = new World();
+    world.notifiers = [{ name: 'mail' }, { name: 'boss', afterMs: HOUR / 2 }];
+    for (let minute = 0; minute < 30; minute += 1) {
+      world.run([saw()], lookedAt(null));
+      assert.deepEqual(told(world, 'boss'), []);
+      world.nowMs += HOUR / 60;
+    }
+    world.run([saw()], lookedAt(null));
+    world.run([saw()], lookedAt(null));
+    assert.deepEqual([told(world, 'boss'), told(world, 'mail')], [['raised'], ['raised']]);
+    world.nowMs += DAY - HOUR / 2;
+    world.run([saw()], lookedAt(null));
+    assert.deepEqual(
+      [told(world, 'boss'), told(world, 'mail')],
+      [
+        ['raised', 'repeated'],
+        ['raised', 'repeated'],
+      ],
+    );
+    world.run([], lookedAt(null));
+    assert.deepEqual(told(world, 'boss').at(-1), 'resolved');
+  });
+
+  it('does not hear of an end whose beginning it was not told', () => {
+    const world = new World();
+    world.notifiers = [{ name: 'mail' }, { name: 'boss', afterMs: HOUR }];
+    world.run([saw()], lookedAt(null));
+    world.run([], lookedAt(null));
+    assert.deepEqual([told(world, 'mail'), told(world, 'boss')], [['raised', 'resolved'], []]);
   });
 });
 

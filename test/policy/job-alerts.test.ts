@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { JobState, RecordedRun } from '../../src/core/job.ts';
-import { isNothingToTell, jobNotice } from '../../src/policy/job-alerts.ts';
+import { askedNotice, isNothingToTell, jobNotice } from '../../src/policy/job-alerts.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -30,7 +30,17 @@ describe('what is told of a job', () => {
       since: '2026-11-29T01:00:00.000Z',
       failures: 2,
       code: 'store_unreachable',
+      isTriedAgain: true,
     });
+  });
+
+  it('is each failure of what somebody asked for, once, and that it is over', () => {
+    const failed = askedNotice(recorded(['succeeded', 'failed']));
+    assert.deepEqual([failed?.state, failed?.failures, failed?.isTriedAgain], ['raised', 1, false]);
+    assert.equal(askedNotice(recorded(['failed', 'failed', 'failed']))?.state, 'raised');
+    assert.equal(askedNotice(recorded(['failed', 'succeeded']))?.state, 'resolved');
+    assert.equal(askedNotice(recorded(['succeeded', 'interrupted'])), null);
+    assert.equal(askedNotice([]), null);
   });
 
   it('is the end of what was told, and of nothing else', () => {

@@ -4,7 +4,8 @@ import type { Notifier } from '../../core/alert.ts';
 import { BackupError, ERROR_CODES } from '../../core/errors.ts';
 import { BUILT_IN_CHECKS } from '../../integrity/checks/built-in.ts';
 import type { MonitorRun } from '../../integrity/monitor/monitor.ts';
-import { readHistory } from '../../integrity/monitor/records.ts';
+import { readHistory, readMonitorRecord } from '../../integrity/monitor/records.ts';
+import { readPastRepairs } from '../../integrity/repair/past-repairs.ts';
 import { rateLimitOption, wholeNumber } from '../arguments.ts';
 import { requireAddress, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withVault } from '../context.ts';
@@ -15,7 +16,8 @@ import { hasRepaired, type Repair, repairDocument, repairFindings } from '../mon
 import { watchOn } from '../monitor-watch.ts';
 import { openNotifiers } from '../notifiers.ts';
 import type { Paint } from '../output.ts';
-import { historyLines, runDocument, runLines } from '../render-monitor.ts';
+import { runDocument, runLines } from '../render-monitor.ts';
+import { historyDocument, historyLines } from '../render-monitor-history.ts';
 import { repairPlanLines, repairResultLines } from '../render-repair.ts';
 import { testAlerts } from '../test-alerts.ts';
 import { plural } from '../units.ts';
@@ -47,7 +49,10 @@ export function addMonitorCommand(program: Command, start: Start): void {
     .option('--all', 'look at all of the store, in each run')
     .option('--repair', 'with --once: show what can be repaired of what was found, and how')
     .option('--apply', 'with --repair: do it, and look again')
-    .option('--history', 'look at nothing: show the last runs')
+    .option(
+      '--history',
+      'look at nothing: show the last runs, what is open, how far the sweep is, and repairs',
+    )
     .option('--last <n>', 'for --history: so many runs', wholeNumber(1, 1000), 20)
     .option('--test-alert', 'look at nothing: send one alert by each notifier, and say how it went')
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
@@ -61,6 +66,9 @@ export function addMonitorCommand(program: Command, start: Start): void {
     );
   addIdentityOptions(command);
 }
+
+/** What `--history` shows of repairs: those of long ago are in the store's own record. */
+const MOST_REPAIRS = 20;
 
 const EXAMPLES = [
   'eventcore monitor                                 # until stopped, as `monitor:` in the configuration says',
@@ -179,16 +187,18 @@ function exitCodeOf({ report, look, sending }: MonitorRun): number {
   return sending.failed.length > 0 ? ERROR_CODES.notification_failed.exitCode : 0;
 }
 
-async function showHistory({ output }: CommandContext, settings: Settings, last: number): Promise<number> {
+async function showHistory(
+  { output, log }: CommandContext,
+  settings: Settings,
+  last: number,
+): Promise<number> {
   await withVault(requireAddress(settings, 'vault'), { create: false }, async (vault) => {
     const reports = await readHistory(vault, last);
-    const runs = reports.map(({ sweep: _, owed, open, ...report }) => ({
-      ...report,
-      open: open.length,
-      owed: owed.length,
-    }));
-    output.document({ vault: vault.address, runs });
-    output.answer(historyLines(reports, output.paint));
+    const record = await readMonitorRecord(vault);
+    const repairs = await readPastRepairs(vault, MOST_REPAIRS);
+    for (const warning of record.warnings) log.warn(warning);
+    output.document({ vault: vault.address, ...historyDocument(reports, record, repairs) });
+    output.answer(historyLines(reports, record, repairs, output.paint));
   });
   return 0;
 }

@@ -30,6 +30,17 @@ interface Work {
   readonly target: EventStore;
 }
 
+/** A store that is only planned for; `address` is null where none is named: it would be a new one. */
+export interface PlanTarget {
+  readonly address: string | null;
+  readonly inspect: EventStore['inspect'];
+}
+
+/** Names it for people. */
+export function placeText({ address }: PlanTarget): string {
+  return address === null ? 'a new store' : printable(address);
+}
+
 export function streamOption(): Option {
   return new Option(
     '--stream <id>',
@@ -44,33 +55,36 @@ export function assertStreamFlags({ merge, replace }: StreamFlags): void {
   });
 }
 
+type SingleFlags = StreamFlags & { readonly stream: readonly string[] };
+
+/** Says what a restore of single streams would bring. */
+export async function planSingle(
+  { output, signal }: CommandContext,
+  flags: SingleFlags,
+  work: Omit<Work, 'target'> & { readonly target: PlanTarget },
+): Promise<number> {
+  const wanted = { streamIds: flags.stream, replace: flags.replace === true, signal };
+  const { plan, streams } = await planStreams(work, sourceOf(work), wanted);
+  const { events, action, notes } = plan;
+  output.document({ ...heading(work, true), ...{ action, events, streams, notes } });
+  output.answer([
+    `${output.paint('strong', 'Would restore')} ${countText(events, streams.length)} into ${placeText(work.target)}`,
+    ...streamLines(streams, notes, work),
+    'Nothing was changed.',
+  ]);
+  return 0;
+}
+
 /** Single streams into a store that is empty. */
 export async function restoreSingle(
   context: CommandContext,
-  flags: StreamFlags & { readonly stream: readonly string[] },
+  flags: SingleFlags,
   work: Work,
 ): Promise<number> {
   const { vault, target } = work;
-  const replace = flags.replace === true;
   const ports = { target, vault, clock: systemClock };
-  if (flags.dryRun) {
-    const { signal } = context;
-    const wanted = { streamIds: flags.stream, replace, signal };
-    const { plan, streams } = await planStreams(ports, sourceOf(work), wanted);
-    const { events, action, notes } = plan;
-    context.output.document({
-      ...heading(work, true),
-      ...{ action, events, streams, notes },
-    });
-    context.output.answer([
-      `${context.output.paint('strong', 'Would restore')} ${countText(events, streams.length)} into ${printable(target.address)}`,
-      ...streamLines(streams, notes, work),
-      'Nothing was changed.',
-    ]);
-    return 0;
-  }
   const report = await restoreStreams(ports, sourceOf(work), {
-    ...{ streamIds: flags.stream, replace, signal: context.signal },
+    ...{ streamIds: flags.stream, replace: flags.replace === true, signal: context.signal },
     onStep: (step) => beginStep(context, step),
   });
   context.progress.end();
@@ -110,7 +124,7 @@ export async function mergeIntoStore(
   return 0;
 }
 
-function sourceOf({ point: { chain, recovery } }: Work): StreamSource {
+function sourceOf({ point: { chain, recovery } }: Pick<Work, 'point'>): StreamSource {
   return { chain, log: recovery?.log ?? null };
 }
 
@@ -129,7 +143,10 @@ function reportMerged({ output }: CommandContext, report: MergeReport, work: Wor
   else output.account(lines);
 }
 
-function heading({ point, target }: Work, dryRun: boolean): Record<string, unknown> {
+function heading(
+  { point, target }: { readonly point: ChosenPoint; readonly target: PlanTarget },
+  dryRun: boolean,
+): Record<string, unknown> {
   const { chain } = point;
   const { backupId } = chain.at(-1)!.manifest;
   return {
@@ -145,7 +162,7 @@ const MOST_NAMED = 20;
 function streamLines(
   streams: readonly StreamOutcome[],
   notes: readonly string[],
-  { point }: Work,
+  { point }: Pick<Work, 'point'>,
   durationMs?: number,
 ): string[] {
   const { backupId } = point.chain.at(-1)!.manifest;

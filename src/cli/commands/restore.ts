@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
+import { countBehind } from '../../recovery/behind.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
@@ -18,10 +19,19 @@ import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { openPoint, restoreToPoint } from '../restore-point.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
-import { assertStreamFlags, mergeIntoStore, restoreSingle, streamOption } from './restore-streams.ts';
+import {
+  assertStreamFlags,
+  mergeIntoStore,
+  type PlanTarget,
+  placeText,
+  planSingle,
+  restoreSingle,
+  streamOption,
+} from './restore-streams.ts';
 
 interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags {
-  readonly to: string;
+  /** A dry run may do without. */
+  readonly to?: string;
   readonly replace?: true;
   readonly checkpoints: CheckpointPolicy;
   readonly dryRun?: true;
@@ -37,9 +47,9 @@ export function addRestoreCommand(program: Command, start: Start): void {
   const command = program
     .command('restore')
     .description('bring a store back as it was at a point, all of it or nothing')
-    .requiredOption(
+    .option(
       '--to <store>',
-      'address of the store to restore into; it is never taken from the configuration',
+      'address of the store to restore into; it is never taken from the configuration (--dry-run does without: a new store)',
     )
     .option(
       '--backup <id>',
@@ -62,6 +72,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
       helpEnd(
         [
           'eventcore restore --to sqlite:./restored.db',
+          'eventcore restore --at 2026-11-23T04:05:06Z --dry-run',
           'eventcore restore --to sqlite:./restored.db --at 2026-11-23T04:05:06Z --dry-run',
           'eventcore restore --to sqlite:./restored.db --before-event 0193a6e2-8f31-7c55-9d0a-4b6f1e2a7c3d',
           'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
@@ -81,28 +92,46 @@ export function addRestoreCommand(program: Command, start: Start): void {
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
   assertStreamFlags(flags);
+  const { to } = flags;
+  if (to === undefined) assertNeedsNone(flags);
   const settings = await context.settings();
   const keys = await loadKeys(settings, flags, { ...context, signs: false });
   const limit = chooseLimit(flags, settings, context.signal);
   return withVault(vaultToRead(context, settings, flags), { create: false, limit }, async (vault) => {
     const point = await openPoint(context, vault, flags, keys);
-    return withStore(flags.to, (target) =>
-      namingTheFlag(settings, flags, target, async () => {
+    if (to === undefined) return planOnly(context, flags, { vault, point, target: newPlace(point) });
+    return withStore(to, (target) =>
+      namingTheFlag({ ...flags, to }, settings, target, async () => {
         const work = { vault, point, target };
         if (flags.merge) return mergeIntoStore(context, flags, work);
+        if (flags.dryRun) return planOnly(context, flags, work);
         if (flags.stream !== undefined)
           return restoreSingle(context, { ...flags, stream: flags.stream }, work);
-        if (flags.dryRun) return planOnly(context, flags, point, target);
-        return restorePoint(context, flags, work);
+        return restorePoint(context, { ...flags, to }, work);
       }),
     );
   });
 }
 
+/** What is only looked at needs no place, unless it is held against what is there. */
+function assertNeedsNone({ dryRun, merge, replace }: RestoreFlags): void {
+  if (dryRun && !merge && !replace) return;
+  throw new BackupError('usage', "required option '--to <store>' not specified", {
+    hint: 'pass --to STORE: into which store to restore; only --dry-run without --merge and --replace does without',
+  });
+}
+
+/** A store like the one that was backed up, which is not there yet. */
+function newPlace({ chain }: ChosenPoint): PlanTarget {
+  const { kind, layout, versionBase, serverVersion } = chain.at(-1)!.manifest.store;
+  const description = { kind, layout, versionBase, serverVersion, state: 'missing' } as const;
+  return { address: null, inspect: async () => description };
+}
+
 /** A target that holds events is refused in the same words, wherever it was noticed. */
 async function namingTheFlag(
+  flags: RestoreFlags & { readonly to: string },
   settings: Settings,
-  flags: RestoreFlags,
   target: EventStore,
   work: () => Promise<number>,
 ): Promise<number> {
@@ -128,11 +157,15 @@ async function namingTheFlag(
 }
 
 async function planOnly(
-  { output }: CommandContext,
+  context: CommandContext,
   flags: RestoreFlags,
-  point: ChosenPoint,
-  target: EventStore,
+  work: Omit<Work, 'target'> & { readonly target: PlanTarget },
 ): Promise<number> {
+  const { stream } = flags;
+  if (stream !== undefined) return planSingle(context, { ...flags, stream }, work);
+  const { output, signal } = context;
+  const { vault, point, target } = work;
+  const behind = point.recovery === null ? null : await countBehind(vault, point.recovery, signal);
   const plan = planRestore(point.chain, await target.inspect(), flags.replace === true);
   const { action, events, streams, fetchBytes, notes } = plan;
   output.document({
@@ -146,12 +179,13 @@ async function planOnly(
       checkpointPolicy: flags.checkpoints,
       notes,
     },
-    ...logDocument(point, events),
+    ...{ ...logDocument(point, events), eventsBehind: behind },
   });
   output.answer([
-    `${output.paint('strong', 'Would restore')} into ${printable(target.address)}, ${ACTION_WORDS[action]}`,
+    `${output.paint('strong', 'Would restore')} into ${placeText(target)}, ${ACTION_WORDS[action]}`,
     ...renderPairs([
       ...planPairs(plan, point, events),
+      ...behindPairs(behind),
       ['fetches', formatBytes(fetchBytes)],
       expectedPair(point, events),
       ['checkpoints', CHECKPOINT_WORDS[flags.checkpoints]],
@@ -160,6 +194,12 @@ async function planOnly(
     'Nothing was changed.',
   ]);
   return 0;
+}
+
+/** What nobody asks for who wants the newest point. */
+function behindPairs(behind: number | null): [string, string][] {
+  if (behind === null || behind === 0) return [];
+  return [['behind it', `${plural(behind, 'event')} of the log, which this takes back`]];
 }
 
 const ACTION_WORDS: Record<RestorePlan['action'], string> = {
@@ -183,7 +223,11 @@ interface Work {
 /** All is restored and proven; only the word of it that others were to find is missing. */
 const WITHOUT_RECORD = 10;
 
-async function restorePoint(context: CommandContext, flags: RestoreFlags, work: Work): Promise<number> {
+async function restorePoint(
+  context: CommandContext,
+  flags: RestoreFlags & { readonly to: string },
+  work: Work,
+): Promise<number> {
   const report = await restoreToPoint(context, {
     ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
     parallel: chooseParallel(flags.parallel, await context.settings()),

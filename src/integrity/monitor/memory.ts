@@ -1,4 +1,4 @@
-import type { Notifier } from '../../core/alert.ts';
+import type { NotifierRule } from '../../core/alert.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { SweepPlace } from '../../core/finding.ts';
 import type { AlertPlace, BlindCount, OpenAlert, OwedNotice } from '../../core/monitor-state.ts';
@@ -34,7 +34,7 @@ export function joinMemory(recorded: MonitorMemory, remembered: MonitorMemory | 
 
 export interface AdvanceOptions {
   readonly clock: Clock;
-  readonly notifiers: readonly Notifier[];
+  readonly notifiers: readonly NotifierRule[];
   readonly digest: Digest;
   readonly repeatAfterMs: number;
   readonly tellsFindings: boolean;
@@ -66,7 +66,7 @@ function decide(
 ): AlertDecision {
   const isMine = (alert: AlertPlace): boolean => isBlindness(alert) === ofBlindness;
   return decideAlerts({
-    ...{ open: open.filter(isMine), owed: owed.filter(isMine), notifiers: notifiers.map(({ name }) => name) },
+    ...{ open: open.filter(isMine), owed: owed.filter(isMine), notifiers },
     ...{ nowMs: clock.now(), repeatAfterMs, newId: () => clock.uuid() },
     ...input,
   });

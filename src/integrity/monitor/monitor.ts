@@ -1,4 +1,4 @@
-import type { Notifier } from '../../core/alert.ts';
+import type { Notifier, NotifierRule } from '../../core/alert.ts';
 import type { Clock } from '../../core/clock.ts';
 import { type BackupError, isBackupError } from '../../core/errors.ts';
 import type { Finding, SweepPlace } from '../../core/finding.ts';
@@ -42,7 +42,7 @@ export interface StoreLook {
 export interface MonitorPorts {
   readonly vault: Vault;
   readonly clock: Clock;
-  readonly notifiers: readonly Notifier[];
+  readonly notifiers: readonly (Notifier & NotifierRule)[];
   /** Of monitors: one at a time. */
   readonly underLease: UnderLease;
   /**

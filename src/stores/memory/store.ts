@@ -68,6 +68,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     },
     listStreams: (page) => listStreams(events, page),
     readStream: async (streamId, page) => readStream(events(), streamId, page),
+    findStream: async (streamId) => summariesOf(events(), streamId)[0] ?? null,
     readSince: (since, page) => readSince(events, since, page),
     sampleEvents: async (size) => sample(events(), size).map(toStored),
     count: async () => ({ events: events().length, streams: summarise(events()).length }),
@@ -87,10 +88,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
       events();
       return openMemoryMerge(state, { now, onCommit: ring });
     },
-    openRepair: async () => {
-      events();
-      return openMemoryRepair(state);
-    },
+    openRepair: async () => events() && openMemoryRepair(state),
     openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
     joinRestore: notShared,
     // There is no SQL here to ask in.
@@ -160,6 +158,11 @@ function readStream(
     .sort((a, b) => a.version - b.version)
     .slice(0, limit)
     .map(toStored);
+}
+
+function summariesOf(events: readonly MemoryEvent[], streamId: string): StreamSummary[] {
+  const name = Buffer.from(nameBytes(streamId));
+  return summarise(events.filter(({ stream }) => name.equals(stream)));
 }
 
 async function* readSince(

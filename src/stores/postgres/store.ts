@@ -14,6 +14,7 @@ import { openRepair } from './repair.ts';
 import { createMissing } from './schema.ts';
 import { dropFeed, readFeedState } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
+import { findSummary } from './summaries.ts';
 
 /**
  * An event store in PostgreSQL 13 or newer, by its address: `postgres://user@host:5432/db?schema=public`. Nothing is
@@ -31,6 +32,7 @@ export function openPostgresStore(address: string): EventStore {
       withClient(database, (client) => inTransaction(client, 'BEGIN', () => createMissing(client, schema))),
     listStreams: (options) => listStreams(database, options),
     readStream: (streamId, options) => readStream(database, streamId, options),
+    findStream: (streamId) => findSummary(database, streamId),
     readSince: (since, options) => readSince(database, since, options),
     sampleEvents: (size) => sampleEvents(database, size),
     count: () => countEvents(database),

@@ -8,8 +8,8 @@ import { bucketFilter } from '../../core/stream-bucket.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { hashesAlike, inBucketSql } from './buckets.ts';
 import { raiseMemory } from './bulk-session.ts';
-import { qualified } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { qualified, requireEvents } from './catalog.ts';
+import { type Database, dropConnection, endConnection, openConnection, withClient } from './connection.ts';
 import { toBackupError } from './server-error.ts';
 
 /** Names may be long. */
@@ -53,6 +53,24 @@ export async function* readSampledSummaries(
   for await (const summary of readCursor(source, signal, start)) {
     if (isWanted(nameBytes(summary.streamId))) yield summary;
   }
+}
+
+/** Of one stream, by the index on stream and version; null when there is none. */
+export function findSummary(database: Database, streamId: string): Promise<StreamSummary | null> {
+  const { schema } = database.address;
+  const table = qualified(schema, EVENTS.name);
+  return withClient(database, async (client) => {
+    await requireEvents(client, schema);
+    // No name holds one here, and none can be asked for.
+    if (streamId.includes('\0')) return null;
+    const text = `SELECT $1::text, events::text, first::text, last::text,
+        (SELECT event_id::text FROM ${table} WHERE stream_id = $1 AND stream_version = last LIMIT 1) AS id
+      FROM (SELECT count(*) AS events, min(stream_version) AS first, max(stream_version) AS last
+              FROM ${table} WHERE stream_id = $1) AS one`;
+    const { rows } = await client.query<[...SummaryRow]>({ text, values: [streamId], rowMode: 'array' });
+    const row = rows[0]!;
+    return row[1] === '0' ? null : toSummary(row);
+  });
 }
 
 /** One page is fetched ahead of the consumer. */

@@ -13,6 +13,7 @@ import { openSqliteSnapshot } from './reader.ts';
 import { openSqliteRepair } from './repair.ts';
 import { openSqliteRestore } from './restore.ts';
 import { initialiseStore } from './schema.ts';
+import { findSummary } from './summaries.ts';
 
 /**
  * Opens an event store in a SQLite file, by an address such as `sqlite:./events.db`. Nothing is opened or made yet.
@@ -31,6 +32,7 @@ export function openSqliteStore(address: string): EventStore {
     initialise: async () => initialiseStore(config),
     listStreams: (options) => listStreams(config, options),
     readStream: async (streamId, options) => readStream(config, streamId, options),
+    findStream: async (streamId) => findSummary(config, streamId),
     readSince: (since, options) => readSince(config, since, options),
     sampleEvents: async (size) => sampleEvents(config, size),
     count: async () => countEvents(config),

@@ -3,10 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
 import type { StreamSummary } from '../../core/event-store.ts';
 import type { StreamSample } from '../../core/inspection.ts';
-import { nameText } from '../../core/name-text.ts';
+import { nameBytes, nameText } from '../../core/name-text.ts';
 import { bucketFilter } from '../../core/stream-bucket.ts';
 import type { SqliteConfig } from './config.ts';
 import { storeError } from './errors.ts';
+import { onStore } from './events.ts';
 import { quoted } from './sql.ts';
 
 const SUMMARIES_PER_TURN = 1000;
@@ -45,6 +46,22 @@ export async function* readSampledSummaries(
     const found = findId.get(name, row[3] as number) as unknown as readonly unknown[] | undefined;
     yield toSummary(row, found?.[0]);
   }
+}
+
+/** Of one stream, by the index on stream and version; null when there is none. A name may be a BLOB. */
+export function findSummary(config: SqliteConfig, streamId: string): StreamSummary | null {
+  const { from, stream, version, id } = namesOf(config);
+  const isIt = `${stream} IN (CAST(?1 AS TEXT), ?1)`;
+  return onStore(config, 'read', (db) => {
+    const find = prepare(
+      db,
+      `SELECT ?1, events, first, last, (SELECT ${id} FROM ${from} WHERE ${isIt} AND ${version} = last)
+         FROM (SELECT count(*) AS events, min(${version}) AS first, max(${version}) AS last
+                 FROM ${from} WHERE ${isIt})`,
+    );
+    const row = find.get(nameBytes(streamId)) as unknown as readonly unknown[];
+    return row[1] === 0 ? null : toSummary(row, row[4]);
+  });
 }
 
 function namesOf({ layout }: SqliteConfig) {

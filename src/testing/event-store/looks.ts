@@ -17,6 +17,7 @@ export const LOOK_CASES: readonly ContractCase[] = [
   ['a stream is read from a version on, up to a limit', readsFromVersion],
   ['a read without a limit stops at 1,000 events', readsThousand],
   ['a stream that does not exist is empty', readsMissingStream],
+  ['a stream is summed up by its name, and one that is not there is not', findsStream],
   ['events since an instant come by time, then by id', readsSince],
   ['a time with microseconds is told apart from its neighbours', readsSinceMicroseconds],
   ['a sample holds no event twice and is all there is when that is less', samplesAll],
@@ -69,6 +70,7 @@ async function needsStore({ store }: StoreCase): Promise<void> {
     () => store.examine(),
     () => store.readStream('a'),
     () => collect(store.listStreams()),
+    () => store.findStream('a'),
     () => collect(store.readSince('2000-01-01T00:00:00Z')),
     () => store.sampleEvents(5),
     () => store.append([{ streamId: 'a', events: numbered(1) }]),
@@ -78,6 +80,25 @@ async function needsStore({ store }: StoreCase): Promise<void> {
   ];
   for (const attempt of attempts) await refuses(attempt(), 'not_an_event_store');
   assert.equal((await store.inspect()).state, 'missing');
+}
+
+async function findsStream({ store }: StoreCase): Promise<void> {
+  await store.initialise();
+  await store.append([
+    { streamId: 'a', events: numbered(3) },
+    { streamId: 'a-1', events: numbered(1) },
+    { streamId: "it's %_\u{1F600}", events: numbered(2) },
+  ]);
+  for (const streamId of ['a', 'a-1', "it's %_\u{1F600}"]) {
+    const events = await store.readStream(streamId);
+    assert.deepEqual(await store.findStream(streamId), {
+      ...{ streamId, events: events.length },
+      firstVersion: Number(events[0]!.version),
+      lastVersion: Number(events.at(-1)!.version),
+      lastEventId: events.at(-1)!.id,
+    });
+  }
+  for (const streamId of ['', 'A', 'a-', 'a%', 'a\0']) assert.equal(await store.findStream(streamId), null);
 }
 
 /** In byte order; in UTF-16 order the last two would change places. */

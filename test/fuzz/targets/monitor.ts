@@ -38,7 +38,7 @@ export const sampleReport: MonitorReport = {
     {
       ...{ check: 'stream_gaps', place: 'bucket 3', severity: 'critical', findings: 2, events: 3 },
       ...{ since: '2026-11-23T04:05:06.789Z', seenRound: 1 },
-      told: { at: '2026-11-23T04:05:06.789Z', severity: 'critical', sizeClass: 0 },
+      told: { at: '2026-11-23T04:05:06.789Z', severity: 'critical', sizeClass: 0, to: ['mail'] },
     },
   ],
   owed: [

@@ -130,7 +130,7 @@ async function noticeOf({ vault, clock }: StorePorts, { name, timing }: JobPlan)
   const newest = (limit: number) => readRuns(vault, name, limit, newestBelieved(clock.now()));
   if (isNothingToTell(await newest(2))) return null;
   const runs = await newest(TOLD_RUNS);
-  return timing.kind === 'asked' ? askedNotice(runs) : jobNotice(runs, REPEAT_MS);
+  return timing.kind === 'asked' ? askedNotice(runs) : jobNotice(runs, REPEAT_MS, TOLD_RUNS);
 }
 
 function factsOf(runs: readonly RecordedRun[]) {

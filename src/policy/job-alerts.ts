@@ -20,10 +20,18 @@ const TOLD_FROM = 2;
 
 /**
  * What to tell after a run, of which `runs` are the records, the newest first: a failure that came again, once a `repeatMs` while it goes on,
- * and the end of one that was told. Null: nothing.
+ * and the end of one that was told. Null: nothing. Of a job that failed more often than there are records (`mostRuns`), nobody knows when it
+ * was told: it is then told at the first failure of each span of `repeatMs` since 1970.
  */
-export function jobNotice(runs: readonly RecordedRun[], repeatMs: number): JobNotice | null {
-  const [newest, ...before] = endsOf(runs);
+export function jobNotice(
+  runs: readonly RecordedRun[],
+  repeatMs: number,
+  mostRuns = Number.POSITIVE_INFINITY,
+): JobNotice | null {
+  // One that was interrupted says nothing, and what was before it is told.
+  if (runs[0]?.end?.state === 'interrupted') return null;
+  const ends = endsOf(runs);
+  const [newest, ...before] = ends;
   if (newest === undefined) return null;
   const failed = leadingFailures(before);
   if (newest.state === 'succeeded')
@@ -31,9 +39,25 @@ export function jobNotice(runs: readonly RecordedRun[], repeatMs: number): JobNo
   const all = [newest, ...failed];
   if (all.length < TOLD_FROM) return null;
   if (all.length === TOLD_FROM) return { state: 'raised', ...about(all) };
-  const sinceMs = endMs(all.at(-TOLD_FROM)!);
-  const repeats = (end: JobEnd): number => Math.floor((endMs(end) - sinceMs) / repeatMs);
-  return repeats(newest) > repeats(all[1]!) ? { state: 'repeated', ...about(all) } : null;
+  const isCut = all.length === ends.length && runs.length >= mostRuns;
+  const isDue = isCut ? isFirstOfSpan(all, repeatMs) : isToldAgain(all, repeatMs);
+  return isDue ? { state: 'repeated', ...about(all) } : null;
+}
+
+function isFirstOfSpan([newest, before]: readonly JobEnd[], repeatMs: number): boolean {
+  return Math.floor(endMs(newest!) / repeatMs) > Math.floor(endMs(before!) / repeatMs);
+}
+
+/** Whether the newest of these is told, when each is that comes `repeatMs` behind the one that was. */
+function isToldAgain(failed: readonly JobEnd[], repeatMs: number): boolean {
+  const [raised, ...later] = failed.toReversed().slice(TOLD_FROM - 1);
+  let toldMs = endMs(raised!);
+  let isTold = false;
+  for (const end of later) {
+    isTold = endMs(end) - toldMs >= repeatMs;
+    if (isTold) toldMs = endMs(end);
+  }
+  return isTold;
 }
 
 /** As `jobNotice`, of a job that runs only when it is asked for: nothing tries it again, so each failure is told, once. */

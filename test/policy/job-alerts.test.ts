@@ -69,6 +69,24 @@ describe('what is told of a job', () => {
     );
   });
 
+  it('is not told once more when a daemon was stopped', () => {
+    assert.equal(jobNotice(recorded(['failed', 'failed', 'interrupted']), DAY), null);
+    assert.equal(jobNotice(recorded(['failed', 'failed', 'succeeded', 'interrupted']), DAY), null);
+  });
+
+  it('is repeated no sooner than that, though nothing ran for a while', () => {
+    const runs = recorded(['failed', 'failed', ...Array.from({ length: 50 }, () => 'failed' as const)]);
+    const late = runs.filter((_, i) => i < 3 || i > 28);
+    assert.equal(jobNotice(late.slice(2), DAY)?.state, 'repeated');
+    assert.equal(jobNotice(late.slice(1), DAY), null);
+  });
+
+  it('is repeated though it failed more often than there are records', () => {
+    const all = recorded(Array.from({ length: 1000 }, () => 'failed' as const), HOUR / 10);
+    const told = all.flatMap((_, i) => jobNotice(all.slice(i, i + 200), DAY, 200) ?? []);
+    assert.deepEqual(told.map(({ state }) => state), ['repeated', 'repeated', 'repeated', 'repeated', 'raised']);
+  });
+
   it('is known from two records where all is well', () => {
     assert.equal(isNothingToTell(recorded(['failed', 'succeeded', 'succeeded']).slice(0, 2)), true);
     for (const states of [

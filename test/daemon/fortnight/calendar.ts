@@ -11,14 +11,30 @@ export interface Cron {
   readonly timeZone: string;
 }
 
+const YEAR = 366 * DAY;
+const known = new Map<string, number[]>();
+
 /** All times in a range, its ends included. */
-export function occurrences({ cron, timeZone }: Cron, fromMs: number, untilMs: number): number[] {
+export function occurrences(schedule: Cron, fromMs: number, untilMs: number): number[] {
+  // A fortnight is asked about some thousand times.
+  const quarter = Math.floor(fromMs / (YEAR / 16));
+  const key = `${schedule.timeZone} ${schedule.cron} ${quarter}`;
+  const [beginMs, endMs] = [quarter * (YEAR / 16), (quarter + 3) * (YEAR / 16)];
+  if (untilMs > endMs) return walk(schedule, fromMs, untilMs);
+  const all = known.get(key) ?? walk(schedule, beginMs, endMs);
+  known.set(key, all);
+  return all.filter((at) => at >= fromMs && at <= untilMs);
+}
+
+function walk({ cron, timeZone }: Cron, fromMs: number, untilMs: number): number[] {
   const [minutes, hours, , , days] = cron.split(' ').map((field, i) => valuesOf(field, LIMITS[i]!));
   const isFixed = !/^\S*\*\S* |^\S+ \S*\*/.test(cron);
   const wall = wallOf(timeZone);
   const fits = (localMs: number): boolean => {
-    const at = new Date(localMs);
-    return days!.has(at.getUTCDay()) && hours!.has(at.getUTCHours()) && minutes!.has(at.getUTCMinutes());
+    const minute = Math.floor(localMs / MINUTE);
+    // 1970 began on a Thursday.
+    const day = (Math.floor(localMs / DAY) + 4) % 7;
+    return minutes!.has(minute % 60) && hours!.has(Math.floor(minute / 60) % 24) && days!.has(day);
   };
   const found = new Set<number>();
   const first = Math.floor(fromMs / MINUTE) * MINUTE;

@@ -85,7 +85,7 @@ const prune: Command = async (world, { vault, clock, leaseOf }) => {
   await underLease(async (lease) => {
     const vaultNowMs = await vaultNow(vault, 'upkeep', clock);
     const writers = { self: 'this test', stateOf: () => 'dead' as const };
-    const options = { rule: world.rule, nowMs: clock.now(), vaultNowMs, writers };
+    const options = { rule: world.rule, nowMs: clock.now(), vaultNowMs, writers, archive: null };
     const plan = await planPrune(vault, options);
     // Whatever comes of it: what the rule does not keep may be gone.
     if (plan.stopped === null) await afterPrune(world, clock.now());
@@ -98,7 +98,9 @@ const verify: Command = async (_world, { vault, clock }) => {
   const catalog = await readCatalog(vault);
   const newest = catalog.backups.at(-1);
   if (newest === undefined) throw new BackupError('no_backups', 'there is no backup');
-  const found = await verifyChains({ vault, clock }, catalog, requireChain(catalog, newest), {
+  const chain = new Set(requireChain(catalog, newest).map(({ folder }) => folder));
+  const entries = catalog.backups.filter(({ folder }) => chain.has(folder));
+  const found = await verifyChains({ vault, clock }, catalog, entries, {
     ...{ quick: false, parallel: 1 },
   });
   if (found.some(({ verification }) => !verification.overallValid))

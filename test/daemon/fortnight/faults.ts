@@ -47,6 +47,8 @@ export interface Faults {
   readonly reloads: readonly number[];
 }
 
+export const NO_FAULTS: Faults = { outages: [], badRuns: [], deaths: [], steps: [], reloads: [] };
+
 /** Nothing goes wrong in the first hours, in which everything runs once. */
 const CALM_MS = 6 * HOUR;
 
@@ -103,7 +105,8 @@ function death(random: Random, atMs: number): Death {
 /** A clock that was set wrong is set right again; now and then by more than a day. */
 function stepAndBack(random: Random, atMs: number): ClockStep[] {
   const isFar = random.below(4) === 0;
-  const byMs = (isFar ? 25 * HOUR + random.below(100 * HOUR) : MINUTE + random.below(8 * HOUR)) * sign(random);
+  const byMs =
+    (isFar ? 25 * HOUR + random.below(100 * HOUR) : MINUTE + random.below(8 * HOUR)) * sign(random);
   return [
     { atMs, byMs },
     { atMs: atMs + 10 * MINUTE + random.below(10 * HOUR), byMs: -byMs },

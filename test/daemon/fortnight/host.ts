@@ -10,7 +10,7 @@ import { serveStore } from '../../../src/daemon/serve-store.ts';
 import type { JobNotice } from '../../../src/policy/job-alerts.ts';
 import { withLease } from '../../../src/upkeep/lease.ts';
 import { COMMANDS, type CommandPorts } from './commands.ts';
-import { type BadRun, HOUR, MINUTE } from './faults.ts';
+import { type BadRun, HOUR, isOut, MINUTE } from './faults.ts';
 import { gated, wayToStore, wayToVault } from './ways.ts';
 import { type Run, say, type World, wallMs } from './world.ts';
 
@@ -75,8 +75,8 @@ function makeProcess(world: World, name: string): Process {
       if (process.isDead) await never();
     },
     clock: { now: () => wallMs(world), uuid: randomUUID },
-    vault: gated(wayToVault(world, 'vault'), async () => (process.isDead ? never() : undefined)),
-    west: gated(wayToVault(world, 'west'), async () => (process.isDead ? never() : undefined)),
+    vault: wayToVault(world, 'vault', () => process.isDead),
+    west: wayToVault(world, 'west', () => process.isDead),
   };
   return process;
 }
@@ -116,9 +116,18 @@ async function runCommand(
   signal: AbortSignal,
   kill: () => void,
 ): Promise<CommandResult> {
-  const run: Run = { job, host: process.name, beganMs: world.time.now(), endedMs: null, state: null, note: '' };
+  const run: Run = {
+    job,
+    host: process.name,
+    beganMs: world.time.now(),
+    endedMs: null,
+    state: null,
+    note: '',
+  };
   world.runs.push(run);
-  const result = await (job === 'archive' ? archive(world, process, signal) : work(world, process, run, signal, kill));
+  const result = await (job === 'archive'
+    ? archive(world, process, signal)
+    : work(world, process, run, signal, kill));
   // A process that died sees no end.
   if (process.isDead) return never();
   const state = result.exitCode === 0 ? 'succeeded' : signal.aborted ? 'interrupted' : 'failed';
@@ -130,9 +139,19 @@ const ended = (exitCode: number | null, code: string | null): CommandResult => (
   ...{ exitCode, code, trouble: code, facts: {} },
 });
 
-async function archive({ random, time }: World, { pause }: Process, signal: AbortSignal): Promise<CommandResult> {
+/** Runs until something is wrong; while the store is away it tries for a while. */
+async function archive(
+  { random, time, faults }: World,
+  { pause }: Process,
+  signal: AbortSignal,
+): Promise<CommandResult> {
   const untilMs = time.now() + (random.below(3) === 0 ? random.below(20 * HOUR) : 40 * HOUR);
-  while (!signal.aborted && time.now() < untilMs) await pause(untilMs - time.now(), signal);
+  const patienceMs = 10 * MINUTE + random.below(20 * MINUTE);
+  let awayMs = 0;
+  while (!signal.aborted && time.now() < untilMs && awayMs < patienceMs) {
+    await pause(Math.min(untilMs - time.now(), 5 * MINUTE), signal);
+    awayMs = isOut(faults, 'store', time.now(), 'away') ? awayMs + 5 * MINUTE : 0;
+  }
   return signal.aborted ? ended(130, 'interrupted') : ended(5, 'store_unreachable');
 }
 

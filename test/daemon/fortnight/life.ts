@@ -33,11 +33,18 @@ export const SCHEDULES: readonly Readonly<Partial<Record<JobName, string>>>[] = 
 ];
 
 export const LANES: Readonly<Partial<Record<JobName, Lane>>> = {
-  ...{ full: 'backup', incremental: 'backup', sync: 'upkeep', prune: 'upkeep', verify: 'proof', drill: 'proof' },
+  ...{
+    full: 'backup',
+    incremental: 'backup',
+    sync: 'upkeep',
+    prune: 'upkeep',
+    verify: 'proof',
+    drill: 'proof',
+  },
 };
 
 export const JITTER_MS = 2 * MINUTE;
-export const DOCTOR_EVERY_MS = HOUR;
+export const DOCTOR_EVERY_MS = 3 * HOUR;
 
 function plansOf(schedule: (typeof SCHEDULES)[number], timeZone: string): JobPlan[] {
   const timed = Object.entries(schedule).map(([name, cron]): JobPlan => {

@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../../src/core/clock.ts';
+import type { Vault } from '../../../src/core/vault.ts';
 import { readCatalog } from '../../../src/format/catalog.ts';
-import type { Point, World } from './world.ts';
+import { DAY } from './faults.ts';
+import type { Problem } from './oracle.ts';
+import { type Point, type World, wallMs } from './world.ts';
 
 /**
  * What the rule of a vault promises to keep, in the words of a user: the last ones, so many days, the newest of each day, and what those
@@ -41,3 +46,32 @@ export async function afterPrune(world: World, nowMs: number): Promise<void> {
   for (const id of [...world.owed]) if (!kept.has(id)) world.owed.delete(id);
 }
 
+const SAMPLED = 6;
+
+type Restore = (world: World, vault: Vault, clock: Clock, backupId: string) => Promise<void>;
+
+/** What is owed is listed, its parents too; some of it, the newest among them, comes back whole, here and from the copy. */
+export async function pointProblems(world: World, restore: Restore): Promise<Problem[]> {
+  const { owed, owedWest, random, vault, west, days } = world;
+  const clock: Clock = { now: () => wallMs(world), uuid: randomUUID };
+  const atMs = days * DAY;
+  const problems: Problem[] = [];
+  const there = new Set((await readCatalog(vault)).backups.map(({ manifest }) => manifest.backupId));
+  for (const id of owed)
+    for (const one of withParents(world.points, id))
+      if (!there.has(one)) problems.push({ atMs, text: `backup ${one}, which must be kept, is gone` });
+  if (owed.size === 0) problems.push({ atMs, text: 'nothing can be restored' });
+  for (const [place, ids] of [
+    [vault, [...owed]],
+    [west, [...owedWest]],
+  ] as const) {
+    const newest = ids.at(-1);
+    const some = Array.from({ length: SAMPLED }, () => ids[random.below(Math.max(1, ids.length))]);
+    for (const id of new Set([newest, ...some])) {
+      if (id === undefined) continue;
+      const failure = await restore(world, place, clock, id).then(() => null, String);
+      if (failure !== null) problems.push({ atMs, text: failure });
+    }
+  }
+  return problems;
+}

@@ -25,14 +25,29 @@ export function gated(vault: Vault, gate: Gate): Vault {
     },
     readRange: (...args) => gate(false).then(() => vault.readRange(...args)),
     stat: (name) => gate(false).then(() => vault.stat(name)),
-    async *list(prefix) {
-      await gate(false);
-      yield* vault.list(prefix);
-    },
+    list: (prefix) => listed(vault.list(prefix), gate),
     copyObject: (from, to) => gate(true).then(() => vault.copyObject(from, to)),
     removeObject: (name) => gate(false).then(() => vault.removeObject(name)),
     removeLeftovers: (prefix) => gate(false).then(() => vault.removeLeftovers(prefix)),
   });
+}
+
+/** Asked at its begin only, and not for each of hundreds of names. */
+function listed<Item>(items: AsyncIterable<Item>, gate: Gate): AsyncIterable<Item> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const inner = items[Symbol.asyncIterator]();
+      let isOpen = false;
+      return {
+        next: async () => {
+          if (!isOpen) await gate(false);
+          isOpen = true;
+          return inner.next();
+        },
+        return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
+      };
+    },
+  };
 }
 
 /** As an operating system reports a disk without room. */
@@ -40,12 +55,17 @@ function noSpace(): Error {
   return Object.assign(new Error('ENOSPC: no space left on device, write'), { errno: -28, code: 'ENOSPC' });
 }
 
-export function wayToVault({ faults, time, ...world }: World, place: 'vault' | 'west'): Vault {
+/** What a process that died had asked for never comes. */
+export function wayToVault(
+  { faults, time, ...world }: World,
+  place: 'vault' | 'west',
+  isDead: () => boolean,
+): Vault {
   return gated(world[place], async (isWrite) => {
+    if (isDead()) await new Promise(() => {});
     if (isOut(faults, place, time.now(), 'away'))
       throw new BackupError('vault_unreachable', `${place} cannot be reached`);
-    if (isWrite && isOut(faults, place, time.now(), 'full'))
-      throw toVaultError(noSpace(), 'write an object');
+    if (isWrite && isOut(faults, place, time.now(), 'full')) throw toVaultError(noSpace(), 'write an object');
   });
 }
 

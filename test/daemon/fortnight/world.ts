@@ -1,13 +1,14 @@
 import type { EventStore } from '../../../src/core/event-store.ts';
 import type { JobName } from '../../../src/core/job.ts';
 import type { RetentionRule } from '../../../src/core/retention-rule.ts';
-import type { Vault } from '../../../src/core/vault.ts';
+import type { ObjectInfo, Vault } from '../../../src/core/vault.ts';
 import type { JobNotice } from '../../../src/policy/job-alerts.ts';
 import { memoryStore } from '../../../src/stores/memory/store.ts';
 import { makeRandom, type Random } from '../../../src/testing/random.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
+import { passOn } from '../../../src/vaults/wrappers/pass.ts';
 import { datedVault } from '../../harness/dated-vault.ts';
-import { DAY, drawFaults, type Faults, offsetAt } from './faults.ts';
+import { DAY, drawFaults, type Faults, NO_FAULTS, offsetAt } from './faults.ts';
 import { type SimulatedTime, simulatedTime } from './time.ts';
 
 /** Of a command, as whoever started it saw it. */
@@ -92,7 +93,7 @@ const BEGINS: readonly (readonly [timeZone: string, begin: string])[] = [
   ['Australia/Lord_Howe', '2027-03-30T12:00:00Z'],
 ];
 
-export async function makeWorld(seed: number, days: number): Promise<World> {
+export async function makeWorld(seed: number, days: number, wrong: 'much' | 'none' = 'much'): Promise<World> {
   const time = simulatedTime();
   const random = makeRandom(seed + 1_000_000);
   const [timeZone, begin] = BEGINS[seed % BEGINS.length]!;
@@ -100,12 +101,22 @@ export async function makeWorld(seed: number, days: number): Promise<World> {
   const trueMs = (): number => baseMs + time.now();
   const world: World = {
     ...{ seed, days, time, random, baseMs, timeZone },
-    faults: drawFaults(seed, days),
+    faults: wrong === 'much' ? drawFaults(seed, days) : NO_FAULTS,
     rule: { last: 3, withinMs: 3 * DAY, daily: 7, timeZone },
     store: memoryStore({ now: trueMs }),
-    vault: watched(datedVault(memoryVault(), trueMs), (name) => note(world, name)),
-    west: datedVault(memoryVault(), trueMs),
-    ...{ runs: [], written: [], told: [], unsaid: [], points: new Map(), lives: [], onDeath: () => undefined, broken: [], timeline: [] },
+    vault: vaultBy(trueMs, (name) => note(world, name)),
+    west: vaultBy(trueMs, () => undefined),
+    ...{
+      runs: [],
+      written: [],
+      told: [],
+      unsaid: [],
+      points: new Map(),
+      lives: [],
+      onDeath: () => undefined,
+      broken: [],
+      timeline: [],
+    },
     ...{ owed: new Set<string>(), owedWest: new Set<string>(), spent: new Set<number>() },
   };
   await world.store.initialise();
@@ -121,18 +132,63 @@ export function say(world: World, text: string): void {
   world.timeline.push({ atMs: world.time.now(), text });
 }
 
-function watched(vault: Vault, onWritten: (name: string) => void): Vault {
-  return {
-    ...vault,
+/**
+ * A vault in memory by the clock given, which tells what was written. It keeps its names by folders: daemons look into those of their jobs
+ * some ten thousand times in a fortnight.
+ */
+function vaultBy(now: () => number, onWritten: (name: string) => void): Vault {
+  const vault = datedVault(memoryVault(), now);
+  const folders = new Map<string, Map<string, ObjectInfo>>();
+  const folderOf = (name: string): string => name.split('/', 2).join('/');
+  const sorted = new Map<string, ObjectInfo[]>();
+  const namesOf = (folder: string): ObjectInfo[] => {
+    const known = sorted.get(folder);
+    if (known !== undefined) return known;
+    const infos = [...(folders.get(folder)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    sorted.set(folder, infos);
+    return infos;
+  };
+  const add = (name: string, sizeBytes: number): void => {
+    sorted.delete(folderOf(name));
+    const folder = folderOf(name);
+    const infos = folders.get(folder) ?? new Map<string, ObjectInfo>();
+    folders.set(folder, infos.set(name, { name, sizeBytes, modifiedAtMs: now() }));
+  };
+  return passOn(vault, {
     createObject: async (name) => {
       const writer = await vault.createObject(name);
-      const commit = async (): Promise<void> => {
-        await writer.commit();
-        onWritten(name);
+      let sizeBytes = 0;
+      return {
+        write: (bytes) => {
+          sizeBytes += bytes.length;
+          return writer.write(bytes);
+        },
+        commit: async () => {
+          await writer.commit();
+          add(name, sizeBytes);
+          onWritten(name);
+        },
+        abort: () => writer.abort(),
       };
-      return { ...writer, commit };
     },
-  };
+    copyObject: async (from, to) => {
+      await vault.copyObject(from, to);
+      add(to, (await vault.stat(to))!.sizeBytes);
+    },
+    removeObject: async (name) => {
+      await vault.removeObject(name);
+      folders.get(folderOf(name))?.delete(name);
+      sorted.delete(folderOf(name));
+    },
+    async *list(prefix) {
+      const depth = prefix.split('/').length;
+      const infos = depth > 2 ? namesOf(folderOf(prefix)) : [...folders.keys()].sort().flatMap(namesOf);
+      // Most folders are asked for as a whole.
+      yield* depth === 3 && prefix.endsWith('/')
+        ? infos
+        : infos.filter(({ name }) => name.startsWith(prefix));
+    },
+  });
 }
 
 const RECORD = /^jobs\/([a-z]+)\/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-(\d{4})(-ended)?\.json$/;

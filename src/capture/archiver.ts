@@ -200,7 +200,7 @@ async function runSession(run: Run): Promise<void> {
     // Of a store that had none before, a feed that is open can tell: without an end, one that is busy would never be caught up with.
     const until = options.once ? ((before ?? (await store.feedState()))?.position ?? null) : undefined;
     if (progress.status().trouble !== null) run.note('the log goes on', false);
-    progress.set({ state: 'capturing', trouble: null });
+    progress.set({ state: 'capturing', trouble: null, log: logFolder(feed.source) });
     // Now, while the vault is known to be there: what waits in a spool later needs the key's record.
     await sealer.sealFor(logFolder(feed.source));
     const upkeep = run.startUpkeep(feed.source, opened.baseWanted);

@@ -4,6 +4,8 @@ import type { ChangeBatch } from '../core/change-feed.ts';
 export interface ArchiveStatus {
   /** What it does now. `waiting`: for a store or vault that cannot be reached. */
   readonly state: 'starting' | 'capturing' | 'waiting' | 'stopped';
+  /** The folder of the log that is written; null: none yet. */
+  readonly log: string | null;
   /** Everything committed before this position is in the vault; null before the first file. */
   readonly position: bigint | null;
   /** Microseconds since 2000 by the store's clock: everything committed before then is in the vault. */
@@ -41,7 +43,7 @@ export interface ArchiveProgress {
 
 export function makeProgress(onStatus: (status: ArchiveStatus) => void): ArchiveProgress {
   let status: ArchiveStatus = {
-    ...{ state: 'starting', position: null, asOf: null, events: 0, transactions: 0, files: 0 },
+    ...{ state: 'starting', log: null, position: null, asOf: null, events: 0, transactions: 0, files: 0 },
     ...{ sizeBytes: 0, lagMs: 0, spooledFiles: 0, isScarce: false, gaps: 0, trouble: null },
   };
   const set = (change: Partial<ArchiveStatus>): void => {

@@ -166,6 +166,7 @@ export function requireDisaster(settings: Settings, warn: (message: string) => v
   if (disaster === null) {
     throw new BackupError('usage', 'the configuration says nothing of disaster recovery', {
       hint: `write \`disaster:\` with its regions into ${settings.file ?? CONFIG_NAME} (docs/disaster-recovery.md)`,
+      facts: { missing: 'disaster' },
     });
   }
   for (const { message, hint } of disasterWarnings) warn(`disaster: ${message}; ${hint}`);

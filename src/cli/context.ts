@@ -5,6 +5,7 @@ import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
 import type { Settings } from './config.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { Output } from './output.ts';
+import type { Parent } from './parent.ts';
 import type { ProgressDisplay } from './progress.ts';
 import { limitVault, openStore, openVault } from './wire.ts';
 
@@ -27,6 +28,8 @@ export interface CommandContext {
   readonly output: Output;
   readonly log: Log;
   readonly progress: ProgressDisplay;
+  /** The daemon that runs this command; null: none does. */
+  readonly parent: Parent | null;
   /** Fires when the user wants to stop. */
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;

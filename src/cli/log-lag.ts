@@ -1,5 +1,6 @@
 import type { FeedState } from '../core/change-feed.ts';
 import { isBackupError } from '../core/errors.ts';
+import type { EventStore } from '../core/event-store.ts';
 import { timeFromUnixMs } from '../core/time.ts';
 import { formatPosition } from '../recovery/position.ts';
 import { newestSpan, type SpanFacts } from '../recovery/windows.ts';
@@ -32,18 +33,31 @@ export async function findLag(
   const last = newestSpan(spans);
   if (address === null || last === null) return null;
   try {
-    return await withStore(address, async (store) => {
-      const state = await store.feedState();
-      if (state === null) return null;
-      const { source, span } = last;
-      const isBehind = state.position > span.to;
-      const place = { source, from: span.to, withinMs: COUNT_MS };
-      return lagOf(state, last, { nowMs, events: isBehind ? await store.countAhead(place) : 0 });
-    });
+    return await withStore(address, (store) => measureLag(store, last, { nowMs, counts: true }));
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return null;
   }
+}
+
+interface LagOptions {
+  readonly nowMs: number;
+  /** Events are counted, which may take a moment; else how many there are is not told. */
+  readonly counts: boolean;
+}
+
+/** How far a log that ends so is behind its store; null where the store does not tell. Throws as the store does. */
+export async function measureLag(
+  store: EventStore,
+  last: SpanFacts,
+  { nowMs, counts }: LagOptions,
+): Promise<LogLag | null> {
+  const state = await store.feedState();
+  if (state === null) return null;
+  const { source, span } = last;
+  if (state.position <= span.to) return lagOf(state, last, { nowMs, events: 0 });
+  const place = { source, from: span.to, withinMs: COUNT_MS };
+  return lagOf(state, last, { nowMs, events: counts ? await store.countAhead(place) : null });
 }
 
 /** To look at a list is worth this much of a server's work. */

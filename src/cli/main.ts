@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import './engine.ts';
 import { reportError } from './error-output.ts';
+import { makeParent, type Parent } from './parent.ts';
 import { runProgram } from './program.ts';
 
 /** The entry of the `eventcore` command: ties the program to this process. */
 
 const INTERRUPTED = 130;
+/** Shorter than what is left of the lease of a daemon that died: after it, another one may run the same. */
+const ORPHAN_MS = 30_000;
 
 const { stdout, stderr } = process;
 const words = process.argv.slice(2);
@@ -23,6 +26,20 @@ function endAtOnce(exitCode: number): never {
   process.exit(exitCode);
 }
 
+/**
+ * A command that a daemon runs ends with it, however that died: as if it were told to stop, and at once when it does not. The channel keeps
+ * nothing alive.
+ */
+function followParent(): Parent | null {
+  if (process.send === undefined) return null;
+  process.once('disconnect', () => {
+    stop();
+    setTimeout(() => endAtOnce(INTERRUPTED), ORPHAN_MS).unref();
+  });
+  process.channel?.unref();
+  return makeParent((messages, sent) => process.send?.(messages, undefined, undefined, () => sent()));
+}
+
 process.on('SIGINT', stop);
 process.on('SIGTERM', stop);
 process.on('uncaughtException', (error) => {
@@ -37,6 +54,13 @@ function ignoreGoneReader(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
+const parent = followParent();
 process.exitCode = await runProgram(words, {
-  ...{ env: process.env, cwd: process.cwd(), stdout, stderr, signal: aborter.signal },
+  ...{ env: process.env, cwd: process.cwd(), stdout, stderr, signal: aborter.signal, parent },
 });
+parent?.end();
+if (process.connected) {
+  // What the parent did not take must not keep this process.
+  process.removeAllListeners('disconnect');
+  process.disconnect();
+}

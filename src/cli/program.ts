@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { BackupError } from '../core/errors.ts';
+import { openTracing, traceCommand } from '../daemon/tracing.ts';
 import { CONFIG_NAME, loadSettings } from './config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
 import { reportError } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
 import { LOG_LEVELS, makeLog } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
+import { type Parent, tellProgress } from './parent.ts';
 import { makeProgress } from './progress.ts';
 import { systemClock } from './wire.ts';
 
@@ -18,14 +20,20 @@ export interface Host {
   readonly stderr: Terminal;
   /** Fires when the user wants to stop. */
   readonly signal: AbortSignal;
+  /** Left out or null: nobody hears how far it is. */
+  readonly parent?: Parent | null;
 }
 
 /** Runs one command line (without the names of node and script) and gives its exit code. Never throws. */
 export async function runProgram(words: readonly string[], host: Host): Promise<number> {
   let exitCode = 0;
   const start: Start = async (work, left = 'nothing was changed') => {
-    const flags = program.opts<GlobalFlags>();
-    exitCode = await runWork(work, left, await makeContext(flags, host));
+    const context = await makeContext(program.opts<GlobalFlags>(), host);
+    const traced = { name: commandPath(program, words), env: host.env };
+    await traceCommand(await openTracing(context.software), traced, async () => {
+      exitCode = await runWork(work, left, context);
+      return { isFailed: exitCode !== 0, exitCode, code: null };
+    });
   };
   const program = await makeProgram(words, start, host);
   try {
@@ -54,13 +62,16 @@ async function runWork(work: Work, left: Left, context: CommandContext): Promise
 }
 
 async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandContext> {
-  const { env, cwd, stdout, stderr, signal } = host;
+  const { env, cwd, stdout, stderr, signal, parent = null } = host;
   const json = flags.json === true;
   const quiet = flags.quiet === true;
-  const progress = await makeProgress(stderr, flags.progress && !json && !quiet, signal);
+  const progress =
+    parent === null
+      ? await makeProgress(stderr, flags.progress && !json && !quiet, signal)
+      : tellProgress(parent, systemClock.now);
   signal.addEventListener('abort', () => sayStopping(stderr), { once: true });
   return {
-    ...{ flags, signal, env, cwd, software: `eventcore-backup ${packageVersion()}` },
+    ...{ flags, signal, env, cwd, parent, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
     log: makeLog({ level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now }),
@@ -109,6 +120,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import('./commands/init.ts')).addInitCommand,
   backup: async () => (await import('./commands/backup.ts')).addBackupCommand,
   list: async () => (await import('./commands/list.ts')).addListCommand,
+  status: async () => (await import('./commands/status.ts')).addStatusCommand,
   archive: async () => (await import('./commands/archive.ts')).addArchiveCommand,
   show: async () => (await import('./commands/show.ts')).addShowCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
@@ -125,6 +137,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   serve: async () => (await import('./commands/serve.ts')).addServeCommand,
+  runs: async () => (await import('./commands/runs.ts')).addRunsCommand,
+  tokens: async () => (await import('./commands/tokens.ts')).addTokensCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 

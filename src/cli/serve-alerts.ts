@@ -1,64 +1,51 @@
-import type { Alert } from '../core/alert.ts';
-import { isBackupError } from '../core/errors.ts';
-import type { JobName } from '../core/job.ts';
+import type { JobEnd } from '../core/job.ts';
+import { pause } from '../core/pause.ts';
+import type { Vault } from '../core/vault.ts';
+import { type AlertService, tellAlerts } from '../daemon/alerts.ts';
+import type { StoreView } from '../daemon/store-view.ts';
 import { publicText } from '../drills/public-text.ts';
-import type { JobNotice } from '../policy/job-alerts.ts';
-import type { Settings } from './config.ts';
+import { TRIED_AGAIN_FROM } from '../policy/job-alerts.ts';
+import { redactAddress } from './address.ts';
 import type { CommandContext } from './context.ts';
-import { openNotifiers } from './notifiers.ts';
-import { plural } from './units.ts';
-import { systemClock } from './wire.ts';
+import { underLease } from './leases.ts';
+import { MONITOR_DEFAULTS } from './monitor-ports.ts';
+import { notifierRules, openNotifiers } from './notifiers.ts';
+import type { ServedStore } from './serve-config.ts';
+import { systemClock, systemHolder } from './wire.ts';
 
-export interface JobFailure {
-  readonly store: string;
-  /** Address of the store, without a password. */
-  readonly subject: string;
-  readonly job: JobName;
-  readonly notice: JobNotice;
-  /** What the command said. */
-  readonly trouble: string | null;
+export interface AlertedStore {
+  readonly name: string;
+  readonly vault: Vault;
+  /** As the file has it now. */
+  readonly current: () => ServedStore;
+  /** What is known of it; null: it is not asked. */
+  readonly view: () => StoreView | null;
 }
 
-/** Jobs without which events may be lost, and the one that says so; of the others a failure costs knowledge. */
-const CRITICAL: ReadonlySet<JobName> = new Set(['full', 'incremental', 'archive', 'doctor']);
-
-export function jobAlert({ store, subject, job, notice, trouble }: JobFailure): Alert {
-  const { state, since, failures, code, isTriedAgain } = notice;
-  const isOver = state === 'resolved';
-  const title = isOver ? `${store}: ${job} runs again` : `${store}: ${job} fails`;
-  const text = isOver
-    ? `It had failed ${plural(failures, 'time')} in a row.`
-    : `It failed ${plural(failures, 'time')} in a row.${said(trouble, code)} ${isTriedAgain ? 'It is tried again by itself; the' : 'The'} same command by hand shows more.`;
-  return {
-    ...{ id: systemClock.uuid(), key: `job:${store}:${job}`, state, title, text, subject, since },
-    severity: CRITICAL.has(job) ? 'critical' : 'warning',
-    at: new Date(systemClock.now()).toISOString(),
-    facts: { store, job, failures, code },
-  };
+/** Tells the notifiers of a store's configuration what is wrong with it, until it is stopped. */
+export function beginAlerts(
+  context: CommandContext,
+  { name, vault, current, view }: AlertedStore,
+): AlertService {
+  const { log, software } = context;
+  return tellAlerts({
+    ...{ vault, clock: systemClock, daemon: systemHolder, software, pause, view, store: name },
+    subject: redactAddress(current().settings.store ?? ''),
+    underLease: underLease(vault, {}, 'alerts'),
+    random: Math.random,
+    steadyMs: () => performance.now(),
+    openNotifiers: () => openNotifiers(current().settings, context),
+    notifiers: () => notifierRules(current().settings),
+    repeatAfterMs: () => current().settings.monitor.repeat_after ?? MONITOR_DEFAULTS.repeatAfterMs,
+    countsFrom: (job) => {
+      const plan = current().jobs.find((one) => one.name === job);
+      return plan === undefined ? null : plan.timing.kind === 'asked' ? 1 : TRIED_AGAIN_FROM;
+    },
+    onUntold: (message) => log.error(`${name}: somebody was not told, and is later: ${message}`),
+  });
 }
 
-/** Without what names a stream. */
-function said(trouble: string | null, code: string | null): string {
-  if (trouble === null) return code === null ? '' : ` Its failure is ${code}.`;
-  return ` It said: ${publicText(trouble, code)}.`;
-}
-
-/** Whoever cannot be reached is logged: the next notice comes when it goes on. */
-export async function tellOfJob(context: CommandContext, settings: Settings, alert: Alert): Promise<void> {
-  try {
-    const notifiers = await openNotifiers(settings, context);
-    for (const notifier of notifiers) {
-      try {
-        await notifier.notify(alert, { signal: context.signal });
-      } catch (error) {
-        if (!isBackupError(error)) throw error;
-        context.log.error(`${notifier.name} was not told that ${alert.title}: ${error.message}`);
-      } finally {
-        await notifier.close();
-      }
-    }
-  } catch (error) {
-    if (!isBackupError(error)) throw error;
-    context.log.error(`nobody was told that ${alert.title}: ${error.message}`);
-  }
+/** What a command said, as it may be told to anybody: without what names a stream. */
+export function tellableTrouble({ code }: JobEnd, trouble: string | null): string | null {
+  return trouble === null ? null : publicText(trouble, code);
 }

@@ -62,13 +62,16 @@ export async function stateOfFile(file: string): Promise<string | null> {
   }
 }
 
-/** The configuration as it is now, or why the old one stays. */
+/** The configuration as it is now, or why the old one stays: `take` may refuse it. */
 export async function reread(
   context: CommandContext,
   file: string,
+  take: (changed: ServedStore) => void,
 ): Promise<{ readonly served: ServedStore } | { readonly failure: BackupError }> {
   try {
-    return { served: await readServed(context, file) };
+    const served = await readServed(context, file);
+    take(served);
+    return { served };
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return { failure: error };

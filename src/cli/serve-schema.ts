@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JOB_NAMES, type JobName } from '../core/job.ts';
+import { accessShape, allowedInAccess } from './access-schema.ts';
 import { span } from './policy-schema.ts';
 
 /** What may stand in the section `serve` of a configuration file: what the daemon does, and when. */
@@ -42,7 +43,7 @@ const jobsSchema = z.strictObject(
 const MOST_DEADLINE_MS = 14 * 24 * 3_600_000;
 
 export const serveSchema = z.strictObject({
-  /** Host and port for health and metrics. */
+  /** Host and port for health, metrics and the console. */
   listen: z
     .string()
     .regex(/^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, { error: 'expected host:port, as 127.0.0.1:8321' })
@@ -54,6 +55,7 @@ export const serveSchema = z.strictObject({
   deadline: span('minutes', '12h')
     .refine((ms) => ms >= 60_000 && ms <= MOST_DEADLINE_MS, { error: 'expected 1m to 14d' })
     .optional(),
+  ...accessShape,
 });
 
 export type ServeSection = z.output<typeof serveSchema>;
@@ -63,5 +65,7 @@ export type JobSettings = z.output<typeof jobSchema>;
 export function allowedInServe(path: readonly PropertyKey[]): string[] | null {
   if (path[0] !== 'serve') return null;
   if (path.length === 1) return Object.keys(serveSchema.shape);
+  const inAccess = allowedInAccess(path.slice(1));
+  if (inAccess !== null) return inAccess;
   return path.length === 2 ? [...JOB_NAMES] : Object.keys(timingShape);
 }

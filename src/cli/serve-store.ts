@@ -1,24 +1,30 @@
-import type { JobEnd, JobName } from '../core/job.ts';
+import type { JobBegin, JobEnd, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
-import type { Vault } from '../core/vault.ts';
+import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
+import type { KnownStatus } from '../daemon/known-status.ts';
 import type { Registry } from '../daemon/registry.ts';
+import { type CommandResult, stateOf } from '../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
-import type { JobNotice } from '../policy/job-alerts.ts';
-import { redactAddress } from './address.ts';
+import { type Tracing, traceJob } from '../daemon/tracing.ts';
+import type { ChildMessage } from './child-messages.ts';
 import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
-import { jobAlert, tellOfJob } from './serve-alerts.ts';
+import { beginAlerts, tellableTrouble } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
+import { followStatus } from './serve-status.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
 /** A store that this daemon serves. */
 export interface Served {
   readonly name: string;
   readonly file: string;
-  readonly vault: Vault;
   readonly service: StoreService;
+  readonly alerts: AlertService;
+  readonly status: KnownStatus;
+  /** Ends what runs and closes the vault. */
+  readonly stop: () => Promise<void>;
   /** Replaced when the file changes. */
   current: ServedStore;
 }
@@ -27,36 +33,84 @@ export interface Served {
 export interface Shared {
   readonly registry: Registry;
   readonly lanes: Lanes;
+  /** What was answered of a store says nothing any more. */
+  readonly forget: (store: string) => void;
+  /** Null: nobody traces. */
+  readonly tracing: Tracing | null;
 }
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
   context: CommandContext,
   store: ServedStore,
-  { registry, lanes }: Shared,
+  { registry, lanes, tracing, forget }: Shared,
 ): Promise<Served> {
   const vault = openVault(store.vault);
   await vault.open({ create: true });
+  const status = followStatus(context, store);
+  const place: Place = { name: store.name, file: store.file, status, current: store };
+  const alerts = beginAlerts(context, {
+    ...{ name: store.name, vault, current: () => place.current, view: status.view },
+  });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
-    runCommand: (job, signal) => runOne(context, served, job, signal),
-    notify: (...told) => notify(context, served, ...told),
+    runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
     onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
-    onEnd: (end, trouble) => logEnd(context, store.name, end, trouble),
+    onEnd: (end, trouble) => {
+      logEnd(context, store.name, end, trouble);
+      alerts.jobEnded(end.job, tellableTrouble(end, trouble));
+      if (LEAVES_ALL_AS_IT_WAS.has(end.job)) return;
+      status.touch();
+      forget(store.name);
+    },
   });
-  const served: Served = { name: store.name, file: store.file, vault, service, current: store };
+  const stopping = new AbortController();
+  const following = status.keep(stopping.signal);
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await Promise.all([service.stop(), following]);
+    await alerts.stop();
+    await vault.close();
+  };
   await service.change(store.jobs);
-  return served;
+  return Object.assign(place, { service, alerts, stop });
 }
 
-function runOne(context: CommandContext, { name, current, file }: Served, job: JobName, signal: AbortSignal) {
-  const { words, deadlineMs } = current.jobs.find((one) => one.name === job)!;
+type Place = Pick<Served, 'name' | 'file' | 'status' | 'current'>;
+
+/** After the others what is known of the store may be another. */
+const LEAVES_ALL_AS_IT_WAS: ReadonlySet<JobName> = new Set(['doctor', 'sample']);
+
+interface Running extends Pick<Shared, 'registry' | 'tracing'> {
+  readonly signal: AbortSignal;
+}
+
+async function runOne(
+  context: CommandContext,
+  { name, current, file, status }: Place,
+  begin: JobBegin,
+  { signal, registry, tracing }: Running,
+): Promise<CommandResult> {
+  const { job } = begin;
+  const plan = current.jobs.find((one) => one.name === job)!;
+  const { words, deadlineMs } = plan;
   context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
   const { env, cwd, log } = context;
   const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
-  return runJobCommand({ words, config: file, env, cwd, deadlineMs, signal, onLog });
+  const onMessage = (message: ChildMessage): void => {
+    if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
+    else status.reach(message);
+  };
+  const traced = { store: name, begin, stateOf: (result: CommandResult) => stateOf(result, plan, signal) };
+  const result = await traceJob(tracing, traced, (variables) =>
+    runJobCommand({
+      ...{ words, config: file, env: { ...env, ...variables }, cwd, deadlineMs, signal, onLog, onMessage },
+    }),
+  );
+  if (job === 'archive') status.reach(null);
+  return result;
 }
 
 function logEnd(
@@ -71,23 +125,18 @@ function logEnd(
   else log.info(`${name}: ${job} ended`, fields);
 }
 
-async function notify(
-  context: CommandContext,
-  { name, current }: Served,
-  job: JobName,
-  notice: JobNotice,
-  trouble: string | null,
-): Promise<void> {
-  const subject = redactAddress(current.settings.store ?? '');
-  const alert = jobAlert({ store: name, subject, job, notice, trouble });
-  await tellOfJob(context, current.settings, alert);
-}
-
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
-/** A configuration that cannot be read leaves the old one in force, and is told once. */
-export async function keepReading(context: CommandContext, served: Served): Promise<void> {
+/**
+ * A configuration that cannot be read leaves the old one in force, and is told once. `take` is given what was read before it counts, and throws
+ * `config_invalid` where what all stores share cannot be so.
+ */
+export async function keepReading(
+  context: CommandContext,
+  served: Served,
+  take: (changed: ServedStore) => void,
+): Promise<void> {
   const { signal, log } = context;
   let known = await stateOfFile(served.file);
   while (!signal.aborted) {
@@ -95,7 +144,9 @@ export async function keepReading(context: CommandContext, served: Served): Prom
     const state = await stateOfFile(served.file);
     if (signal.aborted || state === known) continue;
     known = state;
-    const read = await reread(context, served.file);
+    const read = await reread(context, served.file, (changed) => {
+      if (changed.vault === served.current.vault) take(changed);
+    });
     if ('failure' in read) {
       log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
     } else if (read.served.vault !== served.current.vault) {
@@ -103,6 +154,7 @@ export async function keepReading(context: CommandContext, served: Served): Prom
     } else {
       served.current = read.served;
       await served.service.change(read.served.jobs);
+      served.status.touch();
       log.info(`${served.name}: the configuration was read anew`);
     }
   }

@@ -18,14 +18,17 @@ export interface PageFrame {
   readonly software: string;
   readonly host: string;
   readonly assets: Assets;
+  /** When it may be asked for again (`refresh-rate.ts`); null: it does not come again by itself. */
+  readonly refreshAfterMs: number | null;
 }
 
 /** The frame for whoever was let in. */
 export function frameOf(
   { ports, who, formToken }: Visit,
-  { assets, host }: { assets: Assets; host: string },
+  { assets, host, refreshAfterMs }: Pick<PageFrame, 'assets' | 'host' | 'refreshAfterMs'>,
 ): PageFrame {
-  return { who, formToken, stores: ports.stores(), software: ports.software, host, assets };
+  const { software } = ports;
+  return { who, formToken, stores: ports.stores(), software, host, assets, refreshAfterMs };
 }
 
 /** Where the form to log out is sent. */
@@ -34,10 +37,10 @@ export const LOG_OUT_PATH = '/log-out';
 /** The whole page. Its title is its heading of the first level: bodies begin at the second. */
 export async function renderPage(reply: PageReply, frame: PageFrame): Promise<string> {
   const { title, store, body } = reply;
-  const { assets } = frame;
+  const { assets, refreshAfterMs } = frame;
   const fullTitle = [...new Set([title, ...(store === null ? [] : [store]), 'EventCore Backup'])].join(' · ');
   const page = await html`<!doctype html>
-<html lang="en">
+<html lang="en" data-refresh-after="${refreshAfterMs ?? ''}">
 <head>
 <meta charset="utf-8" />
 <title>${fullTitle}</title>
@@ -71,7 +74,7 @@ function header(reply: PageReply, frame: PageFrame): Html {
 <a class="brand" href="/">${BRAND}<span>EventCore <b>Backup</b></span></a>
 ${who === null ? '' : switcher(reply.store, frame.stores)}
 ${who === null || reply.store === null ? '' : sections(reply.store, reply.section)}
-<div class="account"><button type="button" class="quiet" data-theme-switch hidden>Theme: system</button>${who === null ? '' : account(who, frame.formToken)}</div>
+<div class="account"><button type="button" class="quiet theme-switch" data-theme-switch>Theme: system</button>${who === null ? '' : account(who, frame.formToken)}</div>
 </header>`;
 }
 

@@ -6,7 +6,7 @@ export interface StorePage {
   readonly title: string;
   readonly section: Section;
   readonly body: Html;
-  readonly status?: 200 | 400 | 404;
+  readonly status?: 200 | 400 | 404 | 409;
 }
 
 /** A page about the store that the address names, or one that says that there is none of that name. */

@@ -34,8 +34,8 @@ export interface Told {
   readonly severity: Alert['severity'];
   /** Of the size: each class is ten times as much as the one before. */
   readonly sizeClass: number;
-  /** Names of those who were told that it began: they are told of its end. */
-  readonly to: readonly string[];
+  /** Names of those who were told that it began: they are told of its end. Left out by earlier programs, which told all. */
+  readonly to?: readonly string[];
 }
 
 /** What some notifiers have still to be told. */

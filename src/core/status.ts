@@ -1,3 +1,5 @@
+import type { Rung } from './rungs.ts';
+
 /**
  * What is known of how well a store is protected: the answer to "can I get my data back, to when, and how do I know?". `eventcore status`
  * answers with it, the daemon keeps the newest of each store, and metrics, objectives and the console are made of it. Names no stream and
@@ -101,6 +103,8 @@ export interface StatusVerification {
   readonly units: number;
   /** Backups and files of logs that were found unsound when they were verified last. */
   readonly unsound: number;
+  /** Of how many units each rung was proven when they were verified last; in the order of the ladder, without those of none. */
+  readonly proven: readonly { readonly rung: Rung; readonly units: number }[];
 }
 
 export interface StatusDrill {
@@ -116,7 +120,7 @@ export interface StatusDrill {
 
 export interface StatusMonitor {
   readonly at: string;
-  /** Of the sweep under way, from 0 to 1; null: nothing is swept. */
+  /** Of the round of the sweep that is under way, from 0 to 1, which is also between two rounds; null: nothing is swept. */
   readonly coverage: number | null;
   readonly openCritical: number;
   readonly openWarning: number;

@@ -10,8 +10,7 @@ export interface LoopPorts extends Omit<JobPorts, 'askedBy'> {
   readonly lanes: Lanes;
   /** What is on record of the job when the loop begins, the newest run first. */
   readonly onRecords: (job: JobName, runs: readonly RecordedRun[]) => void;
-  /** Awaited: what is told of a run is told before the next one. */
-  readonly onEnd: (end: JobEnd, trouble: string | null) => Promise<void>;
+  readonly onEnd: (end: JobEnd, trouble: string | null) => void;
   /** When it is due, as far as that is known now; null: when it is asked for. */
   readonly onWait: (job: JobName, untilMs: number | null, reason: string) => void;
   /** It could not be looked at: the vault is away. It is tried again. */
@@ -84,6 +83,6 @@ async function tryJob(ports: LoopPorts, plan: JobPlan): Promise<WaitDecision | n
   const { demand } = ports;
   const outcome = await runJob({ ...ports, askedBy: () => demand.pending()?.who ?? null }, plan);
   if (outcome.state === 'waits') return outcome.decision;
-  await ports.onEnd(outcome.end, outcome.trouble);
+  ports.onEnd(outcome.end, outcome.trouble);
   return null;
 }

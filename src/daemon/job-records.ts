@@ -1,5 +1,5 @@
 import { isBackupError } from '../core/errors.ts';
-import type { JobBegin, JobEnd, JobName, RecordedRun } from '../core/job.ts';
+import type { JobBegin, JobEnd, JobName, JobRun, RecordedRun } from '../core/job.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import {
@@ -37,12 +37,17 @@ export async function readRuns(
     if (runs.length === limit) break;
     const run = parseJobRecordName(name);
     if (run?.kind !== 'begin' || timeToUnixMs(parseTime(run.wantedAt) ?? 0n) > untilMs) continue;
-    const begin = await readOne(vault, name, decodeBegin);
-    if (begin === null) continue;
-    const end = there.has(endName(run)) ? await readOne(vault, endName(run), decodeEnd) : null;
-    runs.push({ begin, end });
+    const read = await readRun(vault, run, there.has(endName(run)));
+    if (read !== null) runs.push(read);
   }
   return runs;
+}
+
+/** Null when its beginning cannot be read. */
+export async function readRun(vault: Vault, name: JobRun, hasEnded: boolean): Promise<RecordedRun | null> {
+  const begin = await readOne(vault, beginName(name), decodeBegin);
+  if (begin === null) return null;
+  return { begin, end: hasEnded ? await readOne(vault, endName(name), decodeEnd) : null };
 }
 
 /** The oldest first. */

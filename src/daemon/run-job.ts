@@ -34,7 +34,7 @@ export interface JobPorts {
   /** It is on record, and begins. */
   readonly onBegin: (begin: JobBegin) => void;
   /** Runs the job's command to its end; ends it when the signal fires. */
-  readonly runCommand: (job: JobName, signal: AbortSignal) => Promise<CommandResult>;
+  readonly runCommand: (job: JobName, signal: AbortSignal, begin: JobBegin) => Promise<CommandResult>;
   /** Which process this is, for people. */
   readonly daemon: string;
   readonly software: string;
@@ -103,7 +103,7 @@ async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal
   const begin = { ...run, startedAt: instant(startedMs), daemon, software, reason, missed };
   if (!(await claimRun(vault, begin))) return { state: 'waits', decision: heldUntil(clock.now()) };
   ports.onBegin(begin);
-  const result = await ports.runCommand(plan.name, signal);
+  const result = await ports.runCommand(plan.name, signal, begin);
   const end: JobEnd = {
     ...run,
     ...{ endedAt: instant(clock.now()), durationMs: Math.max(0, clock.now() - startedMs) },
@@ -118,7 +118,12 @@ async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal
   return { state: 'ran', end, trouble: result.trouble };
 }
 
-function stateOf({ exitCode }: CommandResult, { succeedsWith }: JobPlan, signal: AbortSignal): JobState {
+/** `signal`: of who told it to stop. */
+export function stateOf(
+  { exitCode }: Pick<CommandResult, 'exitCode'>,
+  { succeedsWith }: Pick<JobPlan, 'succeedsWith'>,
+  signal: AbortSignal,
+): JobState {
   if (exitCode === 0 || (exitCode !== null && succeedsWith.includes(exitCode))) return 'succeeded';
   return signal.aborted ? 'interrupted' : 'failed';
 }

@@ -2,11 +2,8 @@ import type { BackupError } from '../core/errors.ts';
 import type { JobEnd, JobName, RecordedRun } from '../core/job.ts';
 import type { UnderLease } from '../core/lease.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
-import { newestBelieved } from '../policy/agenda.ts';
-import { askedNotice, isNothingToTell, type JobNotice, jobNotice } from '../policy/job-alerts.ts';
 import { type Demand, makeDemand } from './demand.ts';
 import { jobLoop, type LoopPorts } from './job-loop.ts';
-import { readRuns } from './job-records.ts';
 import type { Registry } from './registry.ts';
 import type { JobPlan } from './run-job.ts';
 
@@ -18,8 +15,8 @@ export interface StorePorts
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly leaseOf: (job: JobName) => UnderLease;
   readonly registry: Registry;
-  readonly notify: (job: JobName, notice: JobNotice, trouble: string | null) => Promise<void>;
   readonly onFailure: (job: JobName, failure: BackupError) => void;
+  /** It is on record. */
   readonly onEnd: (end: JobEnd, trouble: string | null) => void;
 }
 
@@ -40,11 +37,6 @@ interface Running {
   readonly stop: AbortController;
   readonly done: Promise<void>;
 }
-
-/** A failure that goes on is told again after this. */
-const REPEAT_MS = 24 * 3_600_000;
-/** More than a job fails in that time. */
-const TOLD_RUNS = 200;
 
 /** Runs the jobs of one store. */
 export function serveStore(ports: StorePorts): StoreService {
@@ -105,32 +97,22 @@ function runLoop(ports: StorePorts, plan: JobPlan, demand: Demand, signal: Abort
       ...{ signal, demand, underLease: ports.leaseOf(plan.name) },
       onBegin: ({ job, reason }) => {
         demand.clear();
-        registry.change(store, job, { runningSinceMs: clock.now(), asked: null, reason });
+        registry.change(store, job, { runningSinceMs: clock.now(), progress: null, asked: null, reason });
       },
       onRecords: (job, runs) => registry.change(store, job, factsOf(runs)),
       onWait: (job, nextMs, reason) =>
-        registry.change(store, job, { runningSinceMs: null, trouble: null, nextMs, reason }),
+        registry.change(store, job, { runningSinceMs: null, progress: null, trouble: null, nextMs, reason }),
       onFailure: (job, failure) => {
-        registry.change(store, job, { runningSinceMs: null, trouble: failure.message });
+        registry.change(store, job, { runningSinceMs: null, progress: null, trouble: failure.message });
         ports.onFailure(job, failure);
       },
-      onEnd: async (end, trouble) => {
+      onEnd: (end, trouble) => {
         registry.ended(store, end, clock.now());
         ports.onEnd(end, trouble);
-        const notice = await noticeOf(ports, plan);
-        if (notice !== null) await ports.notify(plan.name, notice, trouble);
       },
     },
     plan,
   );
-}
-
-/** Records are objects of a bucket, each of which is asked for: all of them are only where something is wrong, or was just now. */
-async function noticeOf({ vault, clock }: StorePorts, { name, timing }: JobPlan): Promise<JobNotice | null> {
-  const newest = (limit: number) => readRuns(vault, name, limit, newestBelieved(clock.now()));
-  if (isNothingToTell(await newest(2))) return null;
-  const runs = await newest(TOLD_RUNS);
-  return timing.kind === 'asked' ? askedNotice(runs) : jobNotice(runs, REPEAT_MS, TOLD_RUNS);
 }
 
 function factsOf(runs: readonly RecordedRun[]) {

@@ -1,7 +1,7 @@
 import { formatDuration, formatInstant } from '../cli/units.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
 import { judgeRpo } from '../policy/objectives.ts';
-import type { RecoveryWindow } from '../recovery/windows.ts';
+import { newestInstant, type RecoveryWindow } from '../recovery/windows.ts';
 import { bad, type Check, good, skipped } from './check.ts';
 
 const NAME = 'recoverable point';
@@ -16,7 +16,7 @@ export interface RecoverableFacts {
 
 /** How much would be lost if the store were lost now, and whether that is more than was promised. */
 export function checkRecoverable({ windows, rpoMs, nowMs }: RecoverableFacts): Check {
-  const newest = windows.reduce<string | null>((max, { to }) => (max === null || to > max ? to : max), null);
+  const newest = newestInstant(windows);
   if (rpoMs !== null) {
     const { state, reason, next } = judgeRpo(newest, { promisedMs: rpoMs, nowMs });
     if (state !== 'kept') return bad(NAME, 'no_restore_point', reason, next);

@@ -37,9 +37,73 @@ export async function findHeads(
     }
   }
   return {
-    heads: heads.sort((a, b) => compareBytes(nameBytes(a.streamId), nameBytes(b.streamId))),
+    heads: heads.sort(byNameBytes),
     unknown: Array.from(missing, ([streamId, { near }]) => ({ streamId, near: [...near] })),
   };
+}
+
+/** What the heads of one backup say of a stream: those of an incremental one have the streams that it added to. Throws `damaged`. */
+export async function findOwnHead(
+  vault: Vault,
+  link: ChainMember,
+  name: Uint8Array,
+): Promise<{ readonly head: HeadLine | null; readonly near: readonly string[] }> {
+  return findHead(await openHeads(vault, link), name);
+}
+
+export interface ListedHeads {
+  /** In byte order of their names. */
+  readonly heads: readonly HeadLine[];
+  /** There are more of them behind these. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * The first streams of a chain whose names begin so: of each link the chunks that hold them are read, and a few to find them. Throws
+ * `damaged`.
+ */
+export async function listHeads(
+  vault: Vault,
+  chain: Chain,
+  { prefix, limit }: { readonly prefix: Uint8Array; readonly limit: number },
+): Promise<ListedHeads> {
+  const byName = new Map<string, HeadLine>();
+  for (const link of chain) {
+    const chunks = await openHeads(vault, link);
+    for (const head of await headsFrom(chunks, prefix, limit + 1)) byName.set(head.streamId, head);
+  }
+  // Each link gave its first ones, so the first ones of all are among them.
+  const heads = [...byName.values()].sort(byNameBytes);
+  return { heads: heads.slice(0, limit), hasMore: heads.length > limit };
+}
+
+async function headsFrom(chunks: HeadsChunks, prefix: Uint8Array, most: number): Promise<HeadLine[]> {
+  const found: HeadLine[] = [];
+  for (let at = await firstChunkFrom(chunks, prefix); at < chunks.count; at += 1) {
+    const lines = await chunks.read(at);
+    for (const line of lines.slice(firstFrom(lines, prefix))) {
+      if (found.length === most || !beginsWith(nameBytes(line.streamId), prefix)) return found;
+      found.push(line);
+    }
+  }
+  return found;
+}
+
+/** The first chunk that has a name which is not less. */
+async function firstChunkFrom({ count, read }: HeadsChunks, name: Uint8Array): Promise<number> {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const lines = await read(middle);
+    if (firstFrom(lines, name) === lines.length) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function beginsWith(name: Uint8Array, prefix: Uint8Array): boolean {
+  return name.length >= prefix.length && compareBytes(name.subarray(0, prefix.length), prefix) === 0;
 }
 
 /** The heads of one backup, chunk by chunk, each read once. */
@@ -106,6 +170,10 @@ function firstFrom(lines: readonly HeadLine[], name: Uint8Array): number {
     else high = middle;
   }
   return low;
+}
+
+function byNameBytes(a: HeadLine, b: HeadLine): number {
+  return compareBytes(nameBytes(a.streamId), nameBytes(b.streamId));
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

@@ -103,7 +103,7 @@ function pickLooked({ blocks, buckets, streams, events, compared, comparedWith }
 export function pickOpen(alert: OpenAlert): OpenAlert {
   const { check, place, severity, findings, events, since, seenRound, told } = alert;
   const { at, severity: toldSeverity, sizeClass, to } = told;
-  const said = { at, severity: toldSeverity, sizeClass, to: [...to] };
+  const said = { at, severity: toldSeverity, sizeClass, ...(to === undefined ? {} : { to: [...to] }) };
   return { check, place, severity, findings, events, since, seenRound, told: said };
 }
 
@@ -179,7 +179,7 @@ export function isOpen({ check, place, severity, since, seenRound, told, ...size
   if (![check, place].every(isText) || !isSeverity(severity) || !isInstant(since) || !isSize(size))
     return false;
   if (!isCount(seenRound) || !isRecord(told)) return false;
-  return isInstant(told.at) && isSeverity(told.severity) && isCount(told.sizeClass) && isTexts(told.to);
+  return isInstant(told.at) && isSeverity(told.severity) && isCount(told.sizeClass) && isTold(told);
 }
 
 export function isOwed({ id, check, place, state, severity, since, at, to, ...size }: Fields): boolean {
@@ -213,6 +213,10 @@ function isInstant(value: unknown): boolean {
 
 function isText(value: unknown): boolean {
   return typeof value === 'string';
+}
+
+function isTold({ to }: Fields): boolean {
+  return to === undefined || isTexts(to);
 }
 
 function isTexts(value: unknown): boolean {

@@ -31,7 +31,8 @@ function title({ check, place, state, severity }: OwedNotice): string {
   return state === 'resolved' ? `over: ${check}, ${whereOf(place)}` : `${what}: ${check}, ${whereOf(place)}`;
 }
 
-function whereOf(place: string): string {
+/** Where something was found, in words. */
+export function whereOf(place: string): string {
   if (place === 'store') return 'in the store';
   if (place === ELSEWHERE) return 'at many places';
   return place.startsWith('object ') ? 'in the schema' : `in ${place} of the sweep`;
@@ -50,7 +51,7 @@ function text({ check, place, state, severity, findings, events, since }: OwedNo
   ];
 }
 
-interface Blindness {
+export interface Blindness {
   readonly what: string;
   readonly over: string;
   readonly way: string;
@@ -79,7 +80,8 @@ const BLIND: Readonly<Record<string, Blindness>> = {
   },
 };
 
-function blindOf(place: string): Blindness {
+/** What could not be looked at, in words, by its cause. */
+export function blindOf(place: string): Blindness {
   return (
     BLIND[place] ?? {
       what: `${place} fails`,

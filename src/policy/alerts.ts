@@ -50,7 +50,7 @@ export function decideAlerts(input: AlertInput): AlertDecision {
   for (const alert of input.open) {
     const now = seen.get(alertKey(alert));
     if (now === undefined && isClean(alert, input.looked)) {
-      notices.push(noticeOf(alert, 'resolved', alert.told.to, input));
+      notices.push(noticeOf(alert, 'resolved', whoKnows(alert, input), input));
     } else open.push(tell(now === undefined ? alert : merge(alert, now, input), notices, input));
   }
   for (const [key, observation] of seen) {
@@ -93,17 +93,23 @@ const CALM = 7;
 function tell(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert {
   const { told } = alert;
   const hearers = input.notifiers.filter((rule) => hearsOf(rule, alert, input)).map(({ name }) => name);
-  const isFirst = told.to.length === 0;
+  const knowing = whoKnows(alert, input);
+  const isFirst = knowing.length === 0;
   const isDue = !isFirst && isDueAgain(alert, input);
-  const again = isDue ? hearers.filter((name) => told.to.includes(name)) : [];
-  const news = hearers.filter((name) => !told.to.includes(name));
+  const again = isDue ? hearers.filter((name) => knowing.includes(name)) : [];
+  const news = hearers.filter((name) => !knowing.includes(name));
   if (news.length > 0) notices.push(noticeOf(alert, 'raised', news, input));
   if (again.length > 0) notices.push(noticeOf(alert, 'repeated', again, input));
-  const to = [...told.to, ...news];
+  const to = [...knowing, ...news];
   const isTold = (isFirst && news.length > 0) || again.length > 0;
   if (!isTold) return { ...alert, told: { ...told, to } };
   const { severity } = alert;
   return { ...alert, told: { at: timeText(input.nowMs), severity, sizeClass: sizeClassOf(alert), to } };
+}
+
+function whoKnows({ told }: OpenAlert, { notifiers }: AlertInput): readonly string[] {
+  if (told.to !== undefined) return told.to;
+  return told.at === NEVER.at ? [] : notifiers.map(({ name }) => name);
 }
 
 function hearsOf(

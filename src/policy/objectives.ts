@@ -31,7 +31,7 @@ export function judgeObjectives(status: StoreStatus, nowMs: number): Objective[]
   return judged.filter((objective) => objective !== null);
 }
 
-const LOOK = '`eventcore status` says what could not be read, and why';
+const LOOK = '`eventcore doctor` says what is wrong with it';
 
 export interface PromisedAge {
   readonly promisedMs: number;
@@ -86,7 +86,13 @@ export function judgeRegion(
     return breached(about, null, `nothing can be recovered from ${region} alone`, next);
   if (atMs === null) {
     const reason = `what ${region} holds cannot be read`;
-    return { ...about, actualMs: null, state: 'unknown', reason, next: LOOK };
+    return {
+      ...about,
+      actualMs: null,
+      state: 'unknown',
+      reason: `${reason}: ${promiseText(about)}`,
+      next: `\`eventcore doctor --region ${region}\` says what is wrong with it`,
+    };
   }
   const actualMs = Math.max(0, nowMs - atMs);
   return judge(about, actualMs, {

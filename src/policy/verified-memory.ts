@@ -9,6 +9,7 @@ export type VerifiedMemory = ReadonlyMap<string, Remembered>;
 
 export interface Remembered {
   readonly atMs: number;
+  readonly passed: readonly Rung[];
   readonly failed: readonly Rung[];
 }
 
@@ -45,23 +46,27 @@ export function foldVerified(units: Iterable<VerifiedUnit>, nowMs: number): Veri
 }
 
 /** What lies in the future is never praise; blame counts as of now. So no clock that is wrong hides damage, or what was not looked at. */
-function weigh({ verifiedAt, failed }: VerifiedUnit, nowMs: number): Remembered | null {
+function weigh({ verifiedAt, passed, failed }: VerifiedUnit, nowMs: number): Remembered | null {
   const atMs = Date.parse(verifiedAt);
-  if (atMs <= nowMs + CLOCK_SLACK_MS) return { atMs: Math.min(atMs, nowMs), failed };
-  return failed.length === 0 ? null : { atMs: nowMs, failed };
+  if (atMs <= nowMs + CLOCK_SLACK_MS) return { atMs: Math.min(atMs, nowMs), passed, failed };
+  return failed.length === 0 ? null : { atMs: nowMs, passed: [], failed };
 }
 
+type FileDigest = Pick<Manifest['files'][number], 'name' | 'sha256'>;
+
 /** What is known of a data file: the newest of what was found of it alone and of its whole backup. */
-export function stateOfFile(
+export function stateOfFile(memory: VerifiedMemory, backup: BackupFiles, file: FileDigest): VerifiedState {
+  return asState(rememberedOfFile(memory, backup, file));
+}
+
+function rememberedOfFile(
   memory: VerifiedMemory,
   { folder, manifest }: BackupFiles,
-  { name, sha256 }: Pick<Manifest['files'][number], 'name' | 'sha256'>,
-): VerifiedState {
+  { name, sha256 }: FileDigest,
+): Remembered | undefined {
   const alone = memory.get(memoryKey(folder + name, sha256));
   const whole = memory.get(memoryKey(folder, manifest.checksum));
-  return asState(
-    alone !== undefined && alone.atMs > (whole?.atMs ?? Number.NEGATIVE_INFINITY) ? alone : whole,
-  );
+  return alone !== undefined && alone.atMs > (whole?.atMs ?? Number.NEGATIVE_INFINITY) ? alone : whole;
 }
 
 export function stateOfLogFile(memory: VerifiedMemory, name: string): VerifiedState {
@@ -98,6 +103,8 @@ export interface UnitFacts extends VerifiedState {
   readonly backup: string | null;
   readonly sizeBytes: number;
   readonly writtenAtMs: number;
+  /** What its newest verification proved; none where it never was verified. */
+  readonly passed: readonly Rung[];
 }
 
 interface LogFiles {
@@ -123,18 +130,22 @@ export function unitsOf(
     return backup.manifest.files.map((file): UnitFacts => {
       const place = { name: backup.folder + file.name, backup: backup.folder, writtenAtMs };
       const sizeBytes = file.sizeBytes + file.index.sizeBytes;
-      return { ...place, sizeBytes, ...stateOfFile(memory, backup, file) };
+      return { ...place, sizeBytes, ...factsOf(rememberedOfFile(memory, backup, file)) };
     });
   });
   const logFiles = logs.flatMap(({ spans }) =>
     spans.flatMap((span) =>
       span.files.map(({ name, sizeBytes, modifiedAtMs }): UnitFacts => {
         const place = { name, backup: null, writtenAtMs: modifiedAtMs };
-        return { ...place, sizeBytes, ...stateOfLogFile(memory, name) };
+        return { ...place, sizeBytes, ...factsOf(memory.get(memoryKey(name, null))) };
       }),
     ),
   );
   return [...files, ...logFiles];
+}
+
+function factsOf(remembered: Remembered | undefined): VerifiedState & Pick<UnitFacts, 'passed'> {
+  return { ...asState(remembered), passed: remembered?.passed ?? [] };
 }
 
 export interface RecordFacts {

@@ -50,6 +50,11 @@ export interface RecoveryWindow {
   readonly backupId: string;
 }
 
+/** The newest instant that can be brought back, as RFC 3339; null where there is none. */
+export function newestInstant(windows: readonly Pick<RecoveryWindow, 'to'>[]): string | null {
+  return windows.reduce<string | null>((max, { to }) => (max === null || to > max ? to : max), null);
+}
+
 /** Commits that no recovery crosses. */
 export interface LogGap {
   readonly systemIdentifier: string;

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type JobCommand, runJobCommand } from '../../src/cli/job-command.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChildCommand } from '../../src/cli/child-command.ts';
+import type { ChildMessage } from '../../src/cli/child-messages.ts';
+import { runJobCommand } from '../../src/cli/job-command.ts';
 import { openStore } from '../../src/cli/wire.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-job-'));
@@ -22,7 +26,7 @@ before(async () => {
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(words: readonly string[], changes: Partial<JobCommand> = {}) {
+function run(words: readonly string[], changes: Partial<ChildCommand> = {}) {
   const signal = new AbortController().signal;
   const lines: string[] = [];
   const result = runJobCommand({
@@ -33,11 +37,62 @@ function run(words: readonly string[], changes: Partial<JobCommand> = {}) {
   return { result, lines };
 }
 
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // A process that nobody took the end of has no command line.
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
+  }
+}
+
 describe('a command of a job', () => {
   it('gives the numbers that it answered', async () => {
     const { exitCode, code, trouble, facts } = await run(['backup', 'full', ...places]).result;
     assert.deepEqual([exitCode, code, trouble], [0, null, null]);
     assert.deepEqual([facts.totalEvents, facts.totalStreams], [1, 1]);
+  });
+
+  it('says how far it is, and what the log in the vault holds', async () => {
+    const said: ChildMessage[] = [];
+    const onMessage = (message: ChildMessage): number => said.push(message);
+    await run(['backup', 'full', ...places], { onMessage }).result;
+    const progress = said.flatMap((message) => (message.kind === 'progress' ? [message.progress] : []));
+    assert.ok(progress.length > 0);
+    assert.ok(progress.every(({ step, atMs, sinceMs }) => step.length > 0 && atMs >= sinceMs));
+    await run(['archive', '--once', ...places], { onMessage }).result;
+    const reach = said.find((message) => message.kind === 'log');
+    assert.match(reach?.log ?? '', /^log\//);
+    assert.ok(Date.parse(reach?.until ?? '') > Date.now() - 60_000);
+  });
+
+  it('ends when the process that runs it is gone, as if it were told to stop', async () => {
+    const script = join(folder, 'parent.mjs');
+    const here = join(import.meta.dirname, '../../src/cli/job-command.ts');
+    writeFileSync(
+      script,
+      `import { runJobCommand } from ${JSON.stringify(here)};
+       const words = ['archive', ...JSON.parse(process.argv[2])];
+       const signal = new AbortController().signal;
+       const common = { words, config: null, env: process.env, cwd: '.', deadlineMs: 60_000, signal };
+       runJobCommand({ ...common, onLog: () => {}, onMessage: ({ kind }) => console.log(kind) });`,
+    );
+    const parent = spawn(process.execPath, [script, JSON.stringify(places)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) =>
+      parent.stdout.on('data', (text) => `${text}`.includes('progress') && resolve(null)),
+    );
+    const children = childrenOf(parent.pid!);
+    assert.equal(children.length, 1);
+    parent.kill('SIGKILL');
+    for (let tries = 0; tries < 100 && children.some(isAlive); tries += 1) await sleep(50);
+    assert.deepEqual(children.filter(isAlive), []);
   });
 
   it('that is refused says why, with the way out', async () => {

@@ -94,8 +94,11 @@ describe('eventcore serve', () => {
     assert.equal((await fetch(`${url}/readyz`)).status, 200);
     assert.equal((await fetch(`${url}/nowhere`)).status, 404);
     const metrics = await (await fetch(`${url}/metrics`)).text();
-    assert.match(metrics, /eventcore_job_running\{store="orders",job="archive"\} 1/);
-    assert.match(metrics, /eventcore_job_last_success_timestamp_seconds\{store="orders",job="full"\} \d+/);
+    assert.match(metrics, /eventcore_job_running\{store="orders",job_name="archive"\} 1/);
+    assert.match(
+      metrics,
+      /eventcore_job_last_success_timestamp_seconds\{store="orders",job_name="full"\} \d+/,
+    );
     child.kill('SIGTERM');
     assert.equal(await ended, 0);
     assert.equal(await succeeded('orders', 'full'), 1);

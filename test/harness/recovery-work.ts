@@ -44,6 +44,7 @@ export async function openRecoveryWork(
     output: makeOutput({ json: false, quiet: true, env: {}, stdout: stderr }),
     log: makeLog({ level: 'info', json: false, stderr, env: {}, now: Date.now }),
     progress: { step: () => {}, update: () => {}, end: () => {} },
+    parent: null,
   };
   const all = disaster.vaults.map(({ address }) => ({ vault: openVault(address) }));
   for (const { vault } of all) await vault.open({ create: true });

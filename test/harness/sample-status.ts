@@ -54,7 +54,7 @@ export const GOOD_STATUS: StoreStatus = {
       ...{ newestPoint: before(11 * HOUR_MS), backups: 2, lagSeconds: 39_565 },
     },
   ],
-  verification: { oldestSeconds: (3 * DAY_MS) / 1000, never: 0, units: 40, unsound: 0 },
+  verification: { oldestSeconds: (3 * DAY_MS) / 1000, never: 0, units: 40, unsound: 0, proven: [] },
   drill: { at: before(2 * DAY_MS), passed: true, rtoSeconds: 245, rpoSeconds: 12, signed: true },
   lastPassedDrillAt: before(2 * DAY_MS),
   monitor: { at: before(HOUR_MS), coverage: 0.25, openCritical: 0, openWarning: 1 },

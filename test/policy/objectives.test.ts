@@ -58,7 +58,7 @@ describe('what the policy promises', () => {
     assert.equal(stateOf(judge({ ...nothing, problems: [problem('drills')] }), 'drilled_within'), 'unknown');
     assert.equal(stateOf(judge(nothing), 'rto'), 'unknown');
     assert.equal(stateOf(judge({ verification: null }), 'verified_within'), 'unknown');
-    const empty = { oldestSeconds: null, never: 0, units: 0, unsound: 0 };
+    const empty = { oldestSeconds: null, never: 0, units: 0, unsound: 0, proven: [] };
     assert.equal(stateOf(judge({ verification: empty }), 'verified_within'), 'unknown');
   });
 
@@ -104,7 +104,13 @@ const aStatus: fc.Arbitrary<StoreStatus> = fc
     regionBackups: fc.option(aCount),
     rtoSeconds: seconds,
     verification: fc.option(
-      fc.record({ oldestSeconds: seconds, never: aCount, units: aCount, unsound: aCount }),
+      fc.record({
+        oldestSeconds: seconds,
+        never: aCount,
+        units: aCount,
+        unsound: aCount,
+        proven: fc.constant([]),
+      }),
     ),
     lastPassedDrillAt: aTime,
     promises: fc.record({

@@ -10,7 +10,7 @@ const NOW = Date.UTC(2026, 10, 29, 14, 30);
 
 function unit(name: string, changes: Partial<UnitFacts> = {}): UnitFacts {
   const place = { name, backup: null, sizeBytes: 100, writtenAtMs: NOW - 100 * HOUR };
-  return { ...place, verifiedAtMs: null, isSound: null, ...changes };
+  return { ...place, verifiedAtMs: null, isSound: null, passed: [], ...changes };
 }
 
 function taken(
@@ -134,12 +134,16 @@ describe('the share of a vault that a run verifies', () => {
 describe('the age of verification', () => {
   it('is that of what was longest ago, counted from when it was written where it never was verified', () => {
     const units = [
-      unit('a', hoursAgo(1)),
+      unit('a', { ...hoursAgo(1), passed: ['existence', 'size', 'checksum'] }),
       unit('b', { writtenAtMs: NOW - 7 * HOUR }),
-      unit('c', hoursAgo(5)),
+      unit('c', { ...hoursAgo(5), passed: ['existence', 'size'] }),
     ];
-    const age = verificationAge(units, NOW);
+    const { proven, ...age } = verificationAge(units, NOW);
     assert.deepEqual(age, { oldestMs: 7 * HOUR, oldest: 'b', never: 1, unsound: [], units: 3 });
+    assert.deepEqual(
+      proven.map(({ rung, units }) => `${rung} ${units}`),
+      ['existence 2', 'size 2', 'checksum 1'],
+    );
   });
 
   it('comes with what was found unsound, each backup once', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { makePages } from '../../scripts/runbooks/pages.ts';
 import { DISASTER_TRIGGERS, RECOVERY_RISKS, RECOVERY_STEPS } from '../../src/core/disaster.ts';
-import { runHere } from '../harness/command.ts';
+import { assertCommands, namedCommands } from '../harness/named-commands.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const pages = makePages();
@@ -49,24 +49,8 @@ describe('the pages that are made of the tables', () => {
   });
 
   it('name no command and no flag that there is not', async () => {
-    const named = new Map<string, Set<string>>();
-    for (const text of pages.values()) {
-      for (const [, line] of text.matchAll(/(?:^ {4}|`)eventcore ([^`\n#]+)/gm)) {
-        const words = line!.trim().split(/\s+/);
-        const first = words.findIndex((word) => !/^[a-z]+$/.test(word));
-        const command = words.slice(0, first < 0 ? words.length : first).join(' ');
-        const flags = words.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!);
-        const known = named.get(command) ?? new Set();
-        for (const flag of flags) known.add(flag);
-        named.set(command, known);
-      }
-    }
+    const named = namedCommands([...pages.values()].join('\n'));
     assert.ok(named.size > 8, `${named.size} commands`);
-    for (const [command, flags] of named) {
-      const { code, stdout } = await runHere([...command.split(' '), '--help']);
-      assert.equal(code, 0, command);
-      assert.match(stdout, new RegExp(`eventcore ${command}`), command);
-      for (const flag of flags) assert.ok(stdout.includes(flag), `eventcore ${command} ${flag}`);
-    }
+    await assertCommands(named);
   });
 });

@@ -125,6 +125,7 @@ async function runArchive(
           onNote: (note) => tell(context, note),
           onStatus: (now) => {
             latest.last = now;
+            tellReach(context, now);
             const { events, sizeBytes: bytes } = now;
             progress.update({ events, bytes, totalEvents: null, totalBytes: null });
           },
@@ -158,6 +159,15 @@ function chooseOutage(flags: ArchiveFlags, inFile: ChangeLogSettings): Outage {
   throw new BackupError('usage', '--on-outage spool needs a place for the files', {
     hint: 'pass --spool DIRECTORY, on a disk of this machine',
   });
+}
+
+/** While files wait aside, or something fails, the vault does not have what the archiver has. */
+function tellReach(
+  { parent }: CommandContext,
+  { log, asOf, gaps, spooledFiles, trouble }: ArchiveStatus,
+): void {
+  if (parent === null || log === null || asOf === null || spooledFiles > 0 || trouble !== null) return;
+  parent.tell({ kind: 'log', log: `${log} ${gaps}`, until: formatTime(asOf) });
 }
 
 function tell({ log, progress }: CommandContext, { message, isGrave, facts }: ArchiveNote): void {

@@ -21,7 +21,6 @@ import {
 } from '../../doctor/vault-checks.ts';
 import { LARGE_BYTES, type ProbeOptions, probeVault, RACERS } from '../../doctor/vault-probe.ts';
 import { checkVerified } from '../../doctor/verification-checks.ts';
-import { lastPassedAtMs, readEvidence } from '../../drills/evidence.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
@@ -31,9 +30,11 @@ import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { redactAddress } from '../address.ts';
 import { CONFIG_NAME, type Settings } from '../config.ts';
 import { beginStep, type CommandContext, type Start, withStore, withVault } from '../context.ts';
+import { readDrillFacts } from '../drill-facts.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
 import { openNotifiers } from '../notifiers.ts';
+import { promisesOf } from '../promises.ts';
 import { checkLines } from '../render-checks.ts';
 import { formatBytes, plural } from '../units.ts';
 import { readMemory } from '../verified.ts';
@@ -223,12 +224,11 @@ async function lookAtVault(
       const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
-      const rpoMs = settings?.policy?.objectives?.rpoMs ?? null;
+      const { rpoMs, verifiedWithinMs } = promisesOf(settings);
       checks.push(checkRecoverable({ windows: survey.windows, rpoMs, nowMs: systemClock.now() }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
-      const within = settings?.policy?.objectives?.verifiedWithinMs ?? null;
-      checks.push(checkVerified(verificationAge(units, systemClock.now()), within));
+      checks.push(checkVerified(verificationAge(units, systemClock.now()), verifiedWithinMs));
       checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
       checks.push(await lookAtDrills(vault, settings));
       return survey;
@@ -241,21 +241,11 @@ async function lookAtVault(
   }
 }
 
-/** So many evidences are read to find the last one that passed. */
-const EVIDENCE_READ = 50;
-
 async function lookAtDrills(vault: Vault, settings: Settings | null): Promise<Check> {
-  const { trusted_signers: trustedSigners = [], require_signature: requireSignature = false } =
-    settings?.encryption ?? {};
-  const { found, total } = await readEvidence(vault, { trustedSigners, requireSignature }, EVIDENCE_READ);
-  const { drill, policy } = settings ?? {};
-  const every = drill?.test_frequency;
-  // Who said how often it runs wants to hear of it when it did not, twice.
-  const withinMs = policy?.objectives?.drilledWithinMs ?? (every === undefined ? null : 2 * every);
-  return checkDrills({
-    ...{ total, withinMs, nowMs: systemClock.now(), lastPassedAtMs: lastPassedAtMs(found, null) },
-    newestPassed: found[0]?.evidence?.overallSuccess ?? null,
-  });
+  const { total, newest, lastPassedAtMs } = await readDrillFacts(vault, settings);
+  const { drilledWithinMs: withinMs } = promisesOf(settings);
+  const newestPassed = newest?.evidence?.overallSuccess ?? null;
+  return checkDrills({ total, lastPassedAtMs, newestPassed, withinMs, nowMs: systemClock.now() });
 }
 
 async function lookAtKeys(

@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
 import { makeLanes } from '../../daemon/job-loop.ts';
 import { makeRegistry } from '../../daemon/registry.ts';
+import { openTracing } from '../../daemon/tracing.ts';
 import { configPath } from '../config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { readAllServed } from '../serve-config.ts';
+import { httpSettings } from '../serve-access.ts';
+import { readAllServed, type ServedStore } from '../serve-config.ts';
+import { consolePorts } from '../serve-console.ts';
 import { openHttp } from '../serve-http.ts';
+import { askCommands } from '../serve-questions.ts';
 import { beginStore, keepReading, type Served } from '../serve-store.ts';
 
 interface ServeFlags {
@@ -17,7 +21,10 @@ export function addServeCommand(program: Command, start: Start): void {
     .command('serve')
     .argument('[config...]', 'a configuration for each store (default: that of --config)')
     .description('keep the schedules: backups, change log, copies, checks and drills, until stopped')
-    .option('--listen <host:port>', 'for health and metrics (default: as configured, or 127.0.0.1:8321)')
+    .option(
+      '--listen <host:port>',
+      'for the console, health and metrics (default: as configured, or 127.0.0.1:8321)',
+    )
     .addHelpText(
       'after',
       helpEnd(
@@ -48,19 +55,31 @@ async function serve(
   const named = files.length > 0 ? files : [configPath({ flags, env, cwd }).path];
   const stores = await readAllServed(context, named);
   const registry = makeRegistry();
-  const lanes = makeLanes();
   const services: Served[] = [];
-  const address =
-    listen ?? stores.find(({ settings }) => settings.serve.listen !== undefined)?.settings.serve.listen;
-  const server = await openHttp(address ?? LISTEN, registry);
+  const questions = askCommands(
+    context,
+    (store) => services.find(({ name }) => name === store)?.file ?? null,
+  );
+  const tracing = await openTracing(context.software);
+  const shared = { registry, lanes: makeLanes(), tracing, forget: questions.forget };
+  const listens = stores.find(({ settings }) => settings.serve.listen !== undefined);
+  const server = await openHttp({
+    address: listen ?? listens?.settings.serve.listen ?? LISTEN,
+    settings: httpSettings(stores.map(({ settings }) => settings)),
+    ...{ registry, log, stores: () => services.map(({ status }) => status.view()) },
+    ports: consolePorts(context, { services, registry, questions }),
+  });
+  const take = (changed: ServedStore): void => {
+    const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
+    server.configure(httpSettings(read.map(({ settings }) => settings)));
+  };
   try {
-    for (const store of stores) services.push(await beginStore(context, store, { registry, lanes }));
+    for (const store of stores) services.push(await beginStore(context, store, shared));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    await Promise.all(services.map((service) => keepReading(context, service)));
+    await Promise.all(services.map((service) => keepReading(context, service, take)));
   } finally {
-    await Promise.all(services.map(({ service }) => service.stop()));
+    await Promise.all(services.map((service) => service.stop()));
     await server.close();
-    for (const { vault } of services) await vault.close();
   }
   return 0;
 }

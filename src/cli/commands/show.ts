@@ -1,12 +1,22 @@
 import type { Command } from 'commander';
-import { throwIfAborted } from '../../core/errors.ts';
+import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { ChangeMethod, Manifest, Oddities } from '../../core/manifest.ts';
+import type { Vault } from '../../core/vault.ts';
 import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog.ts';
-import { type Chain, type ChainBreak, followChain, isBroken, requireChain } from '../../format/chain.ts';
+import {
+  type Chain,
+  type ChainBreak,
+  followChain,
+  isBroken,
+  newestRestorePoint,
+  requireChain,
+} from '../../format/chain.ts';
 import { readChainHeads } from '../../format/chain-heads.ts';
+import { listHeads } from '../../format/find-heads.ts';
 import type { HeadLine } from '../../format/heads.ts';
 import { openChain } from '../../format/open-bundle.ts';
 import { stateOfBackup, type VerifiedState } from '../../policy/verified-memory.ts';
+import { wholeNumber } from '../arguments.ts';
 import { backupDocument, formatName } from '../backup-names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -18,15 +28,29 @@ import { renderPairs, renderTable } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
 import { readMemory } from '../verified.ts';
 import { systemClock } from '../wire.ts';
+import { HISTORY_BACKUPS, showStream } from './show-stream.ts';
 
 export function addShowCommand(program: Command, start: Start): void {
   const command = program
     .command('show')
-    .description('say what one backup holds')
-    .argument('<backup>', 'id of the backup, or its first characters (at least four)')
+    .description('say what one backup holds, or what backups and store have of one stream')
+    .argument(
+      '[backup]',
+      'id of the backup, or its first characters (at least four); --streams and --stream do without',
+    )
     .option(
       '--streams',
       'list its streams too (of an incremental one: of all its chain), in the byte order of their names',
+    )
+    .option('--prefix <text>', 'with --streams: only those whose names begin so')
+    .option(
+      '--stream <id>',
+      'what each backup has of this stream, and the store; base64:… for a name that is no UTF-8',
+    )
+    .option(
+      '--limit <n>',
+      `streams to list, or backups to look into (default: all, and ${HISTORY_BACKUPS})`,
+      wholeNumber(LIMIT.least, LIMIT.most),
     )
     .addHelpText(
       'after',
@@ -35,47 +59,100 @@ export function addShowCommand(program: Command, start: Start): void {
           'eventcore show 3f2a9c1e',
           'eventcore show 3f2a9c1e --streams',
           'eventcore show 3f2a9c1e --json | jq .eventRange',
+          'eventcore show --streams --prefix order- --limit 20',
+          'eventcore show --stream order-17',
         ],
-        [0, 2, 3, 4, 6, 8],
+        [0, 2, 3, 4, 6, 8, 10],
       ),
     )
-    .action((wanted: string, flags: ShowFlags) => start((context) => show(context, wanted, flags)));
+    .action((wanted: string | undefined, flags: ShowFlags) =>
+      start((context) => show(context, wanted, flags)),
+    );
   addIdentityOptions(addRegionOption(command));
 }
 
 interface ShowFlags extends KeyFlags, RegionFlags {
   readonly streams?: true;
+  readonly stream?: string;
+  readonly prefix?: string;
+  readonly limit?: number;
 }
 
-async function show(context: CommandContext, wanted: string, flags: ShowFlags): Promise<number> {
-  const { output } = context;
+const LIMIT = { least: 1, most: 10_000 } as const;
+
+async function show(context: CommandContext, wanted: string | undefined, flags: ShowFlags): Promise<number> {
+  assertFlags(wanted, flags);
   const settings = await context.settings();
-  await withVault(vaultToRead(context, settings, flags), { create: false }, async (vault) => {
+  return withVault(vaultToRead(context, settings, flags), { create: false }, async (vault) => {
     await refuseArchived(context, vault, 'manifests', {});
-    const catalog = await readCatalog(vault);
-    const entry = findBackup(catalog, wanted);
-    const chain = followChain(catalog, entry);
-    const streams = flags.streams
-      ? readChainHeads(
-          vault,
-          await openChain(
-            vault,
-            requireChain(catalog, entry),
-            await loadKeys(settings, flags, context),
-            'heads',
-          ),
-        )
-      : null;
-    const verified = stateOfBackup(await readMemory(vault, systemClock.now()), entry);
-    const document = {
-      ...{ vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) },
-      ...verifiedDocument(verified),
-    };
-    if (streams === null) output.document(document);
-    output.answer(showLines(entry.manifest, chain, { vault: vault.address, verified, paint: output.paint }));
-    if (streams !== null) await writeStreams(context, streams, document);
+    const { stream } = flags;
+    if (stream !== undefined) return showStream(context, vault, wanted, { ...flags, stream });
+    return showBackup(context, vault, wanted, flags);
   });
+}
+
+function assertFlags(wanted: string | undefined, { streams, stream, prefix, limit }: ShowFlags): void {
+  const wrong =
+    stream !== undefined && (streams || prefix !== undefined)
+      ? '--stream shows one stream, --streams lists them'
+      : prefix !== undefined && !streams
+        ? '--prefix says which of --streams are listed'
+        : limit !== undefined && !streams && stream === undefined
+          ? '--limit goes with --streams or --stream'
+          : wanted === undefined && stream === undefined && !streams
+            ? 'no backup is named'
+            : null;
+  if (wrong === null) return;
+  throw new BackupError('usage', wrong, {
+    hint: 'name a backup (`eventcore list` shows them), a stream with --stream ID, or --streams with --prefix TEXT',
+  });
+}
+
+async function showBackup(
+  context: CommandContext,
+  vault: Vault,
+  wanted: string | undefined,
+  flags: ShowFlags,
+): Promise<number> {
+  const { output } = context;
+  const catalog = await readCatalog(vault);
+  const newest = (): string => newestRestorePoint(catalog, vault.address).chain.at(-1)!.manifest.backupId;
+  const entry = findBackup(catalog, wanted ?? newest());
+  const chain = followChain(catalog, entry);
+  const streams = flags.streams ? await streamsOf(context, vault, requireChain(catalog, entry), flags) : null;
+  const verified = stateOfBackup(await readMemory(vault, systemClock.now()), entry);
+  const document = {
+    ...{ vault: vault.address, folder: entry.folder, ...showDocument(entry, chain) },
+    ...verifiedDocument(verified),
+    ...(streams === null ? {} : { hasMoreStreams: streams.hasMore }),
+  };
+  if (streams === null) output.document(document);
+  output.answer(showLines(entry.manifest, chain, { vault: vault.address, verified, paint: output.paint }));
+  if (streams === null) return 0;
+  await writeStreams(context, streams.heads, document);
+  if (streams.hasMore) output.answer(['  and more: see --limit']);
   return 0;
+}
+
+interface ShownStreams {
+  readonly heads: AsyncIterable<HeadLine> | Iterable<HeadLine>;
+  /** There are more than these. */
+  readonly hasMore: boolean;
+}
+
+/** All streams of a chain; or of those whose names begin so, the first ones: few chunks are read for that. */
+async function streamsOf(
+  context: CommandContext,
+  vault: Vault,
+  found: Chain,
+  flags: ShowFlags,
+): Promise<ShownStreams> {
+  const settings = await context.settings();
+  const chain = await openChain(vault, found, await loadKeys(settings, flags, context), 'heads');
+  const { prefix, limit } = flags;
+  if (prefix === undefined && limit === undefined)
+    return { heads: readChainHeads(vault, chain), hasMore: false };
+  return listHeads(vault, chain, { prefix: Buffer.from(prefix ?? ''), limit: limit ?? LIMIT.most });
 }
 
 function showDocument(
@@ -206,7 +283,7 @@ function oddityPairs(oddities: Oddities): [string, string][] {
 /** Written line by line: there may be millions of streams. */
 async function writeStreams(
   { output, signal }: CommandContext,
-  streams: AsyncIterable<HeadLine>,
+  streams: ShownStreams['heads'],
   document: Record<string, unknown>,
 ): Promise<void> {
   const title = `\n  ${'EVENTS'.padStart(12)}  ${'VERSIONS'.padEnd(24)}  STREAM\n`;

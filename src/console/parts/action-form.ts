@@ -8,9 +8,18 @@ export interface ActionParts {
   readonly button: string;
   readonly fields?: Html;
   readonly isDangerous?: boolean;
+  /** For screen readers, where several buttons say the same; begins with what the button says. */
+  readonly label?: string;
 }
 
 /** A button that does something, with the fields that it needs. */
-export function actionForm({ visit, action, button, fields, isDangerous = false }: ActionParts): Html {
-  return html`<form class="action" method="post" action="${action}"><input type="hidden" name="form_token" value="${visit.formToken}" />${fields ?? ''}<button type="submit" class="${isDangerous ? 'danger' : ''}">${button}</button></form>`;
+export function actionForm({
+  visit,
+  action,
+  button,
+  fields,
+  isDangerous = false,
+  label = button,
+}: ActionParts): Html {
+  return html`<form class="action" method="post" action="${action}"><input type="hidden" name="form_token" value="${visit.formToken}" />${fields ?? ''}<button type="submit" class="${isDangerous ? 'danger' : ''}" aria-label="${label}">${button}</button></form>`;
 }

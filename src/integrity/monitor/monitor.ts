@@ -5,6 +5,7 @@ import type { Finding, SweepPlace } from '../../core/finding.ts';
 import type { Lease, UnderLease } from '../../core/lease.ts';
 import { alertKey, type OwedNotice } from '../../core/monitor-state.ts';
 import type { RepairStatement } from '../../core/repair.ts';
+import { type SendReport, sendOwed } from '../../core/send-owed.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { CheckCount, LookedCount, MonitorReport } from '../../format/monitor-report.ts';
@@ -15,7 +16,6 @@ import { type Digest, placeOf } from '../../policy/observe.ts';
 import { settle } from '../../policy/owed-notices.ts';
 import { advance, EMPTY, joinMemory, type MonitorMemory, outcomeOf } from './memory.ts';
 import { readMonitorRecord, removeOldReports, writeReport, writeSent } from './records.ts';
-import { type SendReport, sendOwed } from './send-alerts.ts';
 
 /** A finding with what would put it right, where statements do. */
 export interface SeenFinding extends Finding {

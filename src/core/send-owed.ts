@@ -1,6 +1,6 @@
-import type { Alert, Notifier } from '../../core/alert.ts';
-import { isBackupError } from '../../core/errors.ts';
-import { alertKey, type OwedNotice } from '../../core/monitor-state.ts';
+import type { Alert, Notifier } from './alert.ts';
+import { isBackupError } from './errors.ts';
+import { alertKey, type OwedNotice } from './monitor-state.ts';
 
 export interface Sending {
   readonly notifiers: readonly Notifier[];

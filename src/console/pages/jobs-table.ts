@@ -1,0 +1,77 @@
+import { html } from 'hono/html';
+import { formatDuration, plural } from '../../cli/units.ts';
+import type { JobEnd } from '../../core/job.ts';
+import type { JobView } from '../../daemon/registry.ts';
+import { storeLink } from '../links.ts';
+import { actionForm } from '../parts/action-form.ts';
+import { badge } from '../parts/badge.ts';
+import { JOB_WORDS } from '../parts/job-words.ts';
+import { progressBar } from '../parts/progress.ts';
+import { table } from '../parts/table.ts';
+import { ago, span } from '../parts/times.ts';
+import type { ConsoleStore } from '../ports.ts';
+import { ENDLESS } from '../refresh-rate.ts';
+import type { Html, Visit } from '../route.ts';
+
+/** What the daemon does for a store: how it ended last, what it does now and when it does it again. */
+export function jobsTable(visit: Visit, { name, jobs }: ConsoleStore, nowMs: number): Html {
+  const isOperator = visit.who.role === 'operator';
+  return table({
+    caption: 'Jobs',
+    columns: [
+      { title: 'Job' },
+      { title: 'Last' },
+      { title: 'Now and next' },
+      ...(isOperator ? [{ title: 'Run', isTitleUnseen: true }] : []),
+    ],
+    rows: jobs.map((view) => [
+      JOB_WORDS[view.job],
+      lastCell(view, nowMs),
+      nextCell(view, nowMs),
+      ...(isOperator ? [runCell(visit, name, view)] : []),
+    ]),
+    empty: 'No job is configured: write `serve.jobs`.',
+  });
+}
+
+function lastCell({ last, trouble, lastSuccessAtMs, runningSinceMs }: JobView, nowMs: number): Html {
+  const note = trouble === null ? html`` : html`<p class="next">It cannot be looked at: ${trouble}</p>`;
+  if (last === null)
+    return html`<span class="muted">${runningSinceMs === null ? 'never' : 'has not ended yet'}</span>${note}`;
+  const when = ago(nowMs - Date.parse(last.endedAt));
+  if (last.state === 'failed') {
+    const success =
+      lastSuccessAtMs === null ? 'it never ended well' : `ended well ${ago(nowMs - lastSuccessAtMs)}`;
+    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? 'unknown'}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="muted">${success}</p>${note}`;
+  }
+  const state = last.state === 'succeeded' ? badge('good', 'done') : badge('faint', 'interrupted');
+  return html`<p>${state} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;
+}
+
+function countWords({ facts }: JobEnd): string {
+  const events = facts.totalEvents;
+  return events === undefined ? '' : `, ${plural(events, 'event')}`;
+}
+
+function nextCell({ job, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
+  if (runningSinceMs !== null) {
+    if (ENDLESS.has(job)) return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
+    const bar =
+      progress === null
+        ? html`<div class="progress"><progress aria-label="${JOB_WORDS[job]}"></progress></div>`
+        : progressBar(JOB_WORDS[job], progress);
+    return html`<p class="runs-since">runs since ${span(nowMs - runningSinceMs)}</p>${bar}`;
+  }
+  if (nextMs === null) return html`<span class="muted">${reason ?? 'not known yet'}</span>`;
+  const when = nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
+  return html`<p>${when}</p>${reason === null ? '' : html`<p class="muted">${reason}</p>`}`;
+}
+
+/** What runs until it is stopped cannot be asked for. */
+function runCell(visit: Visit, store: string, { job, runningSinceMs }: JobView): Html {
+  if (ENDLESS.has(job) || runningSinceMs !== null) return html``;
+  return actionForm({
+    ...{ visit, button: 'Run now', action: `${storeLink(store)}/jobs/${job}/run` },
+    label: `Run now: ${JOB_WORDS[job]}`,
+  });
+}

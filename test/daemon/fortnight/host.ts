@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import type { Notifier } from '../../../src/core/alert.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { BackupError, ERROR_CODES, isBackupError } from '../../../src/core/errors.ts';
 import type { JobName } from '../../../src/core/job.ts';
 import type { Vault } from '../../../src/core/vault.ts';
+import { type AlertService, tellAlerts } from '../../../src/daemon/alerts.ts';
 import { makeLanes } from '../../../src/daemon/job-loop.ts';
 import { makeRegistry } from '../../../src/daemon/registry.ts';
 import type { CommandResult, JobPlan } from '../../../src/daemon/run-job.ts';
 import { serveStore } from '../../../src/daemon/serve-store.ts';
-import type { JobNotice } from '../../../src/policy/job-alerts.ts';
 import { withLease } from '../../../src/upkeep/lease.ts';
 import { COMMANDS, type CommandPorts } from './commands.ts';
 import { type BadRun, HOUR, isOut, MINUTE } from './faults.ts';
@@ -33,7 +34,8 @@ interface Process {
   readonly west: Vault;
 }
 
-export const DEADLINE_MS = 2 * HOUR;
+const DEADLINE_MS = 2 * HOUR;
+export const REPEAT_MS = 24 * HOUR;
 
 export function startHost(world: World, name: string, plans: readonly JobPlan[]): Host {
   const process = makeProcess(world, name);
@@ -41,14 +43,14 @@ export function startHost(world: World, name: string, plans: readonly JobPlan[])
   world.lives.push({ host: name, fromMs: world.time.now(), untilMs: null });
   say(world, `${name} starts`);
   const kill = (): void => killProcess(world, process);
+  const alerts = startAlerts(world, process, plans);
   const service = serveStore({
     ...{ vault, clock, pause, daemon: name, software: 'test', lanes: makeLanes(), registry: makeRegistry() },
     store: 'shop',
     leaseOf: (job) => leaseOf(world, process, vault, `job-${job}`),
     runCommand: (job, signal) => runCommand(world, process, job, signal, kill),
-    notify: (job, notice) => notify(world, process, job, notice),
     onFailure: () => undefined,
-    onEnd: () => undefined,
+    onEnd: ({ job }, trouble) => alerts.jobEnded(job, trouble),
   });
   void service.change(plans);
   return {
@@ -57,7 +59,7 @@ export function startHost(world: World, name: string, plans: readonly JobPlan[])
     change: (changed) => service.change(changed),
     stop: async () => {
       say(world, `${name} is told to stop`);
-      await service.stop();
+      await Promise.all([service.stop(), alerts.stop()]);
       endLife(world, name);
       say(world, `${name} has stopped`);
     },
@@ -218,11 +220,26 @@ async function workOnce(
   }
 }
 
-async function notify(world: World, process: Process, job: JobName, notice: JobNotice): Promise<void> {
-  const told = { job, notice, atMs: world.time.now() };
-  world.unsaid.push(told);
-  await process.pause(world.random.below(5000));
-  world.unsaid.splice(world.unsaid.indexOf(told), 1);
-  world.told.push(told);
-  say(world, `told: ${job} ${notice.state}, ${notice.failures} failures`);
+function startAlerts(world: World, process: Process, plans: readonly JobPlan[]): AlertService {
+  const { vault, clock, name, pause } = process;
+  const names = new Set(plans.map((plan) => plan.name));
+  const notifier: Notifier = {
+    name: 'pager',
+    notify: async (alert) => {
+      await pause(world.random.below(5000));
+      world.told.push({ key: alert.key, state: alert.state, id: alert.id, atMs: world.time.now() });
+      say(world, `told: ${alert.state}, ${alert.title}`);
+    },
+    close: async () => undefined,
+  };
+  return tellAlerts({
+    ...{ vault, clock, daemon: name, software: 'test', subject: 'memory:', store: 'shop', pause },
+    underLease: leaseOf(world, process, vault, 'alerts'),
+    view: () => null,
+    notifiers: () => [{ name: 'pager' }],
+    repeatAfterMs: () => REPEAT_MS,
+    countsFrom: (job) => (names.has(job) ? 2 : null),
+    openNotifiers: async () => [notifier],
+    ...{ random: () => world.random.unit(), steadyMs: world.time.now, onUntold: () => undefined },
+  });
 }

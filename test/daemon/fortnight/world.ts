@@ -2,7 +2,6 @@ import type { EventStore } from '../../../src/core/event-store.ts';
 import type { JobName } from '../../../src/core/job.ts';
 import type { RetentionRule } from '../../../src/core/retention-rule.ts';
 import type { ObjectInfo, Vault } from '../../../src/core/vault.ts';
-import type { JobNotice } from '../../../src/policy/job-alerts.ts';
 import { memoryStore } from '../../../src/stores/memory/store.ts';
 import { makeRandom, type Random } from '../../../src/testing/random.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
@@ -34,8 +33,9 @@ export interface Written {
 }
 
 export interface Told {
-  readonly job: JobName;
-  readonly notice: JobNotice;
+  readonly key: string;
+  readonly state: 'raised' | 'repeated' | 'resolved';
+  readonly id: string;
   readonly atMs: number;
 }
 
@@ -65,8 +65,6 @@ export interface World {
   readonly runs: Run[];
   readonly written: Written[];
   readonly told: Told[];
-  /** Notices whose host died before they were out. */
-  readonly unsaid: Told[];
   readonly points: Map<string, Point>;
   /** Ids of backups that must be in the vault, and in the copy of it. */
   readonly owed: Set<string>;

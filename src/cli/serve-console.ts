@@ -1,9 +1,12 @@
-import type { ConsolePorts, ConsoleStore } from '../console/ports.ts';
+import type { ConsolePorts, ConsoleStore, OperationStart } from '../console/ports.ts';
 import type { Registry } from '../daemon/registry.ts';
 import { redactAddress } from './address.ts';
 import type { CommandContext } from './context.ts';
+import type { Operations } from './operations.ts';
 import type { Questions } from './questions.ts';
+import { restorePlaces } from './restore-places.ts';
 import { isAskable } from './serve-jobs.ts';
+import { startRestore, startVerify } from './serve-operations.ts';
 import type { Served } from './serve-store.ts';
 import { systemClock } from './wire.ts';
 
@@ -12,30 +15,47 @@ export interface ConsoleParts {
   readonly services: readonly Served[];
   readonly registry: Registry;
   readonly questions: Questions;
+  readonly operations: Operations;
 }
 
 /** What the console is made of. */
 export function consolePorts(
-  { software }: CommandContext,
-  { services, registry, questions }: ConsoleParts,
+  context: CommandContext,
+  { services, registry, questions, operations }: ConsoleParts,
 ): Omit<ConsolePorts, 'audit'> {
+  const servedAs = (store: string): Served | undefined => services.find(({ name }) => name === store);
   return {
     stores: () => services.map((served) => consoleStore(served, registry)),
     ask: questions.ask,
     actions: {
       runJob: (store, job, who) => {
-        const served = services.find(({ name }) => name === store);
+        const served = servedAs(store);
         if (served === undefined || !isAskable(job, served.current.settings.policy)) return 'unknown';
         return served.service.demand(job, who);
       },
-      restore: () => ({ state: 'refused', message: '', hint: '' }),
-      verify: () => ({ state: 'refused', message: '', hint: '' }),
-      cancel: () => 'unknown',
+      restore: (request, who) => {
+        const served = servedAs(request.store);
+        return served === undefined
+          ? noStore(request.store)
+          : startRestore({ context, operations, served, who }, request);
+      },
+      verify: (store, backupId, who) => {
+        const served = servedAs(store);
+        return served === undefined
+          ? noStore(store)
+          : startVerify({ context, operations, served, who }, backupId);
+      },
+      cancel: (operationId) => operations.cancel(operationId),
     },
-    operations: () => [],
+    operations: operations.list,
     now: systemClock.now,
-    software,
+    software: context.software,
   };
+}
+
+function noStore(store: string): OperationStart {
+  const message = `this daemon serves no store ${JSON.stringify(store)}`;
+  return { state: 'refused', message, hint: 'choose one of the list' };
 }
 
 function consoleStore({ name, file, current, status }: Served, registry: Registry): ConsoleStore {
@@ -44,6 +64,10 @@ function consoleStore({ name, file, current, status }: Served, registry: Registr
   return {
     ...{ name, store: redactAddress(current.settings.store ?? ''), vault: redactAddress(current.vault) },
     ...{ config: file, jobs: registry.views().filter(({ store }) => store === name) },
-    ...{ status: known.status, objectives: known.objectives, trouble: known.trouble, restoreTargets: [] },
+    ...{ status: known.status, objectives: known.objectives, trouble: known.trouble },
+    restoreTargets: restorePlaces(current.settings).map((target) => ({
+      ...target,
+      place: redactAddress(target.place),
+    })),
   };
 }

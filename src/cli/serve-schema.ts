@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JOB_NAMES, type JobName } from '../core/job.ts';
 import { accessShape, allowedInAccess } from './access-schema.ts';
 import { span } from './policy-schema.ts';
+import { RESTORE_PLACE_KEYS, restoreToSchema } from './restore-places.ts';
 
 /** What may stand in the section `serve` of a configuration file: what the daemon does, and when. */
 
@@ -55,6 +56,8 @@ export const serveSchema = z.strictObject({
   deadline: span('minutes', '12h')
     .refine((ms) => ms >= 60_000 && ms <= MOST_DEADLINE_MS, { error: 'expected 1m to 14d' })
     .optional(),
+  /** Where the console may make new stores of what it restores. */
+  restore_to: restoreToSchema.optional(),
   ...accessShape,
 });
 
@@ -67,5 +70,6 @@ export function allowedInServe(path: readonly PropertyKey[]): string[] | null {
   if (path.length === 1) return Object.keys(serveSchema.shape);
   const inAccess = allowedInAccess(path.slice(1));
   if (inAccess !== null) return inAccess;
+  if (path[1] === 'restore_to') return [...RESTORE_PLACE_KEYS];
   return path.length === 2 ? [...JOB_NAMES] : Object.keys(timingShape);
 }

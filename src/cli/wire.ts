@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { RegionServer, Rejoiner } from '../core/disaster-ports.ts';
 import type { DrillTargets } from '../core/drill-target.ts';
@@ -8,6 +9,7 @@ import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
 import type { RejoinOptions } from '../servers/postgres/rejoin.ts';
+import type { NewStore } from '../targets/new-store.ts';
 import { findProcessState, nameProcess, parseProcess } from '../vaults/fs/process-name.ts';
 import { openDirectoryVault } from '../vaults/fs/vault.ts';
 import { memoryVault } from '../vaults/memory/vault.ts';
@@ -16,6 +18,7 @@ import type { RateBudget } from '../vaults/wrappers/rate.ts';
 import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
 import { storeScheme, vaultPath, vaultScheme } from './address.ts';
 import type { DrillPlace } from './drill-target.ts';
+import type { RestorePlace } from './restore-places.ts';
 
 /** The one place that knows which adapters there are. */
 
@@ -109,6 +112,12 @@ export async function openDrillTargets(place: DrillPlace): Promise<DrillTargets>
     return postgresDatabaseTargets({ ...common, ...place });
   }
   return (await import('../targets/postgres-server.ts')).postgresServerTargets({ ...common, ...place });
+}
+
+/** An empty place for a restore that stays, as `newStoreName` called it. */
+export async function makeNewStore({ kind, place }: RestorePlace, name: string): Promise<NewStore> {
+  const { newPostgresStore, newSqliteStore } = await import('../targets/new-store.ts');
+  return kind === 'sqlite' ? newSqliteStore(join(place, name)) : newPostgresStore(place, name);
 }
 
 /** The folder of the programs with which a server of PostgreSQL can be made here; null when there are none. */

@@ -50,7 +50,7 @@ export function postgresDatabaseTargets({ address, openStore }: PostgresDatabase
 /** The connection that holds the locks; another one where that was lost. */
 type Server = () => Promise<pg.Client>;
 
-async function connect(address: string, onEnd: () => void = () => {}): Promise<pg.Client> {
+export async function connect(address: string, onEnd: () => void = () => {}): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: databaseAddress(address, null),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -69,7 +69,7 @@ async function connect(address: string, onEnd: () => void = () => {}): Promise<p
 }
 
 /** The address of another database on the same server, without what only a store's address has. */
-function databaseAddress(address: string, database: string | null): string {
+export function databaseAddress(address: string, database: string | null): string {
   const url = new URL(address);
   for (const own of ['layout', 'schema', 'lock_timeout']) url.searchParams.delete(own);
   if (database !== null) url.pathname = `/${database}`;
@@ -195,7 +195,7 @@ async function attempt(client: pg.Client, sql: string, streamId: string): Promis
   }
 }
 
-function refusedBy(error: unknown, what: string): BackupError {
+export function refusedBy(error: unknown, what: string): BackupError {
   if (isBackupError(error)) return error;
   const isServers = error instanceof pg.DatabaseError;
   const message = error instanceof Error && error.message !== '' ? error.message : 'it cannot be reached';

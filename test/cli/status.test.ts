@@ -85,10 +85,14 @@ describe('status', () => {
     rmSync(at('home', 'backups'), { recursive: true });
     const status = await ask();
     assert.deepEqual([status.newestPoint, status.backupCount, status.windows], [null, 0, []]);
+    assert.ok(!status.problems.some(({ of }) => of === 'store'));
     assert.deepEqual(statesOf(status), {
       ...{ rpo: 'breached', region_rpo: 'unknown', rto: 'unknown', verified_within: 'unknown' },
       drilled_within: 'breached',
     });
+    const elsewhere = await run(['status', '--json'], ['--store', `sqlite:${at('not-there.db')}`]);
+    const [problem] = (JSON.parse(elsewhere.stdout) as Answer).problems;
+    assert.deepEqual([problem!.of, problem!.code], ['store', 'not_an_event_store']);
     const shown = await run(['status']);
     assert.match(shown.stdout, /^Nothing can be brought back: `eventcore backup full` makes a backup/);
   });

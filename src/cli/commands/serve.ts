@@ -9,6 +9,7 @@ import { httpSettings } from '../serve-access.ts';
 import { readAllServed, type ServedStore } from '../serve-config.ts';
 import { consolePorts } from '../serve-console.ts';
 import { openHttp } from '../serve-http.ts';
+import { serveOperations } from '../serve-operations.ts';
 import { askCommands } from '../serve-questions.ts';
 import { beginStore, keepReading, type Served } from '../serve-store.ts';
 
@@ -47,10 +48,11 @@ export function addServeCommand(program: Command, start: Start): void {
 const LISTEN = '127.0.0.1:8321';
 
 async function serve(
-  context: CommandContext,
+  given: CommandContext,
   files: readonly string[],
   { listen }: ServeFlags,
 ): Promise<number> {
+  const context = { ...given, log: await given.serviceLog() };
   const { flags, env, cwd, log } = context;
   const named = files.length > 0 ? files : [configPath({ flags, env, cwd }).path];
   const stores = await readAllServed(context, named);
@@ -60,6 +62,7 @@ async function serve(
     context,
     (store) => services.find(({ name }) => name === store)?.file ?? null,
   );
+  const operations = serveOperations(context);
   const tracing = await openTracing(context.software);
   const shared = { registry, lanes: makeLanes(), tracing, forget: questions.forget };
   const listens = stores.find(({ settings }) => settings.serve.listen !== undefined);
@@ -67,7 +70,7 @@ async function serve(
     address: listen ?? listens?.settings.serve.listen ?? LISTEN,
     settings: httpSettings(stores.map(({ settings }) => settings)),
     ...{ registry, log, stores: () => services.map(({ status }) => status.view()) },
-    ports: consolePorts(context, { services, registry, questions }),
+    ports: consolePorts(context, { services, registry, questions, operations }),
   });
   const take = (changed: ServedStore): void => {
     const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
@@ -78,7 +81,7 @@ async function serve(
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
     await Promise.all(services.map((service) => keepReading(context, service, take)));
   } finally {
-    await Promise.all(services.map((service) => service.stop()));
+    await Promise.all([operations.stop(), ...services.map((service) => service.stop())]);
     await server.close();
   }
   return 0;

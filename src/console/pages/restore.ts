@@ -114,8 +114,7 @@ function begin(visit: Visit, store: ConsoleStore, asked: ReadForm): Outcome {
 }
 
 function refused(message: string, hint: string): Html {
-  return notice(
-    'bad',
-    html`It did not begin: ${message}. ${hint === '' ? '' : html`<span class="muted">${hint}.</span>`}`,
-  );
+  const wayOut =
+    hint === '' ? '' : html`<span class="muted"> ${hint.charAt(0).toUpperCase()}${hint.slice(1)}.</span>`;
+  return notice('bad', html`It did not begin: ${message}.${wayOut}`);
 }

@@ -218,7 +218,7 @@ describe('who is logged in', () => {
     assert.equal(door.audit.entries()[0]!.action, 'log_out');
   });
 
-  it('is logged out when their token is taken away, and has the role that it has now', async () => {
+  it('is logged out when their token is taken away, and gets in as the configuration has it now', async () => {
     const door = await makeDoor();
     const [alice, victor] = [await door.logIn(ALICE), await door.logIn(VICTOR)];
     door.access.configure({
@@ -227,6 +227,12 @@ describe('who is logged in', () => {
     });
     assert.equal((await door.ask('/sample', { headers: { cookie: alice } })).status, 401);
     assert.equal((await door.ask('/sample/secret', { headers: { cookie: victor } })).status, 200);
+    door.access.configure(WITH_ACCESS);
+    assert.equal((await door.ask('/sample', { headers: { cookie: alice } })).status, 401);
+    const dora = { peer: '10.1.0.9', headers: { 'x-forwarded-user': 'dora', 'x-forwarded-groups': 'dba' } };
+    assert.equal((await door.ask('/sample', dora)).status, 200);
+    door.access.configure({ ...WITH_ACCESS, proxy: { ...WITH_ACCESS.proxy!, from: ['10.2.0.0/16'] } });
+    assert.equal((await door.ask('/sample', dora)).status, 401);
   });
 
   it('acts under their own name, whatever a page says, and never by looking', async () => {

@@ -48,10 +48,11 @@ export function addServeCommand(program: Command, start: Start): void {
 const LISTEN = '127.0.0.1:8321';
 
 async function serve(
-  context: CommandContext,
+  given: CommandContext,
   files: readonly string[],
   { listen }: ServeFlags,
 ): Promise<number> {
+  const context = { ...given, log: await given.serviceLog() };
   const { flags, env, cwd, log } = context;
   const named = files.length > 0 ? files : [configPath({ flags, env, cwd }).path];
   const stores = await readAllServed(context, named);

@@ -12,8 +12,8 @@ import process from 'node:process';
 /** For one test; and for all, since node --test waits for ever for a file that leaves something running. */
 const TIMEOUT_MS = { unit: 60_000, int: 300_000 };
 const TOTAL_TIMEOUT_MS = { unit: 10 * 60_000, int: 40 * 60_000 };
-/** Integration tests start servers: two files at a time are enough for a small machine. */
-const CONCURRENCY = 2;
+/** Files at a time. Unit tests reckon; integration tests also wait, for servers and for time to pass. */
+const CONCURRENCY = { unit: 2, int: 3 };
 
 const [kind, ...rest] = process.argv.slice(2);
 if (kind !== 'unit' && kind !== 'int') {
@@ -39,7 +39,7 @@ const { status, error } = spawnSync(
   [
     '--test',
     '--test-reporter=spec',
-    `--test-concurrency=${CONCURRENCY}`,
+    `--test-concurrency=${CONCURRENCY[kind]}`,
     `--test-timeout=${TIMEOUT_MS[kind]}`,
     ...options,
     ...files,

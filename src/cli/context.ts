@@ -3,7 +3,7 @@ import type { Vault } from '../core/vault.ts';
 import { makeRateBudget } from '../vaults/wrappers/rate.ts';
 import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
 import type { Settings } from './config.ts';
-import type { Log, LogLevel } from './log.ts';
+import type { Log, LogLevel, ServiceLog } from './log.ts';
 import type { Output } from './output.ts';
 import type { Parent } from './parent.ts';
 import type { ProgressDisplay } from './progress.ts';
@@ -27,6 +27,8 @@ export interface CommandContext {
   readonly settings: () => Promise<Settings>;
   readonly output: Output;
   readonly log: Log;
+  /** For what runs on and on: lines of JSON unless a person looks at them. */
+  readonly serviceLog: () => Promise<ServiceLog>;
   readonly progress: ProgressDisplay;
   /** The daemon that runs this command; null: none does. */
   readonly parent: Parent | null;

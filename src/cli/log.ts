@@ -4,7 +4,7 @@ import { printable } from './units.ts';
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-type Fields = Readonly<Record<string, string | number | boolean | null>>;
+export type Fields = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Notes on stderr, from `warn` on unless --log-level says otherwise: plain lines, or JSON Lines with --json. */
 export interface Log {
@@ -14,6 +14,17 @@ export interface Log {
   debug(message: string, fields?: Fields): void;
   /** What happens step by step in a long command: on stderr whatever the level, unless --quiet. */
   tell(message: string, fields?: Fields): void;
+}
+
+/** What a line is about. */
+export interface About {
+  readonly store: string;
+  readonly job?: string;
+}
+
+/** Of a command that runs on and on, for many. */
+export interface ServiceLog extends Log {
+  about(what: About): Log;
 }
 
 export interface LogOptions {
@@ -63,4 +74,19 @@ export function makeLog(options: LogOptions): Log {
 function plainFields(fields: Fields): string {
   const words = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   return words.length === 0 ? '' : ` (${words.join(', ')})`;
+}
+
+/** For people: what a line is about stands before it. */
+export function serviceLogOf(log: Log): ServiceLog {
+  const about = ({ store, job }: About): Log => {
+    const start = job === undefined ? `${store}: ` : `${store}: ${job}: `;
+    return {
+      error: (message, fields) => log.error(start + message, fields),
+      warn: (message, fields) => log.warn(start + message, fields),
+      info: (message, fields) => log.info(start + message, fields),
+      debug: (message, fields) => log.debug(start + message, fields),
+      tell: (message, fields) => log.tell(start + message, fields),
+    };
+  };
+  return { ...log, about };
 }

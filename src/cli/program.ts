@@ -6,7 +6,7 @@ import { CONFIG_NAME, loadSettings } from './config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
 import { reportError } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
-import { LOG_LEVELS, makeLog } from './log.ts';
+import { LOG_LEVELS, type LogOptions, makeLog, type ServiceLog, serviceLogOf } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
 import { type Parent, tellProgress } from './parent.ts';
 import { makeProgress } from './progress.ts';
@@ -70,13 +70,20 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
       ? await makeProgress(stderr, flags.progress && !json && !quiet, signal)
       : tellProgress(parent, systemClock.now);
   signal.addEventListener('abort', () => sayStopping(stderr), { once: true });
+  const logging: LogOptions = { level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now };
   return {
     ...{ flags, signal, env, cwd, parent, software: `eventcore-backup ${packageVersion()}` },
     settings: () => loadSettings({ flags, env, cwd }),
     output: makeOutput({ json, quiet, env, stdout }),
-    log: makeLog({ level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now }),
+    ...{ log: makeLog(logging), serviceLog: () => openServiceLog(logging) },
     progress,
   };
+}
+
+async function openServiceLog(options: LogOptions): Promise<ServiceLog> {
+  if (!options.json && options.stderr.isTTY === true) return serviceLogOf(makeLog(options));
+  const { makeServiceLog } = await import('./service-log.ts');
+  return makeServiceLog(options);
 }
 
 /** Cleaning up can take a moment. */

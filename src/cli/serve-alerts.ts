@@ -6,11 +6,11 @@ import type { StoreView } from '../daemon/store-view.ts';
 import { publicText } from '../drills/public-text.ts';
 import { TRIED_AGAIN_FROM } from '../policy/job-alerts.ts';
 import { redactAddress } from './address.ts';
-import type { CommandContext } from './context.ts';
 import { underLease } from './leases.ts';
 import { MONITOR_DEFAULTS } from './monitor-ports.ts';
 import { notifierRules, openNotifiers } from './notifiers.ts';
 import type { ServedStore } from './serve-config.ts';
+import type { ServeContext } from './serve-log.ts';
 import { systemClock, systemHolder } from './wire.ts';
 
 export interface AlertedStore {
@@ -24,7 +24,7 @@ export interface AlertedStore {
 
 /** Tells the notifiers of a store's configuration what is wrong with it, until it is stopped. */
 export function beginAlerts(
-  context: CommandContext,
+  context: ServeContext,
   { name, vault, current, view }: AlertedStore,
 ): AlertService {
   const { log, software } = context;
@@ -41,7 +41,8 @@ export function beginAlerts(
       const plan = current().jobs.find((one) => one.name === job);
       return plan === undefined ? null : plan.timing.kind === 'asked' ? 1 : TRIED_AGAIN_FROM;
     },
-    onUntold: (message) => log.error(`${name}: somebody was not told, and is later: ${message}`),
+    onUntold: (message) =>
+      log.about({ store: name }).error(`somebody was not told, and is later: ${message}`),
   });
 }
 

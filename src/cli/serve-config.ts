@@ -13,11 +13,14 @@ export interface ServedStore {
   readonly settings: Settings;
   readonly vault: string;
   readonly jobs: readonly ServedJob[];
+  /** Of the file, from before it was read: what is written from then on shows. */
+  readonly fileState: string | null;
 }
 
 /** Throws `config_invalid` for what cannot be served. */
 export async function readServed(context: CommandContext, file: string): Promise<ServedStore> {
   const { env, cwd } = context;
+  const fileState = await stateOfFile(file);
   const settings = await loadSettings({ flags: { ...context.flags, config: file }, env, cwd });
   const jobs = servedJobs(settings);
   if (jobs.every(({ timing }) => timing.kind === 'asked')) {
@@ -26,7 +29,7 @@ export async function readServed(context: CommandContext, file: string): Promise
     });
   }
   requireAddress(settings, 'store');
-  return { name: storeName(file), file, settings, vault: requireAddress(settings, 'vault'), jobs };
+  return { name: storeName(file), file, settings, vault: requireAddress(settings, 'vault'), jobs, fileState };
 }
 
 function storeName(file: string): string {

@@ -3,7 +3,7 @@ import { pause } from '../core/pause.ts';
 import type { StoreStatus } from '../core/status.ts';
 import { type KnownStatus, makeKnownStatus } from '../daemon/known-status.ts';
 import { type ChildResult, runChild } from './child-command.ts';
-import type { CommandContext } from './context.ts';
+import type { ServeContext } from './serve-log.ts';
 import { systemClock } from './wire.ts';
 
 /** It asks servers, which have times of their own; after this nobody believes that it still ends. */
@@ -13,8 +13,9 @@ const NICENESS = 10;
 
 /** What is known of a store, asked of `eventcore status`. */
 export function followStatus(
-  { env, cwd, log }: CommandContext,
+  { env, cwd, log }: ServeContext,
   { name, file }: { readonly name: string; readonly file: string },
+  onAsked: () => void,
 ): KnownStatus {
   return makeKnownStatus({
     ...{ store: name, now: systemClock.now, steadyMs: () => performance.now(), pause },
@@ -23,7 +24,8 @@ export function followStatus(
       const command = { words, config: file, env, cwd, signal, deadlineMs: DEADLINE_MS };
       return statusOf(await runChild({ ...command, niceness: NICENESS }));
     },
-    onFailure: (failure) => log.warn(`${name}: its status cannot be asked: ${failure.message}`),
+    onFailure: (failure) => log.about({ store: name }).warn(`its status cannot be asked: ${failure.message}`),
+    onAsked,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { JobBegin, JobEnd, JobName } from '../core/job.ts';
+import type { JobBegin, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
 import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
@@ -8,11 +8,12 @@ import { type CommandResult, stateOf } from '../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../daemon/serve-store.ts';
 import { type Tracing, traceJob } from '../daemon/tracing.ts';
 import type { ChildMessage } from './child-messages.ts';
-import type { CommandContext } from './context.ts';
 import { runJobCommand } from './job-command.ts';
 import { underLease } from './leases.ts';
+import type { Log } from './log.ts';
 import { beginAlerts, tellableTrouble } from './serve-alerts.ts';
 import { reread, type ServedStore, stateOfFile } from './serve-config.ts';
+import { logBegin, logEnd, passOn, type ServeContext } from './serve-log.ts';
 import { followStatus } from './serve-status.ts';
 import { openVault, systemClock, systemHolder } from './wire.ts';
 
@@ -41,25 +42,26 @@ export interface Shared {
 
 /** Begins the jobs of a store. Throws as its vault does. */
 export async function beginStore(
-  context: CommandContext,
+  context: ServeContext,
   store: ServedStore,
   { registry, lanes, tracing, forget }: Shared,
 ): Promise<Served> {
   const vault = openVault(store.vault);
   await vault.open({ create: true });
-  const status = followStatus(context, store);
+  const status = followStatus(context, store, () => alerts.wake());
   const place: Place = { name: store.name, file: store.file, status, current: store };
   const alerts = beginAlerts(context, {
     ...{ name: store.name, vault, current: () => place.current, view: status.view },
   });
+  const about = (job: JobName): Log => context.log.about({ store: store.name, job });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
     ...{ store: store.name, pause },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
     runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
-    onFailure: (job, failure) => context.log.warn(`${store.name}: ${job} waits: ${failure.message}`),
+    onFailure: (job, failure) => about(job).warn(`waits: ${failure.message}`),
     onEnd: (end, trouble) => {
-      logEnd(context, store.name, end, trouble);
+      logEnd(about(end.job), end, trouble);
       alerts.jobEnded(end.job, tellableTrouble(end, trouble));
       if (LEAVES_ALL_AS_IT_WAS.has(end.job)) return;
       status.touch();
@@ -88,7 +90,7 @@ interface Running extends Pick<Shared, 'registry' | 'tracing'> {
 }
 
 async function runOne(
-  context: CommandContext,
+  context: ServeContext,
   { name, current, file, status }: Place,
   begin: JobBegin,
   { signal, registry, tracing }: Running,
@@ -96,9 +98,10 @@ async function runOne(
   const { job } = begin;
   const plan = current.jobs.find((one) => one.name === job)!;
   const { words, deadlineMs } = plan;
-  context.log.info(`${name}: ${job} begins`, { command: words.join(' ') });
-  const { env, cwd, log } = context;
-  const onLog = (line: string): void => log.debug(`${name}: ${job}: ${line}`);
+  const { env, cwd } = context;
+  const log = context.log.about({ store: name, job });
+  logBegin(log, begin, words);
+  const onLog = (line: string): void => passOn(log, line);
   const onMessage = (message: ChildMessage): void => {
     if (message.kind === 'progress') registry.change(name, job, { progress: message.progress });
     else status.reach(message);
@@ -113,18 +116,6 @@ async function runOne(
   return result;
 }
 
-function logEnd(
-  { log }: CommandContext,
-  name: string,
-  { job, state, code, durationMs, attempt }: JobEnd,
-  trouble: string | null,
-): void {
-  const fields = { state, ms: durationMs, attempt, code };
-  if (state === 'failed')
-    log.error(`${name}: ${job} failed${trouble === null ? '' : `: ${trouble}`}`, fields);
-  else log.info(`${name}: ${job} ended`, fields);
-}
-
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
@@ -133,12 +124,13 @@ const RELOAD_MS = 5000;
  * `config_invalid` where what all stores share cannot be so.
  */
 export async function keepReading(
-  context: CommandContext,
+  context: ServeContext,
   served: Served,
   take: (changed: ServedStore) => void,
 ): Promise<void> {
-  const { signal, log } = context;
-  let known = await stateOfFile(served.file);
+  const { signal } = context;
+  const log = context.log.about({ store: served.name });
+  let known = served.current.fileState;
   while (!signal.aborted) {
     await pause(RELOAD_MS, signal);
     const state = await stateOfFile(served.file);
@@ -148,14 +140,14 @@ export async function keepReading(
       if (changed.vault === served.current.vault) take(changed);
     });
     if ('failure' in read) {
-      log.error(`${served.name}: the old configuration stays in force: ${read.failure.message}`);
+      log.error(`the old configuration stays in force: ${read.failure.message}`);
     } else if (read.served.vault !== served.current.vault) {
-      log.error(`${served.name}: another vault: start the daemon anew for that; the old one stays in force`);
+      log.error('another vault: start the daemon anew for that; the old one stays in force');
     } else {
       served.current = read.served;
       await served.service.change(read.served.jobs);
       served.status.touch();
-      log.info(`${served.name}: the configuration was read anew`);
+      log.info('the configuration was read anew');
     }
   }
 }

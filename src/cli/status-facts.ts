@@ -1,3 +1,4 @@
+import { BackupError } from '../core/errors.ts';
 import {
   MOST_STATUS_BACKUPS,
   type StatusBackup,
@@ -81,13 +82,20 @@ async function readLag(
   try {
     return await readPart('store', signal, async () => {
       // Whether it answers is worth knowing where there is no log, too.
-      await store.inspect();
+      const { state } = await store.inspect();
+      if (state === 'missing') throw noStore(store.address);
       const lag = last === null ? null : await measureLag(store, last, { nowMs, counts: false });
       return lag === null ? null : logStatus(lag);
     });
   } finally {
     await store.close();
   }
+}
+
+function noStore(address: string): BackupError {
+  return new BackupError('not_an_event_store', `no event store in ${address}`, {
+    hint: 'check the address and its ?schema=; `eventcore doctor` looks closer',
+  });
 }
 
 function logStatus({ seconds, bytes, retainedBytes, spareBytes, isRead }: LogLag): StatusLog {

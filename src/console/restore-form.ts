@@ -32,7 +32,7 @@ export function readRestoreForm(get: (name: string) => string | null): ReadForm 
   const kind = get('point');
   if (kind === null) return { state: 'empty' };
   if (!isPointKind(kind))
-    return { state: 'wrong', problems: [{ field: 'point', message: 'choose one of the points' }] };
+    return { state: 'wrong', problems: [{ field: 'point', message: 'Choose one of the points' }] };
   const value = kind === 'newest' ? '' : readValue(kind, (get(kind) ?? '').trim());
   const streams = readStreams(get('streams') ?? '');
   const problems = [value, streams].filter((part): part is FieldProblem => isProblem(part));
@@ -60,22 +60,22 @@ const VALUE_RULES: Readonly<
   at: {
     most: 40,
     read: readTime,
-    must: 'it must be a time such as 2026-11-23T04:05:06Z; without an offset it is UTC',
+    must: 'It must be a time such as 2026-11-23T04:05:06Z; without an offset it is UTC',
   },
   backup: {
     most: 36,
     read: matching(/^[0-9a-f][0-9a-f-]{3,35}$/),
-    must: 'it must be the id of a backup, or its first characters (at least four)',
+    must: 'It must be the id of a backup, or its first characters (at least four)',
   },
   'before-event': {
     most: 200,
     read: (text) => (text === '' || hasControl(text) ? null : text),
-    must: 'it must be the id of an event, of at most 200 signs',
+    must: 'It must be the id of an event, of at most 200 signs',
   },
   lsn: {
     most: 20,
     read: matching(/^(?:[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}|\d{1,18})$/),
-    must: 'it must be a position of the log such as 0/16B3748, or a row number of SQLite',
+    must: 'It must be a position of the log such as 0/16B3748, or a row number of SQLite',
   },
 };
 
@@ -108,7 +108,7 @@ function hasControl(text: string): boolean {
 function readStreams(text: string): readonly string[] | FieldProblem {
   const names = new Set(text.split(/\r\n|\n|\r/).filter((line) => line !== ''));
   if (names.size > MOST_STREAMS)
-    return { field: 'streams', message: `no more than ${MOST_STREAMS} streams at a time` };
+    return { field: 'streams', message: `No more than ${MOST_STREAMS} streams at a time` };
   for (const name of names) {
     const message = whyNoName(name);
     if (message !== null) return { field: 'streams', message };
@@ -118,10 +118,10 @@ function readStreams(text: string): readonly string[] | FieldProblem {
 
 /** Why this cannot be the name of a stream in an address or a command; null: it can. */
 export function whyNoName(name: string): string | null {
-  if (name.length > MOST_NAME_SIGNS) return `a name has no more than ${MOST_NAME_SIGNS} signs here`;
+  if (name.length > MOST_NAME_SIGNS) return `A name has no more than ${MOST_NAME_SIGNS} signs here`;
   // No program can be given one.
-  if (name.includes('\0')) return 'a name with a zero byte cannot be asked for here';
-  return name.isWellFormed() ? null : 'a name must be whole Unicode text';
+  if (name.includes('\0')) return 'A name with a zero byte cannot be asked for here';
+  return name.isWellFormed() ? null : 'A name must be whole Unicode text';
 }
 
 /** What names the point and the streams to a command, word by word. Nothing in it is read as another option. */

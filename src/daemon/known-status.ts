@@ -22,6 +22,8 @@ export interface StatusPorts {
   /** Resolves after a while, or as soon as the signal fires. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly onFailure: (failure: BackupError) => void;
+  /** It was asked, and what is promised may be judged otherwise now. */
+  readonly onAsked?: () => void;
 }
 
 /** The newest status of one store. It is asked one at a time; a failure keeps the old one, and is said beside it. */
@@ -97,6 +99,7 @@ export function makeKnownStatus(ports: StatusPorts): KnownStatus {
         const waitMs = nextAskAt(times) - steadyMs();
         if (waitMs <= 0) {
           await askOnce(signal);
+          ports.onAsked?.();
           continue;
         }
         const waiting = new AbortController();

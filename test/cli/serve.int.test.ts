@@ -183,8 +183,11 @@ describe('eventcore serve', () => {
     const second = await startDaemon(config);
     writeConfig('payments', '{ archive: sometimes }');
     await until(() => second.log().includes('the old configuration stays in force'), second.log);
-    writeConfig('payments', '{ archive: off, doctor: off, full: "0 2 * * 0" }');
+    assert.equal((await fetch(`${second.url}/`)).status, 200);
+    const access = `  access: { tokens: [{ name: alice, role: viewer, hash: "sha256:${'a'.repeat(64)}" }] }`;
+    writeConfig('payments', `{ archive: off, doctor: off, full: "0 2 * * 0" }\n${access}`);
     await until(async () => (await succeeded('payments', 'full')) === 1, second.log);
+    assert.equal((await fetch(`${second.url}/`)).status, 401);
     second.child.kill('SIGTERM');
     assert.equal(await second.ended, 0);
   });

@@ -43,6 +43,15 @@ function replace(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
+interface Doctor {
+  readonly checks: readonly { readonly name: string; readonly verdict: string }[];
+}
+
+const CHECK_OF = {
+  ...{ rpo: 'recoverable point', region_rpo: 'near: recoverable point', rto: 'restore time' },
+  ...{ verified_within: 'verification', drilled_within: 'drills' },
+};
+
 const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
 const ALL = [...DRILL_TESTS].map((name) => ({
   ...{ name, state: 'passed' as const, code: null, reason: null, ms: 1, steps: [] },
@@ -85,10 +94,14 @@ describe('status', () => {
     rmSync(at('home', 'backups'), { recursive: true });
     const status = await ask();
     assert.deepEqual([status.newestPoint, status.backupCount, status.windows], [null, 0, []]);
+    assert.ok(!status.problems.some(({ of }) => of === 'store'));
     assert.deepEqual(statesOf(status), {
       ...{ rpo: 'breached', region_rpo: 'unknown', rto: 'unknown', verified_within: 'unknown' },
       drilled_within: 'breached',
     });
+    const elsewhere = await run(['status', '--json'], ['--store', `sqlite:${at('not-there.db')}`]);
+    const [problem] = (JSON.parse(elsewhere.stdout) as Answer).problems;
+    assert.deepEqual([problem!.of, problem!.code], ['store', 'not_an_event_store']);
     const shown = await run(['status']);
     assert.match(shown.stdout, /^Nothing can be brought back: `eventcore backup full` makes a backup/);
   });
@@ -189,6 +202,24 @@ describe('status', () => {
     const ran = await run(['status', '--vault', at('not-there')]);
     assert.equal(ran.code, 6, ran.stdout);
     assert.ok(!existsSync(at('not-there')));
+  });
+
+  it('judges no promise otherwise than the doctor does', async () => {
+    const settings = readFileSync(config, 'utf8');
+    const strict = '{ rpo: 1s, region_rpo: 1s, rto: 1s, verified_within: 1s, drilled_within: 1s }';
+    for (const text of [settings, settings.replace(/^objectives: .*$/m, `objectives: ${strict}`)]) {
+      writeFileSync(config, text);
+      const states = statesOf(await ask());
+      const { checks } = JSON.parse((await run(['doctor', '--json'])).stdout) as Doctor;
+      const verdicts = Object.fromEntries(checks.map(({ name, verdict }) => [name, verdict]));
+      for (const [promise, check] of Object.entries(CHECK_OF)) {
+        const expected = { kept: 'good', breached: 'bad', unknown: 'warn' }[states[promise]!];
+        // Nothing stands against the newest drill here but that it failed, which is worth a look.
+        const found = verdicts[check] === 'warn' && promise === 'drilled_within' ? 'good' : verdicts[check];
+        assert.equal(found, expected, `${promise}: ${check}`);
+      }
+    }
+    writeFileSync(config, settings);
   });
 
   it('is at a glance for people, and names no stream and no payload', async () => {

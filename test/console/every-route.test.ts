@@ -108,6 +108,18 @@ describe('a route', () => {
     }
   });
 
+  it('cannot be told from one that there is not, by nobody', async () => {
+    const door = await makeDoor({ routes: ALL });
+    for (const accept of ['text/html', '*/*']) {
+      const answers = ['/sample', '/nowhere', '/sample/shop/backup'].map(async (path) => {
+        const response = await door.ask(path, { headers: { accept } });
+        return [response.status, (await response.text()).length, response.headers.get('allow')];
+      });
+      const [known, unknown, other] = await Promise.all(answers);
+      assert.deepEqual([unknown, other], [known, known]);
+    }
+  });
+
   it('knows no other method', async () => {
     const door = await makeDoor({ routes: ALL });
     const authorization = `Bearer ${ALICE}`;
@@ -244,6 +256,8 @@ describe('a route that does something', () => {
     });
     for (const route of ACTIONS) {
       await refused(door, route, { ...good, body }, [413]);
+      const declared = { ...good.headers, 'content-length': '70000' };
+      await refused(door, route, { ...good, headers: declared }, [413]);
       const json = { ...good.headers, 'content-type': 'application/json' };
       await refused(door, route, { ...good, headers: json, body: '{}' }, [415]);
     }

@@ -218,7 +218,7 @@ describe('who is logged in', () => {
     assert.equal(door.audit.entries()[0]!.action, 'log_out');
   });
 
-  it('is logged out when their token is taken away, and has the role that it has now', async () => {
+  it('is logged out when their token is taken away, and gets in as the configuration has it now', async () => {
     const door = await makeDoor();
     const [alice, victor] = [await door.logIn(ALICE), await door.logIn(VICTOR)];
     door.access.configure({
@@ -227,6 +227,12 @@ describe('who is logged in', () => {
     });
     assert.equal((await door.ask('/sample', { headers: { cookie: alice } })).status, 401);
     assert.equal((await door.ask('/sample/secret', { headers: { cookie: victor } })).status, 200);
+    door.access.configure(WITH_ACCESS);
+    assert.equal((await door.ask('/sample', { headers: { cookie: alice } })).status, 401);
+    const dora = { peer: '10.1.0.9', headers: { 'x-forwarded-user': 'dora', 'x-forwarded-groups': 'dba' } };
+    assert.equal((await door.ask('/sample', dora)).status, 200);
+    door.access.configure({ ...WITH_ACCESS, proxy: { ...WITH_ACCESS.proxy!, from: ['10.2.0.0/16'] } });
+    assert.equal((await door.ask('/sample', dora)).status, 401);
   });
 
   it('acts under their own name, whatever a page says, and never by looking', async () => {
@@ -275,6 +281,18 @@ describe('this host', () => {
         assert.equal((await door.ask(path, { method: 'HEAD', peer: '203.0.113.9' })).status, 200);
       }
     }
+  });
+});
+
+describe('who asks too much', () => {
+  it('has to wait, and nobody else does; health is answered all the same', async () => {
+    const door = await makeDoor();
+    const asked = { method: 'GET', target: '/', peer: '192.0.2.1', header: () => null };
+    for (let i = 0; i < 10_000; i += 1) assert.equal(door.access.refuseEntry(asked), null);
+    const refused = await door.ask('/sample', { peer: '192.0.2.1' });
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1']);
+    assert.equal((await door.ask('/sample', { peer: '192.0.2.2' })).status, 401);
+    assert.equal((await door.ask('/livez', { peer: '192.0.2.1' })).status, 200);
   });
 });
 

@@ -5,7 +5,7 @@ import { CONFIG_NAME, loadSettings, requireDisaster } from '../../src/cli/config
 import type { CommandContext } from '../../src/cli/context.ts';
 import type { DrWork } from '../../src/cli/dr-places.ts';
 import { loadKeys } from '../../src/cli/keys.ts';
-import { makeLog } from '../../src/cli/log.ts';
+import { makeLog, serviceLogOf } from '../../src/cli/log.ts';
 import { makeOutput } from '../../src/cli/output.ts';
 import { openVault } from '../../src/cli/wire.ts';
 
@@ -38,11 +38,12 @@ export async function openRecoveryWork(
       done();
     },
   });
+  const log = makeLog({ level: 'info', json: false, stderr, env: {}, now: Date.now });
   const context: CommandContext = {
     ...{ signal, env: {}, cwd: folder, software: 'test', settings: async () => settings },
     flags: { progress: false, logLevel: 'info' },
     output: makeOutput({ json: false, quiet: true, env: {}, stdout: stderr }),
-    log: makeLog({ level: 'info', json: false, stderr, env: {}, now: Date.now }),
+    ...{ log, serviceLog: async () => serviceLogOf(log) },
     progress: { step: () => {}, update: () => {}, end: () => {} },
     parent: null,
   };

@@ -3,6 +3,7 @@ import type { StatusBackup } from '../../core/status.ts';
 import { pointLink, storeLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';
 import { section } from '../parts/section.ts';
+import { sentence } from '../parts/sentence.ts';
 import { timeline } from '../parts/timeline.ts';
 import { zoomOf } from '../parts/timeline-geometry.ts';
 import { instant } from '../parts/times.ts';
@@ -39,8 +40,10 @@ async function restoreBody(
   asked: ReadForm,
   refusal: Html | null,
 ): Promise<Html> {
+  const plan = asked.state === 'read' ? await planSection(visit, store, asked.form) : null;
+  const start = asked.state !== 'read' || plan?.isOutOfReach ? '' : restoreStart(visit, store, asked.form);
   return html`${refusal ?? ''}${pickerSection(visit, store, asked)}
-${asked.state === 'read' ? html`${await planSection(visit, store, asked.form)}${restoreStart(visit, store, asked.form)}` : ''}`;
+${plan?.body ?? ''}${start}`;
 }
 
 function pickerSection(visit: Visit, store: ConsoleStore, asked: ReadForm): Html {
@@ -114,8 +117,6 @@ function begin(visit: Visit, store: ConsoleStore, asked: ReadForm): Outcome {
 }
 
 function refused(message: string, hint: string): Html {
-  return notice(
-    'bad',
-    html`It did not begin: ${message}. ${hint === '' ? '' : html`<span class="muted">${hint}.</span>`}`,
-  );
+  const wayOut = hint === '' ? '' : html`<span class="muted"> ${sentence(hint)}</span>`;
+  return notice('bad', html`It did not begin: ${message}.${wayOut}`);
 }

@@ -72,19 +72,19 @@ function historyTable({ name }: ConsoleStore, { history, streamId }: StreamHisto
     caption: 'What each backup has of it, the newest first',
     isCaptionShown: true,
     columns: [
-      ...[{ title: 'State of' }, { title: 'Backup' }],
-      ...[
-        { title: 'Events', numeric: true },
-        { title: 'Versions', numeric: true },
-      ],
-      ...[{ title: 'Last event' }, { title: 'By its id made' }, { title: 'Restore' }],
+      { title: 'State of' },
+      { title: 'Events', numeric: true },
+      { title: 'Versions', numeric: true },
+      { title: 'Last event, and when its id was made' },
+      { title: 'Backup' },
+      { title: 'Restore' },
     ],
     rows: history.map((point) => [
       instant(point.createdAt),
-      html`${backupLink(name, point.backupId)} <span class="muted">${point.kind}</span>`,
       ...headCells(point),
+      html`${backupLink(name, point.backupId)} <span class="muted">${point.kind}</span>`,
       point.state === 'held'
-        ? html`<a href="${pointLink(name, { kind: 'backup', value: point.backupId, streams: [streamId] })}" aria-label="Restore it as of ${point.createdAt}">as of then…</a>`
+        ? html`<a href="${pointLink(name, { kind: 'backup', value: point.backupId, streams: [streamId] })}">as of then<span class="unseen">, ${point.createdAt}</span></a>`
         : '',
     ]),
     empty: 'There is no backup yet.',
@@ -92,15 +92,15 @@ function historyTable({ name }: ConsoleStore, { history, streamId }: StreamHisto
 }
 
 function headCells(point: StreamPointDocument): (Html | string)[] {
-  if (point.state === 'absent') return ['', html`<span class="muted">not there</span>`, '', ''];
-  if (point.state === 'unknown') return ['', badge('warning', 'not known'), '', ''];
+  if (point.state === 'absent') return ['', html`<span class="muted">not there</span>`, ''];
+  if (point.state === 'unknown') return ['', badge('warning', 'not known'), ''];
   const { events, isChanged, lastEventMadeAt, gaps, duplicates } = point;
   const odd = (gaps?.length ?? 0) + (duplicates ?? 0) > 0;
+  const made = lastEventMadeAt == null ? '' : html`<p class="muted">${instant(lastEventMadeAt)}</p>`;
   return [
     formatCount(events ?? 0),
     html`${versionsText(point)}${odd ? html` ${badge('warning', 'with gaps or doubles, as the store had')}` : ''}`,
-    isChanged ? lastCell(point) : html`<span class="muted">as before it</span>`,
-    lastEventMadeAt == null ? '' : instant(lastEventMadeAt),
+    isChanged ? html`${lastCell(point)}${made}` : html`<span class="muted">nothing new in this backup</span>`,
   ];
 }
 

@@ -55,7 +55,7 @@ function searchForms({ query }: Visit, { name: store }: ConsoleStore, { problem 
   const action = storeLink(store, 'streams');
   const field = (name: 'stream' | 'prefix', label: string, button: string): Html =>
     html`<form class="search" method="get" action="${action}"><div class="field"><label for="${name}">${label}</label><div class="with-button"><input type="text" id="${name}" name="${name}" value="${sent(name)}" maxlength="${MOST_NAME_SIGNS}" autocomplete="off" autocapitalize="off" spellcheck="false" /><button type="submit">${button}</button></div></div></form>`;
-  return html`${problem === null ? '' : notice('bad', `That cannot be looked for: ${problem}.`)}<div class="searches">${field('stream', 'Its exact name', 'Show it')}${field('prefix', 'How its name begins', 'List them')}</div>`;
+  return html`${problem === null ? '' : notice('bad', `${problem}.`)}<div class="searches">${field('stream', 'Its exact name', 'Show it')}${field('prefix', 'How its name begins', 'List them')}</div>`;
 }
 
 /** Heads change only with backups, and with what the store does. */

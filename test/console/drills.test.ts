@@ -84,7 +84,7 @@ describe('the pages of drills', () => {
     flipBit(world.file('vault', 'drills/*.json'), 300);
     const broken = await list({ ask: askHere(world.config) });
     assert.match(broken, /cannot be read/);
-    assert.match(broken, /is not what it was/);
+    assert.match(broken, /cannot be believed/);
     const problems = await one(failed.drillId, { ask: askHere(world.config) });
     assert.match(problems, /class="notice bad"/);
     assert.match(problems, /what it follows is not what it was/);

@@ -142,6 +142,7 @@ describe('the page of a restore', () => {
   it('says why a point cannot be reached, and what can be', async () => {
     const early = await page(RESTORE, { point: 'at', at: '2001-01-01T00:00:00Z' });
     assert.match(plain(early), /This point cannot be brought back: no restore point for 2001/);
+    assert.doesNotMatch(early, /<form class="action"|<pre/);
     assert.match(early, /point=at&amp;at=20\d\d-[^"]+#plan">The nearest after it: 20/);
     const refusals: [Record<string, string>, RegExp][] = [
       [{ point: 'backup', backup: 'ffffffff' }, /no backup|All backups/],
@@ -346,7 +347,7 @@ describe('the page of an operation', () => {
     assert.match(await shown(running), /\/operations\/op-1\/cancel/);
     assert.doesNotMatch(await shown(running, { role: 'viewer' }), /cancel/);
     const failed = await shown({ state: 'failed', trouble: 'the disk <full>' });
-    assert.match(failed, /the disk &lt;full&gt;/);
+    assert.match(failed, /The disk &lt;full&gt;\./);
     assert.match(plain(failed), /Nothing was published/);
     assert.match(plain(await shown({ state: 'cancelled' })), /cancelled.*Nothing was published/);
     const unknown = await replyTo('/operations/other', { ports: portsWith() });

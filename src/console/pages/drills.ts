@@ -82,12 +82,13 @@ async function pastDrills(visit: Visit, store: ConsoleStore): Promise<Html> {
   if (answer.state !== 'read')
     return stacked('Past drills', unanswered(answer), { id: 'past-drills', live: true });
   const { drills, total } = answer.document;
-  const more =
+  const count =
     total > drills.length
-      ? html`<p class="muted">The newest ${formatCount(drills.length)} of ${plural(total, 'drill')}. The others:</p>${commandBox(commandLine(store, 'drill', 'list', '--limit', String(total)))}`
+      ? html`<p class="muted">The newest ${formatCount(drills.length)} of ${plural(total, 'drill')}. All of them:</p>`
       : '';
+  const all = commandBox(commandLine(store, 'drill', 'list', '--limit', String(Math.max(SHOWN, total))));
   return html`${stacked('Trend', trends(store, drills))}
-${stacked('Past drills', html`${drillTable(store, drills)}${more}`, { id: 'past-drills', live: true })}`;
+${stacked('Past drills', html`${drillTable(store, drills)}${count}${all}`, { id: 'past-drills', live: true })}`;
 }
 
 function isNotBefore(time: string | null, other: string): boolean {

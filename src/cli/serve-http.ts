@@ -30,8 +30,8 @@ export interface HttpOptions {
   readonly registry: Registry;
   /** What is known of each, for metrics. */
   readonly stores: () => readonly StoreView[];
-  /** What pages are made of; null: health and metrics only. */
-  readonly ports: Omit<ConsolePorts, 'audit'> | null;
+  /** What pages are made of. */
+  readonly ports: Omit<ConsolePorts, 'audit'>;
   readonly log: Log;
   /** How often the files of TLS are looked at; left out: every few seconds. */
   readonly lookMs?: number;
@@ -109,7 +109,6 @@ async function makeApp(
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });
-  if (ports === null) return app;
   mountConsole(app, {
     ...{ ports: { ...ports, audit: audit.entries }, access, audit, routes: ROUTES },
     ...{ assets: await loadAssets(), host: hostname(), refresh: makeRefreshRate(Math.random) },

@@ -3,7 +3,7 @@ import type { StatusRegion } from '../core/status.ts';
 import { parseTime } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import { BACKUPS_PREFIX, MANIFEST_NAME, parseBundleName } from '../format/bundle.ts';
-import { type Catalog, readCatalog } from '../format/catalog.ts';
+import { type Catalog, type CatalogEntry, readCatalog } from '../format/catalog.ts';
 import { readLogCatalog } from '../format/log-catalog.ts';
 import { surveyLogs } from '../recovery/survey.ts';
 import { newestInstant } from '../recovery/windows.ts';
@@ -54,7 +54,7 @@ async function readRegion(
   try {
     const { value, problems } = await readPart(`region ${region}`, signal, async () => {
       await vault.open({ create: false });
-      return kind === 'archive' ? listHolding(vault) : readHolding(vault, own.catalog);
+      return kind === 'archive' ? listHolding(vault) : readHolding(vault, own.catalog.backups);
     });
     return { value: { ...about, ...(value ?? { newestPoint: null, backups: null }) }, problems };
   } finally {
@@ -62,9 +62,9 @@ async function readRegion(
   }
 }
 
-/** Copies are known by what the original was: only what it does not have any more is read. */
-async function readHolding(vault: Vault, { backups }: Catalog): Promise<Holding> {
-  const known = new Map(backups.map((entry) => [entry.folder, entry]));
+/** Of copies, by what `copied` says of the originals: only what is not among them is read. */
+export async function readHolding(vault: Vault, copied: readonly CatalogEntry[]): Promise<Holding> {
+  const known = new Map(copied.map((entry) => [entry.folder, entry]));
   const [catalog, timelines] = await Promise.all([readCatalog(vault, known), readLogCatalog(vault)]);
   const { windows } = await surveyLogs(vault, catalog, timelines);
   return { newestPoint: newestInstant(windows), backups: catalog.backups.length };

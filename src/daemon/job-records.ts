@@ -29,14 +29,16 @@ export async function readRuns(
   limit: number,
   untilMs = Number.POSITIVE_INFINITY,
 ): Promise<RecordedRun[]> {
-  const all = await listNames(vault, job);
-  const names = all.filter(({ wantedAt }) => timeToUnixMs(parseTime(wantedAt) ?? 0n) <= untilMs);
-  const ended = new Set(names.filter(({ kind }) => kind === 'end').map(beginName));
+  const names = await listNames(vault, job);
+  const there = new Set(names);
   const runs: RecordedRun[] = [];
-  for (const name of names.filter(({ kind }) => kind === 'begin').toReversed()) {
+  // A folder has hundreds of names, and mostly the newest is asked for: only what is looked at is parsed.
+  for (const name of names.toReversed()) {
     if (runs.length === limit) break;
-    const run = await readRun(vault, name, ended.has(beginName(name)));
-    if (run !== null) runs.push(run);
+    const run = parseJobRecordName(name);
+    if (run?.kind !== 'begin' || timeToUnixMs(parseTime(run.wantedAt) ?? 0n) > untilMs) continue;
+    const read = await readRun(vault, run, there.has(endName(run)));
+    if (read !== null) runs.push(read);
   }
   return runs;
 }
@@ -48,12 +50,10 @@ export async function readRun(vault: Vault, name: JobRun, hasEnded: boolean): Pr
   return { begin, end: hasEnded ? await readOne(vault, endName(name), decodeEnd) : null };
 }
 
-async function listNames(vault: Vault, job: JobName): Promise<JobRecordName[]> {
-  const names: JobRecordName[] = [];
-  for await (const { name } of vault.list(jobFolder(job))) {
-    const parsed = parseJobRecordName(name);
-    if (parsed !== null) names.push(parsed);
-  }
+/** The oldest first. */
+async function listNames(vault: Vault, job: JobName): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of vault.list(jobFolder(job))) names.push(name);
   return names;
 }
 
@@ -79,8 +79,8 @@ export function claimRun(vault: Vault, begin: JobBegin): Promise<boolean> {
 /** Puts on record how a run ended, and lets go of the oldest runs. */
 export async function recordEnd(vault: Vault, end: JobEnd): Promise<void> {
   await putRecord(vault, endName(end), encodeEnd(end));
-  const names = await listNames(vault, end.job);
-  const begins = names.filter(({ kind }) => kind === 'begin');
+  const parsed = (await listNames(vault, end.job)).map(parseJobRecordName);
+  const begins = parsed.filter((run): run is JobRecordName => run?.kind === 'begin');
   for (const run of begins.slice(0, Math.max(0, begins.length - KEPT_RUNS))) {
     // The end goes last: without it the run would look as if it had died.
     await vault.removeObject(beginName(run));

@@ -61,8 +61,8 @@ const LONGEST_RETRY_MS = 30 * 60_000;
 /** What is always to run begins again after this, then after twice as long. */
 const FIRST_RESTART_MS = 1000;
 const LONGEST_RESTART_MS = 60_000;
-/** A record from further ahead than this was written by a clock that was wrong. */
-const FUTURE_MS = 24 * 3_600_000;
+/** A record from further ahead than this was written by a clock that was wrong; clocks of hosts differ by less. */
+const FUTURE_MS = 15 * 60_000;
 /** Names of records have no room for more. */
 const MOST_ATTEMPTS = 9999;
 /** Missed times are counted up to this: each is looked for. */
@@ -112,7 +112,7 @@ function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: numbe
     return run(due.wantedAtMs, 1, due.missed, reason);
   }
   if (last.succeeded) return wait(due.startsAtMs, 'it is not due');
-  const retryAtMs = last.endedAtMs + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
+  const retryAtMs = endOf(last, nowMs) + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
   if (retryAtMs >= due.startsAtMs) return wait(due.startsAtMs, 'it failed, and is due again before a retry');
   if (retryAtMs > nowMs) return wait(retryAtMs, 'it failed, and is tried again then');
   return run(last.wantedAtMs, last.attempt + 1, 0, `it failed ${timesOf(last.attempt)}`);
@@ -128,12 +128,21 @@ export function newestBelieved(nowMs: number): number {
   return nowMs + FUTURE_MS;
 }
 
-function decideAlways({ endedAtMs, succeeded, attempt }: EndedRun, nowMs: number): AgendaDecision {
+function decideAlways(
+  { wantedAtMs, endedAtMs, succeeded, attempt }: EndedRun,
+  nowMs: number,
+): AgendaDecision {
   const tries = succeeded ? 1 : attempt;
-  const restartAtMs = endedAtMs + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
+  const restartAtMs = endOf({ endedAtMs }, nowMs) + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
   if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
   // Each is for a time of its own, so that a number may stand for all behind it.
-  return run(nowMs, succeeded ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
+  const nextMs = Math.max(nowMs, wantedAtMs + 1);
+  return run(nextMs, succeeded ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
+}
+
+/** Of an end that is still to come by a clock that was set back, nobody knows how long ago it was: nothing waits for it. */
+function endOf({ endedAtMs }: Pick<EndedRun, 'endedAtMs'>, nowMs: number): number {
+  return endedAtMs > nowMs ? Number.NEGATIVE_INFINITY : endedAtMs;
 }
 
 function backOff(firstMs: number, longestMs: number, attempt: number): number {

@@ -23,7 +23,7 @@ export function whyNoSchedule(cron: string): { reason: string; hint: string } | 
     return { reason: `${JSON.stringify(cron)} does not have the five fields of a schedule`, hint };
   }
   try {
-    const isNever = open({ cron, timeZone: 'UTC' }).nextRun(new Date(0)) === null;
+    const isNever = parse({ cron, timeZone: 'UTC' }).nextRun(new Date(0)) === null;
     return isNever ? { reason: `${JSON.stringify(cron)} is never due`, hint } : null;
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
@@ -44,13 +44,20 @@ export function isTimeZone(name: string): boolean {
 
 /** The first run after an instant, in milliseconds since 1970. */
 export function nextRunMs(schedule: Schedule, afterMs: number): number {
-  return nextOf(open(schedule), afterMs);
+  const opened = open(schedule);
+  return spanAt(opened, afterMs)?.nextMs ?? nextOf(opened.cron, afterMs);
 }
 
 /** The last run up to an instant, that instant included; null when there was none since 1970. */
 export function lastRunMs(schedule: Schedule, untilMs: number): number | null {
-  const [last] = open(schedule).previousRuns(1, new Date(untilMs + 1));
-  return last === undefined || last.getTime() < 0 ? null : last.getTime();
+  const opened = open(schedule);
+  const known = spanAt(opened, untilMs);
+  if (known !== undefined) return known.lastMs;
+  const [last] = opened.cron.previousRuns(1, new Date(untilMs + 1));
+  if (last === undefined || last.getTime() < 0) return null;
+  const lastMs = last.getTime();
+  opened.spans = [{ lastMs, nextMs: nextOf(opened.cron, lastMs) }, ...opened.spans.slice(0, MOST_SPANS - 1)];
+  return lastMs;
 }
 
 /**
@@ -59,7 +66,7 @@ export function lastRunMs(schedule: Schedule, untilMs: number): number | null {
  * are looked at whose clock changes, and whatever is shorter than what was found is jumped over.
  */
 export function greatestIntervalMs(schedule: Schedule, fromMs: number): number {
-  const cron = open(schedule);
+  const { cron } = open(schedule);
   const [, hour, ...days] = fieldsOf(schedule.cron);
   if (days.some((field) => field !== '*')) return widest(cron, fromMs, fromMs + YEAR_MS, 0);
   const begins = hour === '*' ? [fromMs] : [fromMs, ...clockChanges(schedule.timeZone, fromMs)];
@@ -103,7 +110,37 @@ function fieldsOf(cron: string): string[] {
   return cron.trim().split(/\s+/);
 }
 
-function open({ cron, timeZone }: Schedule): Cron {
+/** From a run to the next one. */
+interface Span {
+  readonly lastMs: number;
+  readonly nextMs: number;
+}
+
+/** A schedule that was parsed, and between which of its runs somebody asked: a daemon asks every few minutes, mostly the same. */
+interface Opened {
+  readonly cron: Cron;
+  spans: readonly Span[];
+}
+
+const MOST_OPENED = 200;
+const MOST_SPANS = 4;
+const opened = new Map<string, Opened>();
+
+function open(schedule: Schedule): Opened {
+  const key = `${schedule.timeZone} ${schedule.cron}`;
+  const known = opened.get(key);
+  if (known !== undefined) return known;
+  if (opened.size >= MOST_OPENED) opened.clear();
+  const parsed = { cron: parse(schedule), spans: [] };
+  opened.set(key, parsed);
+  return parsed;
+}
+
+function spanAt({ spans }: Opened, atMs: number): Span | undefined {
+  return spans.find(({ lastMs, nextMs }) => lastMs <= atMs && atMs < nextMs);
+}
+
+function parse({ cron, timeZone }: Schedule): Cron {
   return new Cron(cron, { mode: '5-part', timezone: timeZone, paused: true, fixedTimeRule: 'no-wildcard' });
 }
 

@@ -14,6 +14,8 @@ export interface LeasePorts {
   readonly holder: string;
   /** Milliseconds that are never set: by them a holder knows how long it may act. Left out: `performance.now`. */
   readonly steadyMs?: () => number;
+  /** Goes by the same time. Left out: by timers. */
+  readonly pause?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
 export interface LeaseOptions {
@@ -41,6 +43,7 @@ interface Row extends LeasePorts {
   readonly acquiredAt: string;
   readonly ttlMs: number;
   readonly steadyMs: () => number;
+  readonly pause: NonNullable<LeasePorts['pause']>;
 }
 
 interface Holding {
@@ -86,6 +89,7 @@ function makeRow(vault: Vault, lease: string, ports: LeasePorts, { ttlMs }: Leas
     ...{ ...ports, vault, lease, claim: ports.clock.uuid(), ttlMs: ttlMs ?? LEASE_TTL_MS },
     acquiredAt: formatTime(timeFromUnixMs(ports.clock.now()), 3),
     steadyMs: ports.steadyMs ?? (() => performance.now()),
+    pause: ports.pause ?? pause,
   };
 }
 
@@ -119,7 +123,7 @@ async function acquire(row: Row, { waitMs = 0, signal }: LeaseOptions): Promise<
     }
     const nowMs = row.steadyMs();
     if (nowMs >= giveUpAtMs) throw heldBy(row, blocked);
-    await pause(Math.min(POLL_MS, giveUpAtMs - nowMs), signal);
+    await row.pause(Math.min(POLL_MS, giveUpAtMs - nowMs), signal);
   }
 }
 
@@ -162,7 +166,7 @@ async function keepRenewing(
   const { row } = holding;
   const retryMs = row.ttlMs / 12;
   while (!done.aborted) {
-    await pause(Math.max(holding.renewAtMs - row.steadyMs(), 0), done);
+    await row.pause(Math.max(holding.renewAtMs - row.steadyMs(), 0), done);
     if (done.aborted) return;
     const isKept = await renew(holding);
     if (isKept === true) {
@@ -173,7 +177,7 @@ async function keepRenewing(
       holding.isLost = true;
       return onLost();
     }
-    await pause(retryMs, done);
+    await row.pause(retryMs, done);
   }
 }
 

@@ -200,6 +200,15 @@ describe('eventcore monitor', () => {
     assert.equal(ran.code, 10);
     assert.match(ran.stdout, /^delivered {2}log, .*\nfailed {5}command .* ended with 1\n$/);
     assert.match(ran.stderr, /a test: nothing is wrong/);
+    const all = at('all.yaml');
+    const late = '{ command: [/bin/true], severity: critical, after: 30m }';
+    writeFileSync(all, `store: sqlite:./events.db\nvault: ./vault\nnotify: [log, ${late}]\n`);
+    const served = await runHere(['serve', all, at('c.yaml'), '--test-alert']);
+    assert.equal(served.code, 0, served.stderr);
+    assert.match(
+      served.stdout,
+      /^delivered {2}all: log, .*\n.* all: command, .* \(is told only what is critical, only what is open for 30min\)\n.* c: command, /,
+    );
     const none = await runHere([
       'monitor',
       '--test-alert',

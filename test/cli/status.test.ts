@@ -43,6 +43,15 @@ function replace(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
+interface Doctor {
+  readonly checks: readonly { readonly name: string; readonly verdict: string }[];
+}
+
+const CHECK_OF = {
+  ...{ rpo: 'recoverable point', region_rpo: 'near: recoverable point', rto: 'restore time' },
+  ...{ verified_within: 'verification', drilled_within: 'drills' },
+};
+
 const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
 const ALL = [...DRILL_TESTS].map((name) => ({
   ...{ name, state: 'passed' as const, code: null, reason: null, ms: 1, steps: [] },
@@ -175,6 +184,15 @@ describe('status', () => {
     assert.notEqual(lone.newestPoint, null);
     renameSync(at('away'), at('near'));
     writeFileSync(at('events.db'), text);
+    const evidence = at('home', 'drills', `29991231T235959999Z-${crypto.randomUUID()}.json`);
+    writeFileSync(evidence, '{}');
+    const unsigned = await ask();
+    assert.deepEqual(
+      unsigned.problems.map(({ of, code }) => `${of} ${code}`),
+      ['drills damaged'],
+    );
+    assert.deepEqual([unsigned.drill, statesOf(unsigned).drilled_within], [null, 'kept']);
+    rmSync(evidence);
     const manifests = globSync('backups/*/manifest.json', { cwd: at('home') }).map((name) =>
       at('home', name),
     );
@@ -193,6 +211,24 @@ describe('status', () => {
     const ran = await run(['status', '--vault', at('not-there')]);
     assert.equal(ran.code, 6, ran.stdout);
     assert.ok(!existsSync(at('not-there')));
+  });
+
+  it('judges no promise otherwise than the doctor does', async () => {
+    const settings = readFileSync(config, 'utf8');
+    const strict = '{ rpo: 1s, region_rpo: 1s, rto: 1s, verified_within: 1s, drilled_within: 1s }';
+    for (const text of [settings, settings.replace(/^objectives: .*$/m, `objectives: ${strict}`)]) {
+      writeFileSync(config, text);
+      const states = statesOf(await ask());
+      const { checks } = JSON.parse((await run(['doctor', '--json'])).stdout) as Doctor;
+      const verdicts = Object.fromEntries(checks.map(({ name, verdict }) => [name, verdict]));
+      for (const [promise, check] of Object.entries(CHECK_OF)) {
+        const expected = { kept: 'good', breached: 'bad', unknown: 'warn' }[states[promise]!];
+        // Nothing stands against the newest drill here but that it failed, which is worth a look.
+        const found = verdicts[check] === 'warn' && promise === 'drilled_within' ? 'good' : verdicts[check];
+        assert.equal(found, expected, `${promise}: ${check}`);
+      }
+    }
+    writeFileSync(config, settings);
   });
 
   it('is at a glance for people, and names no stream and no payload', async () => {

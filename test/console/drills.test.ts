@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { drillList, LINK_STATES, SIGNATURE_STATES, shownDrill } from '../../src/console/documents/drills.ts';
 import { drillRoutes } from '../../src/console/pages/drills.ts';
+import type { Answer, Question } from '../../src/console/ports.ts';
 import { CANARY, DRILL_TESTS } from '../../src/core/drill.ts';
 import { type DrillWorld, flipBit, makeDrillWorld, REGIONS } from '../harness/drill-world.ts';
 import {
@@ -58,6 +59,21 @@ describe('the pages of drills', () => {
     assert.match(shown, /<code>rto<\/code>: [^,]+, promised 1h/);
   });
 
+  it('ask again only once the daemon knows of a newer drill', async () => {
+    const { finishedAt, startedAt } = shownDrill.parse(await json('drill', 'show'));
+    const asked: number[] = [];
+    const ask = (question: Question): Promise<Answer> => {
+      asked.push(question.maxAgeMs);
+      return askHere(world.config)(question);
+    };
+    const drillAt = (at: string) =>
+      statusOf({ drill: { at, passed: true, rtoSeconds: null, rpoSeconds: null, signed: false } });
+    for (const at of [startedAt, finishedAt]) await list({ ask, store: { status: drillAt(at) } });
+    assert.equal(asked.length, 2);
+    await list({ ask, store: { status: drillAt(new Date(Date.now() + 60_000).toISOString()) } });
+    assert.equal(asked.length, 4);
+  });
+
   it('draw what is promised as a line, and what is over it as bad', async () => {
     const promises = { ...statusOf().promises, rtoMs: 1 };
     const text = await list({ ask: askHere(world.config), store: { status: statusOf({ promises }) } });
@@ -84,7 +100,7 @@ describe('the pages of drills', () => {
     flipBit(world.file('vault', 'drills/*.json'), 300);
     const broken = await list({ ask: askHere(world.config) });
     assert.match(broken, /cannot be read/);
-    assert.match(broken, /is not what it was/);
+    assert.match(broken, /cannot be believed/);
     const problems = await one(failed.drillId, { ask: askHere(world.config) });
     assert.match(problems, /class="notice bad"/);
     assert.match(problems, /what it follows is not what it was/);

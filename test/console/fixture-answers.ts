@@ -2,6 +2,7 @@ import type { Answer, ConsoleStore, Question } from '../../src/console/ports.ts'
 import type { StatusBackup } from '../../src/core/status.ts';
 import { uuidOf } from './fixture-backups.ts';
 import { NOW } from './fixture-jobs.ts';
+import { answerOfProofs } from './fixture-proofs.ts';
 import { diffDocument, restoreDocument, streamDocument, streamsDocument } from './fixture-restore.ts';
 import { HOSTILE_STORE, STORES } from './fixture-stores.ts';
 
@@ -20,6 +21,8 @@ export function answerOf({ store, words }: Question): Answer {
       'minio.internal does not answer: connect ECONNREFUSED 10.0.0.7:9000',
       'is it up, and may this host reach it?',
     );
+  const proven = answerOfProofs(found, words);
+  if (proven !== null) return proven;
   const document = documentOf(found, words);
   if (document !== undefined) return answered(document);
   return failed(

@@ -284,6 +284,18 @@ describe('this host', () => {
   });
 });
 
+describe('who asks too much', () => {
+  it('has to wait, and nobody else does; health is answered all the same', async () => {
+    const door = await makeDoor();
+    const asked = { method: 'GET', target: '/', peer: '192.0.2.1', header: () => null };
+    for (let i = 0; i < 10_000; i += 1) assert.equal(door.access.refuseEntry(asked), null);
+    const refused = await door.ask('/sample', { peer: '192.0.2.1' });
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1']);
+    assert.equal((await door.ask('/sample', { peer: '192.0.2.2' })).status, 401);
+    assert.equal((await door.ask('/livez', { peer: '192.0.2.1' })).status, 200);
+  });
+});
+
 describe('a failure', () => {
   it('tells nobody more than an id; the log has the rest', async () => {
     const handle = () => {

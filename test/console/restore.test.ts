@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import type { z } from 'zod';
+import { restorePlan, restoreReport, streamsPlan } from '../../src/console/documents/restore.ts';
+import { storeDiff, streamHistory, streamList } from '../../src/console/documents/streams.ts';
 import type {
   Answer,
   ConsolePorts,
@@ -12,6 +15,7 @@ import type { Reply } from '../../src/console/route.ts';
 import { makeFolder, runHere, withStoreAt } from '../harness/command.ts';
 import { askHere, statusOf, storeOf } from './asked-visit.ts';
 import { makePorts, type VisitParts } from './fixtures.ts';
+import { makeHostile } from './hostile-document.ts';
 import { replyTo } from './render.ts';
 
 /** Pages over what real commands answer about a small store: two backups, a log behind them, and a name that would like to be HTML. */
@@ -142,6 +146,7 @@ describe('the page of a restore', () => {
   it('says why a point cannot be reached, and what can be', async () => {
     const early = await page(RESTORE, { point: 'at', at: '2001-01-01T00:00:00Z' });
     assert.match(plain(early), /This point cannot be brought back: no restore point for 2001/);
+    assert.doesNotMatch(early, /<form class="action"|<pre/);
     assert.match(early, /point=at&amp;at=20\d\d-[^"]+#plan">The nearest after it: 20/);
     const refusals: [Record<string, string>, RegExp][] = [
       [{ point: 'backup', backup: 'ffffffff' }, /no backup|All backups/],
@@ -302,11 +307,48 @@ describe('the page of streams', () => {
   });
 });
 
+describe('what documents say of names', () => {
+  const cases: [z.ZodType, readonly string[], string, Record<string, string>][] = [
+    [restorePlan, ['restore', '--dry-run'], RESTORE, { point: 'newest' }],
+    [
+      streamsPlan,
+      ['restore', '--dry-run', '--stream', 'order-1'],
+      RESTORE,
+      { point: 'newest', streams: 'a' },
+    ],
+    [streamHistory, ['show', '--stream', 'order-1'], '/stores/shop/streams', { stream: 'a' }],
+    [
+      streamList,
+      ['show', '--streams', '--prefix', '', '--limit', '9'],
+      '/stores/shop/streams',
+      { prefix: '' },
+    ],
+    [storeDiff, ['diff'], '/stores/shop/streams', { diff: '1' }],
+  ];
+
+  it('is text in each place of a page, whatever it is', async () => {
+    for (const [schema, words, path, queries] of cases) {
+      const document = makeHostile(JSON.parse(await command(...words)), schema);
+      const ports = portsWith({ ask: async () => ({ state: 'answered', document, atMs: 0, exitCode: 0 }) });
+      const text = await page(path, queries, { ports });
+      assert.match(text, /&lt;script&gt;alert/, words.join(' '));
+    }
+  });
+
+  it('is text in what came of an operation', async () => {
+    const report = JSON.parse(await command('restore', '--to', 'sqlite:./fourth.db', '--at', between));
+    const document = makeHostile(report, restoreReport);
+    const ports = portsWith({ operations: () => [{ ...OPERATION, document }] });
+    assert.match(await page('/operations/op-1', {}, { ports }), /&lt;script&gt;alert/);
+  });
+});
+
+const OPERATION: Operation = {
+  ...{ id: 'op-1', store: 'shop', who: 'grace', command: 'eventcore restore', title: 'restore all <b>' },
+  ...{ startedMs: 0, endedMs: 1000, state: 'succeeded', progress: null, document: null, trouble: null },
+};
+
 describe('the page of an operation', () => {
-  const OPERATION: Operation = {
-    ...{ id: 'op-1', store: 'shop', who: 'grace', command: 'eventcore restore', title: 'restore all <b>' },
-    ...{ startedMs: 0, endedMs: 1000, state: 'succeeded', progress: null, document: null, trouble: null },
-  };
   const shown = (operation: Partial<Operation>, parts: VisitParts = {}) =>
     page(
       '/operations/op-1',
@@ -346,7 +388,7 @@ describe('the page of an operation', () => {
     assert.match(await shown(running), /\/operations\/op-1\/cancel/);
     assert.doesNotMatch(await shown(running, { role: 'viewer' }), /cancel/);
     const failed = await shown({ state: 'failed', trouble: 'the disk <full>' });
-    assert.match(failed, /the disk &lt;full&gt;/);
+    assert.match(failed, /The disk &lt;full&gt;\./);
     assert.match(plain(failed), /Nothing was published/);
     assert.match(plain(await shown({ state: 'cancelled' })), /cancelled.*Nothing was published/);
     const unknown = await replyTo('/operations/other', { ports: portsWith() });

@@ -1,7 +1,9 @@
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { RegionPolicy } from '../../core/region-policy.ts';
 import type { RetentionRule } from '../../core/retention-rule.ts';
+import type { Vault } from '../../core/vault.ts';
 import { type Check, failed, skipped } from '../../doctor/check.ts';
+import { checkRegion } from '../../doctor/objective-checks.ts';
 import { checkProbe, PROMISE_CHECKS } from '../../doctor/vault-checks.ts';
 import { type ProbeOptions, probeVault } from '../../doctor/vault-probe.ts';
 import { keptInRegionMs } from '../../policy/contradictions.ts';
@@ -9,6 +11,7 @@ import { readLock } from '../../policy/places.ts';
 import { resolveVaultAddress } from '../address.ts';
 import type { Settings } from '../config.ts';
 import { beginStep, type CommandContext, withVault } from '../context.ts';
+import { readHolding } from '../status-regions.ts';
 import { systemClock } from '../wire.ts';
 
 interface RegionPlace {
@@ -84,7 +87,8 @@ async function lookAtRegion(
   try {
     return await withVault(storage, { create: false }, async (vault) => {
       const probe = await probeVault(vault, systemClock, options);
-      return checkProbe(probe, vault.address, keptMsOf(policy, place)).map(inRegion);
+      const checks = checkProbe(probe, vault.address, keptMsOf(policy, place));
+      return [...checks, ...(await lookAtHolding(policy, place, vault))].map(inRegion);
     });
   } catch (error) {
     if (!isBackupError(error) || error.code === 'interrupted') throw error;
@@ -92,6 +96,14 @@ async function lookAtRegion(
     const reason = 'the vault of the region could not be looked at';
     return [failed(vaultCheck, error), ...rest.map((name) => skipped(name, reason))].map(inRegion);
   }
+}
+
+/** What of a replica was promised. */
+async function lookAtHolding(policy: RegionPolicy, { region }: RegionPlace, vault: Vault): Promise<Check[]> {
+  const { regionRpoMs } = policy.objectives ?? {};
+  const isReplica = policy.replicas.some((replica) => replica.region === region);
+  if (regionRpoMs === undefined || !isReplica) return [];
+  return [checkRegion({ region, ...(await readHolding(vault, [])) }, regionRpoMs, systemClock.now())];
 }
 
 /** A lock that the address itself asks for is compared where the policy is read. */

@@ -8,7 +8,7 @@ import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../
 import { checkDrills } from '../../doctor/drill-checks.ts';
 import { checkKeys } from '../../doctor/key-checks.ts';
 import { checkLogs, type LogFacts } from '../../doctor/log-checks.ts';
-import { checkRecoverable } from '../../doctor/objective-checks.ts';
+import { checkRecoverable, checkRestoreTime } from '../../doctor/objective-checks.ts';
 import { checkPolicy, POLICY_CHECKS } from '../../doctor/policy-checks.ts';
 import { checkLogSignatures, SIGNATURE_CHECKS } from '../../doctor/signature-checks.ts';
 import { checkExamination, checkStore, STORE_CHECKS } from '../../doctor/store-checks.ts';
@@ -230,7 +230,7 @@ async function lookAtVault(
       const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
       checks.push(checkVerified(verificationAge(units, systemClock.now()), verifiedWithinMs));
       checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
-      checks.push(await lookAtDrills(vault, settings));
+      checks.push(...(await lookAtDrills(vault, settings)));
       return survey;
     });
   } catch (error) {
@@ -241,11 +241,14 @@ async function lookAtVault(
   }
 }
 
-async function lookAtDrills(vault: Vault, settings: Settings | null): Promise<Check> {
-  const { total, newest, lastPassedAtMs } = await readDrillFacts(vault, settings);
-  const { drilledWithinMs: withinMs } = promisesOf(settings);
+async function lookAtDrills(vault: Vault, settings: Settings | null): Promise<Check[]> {
+  const { total, newest, lastPassedAtMs, rtoMs } = await readDrillFacts(vault, settings);
+  const { drilledWithinMs: withinMs, rtoMs: promisedMs } = promisesOf(settings);
   const newestPassed = newest?.evidence?.overallSuccess ?? null;
-  return checkDrills({ total, lastPassedAtMs, newestPassed, withinMs, nowMs: systemClock.now() });
+  return [
+    checkDrills({ total, lastPassedAtMs, newestPassed, withinMs, nowMs: systemClock.now() }),
+    ...(promisedMs === null ? [] : [checkRestoreTime(rtoMs, promisedMs)]),
+  ];
 }
 
 async function lookAtKeys(

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { DrillMeasurements } from '../../core/drill.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { Vault } from '../../core/vault.ts';
 import {
@@ -104,8 +103,7 @@ function documentOf({
   problem: string | null;
 }): Record<string, unknown> {
   const { drillId, name, evidence, signature } = one;
-  const restores = evidence?.measurements.restores ?? [];
-  const full = restores.find(({ test }) => test === 'full_restore');
+  const full = evidence?.measurements.restores.find(({ test }) => test === 'full_restore');
   return {
     ...{ drillId, name, problem, startedAt: evidence?.startedAt ?? null },
     overallSuccess: evidence?.overallSuccess ?? null,
@@ -117,17 +115,10 @@ function documentOf({
     durationMs: evidence?.durationMs ?? null,
     fullRestoreMs: full?.restoreMs ?? null,
     eventsPerSecond: full?.eventsPerSecond ?? null,
-    wholeRestoreMs: slowestMs(restores),
     recoverableAgeMs: evidence?.measurements.recoverableAgeMs ?? null,
     eventsAtRisk: evidence?.measurements.eventsAtRisk ?? null,
     objectives: evidence?.objectives ?? [],
   };
-}
-
-/** Of the whole restores: what a recovery would have taken; null where none was made. A sample says nothing of it. */
-function slowestMs(restores: DrillMeasurements['restores']): number | null {
-  const whole = restores.filter(({ test }) => test === 'full_restore' || test === 'point_in_time_recovery');
-  return whole.length === 0 ? null : Math.max(...whole.map(({ restoreMs }) => restoreMs));
 }
 
 function listLines(

@@ -92,9 +92,9 @@ async function runMonitorCommand(
 ): Promise<number> {
   const settings = await context.settings();
   if (flags.history) return showHistory(context, settings, flags.last);
+  if (flags.testAlert) return testAlerts(context, [{ store: null, settings }]);
   const notifiers = await openNotifiers(settings, context);
   try {
-    if (flags.testAlert) return await testAlerts(context, settings, notifiers);
     return await watch(context, { flags, settings, notifiers, done });
   } finally {
     for (const notifier of notifiers) await notifier.close();

@@ -12,9 +12,11 @@ import { openHttp } from '../serve-http.ts';
 import { serveOperations } from '../serve-operations.ts';
 import { askCommands } from '../serve-questions.ts';
 import { beginStore, keepReading, type Served } from '../serve-store.ts';
+import { testAlerts } from '../test-alerts.ts';
 
 interface ServeFlags {
   readonly listen?: string;
+  readonly testAlert?: true;
 }
 
 export function addServeCommand(program: Command, start: Start): void {
@@ -26,20 +28,22 @@ export function addServeCommand(program: Command, start: Start): void {
       '--listen <host:port>',
       'for the console, health and metrics (default: as configured, or 127.0.0.1:8321)',
     )
+    .option('--test-alert', 'serve nothing: send one alert by each notifier, and say how it went')
     .addHelpText(
       'after',
       helpEnd(
         [
           'eventcore serve',
           'eventcore serve orders.yaml payments.yaml --listen 127.0.0.1:9000',
+          'eventcore serve orders.yaml payments.yaml --test-alert',
           'curl -s http://127.0.0.1:8321/metrics',
         ],
-        [0, 1, 2, 6],
+        [0, 1, 2, 6, 8, 10],
       ),
     )
     .action((files: readonly string[], flags: ServeFlags) =>
       start(
-        (context) => serve(context, files, flags),
+        (context) => (flags.testAlert ? testNotifiers(context, files) : serve(context, files, flags)),
         'jobs that ran were told to stop; the next start takes them up',
       ),
     );
@@ -47,15 +51,26 @@ export function addServeCommand(program: Command, start: Start): void {
 
 const LISTEN = '127.0.0.1:8321';
 
+async function readNamed(context: CommandContext, files: readonly string[]): Promise<ServedStore[]> {
+  return readAllServed(context, files.length > 0 ? files : [configPath(context).path]);
+}
+
+async function testNotifiers(context: CommandContext, files: readonly string[]): Promise<number> {
+  const stores = await readNamed(context, files);
+  return testAlerts(
+    context,
+    stores.map(({ name, settings }) => ({ store: name, settings })),
+  );
+}
+
 async function serve(
   given: CommandContext,
   files: readonly string[],
   { listen }: ServeFlags,
 ): Promise<number> {
   const context = { ...given, log: await given.serviceLog() };
-  const { flags, env, cwd, log } = context;
-  const named = files.length > 0 ? files : [configPath({ flags, env, cwd }).path];
-  const stores = await readAllServed(context, named);
+  const { log } = context;
+  const stores = await readNamed(context, files);
   const registry = makeRegistry();
   const services: Served[] = [];
   const questions = askCommands(
@@ -79,7 +94,7 @@ async function serve(
   try {
     for (const store of stores) services.push(await beginStore(context, store, shared));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    await Promise.all(services.map((service) => keepReading(context, service, take)));
+    await Promise.all(services.map((_, index) => keepReading(context, { services, index, shared, take })));
   } finally {
     await Promise.all([operations.stop(), ...services.map((service) => service.stop())]);
     await server.close();

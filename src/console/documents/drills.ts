@@ -26,7 +26,7 @@ const listed = z.object({
   reasons: z.partialRecord(testName, z.string()),
   durationMs: z.number().nullable(),
   eventsPerSecond: z.number().nullable(),
-  wholeRestoreMs: z.number().nullable(),
+  fullRestoreMs: z.number().nullable(),
   recoverableAgeMs: z.number().nullable(),
   eventsAtRisk: z.number().nullable(),
   objectives: z.array(objective),

@@ -7,6 +7,7 @@ import { notice } from '../parts/answer.ts';
 import { badge } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
+import { inCode, remark, word } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -55,7 +56,7 @@ function observations({ observations }: Assessment): Html {
       ],
     ],
     rows: observations.map(({ vantage, region, server, outcome, ms, reason, state }) => [
-      ...[placeText(vantage), region, placeText(server)],
+      ...[placeText(vantage), region, placeText(server)].map(word),
       html`${badge(...PROBE_WORDS[outcome])} ${outcome === 'answered' ? `in ${formatDuration(ms)}` : (reason ?? '')}`,
       state === null ? '' : `${state.role}${state.isFenced ? ', fenced' : ''}`,
       state === null ? '' : String(state.timeline),
@@ -71,7 +72,7 @@ function candidates({ candidates }: Assessment): Html {
     caption: 'Standbys, and why one must not take over',
     columns: [{ title: 'Standby' }, { title: 'Region' }, { title: 'Lacks' }, { title: 'May it take over' }],
     rows: candidates.map(({ server, region, behindBytes, refusals }) => [
-      ...[placeText(server), region, behindText(behindBytes)],
+      ...[word(placeText(server)), word(region), behindText(behindBytes)],
       refusals.length === 0
         ? badge('good', 'yes')
         : html`${badge('bad', 'no')}<ul class="plain">${refusals.map((refusal) => html`<li>${refusal}</li>`)}</ul>`,
@@ -100,7 +101,7 @@ function vaults(visit: Visit, { vaults }: Assessment): Html {
       html`<code>${vault}</code>`,
       `${region}${isArchive ? ', archive' : ''}`,
       !isReadable
-        ? badge('bad', reason ?? 'cannot be read')
+        ? remark('bad', reason ?? 'cannot be read')
         : newestPoint === null
           ? badge('warning', 'nothing')
           : instantAgo(newestPoint, visit.ports.now()),
@@ -123,7 +124,7 @@ export function plannedBody(store: ConsoleStore, found: Assessment, { trigger, a
   if (strategy === undefined || strategy === null) {
     const why = refusal === undefined || refusal === null ? 'nobody says why' : refusal.message;
     const hint = refusal?.hint ?? null;
-    return html`${heading}${notice('bad', html`There is no way: ${why}${hint === null ? '' : html`<br />${hint}`}`)}${runbook}`;
+    return html`${heading}${notice('bad', html`There is no way: ${why}${hint === null ? '' : html`<br />${inCode(hint)}`}`)}${runbook}`;
   }
   const { target, reasons = [], plannedDataLoss, risks = [], steps = [] } = found;
   const words = ['dr', 'plan', '--trigger', trigger, ...(at === null ? [] : ['--at', at])];

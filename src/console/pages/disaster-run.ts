@@ -1,4 +1,4 @@
-import { html } from 'hono/html';
+import { html, raw } from 'hono/html';
 import { formatDuration, plural } from '../../cli/units.ts';
 import { RECOVERY_RISKS } from '../../core/disaster.ts';
 import { commandLine } from '../command-line.ts';
@@ -13,11 +13,11 @@ import {
 } from '../documents/disaster.ts';
 import { askFresh, readAnswer } from '../documents/read-answer.ts';
 import { storeLink, withQuery } from '../links.ts';
-import { notice, unanswered } from '../parts/answer.ts';
+import { notice, SOON, unanswered } from '../parts/answer.ts';
 import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
-import { section } from '../parts/section.ts';
+import { remark, stacked } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -27,6 +27,8 @@ import { lossText, strategyText, TRIGGER_WORDS } from './disaster-words.ts';
 export interface RunSections {
   /** The run that is asked for, else the one under way, else the newest plan. */
   readonly openRun: Html;
+  /** It is not at its end. */
+  readonly isUrgent: boolean;
   readonly others: Html;
 }
 
@@ -50,15 +52,17 @@ export async function runSections(
   );
   if (answer.state === 'failed' && answer.facts.missing === 'disaster') return 'not_configured';
   if (answer.state === 'failed' && answer.code === 'plan_not_found')
-    return { openRun: html``, others: section('Plans and runs', noPlan(id)) };
+    return { openRun: html``, isUrgent: false, others: stacked('Plans and runs', noPlan(id)) };
   if (answer.state !== 'read')
     return {
-      openRun: section('Plans and runs', unanswered(answer), { id: 'run', live: true }),
+      openRun: stacked('Plans and runs', unanswered(answer), { id: 'run', live: true }),
+      isUrgent: false,
       others: html``,
     };
   const run = answer.document;
   return {
-    openRun: section(titleOf(run), runBody(visit, store, run), { id: 'run', live: true }),
+    openRun: stacked(titleOf(run), runBody(visit, store, run), { id: 'run', live: true }),
+    isUrgent: run.end === null,
     others: html`${timeline(run.timeline)}${await otherPlans(visit, store, run)}`,
   };
 }
@@ -91,7 +95,7 @@ const OUTCOMES: Readonly<Record<OutcomeState, readonly [Tone, string]>> = {
 
 function runBody(visit: Visit, store: ConsoleStore, run: RecoveryRun): Html {
   const { plan, approvedAt, approvedBy, accepted } = run;
-  return html`${stateNotice(run)}${plan.risks.map(({ risk, text }) => notice('bad', html`${text} <code>${RECOVERY_RISKS[risk]}</code>`))}
+  return html`${stateNotice(run)}${isBegun(run) ? '' : plan.risks.map(({ risk, text }) => notice('bad', html`${text} <code>${RECOVERY_RISKS[risk]}</code>`))}
 ${facts([
   ['Plan', html`<code>${plan.planId}</code>`],
   ['Made', instantAgo(plan.createdAt, visit.ports.now())],
@@ -114,7 +118,7 @@ ${facts([
   ...(run.end === null ? [] : outcomeFacts(run)),
 ])}
 ${isBegun(run) ? '' : html`<h3>Why</h3><ul>${plan.reasons.map((reason) => html`<li>${reason}</li>`)}</ul>`}
-${stepTable(visit, run)}${wayOn(store, run)}${journal(run)}`;
+${isUnderWay(run) ? html`<span hidden ${raw(SOON)}></span>` : ''}${stepTable(visit, run)}${wayOn(store, run)}${journal(run)}`;
 }
 
 function stateNotice(run: RecoveryRun): Html {
@@ -144,7 +148,7 @@ function outcomeFacts({ outcome, plan }: RecoveryRun): readonly (readonly [strin
     ['Unprotected for', unprotectedMs === null ? badge('bad', 'it still is') : formatDuration(unprotectedMs)],
     ...(systemsRecovered.length === 0 ? [] : [['Recovered', systemsRecovered.join(', ')] as const]),
     // Those of the plan are said with the plan.
-    ...reasons.slice(plan.reasons.length).map((reason) => ['Left', badge('warning', reason)] as const),
+    ...reasons.slice(plan.reasons.length).map((reason) => ['Left', remark('warning', reason)] as const),
   ];
 }
 
@@ -180,9 +184,7 @@ function stepTable(visit: Visit, { steps, plan, timeline }: RecoveryRun): Html {
       stepBadge(step),
       tookText(timeline, step, visit.ports.now()),
       texts.get(step.step) ?? '',
-      step.state === 'none'
-        ? ''
-        : html`${step.text}${step.attempts > 1 ? html` <span class="muted">(begun ${step.attempts} times)</span>` : ''}`,
+      html`${step.state === 'none' || step.state === 'intent' ? '' : step.text}${step.attempts > 1 ? html` <span class="muted">(begun ${step.attempts} times)</span>` : ''}`,
     ]),
     empty: 'None.',
   });
@@ -266,7 +268,7 @@ function timeline(entries: readonly Entry[]): Html {
       ]),
     empty: '',
   });
-  return section('What happened', html`<details><summary>Entries of the journal</summary>${list}</details>`);
+  return stacked('What happened', html`<details><summary>Entries of the journal</summary>${list}</details>`);
 }
 
 async function otherPlans(visit: Visit, store: ConsoleStore, { plan }: RecoveryRun): Promise<Html> {
@@ -274,14 +276,14 @@ async function otherPlans(visit: Visit, store: ConsoleStore, { plan }: RecoveryR
     await visit.ports.ask({ store: store.name, words: ['dr', 'status', '--all'], maxAgeMs: 60_000 }),
     planList,
   );
-  if (answer.state !== 'read') return section('All plans', unanswered(answer), { id: 'plans', live: true });
+  if (answer.state !== 'read') return stacked('All plans', unanswered(answer), { id: 'plans', live: true });
   const link = storeLink(store.name, 'regions', 'disaster');
   const newest = answer.document.plans.toReversed().slice(0, MOST_PLANS);
   const items = newest.map(({ planId, object }) => {
     const made = madeAt(object);
     return html`<li>${planId === plan.planId ? html`<code>${planId}</code> (above)` : html`<a href="${withQuery(link, { plan: planId })}"><code>${planId}</code></a>`}${made === null ? '' : html` <span class="muted">made ${instant(made)}</span>`}</li>`;
   });
-  return section('All plans', html`<ul class="plain">${items}</ul>`);
+  return stacked('All plans', html`<ul class="plain">${items}</ul>`);
 }
 
 const MOST_PLANS = 50;

@@ -7,7 +7,7 @@ import { readAnswer } from '../documents/read-answer.ts';
 import { storeLink } from '../links.ts';
 import { notice, unanswered } from '../parts/answer.ts';
 import { commandBox } from '../parts/command-box.ts';
-import { section } from '../parts/section.ts';
+import { stacked } from '../parts/prose.ts';
 import type { ConsoleStore } from '../ports.ts';
 import type { Html, Visit } from '../route.ts';
 import type { StorePage } from '../store-page.ts';
@@ -20,14 +20,14 @@ export async function disasterPage(visit: Visit, store: ConsoleStore): Promise<S
   const page = { title: 'Disaster recovery', section: 'regions' as const };
   const runs = await runSections(visit, store);
   if (runs === 'not_configured') return { ...page, body: notConfigured(store) };
-  return {
-    ...page,
-    body: html`${runs.openRun}${await look(visit, store)}${runs.others}`,
-  };
+  const found = await look(visit, store);
+  // What is going on, or waits for somebody, stands before all else; what is over does not.
+  const first = runs.isUrgent ? html`${runs.openRun}${found}` : html`${found}${runs.openRun}`;
+  return { ...page, body: html`${first}${runs.others}` };
 }
 
 function notConfigured(store: ConsoleStore): Html {
-  return section(
+  return stacked(
     'Not configured',
     html`${notice('warning', 'The configuration says nothing of disaster recovery. If the primary dies, somebody has to decide and do everything by hand.')}
 <p>It takes servers of PostgreSQL that stream from one another, a vault in another region, and the section <code>disaster</code> in the configuration: which servers there are, how each of them is fenced, and how the public name is switched. docs/disaster-recovery.md has an example and says what each key means; docs/runbooks has a page for each thing that may happen.</p>
@@ -66,10 +66,10 @@ const LEAST_LOOK_MS = 5000;
 
 async function look(visit: Visit, store: ConsoleStore): Promise<Html> {
   const wish = wishOf(visit);
-  const form = section('Look', lookForm(visit, store, wish));
+  const form = stacked('Look', lookForm(visit, store, wish));
   if (wish === null) return form;
   // By itself, so that nobody loses what was typed when it is brought up to date.
-  return html`${form}${section('What is seen', await seen(visit, store, wish), { id: 'seen', live: true })}`;
+  return html`${form}${stacked('What is seen', await seen(visit, store, wish), { id: 'seen', live: true })}`;
 }
 
 async function seen(visit: Visit, store: ConsoleStore, wish: Wish): Promise<Html> {

@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import { CANARY, DRILL_TESTS, type DrillState, type DrillTestName } from '../../core/drill.ts';
 import type { SignatureFinding, SignatureState } from '../../core/trust.ts';
 import { badge, type Tone } from '../parts/badge.ts';
+import { word } from '../parts/prose.ts';
 import type { Html } from '../route.ts';
 
 /** How drills and their evidence are said. */
@@ -43,18 +44,16 @@ export function testMarks(
   const failed = all.filter(({ state }) => state === 'failed');
   const passed = all.filter(({ state }) => state === 'passed');
   const rest = all.filter(({ state }) => state === 'not_due' || state === 'skipped');
-  return html`${failed.map(({ name }) => html`<p>${badge('bad', name)} <span class="muted">${reasons[name] ?? ''}</span></p>`)}<span>${passed.length} of ${all.length} passed</span>${rest.map(({ name, state }) => html`<br /><span class="muted">${name} ${STATES[state][1]}</span>`)}`;
+  return html`${failed.map(({ name }) => html`<p>${badge('bad', name)} <span class="muted">${reasons[name] ?? ''}</span></p>`)}${word(`${passed.length} of ${all.length} passed`)}${rest.map(({ name, state }) => html`<br /><span class="muted">${word(`${name} ${STATES[state][1]}`)}</span>`)}`;
 }
 
 const SIGNATURES: Readonly<Record<SignatureState, readonly [Tone, string]>> = {
   signed: ['good', 'signed'],
   unsigned: ['faint', 'not signed'],
-  stranger: ['warning', 'signed by somebody who is not trusted'],
+  stranger: ['warning', 'by a stranger'],
   forged: ['bad', 'forged'],
 };
 
 export function signatureBadge(signature: SignatureFinding | null): Html {
-  if (signature === null) return badge('faint', 'not known');
-  const { state, signer } = signature;
-  return html`${badge(...SIGNATURES[state])}${signer === null ? '' : html` <code class="muted">${signer}</code>`}`;
+  return signature === null ? badge('faint', 'not known') : badge(...SIGNATURES[signature.state]);
 }

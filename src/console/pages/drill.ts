@@ -10,7 +10,7 @@ import { notice, unanswered } from '../parts/answer.ts';
 import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
-import { section } from '../parts/section.ts';
+import { remark, stacked, word } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -32,7 +32,7 @@ export async function shownDrillPage(visit: Visit, store: ConsoleStore): Promise
   if (answer.state === 'failed' && answer.code === 'backup_not_found')
     return { ...page, body: noSuchDrill(store), status: 404 };
   if (answer.state !== 'read')
-    return { ...page, body: section('Drill', unanswered(answer), { id: 'drill', live: true }) };
+    return { ...page, body: stacked('Drill', unanswered(answer), { id: 'drill', live: true }) };
   return { ...page, body: drillBody(visit, store, answer.document) };
 }
 
@@ -41,11 +41,11 @@ function noSuchDrill(store: ConsoleStore): Html {
 }
 
 function drillBody(visit: Visit, store: ConsoleStore, drill: ShownDrill): Html {
-  return html`${section('Result', result(visit, drill))}
-${section('Tests', tests(drill))}
-${section('Measured', measured(store, drill))}
-${drill.notes.length === 0 ? '' : section('Notes', html`<ul>${drill.notes.map((note) => html`<li>${note}</li>`)}</ul>`)}
-${section('Evidence', evidence(store, drill))}`;
+  return html`${stacked('Result', result(visit, drill))}
+${stacked('Tests', tests(drill))}
+${stacked('Measured', measured(store, drill))}
+${drill.notes.length === 0 ? '' : stacked('Notes', html`<ul>${drill.notes.map((note) => html`<li>${note}</li>`)}</ul>`)}
+${stacked('Evidence', evidence(store, drill))}`;
 }
 
 function result(visit: Visit, drill: ShownDrill): Html {
@@ -108,7 +108,7 @@ function measured(store: ConsoleStore, { measurements, objectives }: ShownDrill)
     ],
     rows: restores.map(({ test, region, backupId, restoreMs, events, bytes, eventsPerSecond }) => [
       html`<code>${test}</code>`,
-      region,
+      word(region),
       html`<a href="${storeLink(store.name, 'backups', backupId)}"><code>${backupId.slice(0, 8)}</code></a>`,
       ...[formatDuration(restoreMs), formatCount(events), formatBytes(bytes), formatCount(eventsPerSecond)],
     ]),
@@ -133,8 +133,8 @@ type LinkState = (typeof LINK_STATES)[number];
 const LINKS: Readonly<Record<LinkState, readonly [Tone, string]>> = {
   first: ['good', 'it is the first one of this vault'],
   follows: ['good', 'unbroken: what it follows is there, and is what it was'],
-  missing: ['bad', 'what it follows is gone'],
-  changed: ['bad', 'what it follows is not what it was'],
+  missing: ['bad', 'broken: what it follows is gone'],
+  changed: ['bad', 'broken: what it follows is not what it was'],
 };
 
 function evidence(store: ConsoleStore, drill: ShownDrill): Html {
@@ -142,14 +142,17 @@ function evidence(store: ConsoleStore, drill: ShownDrill): Html {
   return html`${facts([
     ['Object', html`<code>${name}</code>`],
     ['SHA-256', html`<code class="digest">${sha256}</code>`],
-    ['Signature', signatureBadge(signature)],
+    [
+      'Signature',
+      html`${signatureBadge(signature)}${signature.signer === null ? '' : html` <code class="muted">${signature.signer}</code>`}`,
+    ],
     [
       'Chain',
-      html`${badge(...LINKS[previousState])}${previous === null ? '' : html` <code class="muted">${previous.name}</code>`}`,
+      html`${remark(...LINKS[previousState])}${previous === null ? '' : html` <code class="muted">${previous.name}</code>`}`,
     ],
     [
       'Report',
-      html`${reportWhole ? badge('good', 'as it was written') : badge('bad', 'gone, or not as it was written')} <code class="muted">${report.name}</code>`,
+      html`${reportWhole ? badge('good', 'as it was written') : remark('bad', 'gone, or not as it was written')} <code class="muted">${report.name}</code>`,
     ],
   ])}
 <p>Anybody who may read the vault can check it, on any host, without a key that opens backups: name those whose signatures count as <code>trusted_signers</code> in a configuration of their own (docs/drill.md).</p>

@@ -11,7 +11,7 @@ import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
 import { jobNow } from '../parts/job-now.ts';
 import { promiseOf } from '../parts/promise.ts';
-import { section } from '../parts/section.ts';
+import { stacked } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import { type TrendPoint, trend } from '../parts/trend.ts';
@@ -63,7 +63,7 @@ ${facts([
   ['Time to restore', promiseOf(objectives, 'rto')],
 ])}
 ${jobNow(visit, store, { job: 'drill', button: 'Drill now', words: ['drill'] })}`;
-  return section('Now', body, { id: 'drill-now', live: true });
+  return stacked('Now', body, { id: 'drill-now', live: true });
 }
 
 async function pastDrills(visit: Visit, store: ConsoleStore): Promise<Html> {
@@ -73,39 +73,44 @@ async function pastDrills(visit: Visit, store: ConsoleStore): Promise<Html> {
     {
       ...{ store: store.name, words: ['drill', 'list', '--limit', String(SHOWN)], maxAgeMs: 1_800_000 },
       // The daemon knows of a newer one.
-      isOutdated: ({ drills }) =>
-        newest !== null && !drills.some(({ startedAt }) => isNotBefore(startedAt, newest)),
+      isOutdated: ({ drills }) => newest !== null && !drills.some((drill) => isAsNew(drill, newest)),
       outdatedAfterMs: 20_000,
     },
     drillList,
   );
   if (answer.state !== 'read')
-    return section('Past drills', unanswered(answer), { id: 'past-drills', live: true });
+    return stacked('Past drills', unanswered(answer), { id: 'past-drills', live: true });
   const { drills, total } = answer.document;
-  const more =
+  const count =
     total > drills.length
-      ? html`<p class="muted">The newest ${formatCount(drills.length)} of ${plural(total, 'drill')}. The others:</p>${commandBox(commandLine(store, 'drill', 'list', '--limit', String(total)))}`
+      ? html`<p class="muted">The newest ${formatCount(drills.length)} of ${plural(total, 'drill')}. All of them:</p>`
       : '';
-  return html`${section('Trend', trends(store, drills))}
-${section('Past drills', html`${drillTable(store, drills)}${more}`, { id: 'past-drills', live: true })}`;
+  const all = commandBox(commandLine(store, 'drill', 'list', '--limit', String(Math.max(SHOWN, total))));
+  return html`${stacked('Trend', trends(store, drills))}
+${stacked('Past drills', html`${drillTable(store, drills)}${count}${all}`, { id: 'past-drills', live: true })}`;
 }
 
-function isNotBefore(time: string | null, other: string): boolean {
-  return time !== null && Date.parse(time) >= Date.parse(other);
+/** The daemon knows when it ended. */
+function isAsNew({ startedAt, durationMs }: ListedDrill, endedAt: string): boolean {
+  if (startedAt === null || durationMs === null) return false;
+  return Date.parse(startedAt) + durationMs >= Date.parse(endedAt) - SLACK_MS;
 }
+
+/** Both are taken by clocks of their own. */
+const SLACK_MS = 1000;
 
 function trends(store: ConsoleStore, drills: readonly ListedDrill[]): Html {
   const promises = store.status?.promises ?? null;
   const format = (ms: number): string => formatDuration(ms);
   const restore = {
     promised: promises?.rtoMs ?? null,
-    points: pointsOf(drills, ({ wholeRestoreMs }) => wholeRestoreMs, promises?.rtoMs ?? null),
+    points: pointsOf(drills, ({ fullRestoreMs }) => fullRestoreMs, promises?.rtoMs ?? null),
   };
   const loss = {
     promised: promises?.rpoMs ?? null,
     points: pointsOf(drills, lossMs, promises?.rpoMs ?? null),
   };
-  return html`${trend({ title: 'Recovery time (RTO): the slowest restore of the whole store', format, ...restore })}
+  return html`${trend({ title: 'Recovery time (RTO): a restore of the whole store', format, ...restore })}
 ${trend({ title: 'Recovery point (RPO): the time that would have been lost', format, ...loss })}`;
 }
 
@@ -147,16 +152,16 @@ function drillTable(store: ConsoleStore, drills: readonly ListedDrill[]): Html {
 
 function drillRow(store: ConsoleStore, drill: ListedDrill): (Html | string)[] {
   const { drillId, startedAt, overallSuccess, problem, tests, reasons, signature } = drill;
-  const { wholeRestoreMs, eventsPerSecond, objectives } = drill;
+  const { fullRestoreMs, eventsPerSecond, objectives } = drill;
   const link = storeLink(store.name, 'drills', drillId);
   return [
     html`<a href="${link}">${startedAt === null ? html`<code>${drillId.slice(0, 8)}</code>` : instant(startedAt)}</a>`,
     overallSuccess === null ? badge('bad', 'cannot be read') : resultBadge(overallSuccess),
     testMarks(tests, reasons),
-    wholeRestoreMs === null ? '' : formatDuration(wholeRestoreMs),
+    fullRestoreMs === null ? '' : formatDuration(fullRestoreMs),
     eventsPerSecond === null ? '' : formatCount(eventsPerSecond),
     objectivesCell(objectives),
-    problem === null ? signatureBadge(signature) : badge('bad', problem),
+    problem === null ? signatureBadge(signature) : badge('bad', 'cannot be believed'),
   ];
 }
 

@@ -10,7 +10,7 @@ import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
 import { jobNow } from '../parts/job-now.ts';
 import { promiseOf } from '../parts/promise.ts';
-import { section } from '../parts/section.ts';
+import { stacked } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { span } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -28,7 +28,7 @@ export function vaultSection(visit: Visit, store: ConsoleStore): Html {
           ...verifiedFacts(verification),
           ['Backup by backup', html`<a href="${storeLink(store.name, 'backups')}">Backups</a>`],
         ])}${verification.unsound === 0 ? '' : wayOut(store)}${ladder(verification)}${job}`;
-  return section('Vault', body, { id: 'vault', live: true });
+  return stacked('Vault', body, { id: 'vault', live: true });
 }
 
 function verdict({ unsound, never, units }: StatusVerification): Html {

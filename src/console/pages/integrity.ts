@@ -17,7 +17,7 @@ import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
 import { jobNow } from '../parts/job-now.ts';
-import { section } from '../parts/section.ts';
+import { inCode, remark, stacked, word } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -39,7 +39,7 @@ export const integrityRoutes: readonly Route[] = [
   },
 ];
 
-const RUNS = 50;
+const RUNS = 24;
 
 async function liveStore(visit: Visit, store: ConsoleStore): Promise<Html> {
   const newest = store.status?.monitor?.at ?? null;
@@ -55,15 +55,15 @@ async function liveStore(visit: Visit, store: ConsoleStore): Promise<Html> {
     monitorHistory,
   );
   if (answer.state !== 'read')
-    return section('Live store', unanswered(answer), { id: 'live-store', live: true });
+    return stacked('Live store', unanswered(answer), { id: 'live-store', live: true });
   const { now, runs, repairs, warnings } = answer.document;
   if (now === null)
-    return section('Live store', nobodyWatches(visit, store), { id: 'live-store', live: true });
-  return html`${section('Live store', nowBody(visit, store, now, runs, warnings), { id: 'live-store', live: true })}
-${section('Open findings', openBody(store, now), { id: 'open-findings', live: true })}
-${now.blind.length === 0 ? '' : section('What could not be looked at', blindBody(now), { id: 'blind' })}
-${section('Runs of the monitor', runTable(store, runs))}
-${section('Repairs', repairTable(repairs))}`;
+    return stacked('Live store', nobodyWatches(visit, store), { id: 'live-store', live: true });
+  return html`${stacked('Live store', nowBody(visit, store, now, runs, warnings), { id: 'live-store', live: true })}
+${stacked('Open findings', openBody(store, now), { id: 'open-findings', live: true })}
+${now.blind.length === 0 ? '' : stacked('What could not be looked at', blindBody(now), { id: 'blind' })}
+${stacked('Runs of the monitor', runTable(store, runs))}
+${stacked('Repairs', repairTable(repairs))}`;
 }
 
 function nobodyWatches(visit: Visit, store: ConsoleStore): Html {
@@ -107,7 +107,7 @@ ${facts([
   ...sweepFacts(visit, now),
   ...(now.owed === 0
     ? []
-    : [['Notices', badge('warning', `${plural(now.owed, 'notice')} could not be delivered yet`)] as const]),
+    : [['Notices', remark('warning', `${plural(now.owed, 'notice')} could not be delivered yet`)] as const]),
 ])}
 ${jobNow(visit, store, { job: 'monitor', button: 'Look now', words: ['monitor', '--once'] })}`;
 }
@@ -142,7 +142,7 @@ function sweepFacts(visit: Visit, { sweep }: MonitorNow): readonly Fact[] {
       : [
           [
             'Passed over',
-            badge('bad', `${plural(avoidedBlocks, 'block')} in whose reading the server was lost`),
+            remark('bad', `${plural(avoidedBlocks, 'block')} in whose reading the server was lost`),
           ] as const,
         ]),
   ];
@@ -169,11 +169,11 @@ const SEVERITIES = {
 function openBody(store: ConsoleStore, { open }: MonitorNow): Html {
   const findings = open.filter(({ check }) => check !== BLIND_CHECK);
   const rows = findings.map(({ check, place, severity, findings, events, since, toldAt }) => {
-    const [tone, word] = SEVERITIES[severity];
+    const [tone, said] = SEVERITIES[severity];
     return [
       html`<code>${check}</code>`,
-      badge(tone, word),
-      whereOf(place),
+      badge(tone, said),
+      word(whereOf(place)),
       formatCount(findings),
       events === 0 ? '' : formatCount(events),
       instant(since),
@@ -219,11 +219,6 @@ function blindBody({ blind, open }: MonitorNow): Html {
   });
 }
 
-/** What stands in backquotes is a command. */
-function inCode(text: string): Html {
-  return html`${text.split('`').map((part, i) => (i % 2 === 0 ? part : html`<code>${part}</code>`))}`;
-}
-
 function runTable(store: ConsoleStore, runs: MonitorHistory['runs']): Html {
   const rows = runs.toReversed().map(({ startedAt, outcome, looked, open, durationMs, checks }) => {
     const { tone, word } = OUTCOMES[outcome];
@@ -250,8 +245,7 @@ function runTable(store: ConsoleStore, runs: MonitorHistory['runs']): Html {
     rows,
     empty: 'None.',
   });
-  if (runs.length < RUNS) return list;
-  return html`${list}<p class="muted">The last ${RUNS}. More of them:</p>${commandBox(commandLine(store, 'monitor', '--history', '--last', '1000'))}`;
+  return html`${list}<p class="muted">The last ${RUNS} at most. More of them:</p>${commandBox(commandLine(store, 'monitor', '--history', '--last', '1000'))}`;
 }
 
 function checksText(checks: MonitorHistory['runs'][number]['checks']): string {
@@ -279,7 +273,7 @@ function repairTable(repairs: MonitorHistory['repairs']): Html {
         instant(beganAt),
         html`<code>${repairId.slice(0, 8)}</code>`,
         state === 'done' ? badge('good', 'ended') : badge('warning', 'under way, or died'),
-        steps === null ? badge('warning', 'its record cannot be read') : stepList(steps),
+        steps === null ? remark('warning', 'its record cannot be read') : stepList(steps),
       ]),
     empty: 'Nothing was ever repaired.',
   });

@@ -6,6 +6,7 @@ import { type VerifyReportDocument, verifyReport } from '../documents/verify.ts'
 import { notice } from '../parts/answer.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
+import { sentence } from '../parts/sentence.ts';
 import { table } from '../parts/table.ts';
 import { instant } from '../parts/times.ts';
 import type { ConsoleStore, Operation } from '../ports.ts';
@@ -13,14 +14,16 @@ import type { Html } from '../route.ts';
 
 /** What an operation has done, and what is to be done with it. `store`: null where it is not served any more. */
 export function operationResult(store: ConsoleStore | null, operation: Operation): Html {
-  const { state, trouble, document } = operation;
+  const { state, trouble, document, title } = operation;
   if (state === 'waits' || state === 'runs') return html`<p class="empty">It is not over yet.</p>`;
-  const failure = trouble === null ? html`` : notice(state === 'cancelled' ? 'warning' : 'bad', trouble);
+  const failure =
+    trouble === null ? html`` : notice(state === 'cancelled' ? 'warning' : 'bad', sentence(trouble));
   const restored = restoreReport.safeParse(document);
   if (restored.success) return html`${failure}${restoredBody(store, restored.data)}`;
   const verified = verifyReport.safeParse(document);
   if (verified.success) return html`${failure}${verifiedBody(verified.data)}`;
   if (state === 'succeeded') return html`${failure}<p>It ended well.</p>`;
+  if (!title.startsWith('restore')) return failure;
   return html`${failure}<p>Nothing was published by it: a restore shows what it restored only when all of it was proven.</p>`;
 }
 
@@ -29,7 +32,7 @@ function restoredBody(store: ConsoleStore | null, report: RestoreReportDocument)
   const text = `${plural(eventsRestored, 'event')} in ${plural(streamsRestored, 'stream')} were restored${dataIntegrityVerified ? ', and held against what the vault says of each stream before anybody could see them' : ''}.`;
   return html`${notice('good', text)}
 ${facts(restoredFacts(report))}
-${report.notes.map((note) => notice('faint', `${note}.`))}
+${report.notes.map((note) => notice('faint', sentence(note)))}
 ${checkpointsPart(report)}
 ${openingPart(store, report)}`;
 }

@@ -8,7 +8,7 @@ import { badge } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { jobNow } from '../parts/job-now.ts';
 import { promiseOf } from '../parts/promise.ts';
-import { section } from '../parts/section.ts';
+import { inCode, stacked, word } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instantAgo, span } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -39,7 +39,7 @@ export const regionRoutes: readonly Route[] = [
 function regionSection(visit: Visit, store: ConsoleStore): Html {
   const { status } = store;
   if (status === null)
-    return section('Copies', notice('faint', 'What the regions hold is not known yet.'), {
+    return stacked('Copies', notice('faint', 'What the regions hold is not known yet.'), {
       id: 'copies',
       live: true,
     });
@@ -49,7 +49,7 @@ function regionSection(visit: Visit, store: ConsoleStore): Html {
       : html`${regionTable(visit, store, status.regions)}${status.problems.filter(({ of }) => of.startsWith('region')).map(problem)}
 <h3>Bring them up to date</h3>${jobNow(visit, store, { job: 'sync', button: 'Sync now', words: ['sync'] })}
 <p class="muted">What would be copied, without copying it:</p>${commandBox(commandLine(store, 'sync', '--dry-run'))}`;
-  return section('Copies', body, { id: 'copies', live: true });
+  return stacked('Copies', body, { id: 'copies', live: true });
 }
 
 function noRegions(store: ConsoleStore): Html {
@@ -79,8 +79,8 @@ function regionTable(visit: Visit, store: ConsoleStore, regions: readonly Status
       ],
     ],
     rows: regions.map((region) => [
-      region.region,
-      KINDS[region.kind],
+      word(region.region),
+      word(KINDS[region.kind]),
       newest(visit, region),
       behind(region),
       region.backups === null ? '?' : formatCount(region.backups),
@@ -101,18 +101,18 @@ function newest(visit: Visit, { newestPoint, backups, kind }: StatusRegion): Htm
 function behind({ lagSeconds, kind }: StatusRegion): Html | string {
   if (kind !== 'replica') return '';
   if (lagSeconds === null) return badge('warning', 'not known');
-  return lagSeconds === 0 ? 'not at all' : span(lagSeconds * 1000);
+  return word(lagSeconds === 0 ? 'not at all' : span(lagSeconds * 1000));
 }
 
 function problem({ of, message, hint, code }: StatusProblem): Html {
   return notice(
     'bad',
-    html`${of}: ${message} <code>${code}</code>${hint === null ? '' : html`<br />${hint}`}`,
+    html`${of}: ${message} <code>${code}</code>${hint === null ? '' : html`<br />${inCode(hint)}`}`,
   );
 }
 
 function disasterLink(store: ConsoleStore): Html {
-  return section(
+  return stacked(
     'Disaster recovery',
     html`<p>A server that died, a region that is away, data that somebody damaged: <a href="${storeLink(store.name, 'regions', 'disaster')}">who is the primary, who could take over, plans and runs</a>.</p>`,
   );

@@ -12,6 +12,7 @@ import { pointLink, storeLink, withQuery } from '../links.ts';
 import { notice, unanswered } from '../parts/answer.ts';
 import { facts } from '../parts/facts.ts';
 import { section } from '../parts/section.ts';
+import { sentence } from '../parts/sentence.ts';
 import { table } from '../parts/table.ts';
 import { instant, span } from '../parts/times.ts';
 import { nearestPoints } from '../points.ts';
@@ -25,10 +26,20 @@ const NEWEST_AGE_MS = 15_000;
 const PAST_AGE_MS = 120_000;
 
 /** What a restore of this point takes: what its own dry run says. */
-export async function planSection(visit: Visit, store: ConsoleStore, form: RestoreForm): Promise<Html> {
-  const body =
+export async function planSection(
+  visit: Visit,
+  store: ConsoleStore,
+  form: RestoreForm,
+): Promise<{ readonly body: Html; readonly isOutOfReach: boolean }> {
+  const { body, isOutOfReach } =
     form.streams.length > 0 ? await streamsBody(visit, store, form) : await wholeBody(visit, store, form);
-  return section('What it takes', body, { id: 'plan', live: true });
+  return { body: section('What it takes', body, { id: 'plan', live: true }), isOutOfReach };
+}
+
+interface PlanBody {
+  readonly body: Html;
+  /** No restore can bring it back: there is nothing to begin. */
+  readonly isOutOfReach: boolean;
 }
 
 function questionOf(store: ConsoleStore, form: RestoreForm): Question {
@@ -38,7 +49,7 @@ function questionOf(store: ConsoleStore, form: RestoreForm): Question {
 
 const NEWEST: RestoreForm = { kind: 'newest', value: '', streams: [] };
 
-async function wholeBody(visit: Visit, store: ConsoleStore, form: RestoreForm): Promise<Html> {
+async function wholeBody(visit: Visit, store: ConsoleStore, form: RestoreForm): Promise<PlanBody> {
   const { ask } = visit.ports;
   const askPlan = async (wanted: RestoreForm): Promise<ReadAnswer<RestorePlanDocument>> =>
     readAnswer(await ask(questionOf(store, wanted)), restorePlan);
@@ -50,13 +61,14 @@ async function wholeBody(visit: Visit, store: ConsoleStore, form: RestoreForm): 
   if (plan.state !== 'read') return notRead(store, form, plan);
   const { document } = plan;
   const later = newest?.state === 'read' ? newest.document : null;
-  return html`<p class="headline">${headline(document)}</p>
+  const body = html`<p class="headline">${headline(document)}</p>
 ${form.kind === 'newest' ? '' : lossNotice(document, later)}
 ${facts(planFacts(document, rate))}
 ${chainTable(store, document.chain)}
 ${document.log === null ? '' : logDetails(document.log)}
 ${whyDetails(document)}
 <p class="muted">This is what the dry run of the command said ${instantOf(plan.atMs)}. It read no event, and changed nothing.</p>`;
+  return { body, isOutOfReach: false };
 }
 
 function instantOf(ms: number): Html {
@@ -154,18 +166,18 @@ function logDetails(log: NonNullable<RestorePlanDocument['log']>): Html {
 }
 
 function whyDetails({ reasons, notes }: Pick<RestorePlanDocument, 'reasons' | 'notes'>): Html {
-  return html`${notes.map((note) => notice('faint', `${note}.`))}${
+  return html`${notes.map((note) => notice('faint', sentence(note)))}${
     reasons.length === 0
       ? ''
       : html`<details><summary>Why these</summary><ul class="plain">${reasons.map((reason) => html`<li>${reason}</li>`)}</ul></details>`
   }`;
 }
 
-async function streamsBody(visit: Visit, store: ConsoleStore, form: RestoreForm): Promise<Html> {
+async function streamsBody(visit: Visit, store: ConsoleStore, form: RestoreForm): Promise<PlanBody> {
   const plan = readAnswer(await visit.ports.ask(questionOf(store, form)), streamsPlan);
   if (plan.state !== 'read') return notRead(store, form, plan);
   const { document } = plan;
-  return html`<p class="headline">${streamsHeadline(document)}</p>
+  const body = html`<p class="headline">${streamsHeadline(document)}</p>
 ${table({
   caption: 'Streams, as they would be restored',
   columns: [{ title: 'Stream' }, { title: 'Events', numeric: true }, { title: 'Versions', numeric: true }],
@@ -179,6 +191,7 @@ ${table({
 ${chainTable(store, document.chain)}
 ${whyDetails(document)}
 <p class="muted">The dry run read these streams out of the vault, ${instantOf(plan.atMs)}. It changed nothing.</p>`;
+  return { body, isOutOfReach: false };
 }
 
 function streamsHeadline({ events, streams, target }: StreamsPlanDocument): Html {
@@ -191,13 +204,14 @@ export function streamNameLink(store: string, streamId: string): Html {
 }
 
 /** Why a point cannot be reached, and what can be. */
-function notRead(store: ConsoleStore, form: RestoreForm, answer: Unread): Html {
-  if (answer.state !== 'failed') return unanswered(answer);
-  if (answer.code === null || !UNREACHABLE.has(answer.code)) return unanswered(answer);
+function notRead(store: ConsoleStore, form: RestoreForm, answer: Unread): PlanBody {
+  if (answer.state !== 'failed' || answer.code === null || !UNREACHABLE.has(answer.code))
+    return { body: unanswered(answer), isOutOfReach: false };
   const { before, after } = nearestPoints(form, answer.facts, store.status);
-  return html`${notice('bad', html`This point cannot be brought back: ${answer.message}.`)}
-${answer.hint === null ? '' : html`<p class="muted">${answer.hint}</p>`}
+  const body = html`${notice('bad', html`This point cannot be brought back: ${answer.message}.`)}
+${answer.hint === null ? '' : html`<p class="muted">${sentence(answer.hint)}</p>`}
 <ul class="chips">${nearLink(store, before, 'The nearest before it')}${nearLink(store, after, 'The nearest after it')}${elsewhere(store, answer.code)}</ul>`;
+  return { body, isOutOfReach: true };
 }
 
 const UNREACHABLE: ReadonlySet<string> = new Set([

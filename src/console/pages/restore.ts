@@ -3,6 +3,7 @@ import type { StatusBackup } from '../../core/status.ts';
 import { pointLink, storeLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';
 import { section } from '../parts/section.ts';
+import { sentence } from '../parts/sentence.ts';
 import { timeline } from '../parts/timeline.ts';
 import { zoomOf } from '../parts/timeline-geometry.ts';
 import { instant } from '../parts/times.ts';
@@ -39,8 +40,10 @@ async function restoreBody(
   asked: ReadForm,
   refusal: Html | null,
 ): Promise<Html> {
+  const plan = asked.state === 'read' ? await planSection(visit, store, asked.form) : null;
+  const start = asked.state !== 'read' || plan?.isOutOfReach ? '' : restoreStart(visit, store, asked.form);
   return html`${refusal ?? ''}${pickerSection(visit, store, asked)}
-${asked.state === 'read' ? html`${await planSection(visit, store, asked.form)}${restoreStart(visit, store, asked.form)}` : ''}`;
+${plan?.body ?? ''}${start}`;
 }
 
 function pickerSection(visit: Visit, store: ConsoleStore, asked: ReadForm): Html {
@@ -104,7 +107,7 @@ function begin(visit: Visit, store: ConsoleStore, asked: ReadForm): Outcome {
   if (!store.restoreTargets.some(({ name }) => name === target)) {
     return {
       message: `there is no place for restores that is called ${JSON.stringify(target.slice(0, 80))}`,
-      hint: 'the configuration names them under `serve.restore`; it may have changed since this page was made',
+      hint: 'the configuration names them under `serve.restore_to`; it may have changed since this page was made',
     };
   }
   const { form } = asked;
@@ -114,7 +117,6 @@ function begin(visit: Visit, store: ConsoleStore, asked: ReadForm): Outcome {
 }
 
 function refused(message: string, hint: string): Html {
-  const wayOut =
-    hint === '' ? '' : html`<span class="muted"> ${hint.charAt(0).toUpperCase()}${hint.slice(1)}.</span>`;
+  const wayOut = hint === '' ? '' : html`<span class="muted"> ${sentence(hint)}</span>`;
   return notice('bad', html`It did not begin: ${message}.${wayOut}`);
 }

@@ -9,6 +9,7 @@ import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
 import { section } from '../parts/section.ts';
+import { sentence } from '../parts/sentence.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
@@ -52,7 +53,7 @@ ${facts([
   ['Held then', `${plural(document.past.events, 'event')} in ${plural(document.past.streams, 'stream')}`],
   ...(document.liveEvents === null ? [] : [['Holds now', plural(document.liveEvents, 'event')] as const]),
 ])}
-${document.notes.map((note) => notice('faint', `${note}.`))}
+${document.notes.map((note) => notice('faint', sentence(note)))}
 ${totalsTable(document)}
 ${streamsTable(store, document)}
 <p class="muted">Which events, with ids, types and times, and on demand where payloads part:</p>

@@ -9,6 +9,9 @@ import { actionForm } from './action-form.ts';
 import { badge, type Tone } from './badge.ts';
 import { commandBox } from './command-box.ts';
 import { facts } from './facts.ts';
+import { JOB_WORDS } from './job-words.ts';
+import { progressBar } from './progress.ts';
+import { remark } from './prose.ts';
 import { ago, span } from './times.ts';
 
 export interface JobNowParts {
@@ -29,7 +32,9 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
   const form = mayRun
     ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
     : '';
-  return html`${facts(jobFacts(view, visit.ports.now()))}${form}`;
+  const { progress } = view;
+  const bar = progress === null ? '' : progressBar(JOB_WORDS[job], progress);
+  return html`${facts(jobFacts(view, visit.ports.now()))}${bar}${form}`;
 }
 
 const ENDS: Readonly<Record<JobState, readonly [Tone, string]>> = {
@@ -51,7 +56,7 @@ function jobFacts(view: JobView, nowMs: number): Fact[] {
     ...wanted,
     ['Last run', last === null ? 'none on record' : lastRun(last, nowMs)],
     ...(runningSinceMs === null && asked === null ? [['Next run', nextRun(view, nowMs)] as const] : []),
-    ...(trouble === null ? [] : [['Trouble', badge('bad', trouble)] as const]),
+    ...(trouble === null ? [] : [['Trouble', remark('bad', trouble)] as const]),
   ];
 }
 

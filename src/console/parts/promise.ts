@@ -3,6 +3,7 @@ import type { Objective } from '../../core/status.ts';
 import { formatSpan } from '../../policy/duration.ts';
 import type { Html } from '../route.ts';
 import { badge, type Tone } from './badge.ts';
+import { inCode } from './prose.ts';
 
 const STATES: Readonly<Record<Objective['state'], readonly [Tone, string]>> = {
   kept: ['good', 'kept'],
@@ -19,5 +20,5 @@ export function promiseOf(
   const found = objectives.find((one) => one.name === name && one.region === region);
   if (found === undefined) return html`<span class="muted">nothing is promised</span>`;
   const [tone, word] = STATES[found.state];
-  return html`${badge(tone, word)} within ${formatSpan(found.promisedMs)} <span class="muted">${found.reason}</span>${found.next === null ? '' : html`<br /><span>${found.next}</span>`}`;
+  return html`${badge(tone, word)} within ${formatSpan(found.promisedMs)}<p class="muted">${inCode(found.reason)}</p>${found.next === null ? '' : html`<p>${inCode(found.next)}</p>`}`;
 }

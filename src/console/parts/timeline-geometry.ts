@@ -122,7 +122,7 @@ export function gapsOf(
     .sort((a, b) => a - b);
   return gaps.map(({ from, reason }) => {
     const startMs = from === null ? fromMs : Date.parse(from);
-    return { startMs, endMs: begins.find((begin) => begin > startMs) ?? nowMs, reason };
+    return { startMs, endMs: begins.find((begin) => begin > startMs) ?? Math.max(nowMs, startMs), reason };
   });
 }
 

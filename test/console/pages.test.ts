@@ -1,0 +1,183 @@
+/** What must hold of every page of the console, those that will be added too. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ConsoleStore } from '../../src/console/ports.ts';
+import type { Route } from '../../src/console/route.ts';
+import { ROUTES } from '../../src/console/routes.ts';
+import { HOSTILE_STORE, STORES } from './fixture-stores.ts';
+import { makePorts, storeNamed } from './fixtures.ts';
+import { renderPath, replyTo } from './render.ts';
+
+const PAGES = ROUTES.filter(({ method }) => method === 'GET');
+const everyStore = [...STORES, HOSTILE_STORE];
+
+function addressOf({ path }: Route, store: ConsoleStore): string {
+  const id = store.status?.backups[0]?.backupId ?? 'none';
+  return path.replace(':store', encodeURIComponent(store.name)).replace(/:\w+/g, id);
+}
+
+/** Every page of every store, as viewers and as operators see it. */
+async function everyPage(check: (text: string, what: string) => void): Promise<void> {
+  for (const route of PAGES) {
+    for (const store of everyStore) {
+      for (const role of ['viewer', 'operator'] as const) {
+        const text = await renderPath(addressOf(route, store), {
+          role,
+          ports: makePorts({ stores: () => everyStore }),
+        });
+        check(text, `${route.path} of ${store.name} for a ${role}`);
+      }
+    }
+  }
+}
+
+/** Tags with what stands in them; text between them is left out. */
+function tagsOf(text: string): string[] {
+  return text.match(/<[a-z][^>]*>/g) ?? [];
+}
+
+describe('every page of every store', () => {
+  it('holds nothing that a strict policy for content forbids', async () => {
+    await everyPage((text, what) => {
+      for (const tag of tagsOf(text)) {
+        assert.doesNotMatch(tag, /\s(style|on[a-z]+)\s*=/, `${what}: ${tag}`);
+        assert.doesNotMatch(tag, /(href|src|action)="(?!\/|#|\?)/, `${what}: ${tag}`);
+        if (tag.startsWith('<script'))
+          assert.match(tag, /^<script src="\/assets\/[a-z]+\.[0-9a-f]{12}\.js"( defer)?>$/);
+      }
+      assert.doesNotMatch(text, /<style/, what);
+    });
+  });
+
+  it('names no two elements alike, and what it refers to is there', async () => {
+    await everyPage((text, what) => {
+      const ids = [...text.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id!);
+      assert.deepEqual(ids, [...new Set(ids)], what);
+      for (const [, wanted] of text.matchAll(/aria-(?:labelledby|describedby)="([^"]*)"/g)) {
+        for (const id of wanted!.split(' ')) assert.ok(ids.includes(id), `${what}: ${id}`);
+      }
+      for (const tag of tagsOf(text).filter((one) => / data-live(?=[\s>=])/.test(one)))
+        assert.match(tag, / id="/, `${what}: ${tag}`);
+    });
+  });
+
+  it('has one heading of the first level, and leaves out none on the way down', async () => {
+    await everyPage((text, what) => {
+      const levels = [...text.matchAll(/<h([1-6])[\s>]/g)].map(([, level]) => Number(level));
+      assert.equal(levels.filter((level) => level === 1).length, 1, what);
+      for (const [i, level] of levels.entries())
+        assert.ok(level <= (levels[i - 1] ?? 0) + 1, `${what}: ${levels}`);
+    });
+  });
+
+  it('shows what comes from outside as text', async () => {
+    let shown = 0;
+    await everyPage((text, what) => {
+      assert.doesNotMatch(text, /<script>|alert\("1"\)/, what);
+      if (text.includes('&lt;script&gt;alert(&quot;1&quot;)')) shown += 1;
+    });
+    assert.ok(shown > PAGES.length, `the hostile store is on ${shown} pages only`);
+  });
+
+  it('gives viewers nothing to press that changes anything', async () => {
+    for (const route of PAGES) {
+      for (const store of STORES) {
+        const text = await renderPath(addressOf(route, store), { role: 'viewer' });
+        const actions = [...text.matchAll(/method="post" action="([^"]*)"/g)].map(([, action]) => action);
+        assert.deepEqual(actions, ['/log-out'], `${route.path} of ${store.name}`);
+      }
+    }
+  });
+});
+
+describe('the page of a store', () => {
+  it('has a job run for operators, and says what came of it', async () => {
+    const asked: string[] = [];
+    const ports = makePorts({
+      actions: {
+        ...makePorts().actions,
+        runJob: (store, job, who) => {
+          asked.push(`${store} ${job} ${who}`);
+          return 'asked';
+        },
+      },
+    });
+    const reply = await replyTo('/stores/shop/jobs/drill/run', { ports }, 'POST');
+    assert.deepEqual(reply, { kind: 'redirect', to: '/stores/shop?asked=drill&outcome=asked' });
+    assert.deepEqual(asked, ['shop drill grace']);
+    assert.match(await renderPath('/stores/shop?asked=drill&outcome=asked'), /Recovery drill was asked for/);
+    assert.doesNotMatch(await renderPath('/stores/shop?asked=sabotage'), /sabotage/);
+  });
+
+  it('says so where there is no such job or no such store', async () => {
+    const ports = makePorts({ actions: { ...makePorts().actions, runJob: () => 'unknown' } });
+    for (const path of [
+      '/stores/shop/jobs/nonsense/run',
+      '/stores/shop/jobs/drill/run',
+      '/stores/nobody/jobs/drill/run',
+    ]) {
+      const reply = await replyTo(path, { ports }, 'POST');
+      assert.equal(reply.kind === 'page' && reply.status, 404, path);
+    }
+  });
+
+  it('says how far the first backup is while there is nothing to bring back', async () => {
+    const text = await renderPath('/stores/billing');
+    assert.match(text, /The first full backup runs\./);
+    assert.match(text, /412,300 of 2,210,000 events, 30\.1 MB, 20,015\/s, about 1 min left/);
+  });
+
+  it('goes on saying what was known when the vault does not answer any more, and since when', async () => {
+    const text = await renderPath('/stores/inventory');
+    assert.match(text, /this is what was known 2 h ago/);
+    assert.match(text, /You can get back the state of <time/);
+  });
+});
+
+describe('the pages of backups', () => {
+  it('show 400 backups in chains of which the newest stands open', async () => {
+    const text = await renderPath('/stores/orders/backups');
+    const chains = text.match(/<details class="chain"[^>]*>/g) ?? [];
+    assert.deepEqual(
+      chains.map((tag) => tag.endsWith(' open>')),
+      [true, false, false, false, false],
+    );
+    assert.equal(text.match(/<span class="knot/g)?.length, storeNamed('orders').status!.backups.length);
+  });
+
+  it('say where copies are, what is held, what is frozen, what is no backup, and who can decrypt', async () => {
+    const shop = await renderPath('/stores/shop/backups');
+    for (const word of [/us-west-2, vault-archive/, /nowhere yet/, /audit 2026/, /age1qyqszq/])
+      assert.match(shop, word);
+    const ledger = await renderPath('/stores/ledger/backups');
+    for (const word of [
+      /The vault is frozen since/,
+      /cannot be trusted/,
+      /is no backup: 2 files/,
+      /1 unsound/,
+    ])
+      assert.match(ledger, word);
+    assert.match(await renderPath('/stores/orders/backups'), /not sealed/);
+  });
+
+  it('say of one backup what it brings back, and how it is read without this program', async () => {
+    const { backupId } = storeNamed('shop').status!.backups[2]!;
+    const text = await renderPath(`/stores/shop/backups/${backupId}`);
+    assert.match(
+      text,
+      /It adds [\d,]+ events in [\d,]+ streams and, with what it builds on, brings back the state of/,
+    );
+    assert.match(text, /3 backups bring it back, this one included/);
+    assert.ok(text.includes(`href="/stores/shop/restore?backup=${backupId}"`));
+    assert.ok(text.includes(`node rescue/rescue.mjs VAULT --backup ${backupId} --identity KEY-FILE`));
+  });
+
+  it('begin to verify one, and ask nothing for what is no id', async () => {
+    const { backupId } = storeNamed('shop').status!.backups[2]!;
+    const reply = await replyTo(`/stores/shop/backups/${backupId}/verify`, {}, 'POST');
+    assert.deepEqual(reply, { kind: 'redirect', to: '/operations/operation-1' });
+    const ports = makePorts({ answer: () => assert.fail('a command was asked') });
+    const nothing = await replyTo('/stores/shop/backups/--help', { ports });
+    assert.equal(nothing.kind === 'page' && nothing.status, 404);
+  });
+});

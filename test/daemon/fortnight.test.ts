@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { live } from './fortnight/life.ts';
+import { problemsOf, timelineOf } from './fortnight/oracle.ts';
+import { liveAsPair, pairProblems } from './fortnight/pair.ts';
+
+/** Each begins some days before clocks change somewhere: forward in Berlin, back in New York, by half an hour on Lord Howe Island. */
+const SEEDS = [1, 2, 4];
+const DAYS = 14;
+const PAIRS = 20;
+const HOURS = 2;
+
+describe('a fortnight of a daemon', () => {
+  for (const seed of SEEDS) {
+    it(`leaves every backup that it must, and tells what it must, whatever goes wrong (seed ${seed})`, async () => {
+      const world = await live(seed, DAYS);
+      const problems = await problemsOf(world);
+      assert.equal(problems.length, 0, problems.length === 0 ? '' : timelineOf(world, problems.slice(0, 5)));
+      assert.ok(world.points.size > 50 && world.runs.length > 200);
+    });
+  }
+});
+
+describe('two daemons over one vault', () => {
+  it('run each job once for each time, and again only where it died, whichever of them is killed', async () => {
+    for (let seed = 0; seed < PAIRS; seed += 1) {
+      const world = await liveAsPair(seed, HOURS);
+      const problems = pairProblems(world, HOURS);
+      assert.equal(problems.length, 0, problems.length === 0 ? '' : timelineOf(world, problems.slice(0, 5)));
+      assert.ok(world.runs.length > 15);
+    }
+  });
+});

@@ -17,7 +17,7 @@ function castore(table: string): ForeignLayout {
     columns: {
       id: ['bigint', 'integer'],
       aggregate_name: ['character varying'],
-      aggregate_id: ['uuid', 'character varying', 'character'],
+      aggregate_id: ['uuid', 'character varying', 'character', 'ulid'],
       version: ['bigint', 'integer'],
       type: ['character varying'],
       data: ['jsonb'],

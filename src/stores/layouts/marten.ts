@@ -102,7 +102,7 @@ export const MARTEN: ForeignLayout = {
        IF to_regclass('mt_tenant_partitions') IS NOT NULL THEN
          FOR part IN EXECUTE 'SELECT partition_suffix AS suffix, array_agg(partition_value::varchar) AS tenants FROM mt_tenant_partitions GROUP BY 1' LOOP
            SELECT coalesce(max(seq_id), 0) INTO last FROM mt_events WHERE tenant_id = ANY (part.tenants);
-           PERFORM setval(to_regclass(format('%I', 'mt_events_sequence_' || part.suffix)), greatest(last, 1), last > 0);
+           EXECUTE format('ALTER SEQUENCE IF EXISTS %I RESTART WITH %s', 'mt_events_sequence_' || part.suffix, last + 1);
            UPDATE mt_event_progression SET last_seq_id = last
             WHERE last_seq_id > last AND EXISTS (SELECT FROM unnest(part.tenants) AS tenant WHERE right(name, length(tenant) + 1) = ':' || tenant);
          END LOOP;

@@ -5,7 +5,7 @@ import type { ForeignLayout, ForeignSequence } from '../layouts/foreign.ts';
 import { companionsOf, type FoundEvents, qualified, requireEvents } from './catalog.ts';
 import { type ForeignPlace, foreignColumns, placed } from './foreign-rows.ts';
 import { type Publication, requireEmpty } from './publish.ts';
-import { publishCompanions } from './staged-companions.ts';
+import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
 import { disableTriggers, enableTriggers } from './triggers.ts';
 
 /**
@@ -27,6 +27,7 @@ export async function publishForeign(
   if (replace) await client.query(`TRUNCATE ${[events.table, ...there].join(', ')}`);
   else await requireEmpty(client, address);
   await numberStaged(client, placed(layout.order, place), qualified(stagingSchema, EVENTS.name));
+  await gatherRows(client, companions);
   await runStatements(client, layout.before, place);
   // Rows of streams first: events may refer to them, and others to events.
   await publishCompanions(client, companions, (table) => table.refersToEvents !== true);
@@ -48,7 +49,19 @@ async function numberStaged(client: pg.Client, order: string, staged: string): P
             row_number() OVER (ORDER BY ${order}, stream_id COLLATE "C", stream_version) AS number
        FROM ${staged} AS s`,
   );
-  await client.query('ALTER TABLE pg_temp.restored ADD PRIMARY KEY (event_id)');
+  await client.query('ALTER TABLE pg_temp.restored ADD PRIMARY KEY (stream_id, stream_version)');
+}
+
+/** So that statements of a layout find the rows of companions, whichever there are. */
+async function gatherRows(client: pg.Client, { tables, stagingSchema }: StagedCompanions): Promise<void> {
+  await client.query('CREATE TEMP TABLE restored_rows (companion text, columns jsonb) ON COMMIT DROP');
+  for (const [name, table] of tables) {
+    if (table === null) continue;
+    await client.query(
+      `INSERT INTO pg_temp.restored_rows SELECT $1, to_jsonb(s) FROM ${qualified(stagingSchema, name)} AS s`,
+      [name],
+    );
+  }
 }
 
 /** Functions of others name their tables without a schema. */
@@ -86,7 +99,7 @@ async function insertStaged(
   try {
     await client.query(
       `INSERT INTO ${events.table} (${names}) OVERRIDING SYSTEM VALUE
-       SELECT ${values} FROM (SELECT staged.*, number FROM ${staged} AS staged JOIN pg_temp.restored USING (event_id)) AS s
+       SELECT ${values} FROM (SELECT staged.*, restored.number FROM ${staged} AS staged JOIN pg_temp.restored USING (stream_id, stream_version)) AS s
         ORDER BY s.number`,
     );
   } catch (cause) {
@@ -116,7 +129,10 @@ const SEQUENCE_OF = `SELECT coalesce(
        JOIN pg_class sequence ON sequence.oid = p.refobjid AND sequence.relkind = 'S'
       WHERE d.adrelid = to_regclass($1) AND a.attname = $2 LIMIT 1)) AS name`;
 
-/** Where there is no such table or sequence, the store has none. */
+/**
+ * Where there is no such table or sequence, the store has none. Not by setval(), which no rollback takes back: a store that is in use would
+ * give numbers a second time.
+ */
 async function moveSequence(
   client: pg.Client,
   schema: string,
@@ -125,12 +141,14 @@ async function moveSequence(
 ): Promise<void> {
   const from = qualified(schema, table);
   if ((await existing(client, [from])).length === 0) return;
-  const found = name === undefined ? await sequenceOf(client, from, column) : qualified(schema, name);
-  if (found === null) return;
-  const greatest = `max(${pg.escapeIdentifier(column)})`;
-  await client.query(
-    `SELECT setval(to_regclass(${pg.escapeLiteral(found)}), greatest(${greatest}, 1), ${greatest} IS NOT NULL) FROM ${from}`,
+  const sequence = name === undefined ? await sequenceOf(client, from, column) : qualified(schema, name);
+  const { rows } = await client.query<{ isThere: boolean; next: string }>(
+    `SELECT to_regclass($1) IS NOT NULL AS "isThere", greatest(coalesce(max(${pg.escapeIdentifier(column)}), 0) + 1, 1)::text AS next
+       FROM ${from}`,
+    [sequence],
   );
+  const { isThere, next } = rows[0]!;
+  if (isThere) await client.query(`ALTER SEQUENCE ${sequence} RESTART WITH ${BigInt(next)}`);
 }
 
 async function sequenceOf(client: pg.Client, table: string, column: string): Promise<string | null> {

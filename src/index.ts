@@ -62,7 +62,13 @@ export type {
   CompanionRole,
   CompanionRow,
   EventStore,
+  MergedStream,
+  MergeOptions,
+  MergeSession,
+  PlaceAhead,
+  RangeBatch,
   RestoreSession,
+  RestoreSessionOptions,
   StoreCursor,
   StoreDescription,
   StoreKind,
@@ -70,7 +76,9 @@ export type {
   StoreSnapshot,
   StreamHead,
   StreamSummary,
+  StreamTail,
 } from './core/event-store.ts';
+export type { Obstacle, StoreExamination } from './core/examination.ts';
 export type { Finding, FindingRung, RepairKind, SweepPlace } from './core/finding.ts';
 export type {
   InspectionOptions,

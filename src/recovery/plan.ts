@@ -4,6 +4,7 @@ import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/m
 import { sealOf } from '../format/bundle-keys.ts';
 import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
 import type { Seal } from '../format/seal.ts';
+import { assertColumnsFit } from './column-drift.ts';
 
 /** What a restore will do, decided before anything is touched. */
 export interface RestorePlan {
@@ -22,11 +23,12 @@ export interface RestorePlan {
 
 /**
  * Decides whether what a chain holds can go into a target. Throws `target_not_empty` (with the flag that allows it),
- * `store_unsupported` or `key_missing`.
+ * `store_unsupported`, `value_not_storable` or `key_missing`.
  */
 export function planRestore(chain: Chain, target: StoreDescription, replace: boolean): RestorePlan {
   const { manifest } = chain.at(-1)!;
   for (const link of chain) assertFits(link, target);
+  assertColumnsFit(chain, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
       hint: 'restore into an empty place, or pass --replace to throw away what is there (try --dry-run first)',

@@ -6,6 +6,7 @@ import { type FoundEvents, qualified, requireEvents } from './catalog.ts';
 import { foreignColumns } from './foreign-rows.ts';
 import { type Publication, requireEmpty } from './publish.ts';
 import { publishCompanions } from './staged-companions.ts';
+import { readTargetColumns, type TargetColumn } from './target-columns.ts';
 import { disableTriggers, enableTriggers } from './triggers.ts';
 
 /**
@@ -25,12 +26,15 @@ export async function publishForeign(
   await client.query(`LOCK TABLE ${[events.table, ...there].join(', ')} IN ACCESS EXCLUSIVE MODE`);
   if (replace) await client.query(`TRUNCATE ${[events.table, ...there].join(', ')}`);
   else await requireEmpty(client, address);
-  await numberStaged(client, layout, qualified(stagingSchema, EVENTS.name));
+  const staged = qualified(stagingSchema, EVENTS.name);
+  const target = await readTargetColumns(client, events.oid);
+  await numberStaged(client, layout, staged);
+  await requirePlaces(client, layout, events, target);
   await runStatements(client, schema, layout.before);
   // Rows of streams first: events may refer to them.
   await publishCompanions(client, companions);
   const triggers = await disableTriggers(client, events.table);
-  await insertStaged(client, layout, events, qualified(stagingSchema, EVENTS.name));
+  await insertStaged(client, layout, { events, target, staged });
   await enableTriggers(client, events.table, triggers);
   for (const sequence of layout.sequences) await moveSequence(client, schema, events.table, sequence);
   await runStatements(client, schema, layout.after);
@@ -68,13 +72,37 @@ async function existing(client: pg.Client, tables: readonly string[]): Promise<s
   return rows.map(({ name }) => name);
 }
 
-async function insertStaged(
+/** What the manifests say is not taken on trust: nothing that a row has is left behind in silence. */
+async function requirePlaces(
   client: pg.Client,
   layout: ForeignLayout,
   events: FoundEvents,
-  staged: string,
+  target: readonly TargetColumn[],
 ): Promise<void> {
-  const columns = foreignColumns(layout, events.columns);
+  const { rows } = await client.query<{ names: string[] }>(
+    `SELECT array(SELECT jsonb_object_keys(columns - $1::text[]) ORDER BY 1) AS names
+       FROM pg_temp.restored WHERE columns - $1::text[] <> '{}' LIMIT 1`,
+    [target.map(({ name }) => name)],
+  );
+  const names = rows[0]?.names.join(', ');
+  if (names === undefined) return;
+  throw new BackupError('value_not_storable', `${events.table} has no place for ${names} of an event`, {
+    hint: `the target has to have the same columns as the store of ${layout.name} that was backed up`,
+  });
+}
+
+interface InsertTarget {
+  readonly events: FoundEvents;
+  readonly target: readonly TargetColumn[];
+  readonly staged: string;
+}
+
+async function insertStaged(
+  client: pg.Client,
+  layout: ForeignLayout,
+  { events, target, staged }: InsertTarget,
+): Promise<void> {
+  const columns = foreignColumns(layout, target);
   const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join(', ');
   const values = columns.map(({ sql }) => sql).join(', ');
   try {

@@ -27,6 +27,8 @@ export interface ForeignLayout {
     /** timestamp with time zone. */
     readonly time: string;
   };
+  /** The stream in which `read` has the events of a stream once they are archived; left out: none are, or they stay in theirs. */
+  readonly archivedAs?: (stream: string) => string;
   /** Columns that `read` gives whole, and the SQL that gives them back of a staged row `s`. */
   readonly whole: Readonly<Record<string, WholeColumn>>;
   /** Columns that are given another value when they are restored, as SQL over a staged row `s` and its `number` from 1 in the store's order. */
@@ -39,7 +41,8 @@ export interface ForeignLayout {
   readonly companions: readonly ForeignCompanion[];
   /**
    * Statements before and after events and companions are put into their tables, in the same transaction, with the store's schema on the search
-   * path. They find the restored events in `pg_temp.restored (event_id, stream_id, stream_version, number, columns jsonb)`.
+   * path. They find the restored events in `pg_temp.restored (event_id, stream_id, stream_version, number, columns jsonb)`, and rows of companions
+   * in `pg_temp.restored_rows (companion, columns jsonb)`. Ids of events may be doubled where the store's may.
    */
   readonly before: readonly string[];
   readonly after: readonly string[];

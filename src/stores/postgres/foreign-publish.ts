@@ -5,7 +5,7 @@ import type { ForeignLayout } from '../layouts/foreign.ts';
 import { type FoundEvents, qualified, requireEvents } from './catalog.ts';
 import { foreignColumns } from './foreign-rows.ts';
 import { type Publication, requireEmpty } from './publish.ts';
-import { publishCompanions } from './staged-companions.ts';
+import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
 import { readTargetColumns, type TargetColumn } from './target-columns.ts';
 import { disableTriggers, enableTriggers } from './triggers.ts';
 
@@ -30,6 +30,7 @@ export async function publishForeign(
   const target = await readTargetColumns(client, events.oid);
   await numberStaged(client, layout, staged);
   await requirePlaces(client, layout, events, target);
+  await gatherRows(client, companions);
   await runStatements(client, schema, layout.before);
   // Rows of streams first: events may refer to them.
   await publishCompanions(client, companions);
@@ -49,7 +50,19 @@ async function numberStaged(client: pg.Client, { order }: ForeignLayout, staged:
             row_number() OVER (ORDER BY ${order}, stream_id COLLATE "C", stream_version) AS number
        FROM ${staged} AS s`,
   );
-  await client.query('ALTER TABLE pg_temp.restored ADD PRIMARY KEY (event_id)');
+  await client.query('ALTER TABLE pg_temp.restored ADD PRIMARY KEY (stream_id, stream_version)');
+}
+
+/** So that statements of a layout find the rows of companions, whichever there are. */
+async function gatherRows(client: pg.Client, { tables, stagingSchema }: StagedCompanions): Promise<void> {
+  await client.query('CREATE TEMP TABLE restored_rows (companion text, columns jsonb) ON COMMIT DROP');
+  for (const [name, table] of tables) {
+    if (table === null) continue;
+    await client.query(
+      `INSERT INTO pg_temp.restored_rows SELECT $1, to_jsonb(s) FROM ${qualified(stagingSchema, name)} AS s`,
+      [name],
+    );
+  }
 }
 
 /** Functions of others name their tables without a schema. */
@@ -108,7 +121,7 @@ async function insertStaged(
   try {
     await client.query(
       `INSERT INTO ${events.table} (${names}) OVERRIDING SYSTEM VALUE
-       SELECT ${values} FROM (SELECT staged.*, number FROM ${staged} AS staged JOIN pg_temp.restored USING (event_id)) AS s
+       SELECT ${values} FROM (SELECT staged.*, restored.number FROM ${staged} AS staged JOIN pg_temp.restored USING (stream_id, stream_version)) AS s
         ORDER BY s.number`,
     );
   } catch (cause) {
@@ -129,16 +142,22 @@ function notStorable(error: unknown, { name }: ForeignLayout, table: string): Ba
   );
 }
 
-/** Where there is no such sequence, the store has none. */
+/**
+ * Where there is no such sequence, the store has none. Not by setval(), which no rollback takes back: a store that is in use would give numbers
+ * a second time.
+ */
 async function moveSequence(
   client: pg.Client,
   schema: string,
   table: string,
   { name, column }: ForeignLayout['sequences'][number],
 ): Promise<void> {
-  const sequence = pg.escapeLiteral(qualified(schema, name));
-  await client.query(
-    `SELECT setval(to_regclass(${sequence}), greatest(max(${pg.escapeIdentifier(column)}), 1), max(${pg.escapeIdentifier(column)}) IS NOT NULL)
+  const sequence = qualified(schema, name);
+  const { rows } = await client.query<{ isThere: boolean; next: string }>(
+    `SELECT to_regclass($1) IS NOT NULL AS "isThere", greatest(coalesce(max(${pg.escapeIdentifier(column)}), 0) + 1, 1)::text AS next
        FROM ${table}`,
+    [sequence],
   );
+  const { isThere, next } = rows[0]!;
+  if (isThere) await client.query(`ALTER SEQUENCE ${sequence} RESTART WITH ${BigInt(next)}`);
 }

@@ -1,226 +1,141 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { CustomMapping, CustomSequence } from '../../core/custom-mapping.ts';
-import { BackupError } from '../../core/errors.ts';
-import { type ColumnType, customLayout, PART_TYPES } from '../layouts/custom.ts';
-import type { ForeignLayout } from '../layouts/foreign.ts';
-import { findTable, qualified } from './catalog.ts';
+import type { ForeignLayout, WholeColumn } from '../layouts/foreign.ts';
 
-interface MappedColumn extends ColumnType {
-  readonly isNullable: boolean;
-  readonly isGenerated: boolean;
+/** What the columns of a mapping are, as far as it makes a difference. */
+export interface ColumnType {
+  /** As format_type() spells it, without length or precision; of a domain, that of what it is made of. */
+  readonly base: string;
+  /** Of any type of text, or an enum. */
+  readonly isText: boolean;
 }
 
-type MappedColumns = ReadonlyMap<string, MappedColumn>;
+/** Types that fit each part; `text` stands for any of text. */
+export const PART_TYPES = {
+  id: ['uuid', 'text', 'bigint', 'integer', 'smallint'],
+  stream: ['text', 'uuid', 'bigint', 'integer', 'smallint'],
+  version: ['bigint', 'integer', 'smallint'],
+  type: ['text', 'bigint', 'integer', 'smallint'],
+  data: ['jsonb', 'json', 'text', 'bytea'],
+  time: ['timestamp with time zone', 'timestamp without time zone'],
+} as const;
 
-/**
- * Holds a mapping of the configuration against the tables that are there. Null when there is no such table. Throws `store_unsupported`,
- * naming every column that does not fit, and the way out.
- */
-export async function findCustomLayout(
-  client: pg.Client,
-  schema: string,
+/** Turns a mapping into a layout. `types` has the columns that it names; sequences of its own are told beside. */
+export function customLayout(
   name: string,
   mapping: CustomMapping,
-): Promise<ForeignLayout | null> {
-  const table = await findTable(client, schema, mapping.table);
-  if (table === null) return null;
-  const columns = await readMapped(client, table.oid);
-  const faults = [
-    ...findUnknown(mapping, columns),
-    ...findUnfit(mapping, columns),
-    ...(await findUnkeyed(client, table.oid, mapping)),
-    ...(await findMissingTables(client, schema, mapping)),
-    ...(await findMissingSequences(client, schema, mapping)),
-  ];
-  if (faults.length > 0) throw unfit(name, qualified(schema, mapping.table), faults);
-  const own = await readOwnSequences(client, schema, table.oid);
-  const known = new Set(mapping.sequences.map((sequence) => sequence.name));
-  return customLayout(
+  types: ReadonlyMap<string, ColumnType>,
+  sequences: readonly CustomSequence[],
+): ForeignLayout {
+  const { columns, order } = mapping;
+  const id = readId(mapping, types);
+  const data = readData(columns.data, types.get(columns.data)?.base ?? 'jsonb');
+  const time = readTime(columns.time, types.get(columns.time)?.base);
+  const whole: Record<string, WholeColumn> = {
+    ...(columns.id === null || id.whole === null ? {} : { [columns.id]: id.whole }),
+    [columns.stream]: { sql: 's.stream_id' },
+    [columns.version]: { sql: 's.stream_version' },
+    [columns.type]: { sql: 's.event_type' },
+    [columns.data]: data.whole,
+    [columns.time]: { sql: time.whole },
+  };
+  const isJsonb = columns.metadata !== null && types.get(columns.metadata)?.base === 'jsonb';
+  return {
     name,
-    mapping,
-    columns,
-    own.filter((sequence) => !known.has(sequence.name)),
-  );
+    ...{ schema: mapping.schema, table: mapping.table, versionBase: mapping.versionBase, columns: {} },
+    metadata: isJsonb ? columns.metadata : null,
+    read: {
+      ...{ id: id.read, data: data.read, time: time.read },
+      stream: textOf(columns.stream, types),
+      version: column(columns.version),
+      type: textOf(columns.type, types),
+    },
+    ...{ whole, rewritten: {} },
+    order: order.map((of) => orderOf(of, whole, types)).join(', ') || 's.stream_id COLLATE "C"',
+    sequences: [...sequences, ...mapping.sequences],
+    companions: mapping.belongs,
+    ...{ before: [], after: [], made: 'its own migrations' },
+  };
 }
 
-interface Fault {
-  readonly what: string;
-  readonly wayOut: string;
+function column(name: string): string {
+  return `e.${pg.escapeIdentifier(name)}`;
 }
 
-function unfit(name: string, table: string, faults: readonly Fault[]): BackupError {
-  const message = `${table} does not fit layouts.${name}: ${faults.map(({ what }) => what).join('; ')}`;
-  return new BackupError('store_unsupported', message, {
-    hint: [...new Set(faults.map(({ wayOut }) => wayOut))].join('; '),
-  });
+/** Left as it is where it is text already: so that an index on it is of use. */
+function textOf(name: string, types: ReadonlyMap<string, ColumnType>): string {
+  return types.get(name)?.base === 'text' ? column(name) : `${column(name)}::text`;
 }
 
-/** Of a domain, what it is made of. */
-async function readMapped(client: pg.Client, oid: string): Promise<MappedColumns> {
-  const { rows } = await client.query<{ name: string } & MappedColumn>(
-    `SELECT attname AS name, NOT (attnotnull OR typnotnull) AS "isNullable", attgenerated <> '' AS "isGenerated",
-            format_type(coalesce(nullif(typbasetype, 0), atttypid), NULL) AS base,
-            typcategory = 'S' OR typtype = 'e' AS "isText"
-       FROM pg_attribute JOIN pg_type t ON t.oid = atttypid
-      WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
-    [oid],
-  );
-  return new Map(rows.map(({ name, ...about }) => [name, about]));
+const UUID = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'";
+
+interface PartSql {
+  readonly read: string;
+  /** Null: its value travels beside. */
+  readonly whole: WholeColumn | null;
 }
 
-/** Where each column is named, as a path into the mapping. */
-function namedColumns({ columns, order, sequences }: CustomMapping): [path: string, column: string][] {
-  const parts = Object.entries(columns).flatMap(([part, column]): [string, string][] =>
-    column === null ? [] : [[`columns.${part}`, column]],
-  );
-  return [
-    ...parts,
-    ...order.map((column): [string, string] => ['order', column]),
-    ...sequences.map(({ name, column }): [string, string] => [`sequences.${name}`, column]),
-  ];
+/** What is no uuid becomes one, made of all that names the event: so it is the same whenever it is read. */
+function readId({ columns }: CustomMapping, types: ReadonlyMap<string, ColumnType>): PartSql {
+  const { id, stream, version } = columns;
+  const parts = [`${column(stream)}::text`, column(version), ...(id === null ? [] : [`${column(id)}::text`])];
+  const made = `md5(jsonb_build_array(${parts.join(', ')})::text)::uuid`;
+  const type = id === null ? undefined : types.get(id);
+  if (id === null || type === undefined) return { read: made, whole: null };
+  if (type.base === 'uuid') return { read: column(id), whole: { sql: 's.event_id' } };
+  if (!type.isText) return { read: made, whole: null };
+  const text = `${column(id)}::text`;
+  return {
+    read: `CASE WHEN ${text} ~ ${UUID} THEN ${text}::uuid ELSE ${made} END`,
+    whole: { sql: 's.event_id::text', unless: `${text} !~ ${UUID}` },
+  };
 }
 
-function findUnknown(mapping: CustomMapping, columns: MappedColumns): Fault[] {
-  return namedColumns(mapping).flatMap(([path, column]) =>
-    columns.has(column)
-      ? []
-      : [
-          {
-            what: `${path}: there is no column ${column}`,
-            wayOut: `the table has ${[...columns.keys()].join(', ')}`,
-          },
-        ],
-  );
+interface DataSql {
+  readonly read: string;
+  readonly whole: WholeColumn;
 }
 
-const MUST_BE_THERE = ['id', 'stream', 'version', 'type', 'time'];
-
-/** Columns that are there, and cannot be what they are mapped to. */
-function findUnfit({ columns, table }: CustomMapping, found: MappedColumns): Fault[] {
-  return Object.entries(PART_TYPES).flatMap(([part, types]) => {
-    const column = columns[part as keyof typeof PART_TYPES];
-    const is = column === null ? undefined : found.get(column);
-    if (column === null || is === undefined) return [];
-    const path = `columns.${part}: column ${column}`;
-    const faults: Fault[] = [];
-    const fitting: readonly string[] = types;
-    const fits = fitting.includes(is.base) || (is.isText && fitting.includes('text'));
-    if (!fits) {
-      faults.push({
-        what: `${path} is ${is.base}`,
-        wayOut: `${part} takes ${types.join(', ')}`,
-      });
-    }
-    if (is.isNullable && MUST_BE_THERE.includes(part)) {
-      faults.push({
-        what: `${path} may be NULL`,
-        wayOut: `ALTER TABLE ${table} ALTER COLUMN ${column} SET NOT NULL, or map another column`,
-      });
-    }
-    if (is.isGenerated) {
-      faults.push({
-        what: `${path} is generated`,
-        wayOut: `map the column that ${column} is made from: a restore cannot write it`,
-      });
-    }
-    return faults;
-  });
-}
-
-/** Stream and version name one event; so does the id. A partial or invalid index says nothing. */
-async function findUnkeyed(
-  client: pg.Client,
-  oid: string,
-  { table, columns: { id, stream, version } }: CustomMapping,
-): Promise<Fault[]> {
-  const { rows } = await client.query<{ names: string[] }>(
-    `SELECT array(SELECT attname::text FROM pg_attribute
-                   WHERE attrelid = indrelid AND attnum = ANY ((indkey::int2[])[0:indnkeyatts - 1])) AS names
-       FROM pg_index
-      WHERE indrelid = $1::oid AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL`,
-    [oid],
-  );
-  const isUnique = (...within: string[]): boolean =>
-    rows.some(({ names }) => names.every((name) => within.includes(name)));
-  const faults: Fault[] = [];
-  if (!isUnique(stream, version)) {
-    faults.push({
-      what: `no unique key says that ${stream} and ${version} name one event`,
-      wayOut: `CREATE UNIQUE INDEX ON ${table} (${stream}, ${version})`,
-    });
+/**
+ * jsonb has a place in a batch as it is. json has, too, but what it was written like travels beside where that is lost, and what jsonb does not
+ * take becomes a string. Text and bytes become strings: nobody says that they are JSON.
+ */
+function readData(name: string, base: string): DataSql {
+  const value = column(name);
+  const unlessNull = `${value} IS NULL`;
+  if (base === 'jsonb') return { read: value, whole: { sql: 's.event_data', unless: unlessNull } };
+  if (base === 'bytea') {
+    return {
+      read: `to_jsonb(translate(encode(${value}, 'base64'), E'\\n', ''))`,
+      whole: { sql: "decode(s.event_data #>> '{}', 'base64')", unless: unlessNull },
+    };
   }
-  if (id !== null && !isUnique(id)) {
-    faults.push({
-      what: `columns.id: column ${id} is not unique by itself`,
-      wayOut: `CREATE UNIQUE INDEX ON ${table} (${id}), or leave \`id\` out: ids are made of stream and version then`,
-    });
-  }
-  return faults;
+  const text = `${value}::text`;
+  if (base !== 'json')
+    return { read: `to_jsonb(${text})`, whole: { sql: "s.event_data #>> '{}'", unless: unlessNull } };
+  const pairs = `'\\\\ud[89ab][0-9a-f]{2}\\\\ud[c-f][0-9a-f]{2}'`;
+  const read = `CASE WHEN regexp_replace(${text}, ${pairs}, '', 'gi') ~* '\\\\u(0000|d[89a-f])' THEN to_jsonb(${text}) ELSE ${value}::jsonb END`;
+  return {
+    read,
+    whole: { sql: 's.event_data::text', unless: `${unlessNull} OR ${text} <> (${read})::text` },
+  };
 }
 
-async function findMissingTables(
-  client: pg.Client,
-  schema: string,
-  { belongs }: CustomMapping,
-): Promise<Fault[]> {
-  const faults: Fault[] = [];
-  for (const { name, key } of belongs) {
-    const found = await findTable(client, schema, name);
-    if (found === null) {
-      faults.push({
-        what: `belongs: there is no table ${name}`,
-        wayOut: `make ${name} in schema ${schema}, or leave it out`,
-      });
-    } else if (!found.columns.has(key)) {
-      faults.push({
-        what: `belongs: table ${name} has no column ${key}`,
-        wayOut: `${name} has ${[...found.columns.keys()].join(', ')}`,
-      });
-    }
-  }
-  return faults;
+function readTime(name: string, base: string | undefined): { read: string; whole: string } {
+  if (base === 'timestamp without time zone')
+    return { read: `${column(name)} AT TIME ZONE 'UTC'`, whole: "s.created_at AT TIME ZONE 'UTC'" };
+  return { read: column(name), whole: 's.created_at' };
 }
 
-async function findMissingSequences(
-  client: pg.Client,
-  schema: string,
-  { sequences }: CustomMapping,
-): Promise<Fault[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT relname AS name FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-      WHERE nspname = $1 AND relkind = 'S' AND relname = ANY ($2::text[])`,
-    [schema, sequences.map(({ name }) => name)],
-  );
-  const there = new Set(rows.map(({ name }) => name));
-  return sequences.flatMap(({ name }) =>
-    there.has(name)
-      ? []
-      : [
-          {
-            what: `sequences: there is no sequence ${name}`,
-            wayOut: `make it in schema ${schema}, or leave it out`,
-          },
-        ],
-  );
-}
-
-/** Those of serial and identity columns, and those that a default takes its value from. */
-async function readOwnSequences(client: pg.Client, schema: string, oid: string): Promise<CustomSequence[]> {
-  const { rows } = await client.query<CustomSequence>(
-    `SELECT DISTINCT s.relname AS name, a.attname AS column
-       FROM pg_class s
-       JOIN pg_namespace n ON n.oid = s.relnamespace AND nspname = $1
-       JOIN (SELECT objid AS sequence, refobjsubid AS attnum FROM pg_depend
-              WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = $2::oid
-                AND deptype IN ('a', 'i')
-             UNION ALL
-             SELECT refobjid, adnum FROM pg_attrdef
-               JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid
-                AND refclassid = 'pg_class'::regclass
-              WHERE adrelid = $2::oid) AS used ON used.sequence = s.oid
-       JOIN pg_attribute a ON a.attrelid = $2::oid AND a.attnum = used.attnum
-      WHERE s.relkind = 'S' ORDER BY 1, 2`,
-    [schema, oid],
-  );
-  return rows;
+/** Over a staged row. What a cast to a whole type loses is of no use to an order. */
+function orderOf(
+  name: string,
+  whole: Readonly<Record<string, WholeColumn>>,
+  types: ReadonlyMap<string, ColumnType>,
+): string {
+  const base = types.get(name)?.base ?? 'text';
+  const beside = `(s.metadata -> 'columns' ->> ${pg.escapeLiteral(name)})::${base}`;
+  const known = whole[name];
+  if (known === undefined) return beside;
+  return known.unless === undefined ? known.sql : `coalesce(${beside}, (${known.sql})::${base})`;
 }

@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
 import type { EventStore } from '../../core/event-store.ts';
-import { customLayout } from '../layouts/custom.ts';
 import { appendEvents } from './append.ts';
 import { findLayout, requireOwn } from './catalog.ts';
 import type { PostgresAddress } from './config.ts';
 import { closeDatabase, type Database, inTransaction, openDatabase, withClient } from './connection.ts';
 import { countAhead } from './count-ahead.ts';
-import { findCustomLayout } from './custom-layout.ts';
+import { findCustomLayout } from './custom-check.ts';
+import { customLayout } from './custom-layout.ts';
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
 import { openInspection } from './inspection.ts';

@@ -8,8 +8,8 @@ const MAX_NAME_BYTES = 63;
 
 const name = z
   .string()
-  .refine((text) => text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= MAX_NAME_BYTES, {
-    error: `expected a name of 1 to ${MAX_NAME_BYTES} bytes`,
+  .refine((text) => text !== '' && !/[\0{}]/.test(text) && Buffer.byteLength(text) <= MAX_NAME_BYTES, {
+    error: `expected a name of 1 to ${MAX_NAME_BYTES} bytes, without braces`,
   });
 
 const columnsSchema = z

@@ -1,9 +1,10 @@
 import type pg from 'pg';
-import type { CustomMapping, CustomSequence } from '../../core/custom-mapping.ts';
+import type { CustomMapping } from '../../core/custom-mapping.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { ForeignLayout } from '../layouts/foreign.ts';
 import { findTable, qualified } from './catalog.ts';
 import { type ColumnType, customLayout, PART_TYPES } from './custom-layout.ts';
+import { readTargetColumns } from './target-columns.ts';
 
 interface MappedColumn extends ColumnType {
   readonly isNullable: boolean;
@@ -33,14 +34,11 @@ export async function findCustomLayout(
     ...(await findMissingSequences(client, schema, mapping)),
   ];
   if (faults.length > 0) throw unfit(name, qualified(schema, mapping.table), faults);
-  const own = await readOwnSequences(client, schema, table.oid);
-  const known = new Set(mapping.sequences.map((sequence) => sequence.name));
-  return customLayout(
-    name,
-    mapping,
-    columns,
-    own.filter((sequence) => !known.has(sequence.name)),
+  // Those of serial and identity columns, and those that a default takes its value from.
+  const counted = (await readTargetColumns(client, table.oid)).flatMap(({ name: column, byDefault }) =>
+    byDefault?.startsWith('nextval(') ? [{ column }] : [],
   );
+  return customLayout(name, mapping, columns, counted);
 }
 
 interface Fault {
@@ -202,25 +200,4 @@ async function findMissingSequences(
           },
         ],
   );
-}
-
-/** Those of serial and identity columns, and those that a default takes its value from. */
-async function readOwnSequences(client: pg.Client, schema: string, oid: string): Promise<CustomSequence[]> {
-  const { rows } = await client.query<CustomSequence>(
-    `SELECT DISTINCT s.relname AS name, a.attname AS column
-       FROM pg_class s
-       JOIN pg_namespace n ON n.oid = s.relnamespace AND nspname = $1
-       JOIN (SELECT objid AS sequence, refobjsubid AS attnum FROM pg_depend
-              WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = $2::oid
-                AND deptype IN ('a', 'i')
-             UNION ALL
-             SELECT refobjid, adnum FROM pg_attrdef
-               JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid
-                AND refclassid = 'pg_class'::regclass
-              WHERE adrelid = $2::oid) AS used ON used.sequence = s.oid
-       JOIN pg_attribute a ON a.attrelid = $2::oid AND a.attnum = used.attnum
-      WHERE s.relkind = 'S' ORDER BY 1, 2`,
-    [schema, oid],
-  );
-  return rows;
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import type { CustomMapping, CustomSequence } from '../../core/custom-mapping.ts';
-import type { ForeignLayout, WholeColumn } from '../layouts/foreign.ts';
+import type { CustomMapping } from '../../core/custom-mapping.ts';
+import type { ForeignLayout, ForeignSequence, WholeColumn } from '../layouts/foreign.ts';
 
 /** What the columns of a mapping are, as far as it makes a difference. */
 export interface ColumnType {
@@ -25,7 +25,7 @@ export function customLayout(
   name: string,
   mapping: CustomMapping,
   types: ReadonlyMap<string, ColumnType>,
-  sequences: readonly CustomSequence[],
+  sequences: readonly ForeignSequence[],
 ): ForeignLayout {
   const { columns, order } = mapping;
   const id = readId(mapping, types);

@@ -19,7 +19,9 @@ function envelope({ whole, metadata }: ForeignLayout, columns: Columns): string 
   const own = metadata === null ? [] : [ownMetadata(`e.${pg.escapeIdentifier(metadata)}`)];
   const others = [...columns.keys()].filter((name) => !(name in whole) && name !== metadata);
   const exceptions = Object.entries(whole).flatMap(([name, { unless }]) =>
-    unless === undefined || !columns.has(name) ? [] : [`CASE WHEN ${unless} THEN ${textsOf([name])} ELSE '{}'::jsonb END`],
+    unless === undefined || !columns.has(name)
+      ? []
+      : [`CASE WHEN ${unless} THEN ${textsOf([name])} ELSE '{}'::jsonb END`],
   );
   return [...own, `jsonb_build_object('columns', ${[textsOf(others), ...exceptions].join(' || ')})`].join(
     ' || ',

@@ -188,6 +188,9 @@ export interface StoreSnapshot extends BatchReader {
    */
   readonly showsRewritten: boolean;
 
+  /** The stream in which events of a stream stand once the store has archived them; left out: it archives none. */
+  readonly archivedAs?: ((streamId: string) => string) | undefined;
+
   /**
    * The cursor from which the next incremental backup may start: as `cursor`, once a crash of the store can take back
    * nothing that this view saw. Waits shortly for that; where it does not come about, the cursor says so.

@@ -7,19 +7,24 @@ import { openPostgresStore } from '../../src/stores/postgres/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { newestChain } from './chain-backup.ts';
 import { backUp, testClock } from './memory-backup.ts';
-import { type NaiveName, startNaiveBackups } from './naive-backups.ts';
+import { startNaiveBackups } from './naive-backups.ts';
 import type { TestPostgres } from './postgres.ts';
-import { killIncremental, takeIncremental } from './proof-run.ts';
-import { NAIVE_SCHEMA, type SlowWriterOptions, startSlowWriters } from './slow-writers.ts';
+import { digestChain, killIncremental, takeIncremental } from './proof-run.ts';
+import { EVENTCORE, type ProvenStore } from './proven-store.ts';
+import { NAIVE_SCHEMA, type SlowWriterOptions, type SlowWriters, startSlowWriters } from './slow-writers.ts';
 
 export interface ProofOptions
   extends Pick<SlowWriterOptions, 'writers' | 'maxDelayMs' | 'maxEventsPerInsert'> {
+  /** Left out: one of EventCore. */
+  readonly proven?: ProvenStore;
   /** The run ends when so many events were committed. */
   readonly events: number;
   /** Between two backups. */
   readonly pauseMs: number;
   /** Every so many backups one is killed at a random moment. */
   readonly killEvery: number;
+  /** Milliseconds; a backup that has ended until then is not killed. */
+  readonly killWithinMs: number;
   /** A new full backup begins a new chain after so many links. */
   readonly maxLinks: number;
   readonly onProgress?: (text: string) => void;
@@ -31,7 +36,7 @@ export interface ProofResult {
   readonly killed: number;
   readonly fulls: number;
   /** Events that a naive incremental backup of each kind lost in the same run. */
-  readonly naiveLost: Readonly<Record<NaiveName, number>>;
+  readonly naiveLost: Readonly<Record<string, number>>;
 }
 
 /**
@@ -43,21 +48,26 @@ export async function proveIncrementals(
   vaultPath: string,
   options: ProofOptions,
 ): Promise<ProofResult> {
-  const address = server.address(await server.createDatabase());
+  const { proven = EVENTCORE } = options;
+  const address = await proven.make(server);
   const store = openPostgresStore(address);
-  await store.initialise();
   await server.exec(NAIVE_SCHEMA, new URL(address).pathname.slice(1));
-  const naive = await startNaiveBackups(address);
+  const naive = await startNaiveBackups(address, proven.naive);
   const vault = openDirectoryVault(vaultPath);
   const counts = { incrementals: 0, killed: 0, fulls: 1 };
-  const writers = await startSlowWriters({ address, positions: true, ...options });
+  const { append, positions } = proven;
+  const writers = await startAll([
+    startSlowWriters({ address, append, positions, ...options }),
+    ...(proven.alsoWrites === undefined ? [] : [proven.alsoWrites(address, options.maxDelayMs)]),
+  ]);
   try {
     await backUp(store, vault);
     await naive.take();
     for (let round = 1; writers.committed() < options.events; round += 1) {
       await naive.take();
       if (round % options.killEvery === 0) {
-        if ((await killIncremental(address, vaultPath, 900)) === 'killed') counts.killed += 1;
+        if ((await killIncremental(address, vaultPath, options.killWithinMs)) === 'killed')
+          counts.killed += 1;
         else counts.incrementals += 1;
       } else {
         const outcome = await takeIncremental(store, vault);
@@ -78,7 +88,7 @@ export async function proveIncrementals(
     const outcome = await takeIncremental(store, vault);
     assert.equal(outcome.kind, 'taken', JSON.stringify(outcome));
     counts.incrementals += 1;
-    const events = await compareRestored(server, vault, address);
+    const events = await compareRestored(server, vault, address, proven);
     return { events, ...counts, naiveLost: await naive.countLost() };
   } finally {
     await writers.stop().catch(() => undefined);
@@ -88,22 +98,37 @@ export async function proveIncrementals(
   }
 }
 
+async function startAll(starting: readonly Promise<SlowWriters>[]): Promise<SlowWriters> {
+  const all = await Promise.all(starting);
+  return {
+    committed: () => all.reduce((sum, { committed }) => sum + committed(), 0),
+    stop: async () => {
+      await Promise.all(all.map(({ stop }) => stop()));
+    },
+  };
+}
+
 /**
- * Restores the chain. Digests add up over events: one that is lost, doubled or different shows, and so does the number of
- * all.
+ * Digests add up over events: one that is lost, doubled or different in the chain shows, and so does the number of all. Then the chain is
+ * restored, and rows are compared as the server has them.
  */
-async function compareRestored(server: TestPostgres, vault: Vault, address: string): Promise<number> {
+async function compareRestored(
+  server: TestPostgres,
+  vault: Vault,
+  address: string,
+  proven: ProvenStore,
+): Promise<number> {
   const store = openPostgresStore(address);
-  const target = openPostgresStore(server.address(await server.createDatabase()));
+  const empty = await proven.make(server);
+  const target = openPostgresStore(empty);
   try {
     const held = await digestStore(store);
+    const chain = await newestChain(vault);
+    assert.deepEqual(await digestChain(vault, chain), held);
     const ports = { target, vault, clock: testClock };
-    await restoreBackup(ports, await newestChain(vault), {
-      replace: false,
-      checkpoints: 'keep',
-      parallel: 2,
-    });
-    assert.deepEqual(await digestStore(target), held);
+    await restoreBackup(ports, chain, { replace: false, checkpoints: 'keep', parallel: 2 });
+    const rowsOf = (where: string) => server.exec(proven.rows, new URL(where).pathname.slice(1));
+    assert.deepEqual(await rowsOf(empty), await rowsOf(address));
     return held.events;
   } finally {
     await store.close();

@@ -22,11 +22,19 @@ export interface SlowWriterOptions {
   readonly maxEventsPerInsert: number;
   /** Also writes each event's id into `naive.positions`, which numbers them with a sequence. */
   readonly positions: boolean;
+  /** Left out: into EventCore's table. */
+  readonly append?: AppendSome | undefined;
   /** The connection may break: a writer then ends quietly. */
   readonly mayBreak?: boolean;
   /** Is told of every transaction that was committed. */
   readonly note?: (written: WrittenTransaction) => void;
 }
+
+/** Appends new events to one stream, in the transaction that the client is in. `from` is the version of the first one, counted from 1. */
+export type AppendSome = (
+  client: pg.Client,
+  events: { readonly stream: string; readonly from: number; readonly ids: readonly string[] },
+) => Promise<unknown>;
 
 export interface WrittenTransaction {
   readonly xid: string;
@@ -166,16 +174,12 @@ async function insertSome(
   run: string,
   pending: Map<string, number>,
 ): Promise<number> {
-  const stream = `run-${run}-${number}-${Math.floor(Math.random() * STREAMS_PER_WRITER)}`;
+  // Stores that go by categories take what is before the first hyphen for one: each writer has its own.
+  const stream = `run${run}w${number}-${Math.floor(Math.random() * STREAMS_PER_WRITER)}`;
   const count = 1 + Math.floor(Math.random() * options.maxEventsPerInsert);
   const from = (pending.get(stream) ?? versions.get(stream) ?? 0) + 1;
   const ids = Array.from({ length: count }, nextId);
-  await client.query(
-    `INSERT INTO eventcore_events (event_id, stream_id, stream_version, event_type, event_data, created_at)
-     SELECT id, $2, $3::bigint + n - 1, 'Slow', jsonb_build_object('n', n, 'text', md5(id::text)), $4
-       FROM unnest($1::uuid[]) WITH ORDINALITY AS new (id, n)`,
-    [ids, stream, from, new Date()],
-  );
+  await (options.append ?? insertIntoEventCore)(client, { stream, from, ids });
   if (options.positions) {
     await client.query('INSERT INTO naive.positions (event_id) SELECT unnest($1::uuid[])', [ids]);
   }
@@ -183,6 +187,14 @@ async function insertSome(
   pending.set(stream, from + count - 1);
   return count;
 }
+
+const insertIntoEventCore: AppendSome = (client, { stream, from, ids }) =>
+  client.query(
+    `INSERT INTO eventcore_events (event_id, stream_id, stream_version, event_type, event_data, created_at)
+     SELECT id, $2, $3::bigint + n - 1, 'Slow', jsonb_build_object('n', n, 'text', md5(id::text)), $4
+       FROM unnest($1::uuid[]) WITH ORDINALITY AS new (id, n)`,
+    [ids, stream, from, new Date()],
+  );
 
 function pause({ maxDelayMs }: SlowWriterOptions): Promise<unknown> {
   return sleep(Math.random() ** 2 * maxDelayMs);

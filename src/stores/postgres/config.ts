@@ -25,7 +25,7 @@ const LOCK_TIMEOUT = '30s';
 const TIMEOUT = /^\d{1,9}(ms|s|min)?$/;
 /** PostgreSQL cuts longer names silently (NAMEDATALEN). */
 const MAX_NAME_BYTES = 63;
-const OWN_PARAMETERS = ['layout', 'schema', 'lock_timeout'];
+const OWN_PARAMETERS = ['layout', 'schema', 'table', 'lock_timeout'];
 
 /**
  * Reads a store address. All other parameters (`sslmode`, `host` for a socket folder, …) are the driver's. Throws
@@ -34,16 +34,15 @@ const OWN_PARAMETERS = ['layout', 'schema', 'lock_timeout'];
 export function parsePostgresAddress(address: string): PostgresAddress {
   const url = readPostgresUrl(address);
   const layout = url.searchParams.get('layout') ?? LAYOUT_NAME;
-  const foreign = FOREIGN_LAYOUTS.find(({ name }) => name === layout) ?? null;
-  if (foreign === null && layout !== LAYOUT_NAME) {
+  const usual = FOREIGN_LAYOUTS.find(({ name }) => name === layout) ?? null;
+  if (usual === null && layout !== LAYOUT_NAME) {
     throw new BackupError('store_unsupported', `layout ${layout} is not supported for PostgreSQL`, {
       hint: `leave the layout out, or say one of ${LAYOUT_NAMES.join(', ')}`,
     });
   }
+  const foreign = withTable(usual, url.searchParams.get('table'));
   const schema = url.searchParams.get('schema') ?? foreign?.schema ?? 'public';
-  if (schema === '' || schema.includes('\0') || Buffer.byteLength(schema) > MAX_NAME_BYTES) {
-    throw new BackupError('usage', `schema name "${schema}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
-  }
+  requireName('schema', schema);
   const isSchemaNamed = url.searchParams.has('schema');
   const isLayoutNamed = url.searchParams.has('layout');
   const lockTimeout = url.searchParams.get('lock_timeout') ?? LOCK_TIMEOUT;
@@ -62,4 +61,20 @@ export function parsePostgresAddress(address: string): PostgresAddress {
     isLayoutNamed,
     lockTimeout,
   };
+}
+
+/** Throws `usage` for a layout whose table has one name only. */
+function withTable(layout: ForeignLayout | null, table: string | null): ForeignLayout | null {
+  if (table === null || table === layout?.table) return layout;
+  requireName('table', table);
+  if (layout?.renamed !== undefined) return layout.renamed(table);
+  const named = FOREIGN_LAYOUTS.filter(({ renamed }) => renamed !== undefined).map(({ name }) => name);
+  throw new BackupError('usage', `?table=${table} is for layouts whose users name the table`, {
+    hint: `say ?layout= too: ${named.join(' or ')}`,
+  });
+}
+
+function requireName(what: string, name: string): void {
+  if (name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= MAX_NAME_BYTES) return;
+  throw new BackupError('usage', `${what} name "${name}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
 }

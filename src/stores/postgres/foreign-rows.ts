@@ -6,8 +6,25 @@ import type { ForeignLayout } from '../layouts/foreign.ts';
 /** Name and type, as format_type() spells it, of all columns that a table has. */
 type Columns = ReadonlyMap<string, string>;
 
+/** Where a layout's SQL is to run: its schema, and what columns the events' table has there. */
+export interface ForeignPlace {
+  readonly schema: string;
+  readonly columns: Columns;
+}
+
+/** SQL of a layout with what depends on the place put in. */
+export function placed(sql: string, { schema, columns }: ForeignPlace): string {
+  return sql
+    .replaceAll('{schema}', () => pg.escapeIdentifier(schema))
+    .replaceAll(/\{type of (\w+)\}/g, (_, name: string) => columns.get(name) ?? 'text');
+}
+
 /** A table of others as one with the columns of EventCore's, and with ctid and xmin: to stand where a table's name may. */
-export function foreignSource(layout: ForeignLayout, table: string, columns: Columns): string {
+export function foreignSource(layout: ForeignLayout, table: string, place: ForeignPlace): string {
+  return placed(sourceSql(layout, table, place.columns), place);
+}
+
+function sourceSql(layout: ForeignLayout, table: string, columns: Columns): string {
   const { read } = layout;
   return `(SELECT ${read.id} AS event_id, ${read.stream} AS stream_id, (${read.version})::bigint AS stream_version,
     ${read.type} AS event_type, coalesce(${read.data}, 'null'::jsonb) AS event_data,
@@ -44,8 +61,11 @@ export interface WrittenColumn {
 }
 
 /** All columns of a target that staged rows have values for. */
-export function foreignColumns(layout: ForeignLayout, columns: Columns): WrittenColumn[] {
-  return [...columns].map(([name, type]) => ({ name, sql: writtenSql(layout, name, type) }));
+export function foreignColumns(layout: ForeignLayout, place: ForeignPlace): WrittenColumn[] {
+  return [...place.columns].map(([name, type]) => ({
+    name,
+    sql: placed(writtenSql(layout, name, type), place),
+  }));
 }
 
 function writtenSql({ whole, metadata, rewritten }: ForeignLayout, name: string, type: string): string {

@@ -66,8 +66,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
   const { rows } = await client.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
   const events = await requireEvents(client, database.address);
-  const { oid } = events;
-  const token: SnapshotToken = { snapshot: rows[0]!.snapshot, relation: oid };
+  const token: SnapshotToken = { snapshot: rows[0]!.snapshot, relation: events.oid };
   const reader = readerOver(database, token);
   const refusing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
@@ -91,17 +90,50 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     cursor,
     // An updated row is a new one, of its transaction.
     showsRewritten: true,
+    archivedAs: events.foreign?.archivedAs,
     settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
     readPass: reader.readPass,
     estimate: () => refusing(() => estimate(client, events)),
+    ...plansOf({ client, events, cursor, seenLsn, reader }, refusing),
+    planTails: async (tails) => cutTails(tails),
+    planBlocks: () => refusing(() => planBlocks(client, events, reader)),
+    countEvents: () => refusing(() => countEvents(client, events)),
+    readSummaries: ({ sample } = {}) =>
+      sample === undefined
+        ? readSummaries(summaries, stop.signal)
+        : readSampledSummaries(summaries, sample, stop.signal),
+    readCompanions: () => readCompanions(client, database.address),
+    close: async () => {
+      stop.abort();
+      leaveConnection(database, client);
+      await reader.close();
+    },
+  };
+}
+
+/** What a plan is made from. */
+interface Seen {
+  readonly client: pg.Client;
+  readonly events: FoundEvents;
+  readonly cursor: StoreCursor;
+  /** Read before the view began. */
+  readonly seenLsn: string | null;
+  readonly reader: PreparedReader;
+}
+
+function plansOf(
+  { client, events, cursor, seenLsn, reader }: Seen,
+  refusing: <Result>(work: () => Promise<Result>) => Promise<Result>,
+): Pick<StoreSnapshot, 'planRanges' | 'planPasses' | 'planChanges' | 'planChangesIn'> {
+  return {
     planRanges: (parallel, rangeBytes) =>
       refusing(() =>
         cut(client, events, parallel, (bytes, share) => cutIntoRanges(bytes, share, rangeBytes)),
       ),
     planPasses: (ranges, parallel) =>
       refusing(async () =>
-        hasParts(events) ? null : cutIntoPasses(await tableFacts(client, oid), ranges, parallel),
+        hasParts(events) ? null : cutIntoPasses(await tableFacts(client, events.oid), ranges, parallel),
       ),
     planChanges: (since, parallel) =>
       refusing(async () => {
@@ -121,19 +153,6 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
         const reason = whyNotComparable(since, cursor, seenLsn) ?? whyMoved(since, cursor);
         return reason ?? narrowRanges(ranges, changesBetween(since, cursor));
       }),
-    planTails: async (tails) => cutTails(tails),
-    planBlocks: () => refusing(() => planBlocks(client, events, reader)),
-    countEvents: () => refusing(() => countEvents(client, events)),
-    readSummaries: ({ sample } = {}) =>
-      sample === undefined
-        ? readSummaries(summaries, stop.signal)
-        : readSampledSummaries(summaries, sample, stop.signal),
-    readCompanions: () => readCompanions(client, database.address),
-    close: async () => {
-      stop.abort();
-      leaveConnection(database, client);
-      await reader.close();
-    },
   };
 }
 

@@ -133,6 +133,10 @@ export interface StoreDescription {
   readonly serverVersion: string;
   /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
+  /** Of the events' table, where it is one of others: names, and types as the store spells them. Left out where there is none. */
+  readonly columns?: Readonly<Record<string, string>>;
+  /** Those of them that may not be empty, and get a value neither from the store nor from what every event has. */
+  readonly neededColumns?: readonly string[];
 }
 
 export interface StreamHead {

@@ -1,14 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql';
+import pg from 'pg';
 
 /** A store of Emmett, made and written to by Emmett. */
 
 type EmmettStore = ReturnType<typeof getPostgreSQLEventStore>;
 
-export async function openEmmett(address: string): Promise<EmmettStore> {
-  const store = getPostgreSQLEventStore(address);
+type EmmettOptions = NonNullable<Parameters<typeof getPostgreSQLEventStore>[1]>;
+
+/** Its pool is ours: those that Emmett makes may outlive the store that is closed, and fail with the server. */
+export async function openEmmett(
+  address: string,
+  options: Pick<EmmettOptions, 'projections'> = {},
+): Promise<EmmettStore> {
+  const pool = new pg.Pool({ connectionString: address });
+  pool.on('error', () => undefined);
+  const store = getPostgreSQLEventStore(address, { ...options, connectionOptions: { pool } });
   await store.schema.migrate();
-  return store;
+  return {
+    ...store,
+    close: async () => {
+      await store.close();
+      await pool.end();
+    },
+  };
 }
 
 export function added(n: number) {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql';
 import { digestSql, type ProvenStore } from '../harness/proven-store.ts';
 import type { AppendSome, SlowWriters } from '../harness/slow-writers.ts';
 import { added, openEmmett } from './emmett.ts';
@@ -26,7 +25,7 @@ async function startEmmettWriters(address: string, maxDelayMs: number): Promise<
     if (Math.random() < 0.1) throw new Error('not to be committed');
   };
   const projection = { name: 'late', canHandle: ['ProductAdded'], handle };
-  const store = getPostgreSQLEventStore(address, { projections: [{ type: 'inline', projection }] });
+  const store = await openEmmett(address, { projections: [{ type: 'inline', projection }] });
   const state = { committed: 0, stopping: false };
   const run = randomUUID();
   const write = async (writer: number): Promise<void> => {

@@ -63,7 +63,7 @@ export async function openRestore(
     await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
     const companions: StagedCompanions = {
       ...{ targetSchema, stagingSchema: staging, tables: new Map() },
-      layouts: companionsOf(foreign),
+      layouts: await companionsOf(client, database.address),
     };
     const publication = {
       address: database.address,

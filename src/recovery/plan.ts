@@ -4,6 +4,7 @@ import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/m
 import { sealOf } from '../format/bundle-keys.ts';
 import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
 import type { Seal } from '../format/seal.ts';
+import { assertColumnsFit } from './column-drift.ts';
 import { type Conversion, conversionNotes, conversionOf, type EnvelopeHandling } from './conversion.ts';
 
 /** What a restore will do, decided before anything is touched. */
@@ -25,7 +26,7 @@ export interface RestorePlan {
 
 /**
  * Decides whether what a chain holds can go into a target. Throws `target_not_empty` (with the flag that allows it),
- * `store_unsupported` or `key_missing`.
+ * `store_unsupported`, `value_not_storable` or `key_missing`.
  */
 export function planRestore(
   chain: Chain,
@@ -37,6 +38,7 @@ export function planRestore(
   for (const link of chain) sealOf(link);
   // All links of a chain are of one layout.
   const conversion = conversionOf(manifest.store, target, envelopes);
+  assertColumnsFit(chain, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
       hint: 'restore into an empty place, or pass --replace to throw away what is there (try --dry-run first)',

@@ -6,6 +6,7 @@ import { companionsOf, type FoundEvents, qualified, requireEvents } from './cata
 import { type ForeignPlace, foreignColumns, placed } from './foreign-rows.ts';
 import { type Publication, requireEmpty } from './publish.ts';
 import { publishCompanions, type StagedCompanions } from './staged-companions.ts';
+import { readTargetColumns, type TargetColumn } from './target-columns.ts';
 import { disableTriggers, enableTriggers } from './triggers.ts';
 
 /**
@@ -26,14 +27,17 @@ export async function publishForeign(
   await client.query(`LOCK TABLE ${[events.table, ...there].join(', ')} IN ACCESS EXCLUSIVE MODE`);
   if (replace) await client.query(`TRUNCATE ${[events.table, ...there].join(', ')}`);
   else await requireEmpty(client, address);
-  await numberStaged(client, placed(layout.order, place), qualified(stagingSchema, EVENTS.name));
+  const staged = qualified(stagingSchema, EVENTS.name);
+  const target = await readTargetColumns(client, events.oid);
+  await numberStaged(client, placed(layout.order, place), staged);
+  await requirePlaces(client, layout, events, target);
   await gatherRows(client, companions);
   await runStatements(client, layout.before, place);
   // Rows of streams first: events may refer to them, and others to events.
   await publishCompanions(client, companions, (table) => table.refersToEvents !== true);
   await runStatements(client, layout.between ?? [], place);
   const triggers = await disableTriggers(client, events.table);
-  await insertStaged(client, layout, { events, place, staged: qualified(stagingSchema, EVENTS.name) });
+  await insertStaged(client, layout, { events, place, target, staged });
   await enableTriggers(client, events.table, triggers);
   await publishCompanions(client, companions, (table) => table.refersToEvents === true);
   for (const sequence of layout.sequences) await moveSequence(client, schema, layout.table, sequence);
@@ -84,16 +88,38 @@ async function existing(client: pg.Client, tables: readonly string[]): Promise<s
   return rows.map(({ name }) => name);
 }
 
+/** What the manifests say is not taken on trust: nothing that a row has is left behind in silence. */
+async function requirePlaces(
+  client: pg.Client,
+  layout: ForeignLayout,
+  events: FoundEvents,
+  target: readonly TargetColumn[],
+): Promise<void> {
+  const { rows } = await client.query<{ names: string[] }>(
+    `SELECT array(SELECT jsonb_object_keys(columns - $1::text[]) ORDER BY 1) AS names
+       FROM pg_temp.restored WHERE columns - $1::text[] <> '{}' LIMIT 1`,
+    [target.map(({ name }) => name)],
+  );
+  const names = rows[0]?.names.join(', ');
+  if (names === undefined) return;
+  throw new BackupError('value_not_storable', `${events.table} has no place for ${names} of an event`, {
+    hint: `the target has to have the same columns as the store of ${layout.name} that was backed up`,
+  });
+}
+
+interface InsertTarget {
+  readonly events: FoundEvents;
+  readonly place: ForeignPlace;
+  readonly target: readonly TargetColumn[];
+  readonly staged: string;
+}
+
 async function insertStaged(
   client: pg.Client,
   layout: ForeignLayout,
-  {
-    events,
-    place,
-    staged,
-  }: { readonly events: FoundEvents; readonly place: ForeignPlace; readonly staged: string },
+  { events, place, target, staged }: InsertTarget,
 ): Promise<void> {
-  const columns = foreignColumns(layout, place);
+  const columns = foreignColumns(layout, place, target);
   const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join(', ');
   const values = columns.map(({ sql }) => sql).join(', ');
   try {

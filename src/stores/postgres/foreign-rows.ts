@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { ForeignLayout } from '../layouts/foreign.ts';
+import type { TargetColumn } from './target-columns.ts';
 
 /** How rows of others' tables are read as events of a batch, and written back (FORMAT.md §25). */
 
@@ -60,20 +61,27 @@ export interface WrittenColumn {
   readonly sql: string;
 }
 
-/** All columns of a target that staged rows have values for. */
-export function foreignColumns(layout: ForeignLayout, place: ForeignPlace): WrittenColumn[] {
-  return [...place.columns].map(([name, type]) => ({
-    name,
-    sql: placed(writtenSql(layout, name, type), place),
-  }));
+/** All columns of a target, and what goes into them. */
+export function foreignColumns(
+  layout: ForeignLayout,
+  place: ForeignPlace,
+  target: readonly TargetColumn[],
+): WrittenColumn[] {
+  return target.map((column) => ({ name: column.name, sql: placed(writtenSql(layout, column), place) }));
 }
 
-function writtenSql({ whole, metadata, rewritten }: ForeignLayout, name: string, type: string): string {
+function writtenSql(
+  { whole, metadata, rewritten }: ForeignLayout,
+  { name, type, byDefault }: TargetColumn,
+): string {
   if (rewritten[name] !== undefined) return rewritten[name];
   if (name === metadata) return "s.metadata -> 'metadata'";
   const beside = `(s.metadata -> 'columns' ->> ${pg.escapeLiteral(name)})::${type}`;
   const known = whole[name];
-  if (known === undefined) return beside;
+  // An event from before the column was there has what the column gives to such.
+  if (known === undefined && byDefault === null) return beside;
+  if (known === undefined)
+    return `CASE WHEN s.metadata -> 'columns' ? ${pg.escapeLiteral(name)} THEN ${beside} ELSE (${byDefault})::${type} END`;
   const given = `(${known.sql})::${type}`;
   if (known.unless === undefined) return given;
   return `CASE WHEN s.metadata -> 'columns' ? ${pg.escapeLiteral(name)} THEN ${beside} ELSE ${given} END`;

@@ -203,6 +203,7 @@ async function writeFiles(
 /** What tells by its number that it is new, in a store of each kind. */
 const NUMBERED: Readonly<Record<StoreKind, ChangeMethod>> = {
   postgres: 'transactions',
+  files: 'transactions',
   sqlite: 'rows',
   memory: 'rows',
 };

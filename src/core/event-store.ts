@@ -6,8 +6,8 @@ import type { InspectionOptions, StoreInspection, StreamSample } from './inspect
 import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
- * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
- * `testing/event-store-contract.ts`.
+ * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres, stores/files; each
+ * passes `testing/event-store-contract.ts`.
  *
  * Errors, from every method: `store_unreachable` (may work later), `store_refused` (rights, a lock, a full
  * disk), `not_an_event_store` (the tables of the layout are not there).
@@ -120,7 +120,8 @@ export interface PlaceAhead {
   readonly withinMs: number;
 }
 
-export type StoreKind = 'memory' | 'sqlite' | 'postgres';
+/** `files`: a folder of EventCore's file backend, a file a transaction. */
+export type StoreKind = 'memory' | 'sqlite' | 'postgres' | 'files';
 
 export interface StoreDescription {
   readonly kind: StoreKind;
@@ -187,6 +188,12 @@ export interface StoreSnapshot extends BatchReader {
    * read to find them.
    */
   readonly showsRewritten: boolean;
+
+  /**
+   * Versions follow from an order in which others may come in between (replicas that are merged): where changes cannot be planned,
+   * the streams' last versions do not tell what is new either. Left out: they do.
+   */
+  readonly versionsMayShift?: boolean;
 
   /**
    * The cursor from which the next incremental backup may start: as `cursor`, once a crash of the store can take back

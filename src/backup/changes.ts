@@ -19,6 +19,7 @@ import { isOpen } from '../format/bundle-keys.ts';
 import { type Chain, chainTotals } from '../format/chain.ts';
 import { loadHeads } from '../format/chain-heads.ts';
 import { type KnownEvents, makeKnownEvents } from '../format/known-events.ts';
+import { whyArchived } from './archived.ts';
 import { compareGrown, diffHeads, type HeadsDiff } from './heads-diff.ts';
 import type { IncrementalOptions, IncrementalOutcome } from './incremental.ts';
 import { backUpRanges, type RangeJob } from './range.ts';
@@ -86,7 +87,10 @@ async function readByTransactions(
     if (missing > 0) await nameLost(snapshot, chainTable, found.table, differences);
     const { uncompared } = known;
     return (
-      refusal(differences.report()) ?? { ...found, chainTable, headsReason: null, uncompared: uncompared() }
+      refusal(differences.report(), found.table, snapshot) ?? {
+        ...{ ...found, chainTable, headsReason: null },
+        uncompared: uncompared(),
+      }
     );
   } finally {
     await reading.stop();
@@ -145,7 +149,7 @@ async function readByHeads(
   const fresh = dropKnown(batches, chainTable, compareHeadRows(chainTable, diff, differences));
   const found = await writeEvents(vault, fresh, options, place);
   const inexact = diff.inexact ?? compareGrown(diff, chainTable, found.table, differences);
-  const refused = refusal(differences.report());
+  const refused = refusal(differences.report(), found.table, snapshot);
   if (refused !== null) return refused;
   if (inexact !== null) return { kind: 'full-needed', reason: `${headsReason}, and ${inexact}` };
   return { ...found, chainTable, headsReason, uncompared: 0 };
@@ -176,8 +180,14 @@ function idText(batch: EventBatch, row: number): string {
   return nameText(spanBytes(batch, batch.id, row) ?? new Uint8Array());
 }
 
-function refusal(differences: DifferenceReport): Refusal | null {
-  return hasDifferences(differences) ? { kind: 'differs', differences } : null;
+function refusal(
+  differences: DifferenceReport,
+  own: StreamTable,
+  { archivedAs }: StoreSnapshot,
+): Refusal | null {
+  if (!hasDifferences(differences)) return null;
+  const reason = archivedAs === undefined ? null : whyArchived(differences, own, archivedAs);
+  return reason === null ? { kind: 'differs', differences } : { kind: 'full-needed', reason };
 }
 
 function readOptions({ chunkBytes, signal }: IncrementalOptions): Parameters<StoreSnapshot['readRange']>[1] {

@@ -42,6 +42,7 @@ export function composeManifest(input: ManifestInput): Manifest {
       layout: source.layout,
       versionBase: source.versionBase,
       serverVersion: source.serverVersion,
+      ...(source.columns === undefined ? {} : { columns: source.columns }),
     },
     totalEvents: facts.events,
     totalStreams: table.count,

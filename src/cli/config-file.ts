@@ -15,6 +15,7 @@ import {
 } from './arguments.ts';
 import { allowedInDisaster, disasterSchema } from './disaster-schema.ts';
 import { drillSchema } from './drill-schema.ts';
+import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
 import { allowedInMonitor, monitorShape } from './monitor-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
 import { allowedInServe, serveSchema } from './serve-schema.ts';
@@ -58,6 +59,7 @@ const configSchema = z.strictObject({
   store: z.string().min(1).nullish(),
   standby: z.string().min(1).nullish(),
   vault: z.string().min(1).nullish(),
+  layouts: layoutsSchema.nullish(),
   backup: backupSchema.nullish(),
   change_log: changeLogSchema.nullish(),
   encryption: encryptionSchema.nullish(),
@@ -146,6 +148,7 @@ function allowedKeys(path: readonly PropertyKey[]): string[] {
     allowedInMonitor(path) ??
     allowedInServe(path) ??
     allowedInDisaster(path) ??
+    allowedInLayouts(path) ??
     Object.keys(section.shape)
   );
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { CustomMappings } from '../core/custom-mapping.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { RegionPolicy } from '../core/region-policy.ts';
 import type { PolicyFinding } from '../policy/contradictions.ts';
@@ -9,6 +10,7 @@ import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './co
 import type { DisasterRead, DisasterSettings, DisasterSource } from './disaster-config.ts';
 import type { DisasterSection } from './disaster-schema.ts';
 import type { DrillSection } from './drill-schema.ts';
+import type { LayoutsSection } from './layouts-schema.ts';
 import type { MonitorSettings, NotifierSettings } from './monitor-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
@@ -23,6 +25,8 @@ export interface Settings {
   readonly vault: string | null;
   /** A hot standby of the store; may hold a password too. */
   readonly standby: string | null;
+  /** Event stores that nobody knows, by the names that `?layout=` gives them. */
+  readonly layouts: CustomMappings;
   readonly backup: BackupSettings;
   readonly changeLog: ChangeLogSettings;
   /** For whom is sealed, and where secrets are; paths as they stand there. */
@@ -85,6 +89,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     store: flags.store ?? (env.EVENTCORE_STORE || inFile(config.store, resolveStoreAddress)),
     vault: flags.vault ?? (env.EVENTCORE_VAULT || (vaultInFile ?? read?.policy.primary.storage ?? null)),
     standby: inFile(config.standby, resolveStoreAddress),
+    layouts: await layoutsOf(config.layouts),
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     encryption: config.encryption ?? {},
@@ -112,6 +117,10 @@ async function policyOf(
   if ([primary, replicas, archive, objectives].every((section) => section == null)) return null;
   const { readPolicy } = await import('./policy-file.ts');
   return readPolicy(sections, { path, vault, resolve, nowMs: Date.now() });
+}
+
+async function layoutsOf(section: LayoutsSection | null | undefined): Promise<CustomMappings> {
+  return section == null ? {} : (await import('./layouts-schema.ts')).mappingsOf(section);
 }
 
 async function disasterOf(

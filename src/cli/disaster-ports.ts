@@ -266,7 +266,7 @@ async function openRejoiners({ regions }: DisasterSettings): Promise<Map<string,
 /** Without the parameters that are this program's own. */
 function forLibpq(address: string): string {
   const url = new URL(address);
-  for (const name of ['layout', 'schema', 'lock_timeout']) url.searchParams.delete(name);
+  for (const name of ['layout', 'schema', 'table', 'lock_timeout']) url.searchParams.delete(name);
   return url.href;
 }
 

@@ -10,7 +10,7 @@ import { LOG_LEVELS, type LogOptions, makeLog, type ServiceLog, serviceLogOf } f
 import { makeOutput, type Terminal } from './output.ts';
 import { type Parent, tellProgress } from './parent.ts';
 import { makeProgress } from './progress.ts';
-import { systemClock } from './wire.ts';
+import { systemClock, useLayouts } from './wire.ts';
 
 /** The process that the program runs in. */
 export interface Host {
@@ -73,7 +73,11 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
   const logging: LogOptions = { level: flags.logLevel, json, quiet, stderr, env, now: systemClock.now };
   return {
     ...{ flags, signal, env, cwd, parent, software: `eventcore-backup ${packageVersion()}` },
-    settings: () => loadSettings({ flags, env, cwd }),
+    settings: async () => {
+      const settings = await loadSettings({ flags, env, cwd });
+      useLayouts(settings.layouts);
+      return settings;
+    },
     output: makeOutput({ json, quiet, env, stdout }),
     ...{ log: makeLog(logging), serviceLog: () => openServiceLog(logging) },
     progress,

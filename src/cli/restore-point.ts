@@ -3,6 +3,7 @@ import type { Vault } from '../core/vault.ts';
 import { readCatalog } from '../format/catalog.ts';
 import { openChain, type ReadKeys } from '../format/open-bundle.ts';
 import type { CheckpointPolicy } from '../recovery/checkpoints.ts';
+import type { AllowedLoss } from '../recovery/conversion.ts';
 import { type RestoreReport, restoreBackup } from '../recovery/restore.ts';
 import { beginStep, type CommandContext } from './context.ts';
 import { loadRunner } from './parallel-work.ts';
@@ -57,13 +58,15 @@ export interface RestorePointWork {
   readonly to: string;
   readonly replace: boolean;
   readonly checkpoints: CheckpointPolicy;
+  /** Left out: nothing may be lost. */
+  readonly allowLoss?: AllowedLoss | undefined;
   readonly parallel: number;
 }
 
 /** Restores a point in threads of this process, its steps told on the way. */
 export async function restoreToPoint(
   context: CommandContext,
-  { vault, point, target, to, replace, checkpoints, parallel }: RestorePointWork,
+  { vault, point, target, to, replace, checkpoints, allowLoss = [], parallel }: RestorePointWork,
 ): Promise<RestoreReport> {
   const { chain, recovery } = point;
   const { progress, signal } = context;
@@ -71,7 +74,7 @@ export async function restoreToPoint(
     { target, vault, clock: systemClock, ...loadRunner(to, vault, chain, parallel) },
     chain,
     {
-      ...{ replace, checkpoints, parallel, signal },
+      ...{ replace, checkpoints, allowLoss, parallel, signal },
       ...(recovery === null ? {} : { recovery }),
       onProgress: progress.update,
       onStep: (step) => beginStep(context, step),

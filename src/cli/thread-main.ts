@@ -3,6 +3,7 @@ import { isBackupError } from '../core/errors.ts';
 import { type StreamTable, tableBuffers } from '../core/stream-table.ts';
 import { prepareJob, type ThreadHooks, type ThreadJobKind, threadJobs } from './thread-jobs.ts';
 import type { ThreadError, ThreadMessage, ThreadOrder } from './threads.ts';
+import { useLayouts } from './wire.ts';
 
 /** The other end of `runInThread`: runs one job after the other, as they are sent. */
 
@@ -18,6 +19,7 @@ port.on('message', (order: ThreadOrder) => {
     aborter.abort();
     return;
   }
+  useLayouts(order.layouts);
   if (order.kind === 'prepare') {
     // What cannot be loaded now fails the job that needs it.
     void prepareJob(order.job, order.store).catch(() => undefined);

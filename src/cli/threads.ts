@@ -1,12 +1,18 @@
 import { Worker } from 'node:worker_threads';
+import type { CustomMappings } from '../core/custom-mapping.ts';
 import { BackupError, type ErrorCode } from '../core/errors.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
+import { layoutsInUse } from './wire.ts';
 
 /** What goes to a thread: a job that is to come, a job, or the wish that it ends the one it has. */
 export type ThreadOrder =
-  | { readonly kind: 'prepare'; readonly job: ThreadJobKind; readonly store: string | null }
-  | { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown }
+  | (Known & { readonly kind: 'prepare'; readonly job: ThreadJobKind; readonly store: string | null })
+  | (Known & { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown })
   | { readonly kind: 'abort' };
+
+interface Known {
+  readonly layouts: CustomMappings;
+}
 
 /** What a thread sends home. Errors travel as plain data, since structured cloning loses their class. */
 export type ThreadMessage =
@@ -47,7 +53,7 @@ const idle: { readonly worker: Worker; readonly deadline: NodeJS.Timeout }[] = [
 export function prepareThreads(count: number, job: ThreadJobKind, store: string | null): void {
   for (let i = 0; i < count; i += 1) {
     const worker = startThread();
-    worker.postMessage({ kind: 'prepare', job, store } satisfies ThreadOrder);
+    worker.postMessage({ kind: 'prepare', job, store, layouts: layoutsInUse() } satisfies ThreadOrder);
     keepForNextJob(worker);
   }
 }
@@ -63,7 +69,7 @@ export async function runInThread<Kind extends ThreadJobKind>(
 ): Promise<ThreadJobs[Kind]['result']> {
   const worker = takeIdle() ?? startThread();
   // When this throws, the thread has been ended: who knows what a failed job still holds.
-  const result = await awaitJob(worker, { kind: 'job', job: kind, input }, hooks);
+  const result = await awaitJob(worker, { kind: 'job', job: kind, input, layouts: layoutsInUse() }, hooks);
   keepForNextJob(worker);
   return result as ThreadJobs[Kind]['result'];
 }

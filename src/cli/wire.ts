@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import type { CustomMappings } from '../core/custom-mapping.ts';
 import type { RegionServer, Rejoiner } from '../core/disaster-ports.ts';
 import type { DrillTargets } from '../core/drill-target.ts';
 import { BackupError } from '../core/errors.ts';
@@ -56,11 +57,25 @@ export async function loadKeysRoom() {
   };
 }
 
+/** Of the configuration: one process has one. */
+let layouts: CustomMappings = {};
+
+/** Says what `?layout=` in the address of a store may name besides what is known anyway. */
+export function useLayouts(given: CustomMappings): void {
+  layouts = given;
+}
+
+/** For a thread, which opens the same stores. */
+export function layoutsInUse(): CustomMappings {
+  return layouts;
+}
+
 /** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */
 const STORES: Readonly<Record<string, (address: string) => Promise<EventStore>>> = {
   sqlite: async (address) => (await import('../stores/sqlite/store.ts')).openSqliteStore(address),
   'eventcore-fs': async (address) => (await import('../stores/files/store.ts')).openFilesStore(address),
-  postgres: async (address) => (await import('../stores/postgres/store.ts')).openPostgresStore(address),
+  postgres: async (address) =>
+    (await import('../stores/postgres/store.ts')).openPostgresStore(address, layouts),
 };
 
 /** Opens a store by its address. Nothing is connected or created yet. Throws `usage` for an unknown kind. */

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   signature_invalid: { exitCode: 8, retryable: false },
   target_not_empty: { exitCode: 9, retryable: false },
   would_overwrite: { exitCode: 9, retryable: false },
+  would_lose: { exitCode: 9, retryable: false },
   partial: { exitCode: 10, retryable: false },
   plan_not_found: { exitCode: 3, retryable: false },
   plan_outdated: { exitCode: 9, retryable: false },

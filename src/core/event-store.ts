@@ -7,7 +7,7 @@ import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres, stores/files; each
- * passes `testing/event-store-contract.ts`.
+ * passes `testing/event-store-contract.ts`. How others make one of their own: docs/implementing-a-store.md.
  *
  * Errors, from every method: `store_unreachable` (may work later), `store_refused` (rights, a lock, a full
  * disk), `not_an_event_store` (the tables of the layout are not there).
@@ -120,8 +120,8 @@ export interface PlaceAhead {
   readonly withinMs: number;
 }
 
-/** `files`: a folder of EventCore's file backend, a file a transaction. */
-export type StoreKind = 'memory' | 'sqlite' | 'postgres' | 'files';
+/** `files`: a folder of EventCore's file backend, a file a transaction. Adapters of others have kinds of their own. */
+export type StoreKind = 'memory' | 'sqlite' | 'postgres' | 'files' | (string & Record<never, never>);
 
 export interface StoreDescription {
   readonly kind: StoreKind;
@@ -133,6 +133,10 @@ export interface StoreDescription {
   readonly serverVersion: string;
   /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
+  /** Of the events' table, where it is one of others: names, and types as the store spells them. Left out where there is none. */
+  readonly columns?: Readonly<Record<string, string>>;
+  /** Those of them that may not be empty, and get a value neither from the store nor from what every event has. */
+  readonly neededColumns?: readonly string[];
 }
 
 export interface StreamHead {
@@ -188,6 +192,9 @@ export interface StoreSnapshot extends BatchReader {
    * read to find them.
    */
   readonly showsRewritten: boolean;
+
+  /** The stream in which events of a stream stand once the store has archived them; left out: it archives none. */
+  readonly archivedAs?: ((streamId: string) => string) | undefined;
 
   /**
    * Versions follow from an order in which others may come in between (replicas that are merged): where changes cannot be planned,

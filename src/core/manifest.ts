@@ -92,6 +92,8 @@ export interface ManifestStore {
   readonly layout: string;
   readonly versionBase: 0 | 1;
   readonly serverVersion: string;
+  /** Of the events' table in a store of others: names, and types as the store spells them. Backups of format 1 before it have none. */
+  readonly columns?: Readonly<Record<string, string>>;
 }
 
 export interface EventRange {

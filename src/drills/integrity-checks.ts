@@ -8,7 +8,12 @@ import { type ChecksReport, runChecks } from '../integrity/checks/run.ts';
 import type { DrillContext } from './context.ts';
 import { proofFailed } from './points.ts';
 
-export type KnownStreams = ReadonlyMap<string, HeadLine>;
+export interface ExpectedStreams {
+  /** Streams that had gaps or copies when they were backed up. */
+  readonly known: ReadonlyMap<string, HeadLine>;
+  /** With which version streams of the store that was backed up begin. */
+  readonly versionBase: 0 | 1;
+}
 
 /** These ask the server, and not the store: one that was made for a drill is no server to keep events on. */
 const OF_THE_SERVER = ['server_safety', 'checksum_failures'];
@@ -22,14 +27,15 @@ const STATEMENT_TIMEOUT_MS = 3_600_000;
 export async function findUnsound(
   context: DrillContext,
   restored: EventStore,
-  known: KnownStreams,
+  { known, versionBase }: ExpectedStreams,
 ): Promise<{ checks: number; skipped: number; alsoInStore: number }> {
-  const report = await ask(restored, CHECKS, known, context.signal);
+  const report = await ask(restored, CHECKS, { known, versionBase }, context.signal);
   if (report === null) return { checks: 0, skipped: CHECKS.length, alsoInStore: 0 };
   const failed = report.checks.find(({ state }) => state === 'failed');
   if (failed !== undefined) throw proofFailed(`check ${failed.name} could not be asked: ${failed.reason}`);
   const found = report.checks.flatMap(({ findings }) => findings);
-  const own = found.length === 0 ? new Set<string>() : await findingsOfStore(context, found, known);
+  const own =
+    found.length === 0 ? new Set<string>() : await findingsOfStore(context, found, { known, versionBase });
   const new_ = found.filter((finding) => !own.has(keyOf(finding)));
   const [first] = new_;
   if (first !== undefined) {
@@ -43,11 +49,12 @@ export async function findUnsound(
 async function ask(
   store: EventStore,
   checks: readonly CheckDefinition[],
-  known: KnownStreams,
+  { known, versionBase }: ExpectedStreams,
   signal: AbortSignal,
 ): Promise<ChecksReport | null> {
-  const inspection = await store.openInspection({ statementTimeoutMs: STATEMENT_TIMEOUT_MS });
-  if (inspection === null) return null;
+  const opened = await store.openInspection({ statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+  if (opened === null) return null;
+  const inspection = { ...opened, names: { ...opened.names, versionBase } };
   try {
     return await runChecks(inspection, checks, {
       signal,
@@ -65,7 +72,7 @@ async function ask(
 async function findingsOfStore(
   { store, signal }: DrillContext,
   found: readonly Finding[],
-  known: KnownStreams,
+  expected: ExpectedStreams,
 ): Promise<Set<string>> {
   if (store === null) return new Set();
   const names = new Set(found.map(({ check }) => check));
@@ -73,7 +80,7 @@ async function findingsOfStore(
     const report = await ask(
       store,
       CHECKS.filter(({ name }) => names.has(name)),
-      known,
+      expected,
       signal,
     );
     return new Set(report?.checks.flatMap(({ findings }) => findings).map(keyOf) ?? []);

@@ -5,7 +5,7 @@ import type { HeadLine } from '../format/heads.ts';
 import { digestStore } from '../integrity/store-digest.ts';
 import { compareSummaries } from '../recovery/compare-summaries.ts';
 import type { DrillContext } from './context.ts';
-import { findUnsound, type KnownStreams } from './integrity-checks.ts';
+import { type ExpectedStreams, findUnsound } from './integrity-checks.ts';
 import { proofFailed } from './points.ts';
 import type { RestoredStore } from './restored.ts';
 import { checkStatements, compareFolded } from './semantics.ts';
@@ -24,7 +24,7 @@ export async function judgeStore(context: DrillContext, restored: RestoredStore)
     facts.compared = await compareDigests(context, restored);
   });
   await step('integrity checks', async (facts) => {
-    Object.assign(facts, await findUnsound(context, restored.target.store, await knownOddities(restored)));
+    Object.assign(facts, await findUnsound(context, restored.target.store, await expectedStreams(restored)));
   });
   await judgeMeaning(context, restored);
   await step('write probe', async (facts) => {
@@ -84,14 +84,14 @@ async function compareDigests({ signal }: DrillContext, { target, source }: Rest
   throw proofFailed('the events of the restored store are not those of the backup: their digests differ');
 }
 
-/** Streams that had gaps or copies when they were backed up: those are the store's own. */
-async function knownOddities({ source }: RestoredStore): Promise<KnownStreams> {
+async function expectedStreams({ source }: RestoredStore): Promise<ExpectedStreams> {
+  const { versionBase } = source.chain.at(-1)!.manifest.store;
   const known = new Map<string, HeadLine>();
   for await (const head of readChainHeads(source.vault, source.chain)) {
-    const isOdd = head.gaps !== undefined || head.duplicates !== undefined || head.firstVersion > 1;
+    const isOdd = head.gaps !== undefined || head.duplicates !== undefined || head.firstVersion > versionBase;
     if (isOdd && known.size < MOST_KNOWN) known.set(head.streamId, head);
   }
-  return known;
+  return { known, versionBase };
 }
 
 const MOST_KNOWN = 100_000;

@@ -113,6 +113,8 @@ async function restore(
     chain,
     {
       ...{ replace: false, checkpoints: 'clamp', parallel: settings.parallel, signal },
+      // What is judged is the backup, in a store that no application sees.
+      envelopes: 'keep',
       ...(recovery === null ? {} : { recovery }),
       onStep: phases.begin,
     },

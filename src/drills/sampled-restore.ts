@@ -68,7 +68,7 @@ async function restore(
   const report = await restoreStreams(
     { target, vault: metered.vault, clock },
     { chain, log: null },
-    { streamIds: sample.map(({ streamId }) => streamId), replace: false, signal },
+    { streamIds: sample.map(({ streamId }) => streamId), replace: false, envelopes: 'keep', signal },
   );
   const { backupId } = chain.at(-1)!.manifest;
   const ms = performance.now() - startedMs;

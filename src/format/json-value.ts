@@ -16,6 +16,11 @@ export function jsonLineEnd(bytes: Uint8Array, start: number, end: number): numb
   return skipJson(bytes, start, end, BLANKS_IN_LINE);
 }
 
+/** The place behind a JSON value and the white space around it; -1 when there is none. */
+export function jsonEnd(bytes: Uint8Array, start: number, end: number): number {
+  return skipJson(bytes, start, end, BLANKS);
+}
+
 const QUOTE = 0x22;
 const PLUS = 0x2b;
 const COMMA = 0x2c;

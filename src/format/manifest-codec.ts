@@ -147,7 +147,12 @@ const SHAPE: Record<
   level: orNull(isCount),
   sealed: isBoolean,
   store: (value) =>
-    isRecord(value) && isString(value.kind) && isString(value.layout) && isCount(value.versionBase),
+    isRecord(value) &&
+    isString(value.kind) &&
+    isString(value.layout) &&
+    isCount(value.versionBase) &&
+    (value.columns === undefined ||
+      (isRecord(value.columns) && Object.values(value.columns).every(isString))),
   totalEvents: isCount,
   totalStreams: isCount,
   sizeBytes: isCount,

@@ -5,6 +5,7 @@ import { naming } from '../format/bundle-damage.ts';
 import { sealOf } from '../format/bundle-keys.ts';
 import type { Chain } from '../format/chain.ts';
 import { readIndex } from '../format/data-file-reader.ts';
+import type { Conversion } from './conversion.ts';
 import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
 import { type ChunkRun, cutIntoRuns, type FileSource } from './plan.ts';
 
@@ -42,6 +43,7 @@ export interface Load {
   readonly count: number;
   /** Opens the writer of the loader that works here. */
   readonly openWriter: () => Promise<BatchWriter>;
+  readonly conversion?: Conversion | null;
 }
 
 /** How many loaders to have: several where the store takes events from several. */
@@ -53,11 +55,11 @@ export function countLoaders(session: RestoreSession, runs: readonly ChunkRun[],
 /** One loader works here, the others in threads, if there are threads. */
 export function loadAll(
   { vault, runLoad }: LoadPorts,
-  { session, runs, count, openWriter }: Load,
+  { session, runs, count, openWriter, conversion = null }: Load,
   { onProgress, signal: outer }: LoadHooks,
 ): Promise<LoadResult[]> {
   const { token } = session;
-  const job: LoadJob = { runs, taken: new Int32Array(new SharedArrayBuffer(4)) };
+  const job: LoadJob = { runs, taken: new Int32Array(new SharedArrayBuffer(4)), conversion };
   const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
     const hooks: LoadHooks = { ...(onProgress === undefined ? {} : { onProgress }), signal };
     if (token !== null && runLoad !== undefined && loader > 0) return runLoad(token, job, hooks);

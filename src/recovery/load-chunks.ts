@@ -7,6 +7,8 @@ import { naming } from '../format/bundle-damage.ts';
 import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import type { ChunkEntry } from '../format/chunk-index.ts';
 import { type FetchedChunk, fetchChunks, readIndex, withPlain } from '../format/data-file-reader.ts';
+import type { EnvelopeContents } from '../format/envelope.ts';
+import { type Conversion, convertingWriter } from './conversion.ts';
 import { makeGreatestId } from './greatest-id.ts';
 import type { ChunkRun } from './plan.ts';
 
@@ -15,12 +17,16 @@ export interface LoadJob {
   readonly runs: readonly ChunkRun[];
   /** How many of the runs have been taken, in memory that all loaders share. */
   readonly taken: Int32Array<SharedArrayBuffer>;
+  /** Null: events are written as they are. */
+  readonly conversion: Conversion | null;
 }
 
 export interface LoadResult {
   readonly events: number;
   /** The greatest event id, as UUID text; null when there was none or ids are no UUIDs. */
   readonly greatestId: string | null;
+  /** What was taken off the events, of a conversion. */
+  readonly contents: EnvelopeContents | null;
 }
 
 export interface LoadHooks {
@@ -34,7 +40,9 @@ export async function loadChunks(
   job: LoadJob,
   hooks: LoadHooks = {},
 ): Promise<LoadResult> {
-  const { vault, writer } = ports;
+  const { vault } = ports;
+  const converting = job.conversion === null ? null : convertingWriter(ports.writer, job.conversion);
+  const writer = converting?.writer ?? ports.writer;
   const greatest = makeGreatestId();
   const codecs = new Map<ChunkFormat, ChunkCodec>();
   let events = 0;
@@ -59,7 +67,7 @@ export async function loadChunks(
     await writer.abort();
     throw error;
   }
-  return { events, greatestId: greatest.text() };
+  return { events, greatestId: greatest.text(), contents: converting?.contents ?? null };
 }
 
 interface TakenChunk {

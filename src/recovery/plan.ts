@@ -4,6 +4,8 @@ import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/m
 import { sealOf } from '../format/bundle-keys.ts';
 import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
 import type { Seal } from '../format/seal.ts';
+import { assertColumnsFit } from './column-drift.ts';
+import { type Conversion, conversionNotes, conversionOf, type EnvelopeHandling } from './conversion.ts';
 
 /** What a restore will do, decided before anything is touched. */
 export interface RestorePlan {
@@ -16,17 +18,27 @@ export interface RestorePlan {
   readonly fetchBytes: number;
   /** `create`: the target has no event store yet; `fill`: an empty one; `replace`: what is there goes. */
   readonly action: 'create' | 'fill' | 'replace';
+  /** Null: events go into the target as the backup has them. */
+  readonly conversion: Conversion | null;
   /** What will be different from the source, and why, in words. */
   readonly notes: readonly string[];
 }
 
 /**
  * Decides whether what a chain holds can go into a target. Throws `target_not_empty` (with the flag that allows it),
- * `store_unsupported` or `key_missing`.
+ * `store_unsupported`, `value_not_storable` or `key_missing`.
  */
-export function planRestore(chain: Chain, target: StoreDescription, replace: boolean): RestorePlan {
+export function planRestore(
+  chain: Chain,
+  target: StoreDescription,
+  replace: boolean,
+  envelopes: EnvelopeHandling = 'open',
+): RestorePlan {
   const { manifest } = chain.at(-1)!;
-  for (const link of chain) assertFits(link, target);
+  for (const link of chain) sealOf(link);
+  // All links of a chain are of one layout.
+  const conversion = conversionOf(manifest.store, target, envelopes);
+  assertColumnsFit(chain, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
       hint: 'restore into an empty place, or pass --replace to throw away what is there (try --dry-run first)',
@@ -40,32 +52,27 @@ export function planRestore(chain: Chain, target: StoreDescription, replace: boo
     streams: totalStreams,
     fetchBytes: chain.reduce((sum, link) => sum + link.manifest.sizeBytes, 0),
     action: target.state === 'missing' ? 'create' : target.state === 'empty' ? 'fill' : 'replace',
-    notes: notesOn(manifest, target),
+    conversion,
+    notes: notesOn(manifest, target, conversion),
   };
 }
 
+/** Whether the target holds events of a link just as they are. Throws `store_unsupported`, `key_missing`. */
 export function assertFits(link: ChainMember, target: StoreDescription): void {
   const { store } = link.manifest;
   sealOf(link);
-  if (store.layout !== target.layout && target.layout !== 'eventcore') {
-    throw new BackupError(
-      'store_unsupported',
-      `the backup is of a store of ${store.layout}, the target is one of ${target.layout}`,
-      { hint: 'restore into a store with the same layout' },
-    );
-  }
-  if (store.versionBase !== target.versionBase) {
-    throw new BackupError(
-      'store_unsupported',
-      `streams start at version ${store.versionBase} in the backup, at ${target.versionBase} in the target`,
-      { hint: 'restore into a store with the same layout' },
-    );
-  }
+  if (conversionOf(store, target, 'open') === null) return;
+  throw new BackupError(
+    'store_unsupported',
+    `the backup is of a store of ${store.layout}, the target is one of ${target.layout}`,
+    { hint: 'only a whole store, or streams into an empty place, can be restored into another layout' },
+  );
 }
 
-function notesOn(manifest: Manifest, target: StoreDescription): string[] {
+function notesOn(manifest: Manifest, target: StoreDescription, conversion: Conversion | null): string[] {
   const notes: string[] = [];
-  if (manifest.store.kind !== target.kind) {
+  if (conversion !== null) notes.push(...conversionNotes(conversion));
+  else if (manifest.store.kind !== target.kind) {
     notes.push(
       `from ${manifest.store.kind} to ${target.kind}: command snapshots are left out, they are rebuilt on use`,
     );

@@ -1,18 +1,33 @@
 import { throwIfAborted } from '../core/errors.ts';
-import type { EventBatch } from '../core/event-batch.ts';
-import type { EventStore, RestoreSession } from '../core/event-store.ts';
+import type { BatchWriter, EventStore } from '../core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
+import type { Vault } from '../core/vault.ts';
 import { assertChain } from '../format/chain.ts';
+import { noContents } from '../format/envelope.ts';
 import type { HeadLine } from '../format/heads.ts';
 import { compareSummaries } from './compare-summaries.ts';
+import {
+  type AllowedLoss,
+  type Conversion,
+  convertedHead,
+  convertingWriter,
+  type EnvelopeHandling,
+  type Loss,
+  lossesOf,
+  requireAllowed,
+} from './conversion.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
-import { findWish, readStreams, type StreamSource } from './read-streams.ts';
+import { findWish, readStreams, type StreamSource, type StreamWish } from './read-streams.ts';
 import type { RestorePorts } from './restore.ts';
 
 export interface StreamsOptions {
   /** Names as text; those that are no UTF-8 as `base64:`. */
   readonly streamIds: readonly string[];
   readonly replace: boolean;
+  /** What may be lost where the target is of another layout; left out: nothing. */
+  readonly allowLoss?: AllowedLoss;
+  /** Left out: `open`. */
+  readonly envelopes?: EnvelopeHandling;
   readonly onStep?: (step: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -40,25 +55,28 @@ export interface StreamsReport {
   readonly durationMs: number;
   readonly dataIntegrityVerified: true;
   readonly discarded: readonly string[];
+  /** Of a target of another layout: what it has no place for. */
+  readonly lost: readonly Loss[];
 }
 
 export interface StreamsPlan {
   readonly plan: RestorePlan;
   readonly streams: readonly StreamOutcome[];
+  readonly lost: readonly Loss[];
 }
 
 /** Says what a restore of these streams would do, by reading them. Throws as `restoreStreams` does. */
 export async function planStreams(
   { target, vault }: Pick<RestorePorts, 'vault'> & { readonly target: Pick<EventStore, 'inspect'> },
   source: StreamSource,
-  { streamIds, replace, signal }: StreamsOptions,
+  { streamIds, replace, envelopes, signal }: StreamsOptions,
 ): Promise<StreamsPlan> {
   const { chain } = source;
   assertChain(chain);
-  const plan = planRestore(chain, await target.inspect(), replace);
+  const plan = planRestore(chain, await target.inspect(), replace, envelopes);
   const wish = await findWish(vault, source, streamIds);
-  const heads = await readStreams(vault, source, wish, { write: async () => {}, signal });
-  return { plan: planOf(plan, heads), streams: createdStreams(heads) };
+  const { heads, lost } = await readInto({ vault, source, wish, plan, signal }, NOWHERE);
+  return { plan: planOf(plan, heads), streams: createdStreams(heads), lost };
 }
 
 function planOf(plan: RestorePlan, heads: readonly HeadLine[]): RestorePlan {
@@ -88,14 +106,16 @@ export async function restoreStreams(
   const { target, vault, clock } = ports;
   const startedAtMs = clock.now();
   assertChain(source.chain);
-  const plan = planRestore(source.chain, await target.inspect(), options.replace);
+  const plan = planRestore(source.chain, await target.inspect(), options.replace, options.envelopes);
   const wish = await findWish(vault, source, options.streamIds);
   const epoch = clock.uuid();
   const session = await target.openRestore({ attemptId: epoch, replace: options.replace, parallel: 1 });
   try {
     options.onStep?.('loading events');
     const { signal } = options;
-    const heads = await load(session, (write) => readStreams(vault, source, wish, { write, signal }));
+    const writer = await session.openWriter({ alone: true });
+    const { heads, lost } = await readInto({ vault, source, wish, plan, signal }, writer);
+    if (plan.conversion !== null) requireAllowed(plan.conversion, lost, options.allowLoss ?? []);
     await session.finishLoad(options.onStep);
     const counted = await compareSummaries(session.readSummaries(), linesOf(heads));
     throwIfAborted(options.signal);
@@ -109,7 +129,7 @@ export async function restoreStreams(
       recoveryTime: formatTime(timeFromUnixMs(finishedAtMs), 3),
       durationMs: Math.max(0, finishedAtMs - startedAtMs),
       dataIntegrityVerified: true,
-      discarded: session.discarded,
+      ...{ discarded: session.discarded, lost },
     };
   } catch (error) {
     await session.discard();
@@ -117,19 +137,38 @@ export async function restoreStreams(
   }
 }
 
-async function load(
-  session: RestoreSession,
-  read: (write: (batch: EventBatch) => Promise<void>) => Promise<readonly HeadLine[]>,
-): Promise<readonly HeadLine[]> {
-  const writer = await session.openWriter({ alone: true });
+interface StreamReading {
+  readonly vault: Vault;
+  readonly source: StreamSource;
+  readonly wish: StreamWish;
+  readonly plan: RestorePlan;
+  readonly signal: AbortSignal | undefined;
+}
+
+const NOWHERE: BatchWriter = { write: async () => {}, end: async () => {}, abort: async () => {} };
+
+/** Gives what was written, as the target has it, and what was not. The writer is ended, or aborted when anything fails. */
+async function readInto(
+  { vault, source, wish, plan, signal }: StreamReading,
+  target: BatchWriter,
+): Promise<{ heads: readonly HeadLine[]; lost: readonly Loss[] }> {
+  const { conversion } = plan;
+  const converting = conversion === null ? null : convertingWriter(target, conversion);
+  const writer = converting?.writer ?? target;
   try {
-    const heads = await read((batch) => writer.write(batch));
+    const heads = await readStreams(vault, source, wish, { write: (batch) => writer.write(batch), signal });
     await writer.end();
-    return heads;
+    // Other tables speak of the whole store, and are not restored with single streams.
+    const lost = lossesOf(converting?.contents ?? noContents(), new Map());
+    return { heads: conversion === null ? heads : headsOf(heads, conversion), lost };
   } catch (error) {
     await writer.abort();
     throw error;
   }
+}
+
+function headsOf(heads: readonly HeadLine[], conversion: Conversion): HeadLine[] {
+  return heads.map((head) => convertedHead(head, conversion));
 }
 
 async function* linesOf(heads: readonly HeadLine[]): AsyncGenerator<HeadLine> {

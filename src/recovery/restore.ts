@@ -6,15 +6,26 @@ import type { Progress } from '../core/report.ts';
 import type { StreamTable } from '../core/stream-table.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
-import { assertChain, type Chain, type ChainMember } from '../format/chain.ts';
+import { assertChain, type Chain } from '../format/chain.ts';
 import { readChainHeads } from '../format/chain-heads.ts';
+import { addContents, type EnvelopeContents, noContents } from '../format/envelope.ts';
 import { readCompanions } from '../format/line-files.ts';
 import { type CheckpointOutcome, type CheckpointPolicy, decideCheckpoint } from './checkpoints.ts';
 import { compareSummaries } from './compare-summaries.ts';
+import {
+  type AllowedLoss,
+  convertedHeads,
+  type EnvelopeHandling,
+  type Loss,
+  lossesOf,
+  requireAllowed,
+} from './conversion.ts';
 import { type EpochOutcome, recordEpoch } from './epoch.ts';
 import { greaterId } from './greatest-id.ts';
 import { countLoaders, type LoadPorts, loadAll, planLoads } from './load-all.ts';
+import type { LoadResult } from './load-chunks.ts';
 import { loadWithLog, readTable } from './load-with-log.ts';
+import { countTables, requireForeseen } from './losses.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
 import type { RecoveryPlan } from './plan-recovery.ts';
 import { isSnapshotAhead } from './snapshots.ts';
@@ -34,6 +45,10 @@ export interface RestoreOptions {
   /** What is being done, in words. */
   readonly onStep?: (step: string) => void;
   readonly signal?: AbortSignal;
+  /** What may be lost where the target is of another layout; left out: nothing. */
+  readonly allowLoss?: AllowedLoss;
+  /** Left out: `open`. */
+  readonly envelopes?: EnvelopeHandling;
   /** A plan for this chain that goes on with a log, or to a point that was asked for. */
   readonly recovery?: RecoveryPlan;
 }
@@ -52,6 +67,8 @@ export interface RestoreReport {
   readonly snapshotsDropped: readonly string[];
   /** Tables of the backup that the target has no place for. */
   readonly leftOut: readonly string[];
+  /** Of a target of another layout: what it has no place for. */
+  readonly lost: readonly Loss[];
   /** What killed attempts had left in the target and that is gone now. */
   readonly discarded: readonly string[];
   /** Of a recovery to a point; null of a backup that is restored as it is. */
@@ -81,16 +98,20 @@ export async function restoreBackup(
   const startedAtMs = clock.now();
   const { replace, parallel, recovery } = options;
   assertChain(chain);
-  const plan = planRestore(chain, await target.inspect(), replace);
+  const plan = planRestore(chain, await target.inspect(), replace, options.envelopes);
   const runs = await planLoads(vault, chain, parallel);
+  const { conversion } = plan;
+  const allowed = options.allowLoss ?? [];
+  if (conversion !== null) await requireForeseen(vault, chain, runs, { conversion, allowed });
   const epoch = clock.uuid();
   const session = await target.openRestore({ attemptId: epoch, replace, parallel });
   let done: Omit<RestoreReport, 'recovery'> & Pick<Loaded, 'replayed'>;
   try {
     options.onStep?.('loading events');
     const loaded = await loadEvents(ports, session, { chain, plan, runs }, options);
-    const companions = await loadCompanions(ports, session, chain.at(-1)!, options.checkpoints, loaded);
-    const counted = await finishAndVerify(vault, session, chain, loaded, options.onStep);
+    const companions = await loadCompanions(ports, session, chain, options, loaded);
+    if (conversion !== null) requireAllowed(conversion, companions.lost, allowed);
+    const counted = await finishAndVerify(vault, session, chain, { ...loaded, conversion }, options.onStep);
     throwIfAborted(options.signal);
     options.onStep?.('publishing');
     await session.publish();
@@ -126,6 +147,8 @@ interface Loaded {
   readonly greatestId: string | null;
   /** Stream by stream; null when it is what the chain holds. */
   readonly table: StreamTable | null;
+  /** What conversions took off; null without one. */
+  readonly contents: EnvelopeContents | null;
   readonly replayed: Omit<RecoveryReport, 'epochRecord'>;
 }
 
@@ -154,33 +177,56 @@ async function loadEvents(
     options.onProgress?.({ ...done, ...totals });
   };
   const hooks = { onProgress, signal };
+  const { conversion } = plan;
   if (log !== null) {
+    if (conversion !== null) throw logOfOthers(conversion.from);
     const loaded = await loadWithLog(ports, { session, chain, runs, log, parallel, onStep }, hooks);
     const { transactions, eventsReplayed, versionsSkipped, ...rest } = loaded;
     const replayed = { transactions, eventsReplayed, versionsSkipped };
-    return { ...rest, streams: loaded.table.count, replayed };
+    return { ...rest, streams: loaded.table.count, contents: null, replayed };
   }
   const count = countLoaders(session, runs, parallel);
   const openWriter = () => session.openWriter({ alone: count === 1 });
-  const results = await loadAll(ports, { session, runs, count, openWriter }, hooks);
+  const results = await loadAll(ports, { session, runs, count, openWriter, conversion }, hooks);
   const greatestId = results.reduce<string | null>((best, { greatestId: id }) => greaterId(best, id), null);
   const { events, streams } = plan;
   const replayed = { transactions: 0, eventsReplayed: 0, versionsSkipped: null };
-  return { events, streams, greatestId, table: null, replayed };
+  const contents = conversion === null ? null : sumContents(results);
+  return { events, streams, greatestId, table: null, contents, replayed };
+}
+
+function sumContents(results: readonly LoadResult[]): EnvelopeContents {
+  const sum = noContents();
+  for (const { contents } of results) if (contents !== null) addContents(sum, contents);
+  return sum;
+}
+
+function logOfOthers(layout: string): BackupError {
+  return new BackupError(
+    'store_unsupported',
+    `a change log of a store of ${layout} cannot be replayed into another layout`,
+    {
+      hint: 'restore a backup alone, with --backup',
+    },
+  );
 }
 
 /** Of the newest link alone: each link has all companions, as they were then. */
 async function loadCompanions(
   ports: RestorePorts,
   session: RestoreSession,
-  newest: ChainMember,
-  policy: CheckpointPolicy,
-  { greatestId, table }: Loaded,
-): Promise<Pick<RestoreReport, 'checkpoints' | 'snapshotsDropped' | 'leftOut'>> {
+  chain: Chain,
+  { checkpoints: policy }: RestoreOptions,
+  { greatestId, table, contents }: Loaded,
+): Promise<Pick<RestoreReport, 'checkpoints' | 'snapshotsDropped' | 'leftOut' | 'lost'>> {
   const checkpoints: CheckpointOutcome[] = [];
   const snapshotsDropped: string[] = [];
   const leftOut = new Set<string>();
-  for await (const row of readCompanions(ports.vault, newest)) {
+  if (contents !== null) {
+    const lost = lossesOf(contents, await countTables(ports.vault, chain));
+    return { checkpoints, snapshotsDropped, leftOut: [], lost };
+  }
+  for await (const row of readCompanions(ports.vault, chain.at(-1)!)) {
     if (row.role === 'progress' && policy === 'reset') continue;
     if (table !== null && isSnapshotAhead(row, table)) {
       snapshotsDropped.push(Object.values(row.values)[0] ?? '');
@@ -191,7 +237,7 @@ async function loadCompanions(
     if (decided.outcome !== null) checkpoints.push(decided.outcome);
     if (decided.row !== null && !(await session.writeCompanion(decided.row))) leftOut.add(row.table);
   }
-  return { checkpoints, snapshotsDropped, leftOut: [...leftOut] };
+  return { checkpoints, snapshotsDropped, leftOut: [...leftOut], lost: [] };
 }
 
 /** Finishes the load and compares it with what there must be: both at once, where the store can do both at once. */
@@ -199,12 +245,13 @@ async function finishAndVerify(
   vault: Vault,
   session: RestoreSession,
   chain: Chain,
-  wanted: Loaded,
+  wanted: Loaded & Pick<RestorePlan, 'conversion'>,
   onStep: RestoreOptions['onStep'],
 ): Promise<{ events: number; streams: number }> {
   const finished = awaitedLater(session.finishLoad(onStep));
   if (session.token === null) await finished;
-  const heads = wanted.table === null ? readChainHeads(vault, chain) : readTable(wanted.table);
+  const held = wanted.table === null ? readChainHeads(vault, chain) : readTable(wanted.table);
+  const heads = convertedHeads(held, wanted.conversion);
   const compared = awaitedLater(compareSummaries(session.readSummaries(), heads));
   await finished;
   onStep?.('verifying what was loaded');

@@ -71,7 +71,7 @@ export async function connect(address: string, onEnd: () => void = () => {}): Pr
 /** The address of another database on the same server, without what only a store's address has. */
 export function databaseAddress(address: string, database: string | null): string {
   const url = new URL(address);
-  for (const own of ['layout', 'schema', 'lock_timeout']) url.searchParams.delete(own);
+  for (const own of ['layout', 'schema', 'table', 'lock_timeout']) url.searchParams.delete(own);
   if (database !== null) url.pathname = `/${database}`;
   return url.href;
 }

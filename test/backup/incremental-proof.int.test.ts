@@ -12,7 +12,7 @@ test('incremental backups lose nothing while 8 writers commit late and backups a
   try {
     const result = await proveIncrementals(server, join(folder, 'vault'), {
       ...{ events: 12_000, writers: 8, maxDelayMs: 250, maxEventsPerInsert: 20 },
-      ...{ pauseMs: 200, killEvery: 5, maxLinks: 25 },
+      ...{ pauseMs: 200, killEvery: 5, killWithinMs: 900, maxLinks: 25 },
     });
     context.diagnostic(JSON.stringify(result));
     assert.ok(result.events >= 12_000 && result.incrementals >= 10 && result.killed >= 1);

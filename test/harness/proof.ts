@@ -23,6 +23,8 @@ export interface ProofOptions
   readonly pauseMs: number;
   /** Every so many backups one is killed at a random moment. */
   readonly killEvery: number;
+  /** Milliseconds; a backup that has ended until then is not killed. */
+  readonly killWithinMs: number;
   /** A new full backup begins a new chain after so many links. */
   readonly maxLinks: number;
   readonly onProgress?: (text: string) => void;
@@ -64,7 +66,8 @@ export async function proveIncrementals(
     for (let round = 1; writers.committed() < options.events; round += 1) {
       await naive.take();
       if (round % options.killEvery === 0) {
-        if ((await killIncremental(address, vaultPath, 900)) === 'killed') counts.killed += 1;
+        if ((await killIncremental(address, vaultPath, options.killWithinMs)) === 'killed')
+          counts.killed += 1;
         else counts.incrementals += 1;
       } else {
         const outcome = await takeIncremental(store, vault);

@@ -1,14 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql';
+import pg from 'pg';
 
 /** A store of Emmett, made and written to by Emmett. */
 
 type EmmettStore = ReturnType<typeof getPostgreSQLEventStore>;
 
-export async function openEmmett(address: string): Promise<EmmettStore> {
-  const store = getPostgreSQLEventStore(address);
+type EmmettOptions = NonNullable<Parameters<typeof getPostgreSQLEventStore>[1]>;
+
+/** Its pool is ours: those that Emmett makes may outlive the store that is closed, and fail with the server. */
+export async function openEmmett(
+  address: string,
+  options: Pick<EmmettOptions, 'projections'> = {},
+): Promise<EmmettStore> {
+  const pool = new pg.Pool({ connectionString: address });
+  pool.on('error', () => undefined);
+  const store = getPostgreSQLEventStore(address, { ...options, connectionOptions: { pool } });
   await store.schema.migrate();
-  return store;
+  return {
+    ...store,
+    close: async () => {
+      await store.close();
+      await pool.end();
+    },
+  };
 }
 
 export function added(n: number) {
@@ -35,4 +50,22 @@ export async function consume(store: EmmettStore, processorId: string): Promise<
   await consumer.stop();
   await running;
   return seen;
+}
+
+/** Appends by its function, in whatever transaction the client is in. */
+export async function appendRaw(
+  client: pg.Client,
+  stream: string,
+  ids: readonly string[],
+  { expected = null, partition = 'emt:default' }: { expected?: number | null; partition?: string } = {},
+): Promise<{ success: boolean; next_stream_position: bigint | string }> {
+  const all = <Value>(value: Value): Value[] => ids.map(() => value);
+  const { rows } = await client.query(
+    `SELECT * FROM emt_append_to_stream($1, $2, $3, $4, $5, $6, $7, 'run', $8, $9)`,
+    [
+      ...[ids, ids.map((id) => JSON.stringify({ text: id })), all('{"by": "test"}')],
+      ...[all('1'), all('Slow'), all('E'), stream, expected, partition],
+    ],
+  );
+  return rows[0];
 }

@@ -14,7 +14,7 @@ let saidAt = 0;
 try {
   const result = await proveIncrementals(server, join(folder, 'vault'), {
     ...{ events, writers: 12, maxDelayMs: 400, maxEventsPerInsert: 90 },
-    ...{ pauseMs: 300, killEvery: 5, maxLinks: 120 },
+    ...{ pauseMs: 300, killEvery: 5, killWithinMs: 900, maxLinks: 120 },
     onProgress: (text) => {
       if (Date.now() - saidAt < 10_000) return;
       saidAt = Date.now();

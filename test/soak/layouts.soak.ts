@@ -16,7 +16,7 @@ try {
   for (const [name, proven] of Object.entries({ emmett: PROVEN_EMMETT, 'message-db': PROVEN_MESSAGE_DB })) {
     const result = await proveIncrementals(server, join(folder, name), {
       ...{ proven, events, writers: 10, maxDelayMs: 400, maxEventsPerInsert: 40 },
-      ...{ pauseMs: 300, killEvery: 5, maxLinks: 60 },
+      ...{ pauseMs: 300, killEvery: 5, killWithinMs: 900, maxLinks: 60 },
       onProgress: (text) => {
         if (Date.now() - saidAt < 10_000) return;
         saidAt = Date.now();

@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
+import type { AllowedLoss } from '../../recovery/conversion.ts';
 import { type MergeReport, mergeStreams } from '../../recovery/merge-streams.ts';
 import type { StreamSource } from '../../recovery/read-streams.ts';
 import {
@@ -13,6 +14,7 @@ import {
 import { beginStep, type CommandContext } from '../context.ts';
 import { pointPairs, stateOf } from '../recovery-report.ts';
 import { type ChosenPoint, targetDocument } from '../recovery-target.ts';
+import { lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render-losses.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { formatCount, formatDuration, plural, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
@@ -22,6 +24,7 @@ interface StreamFlags {
   readonly merge?: true;
   readonly replace?: true;
   readonly dryRun?: true;
+  readonly allowLoss?: AllowedLoss;
 }
 
 interface Work {
@@ -64,15 +67,20 @@ export async function planSingle(
   work: Omit<Work, 'target'> & { readonly target: PlanTarget },
 ): Promise<number> {
   const wanted = { streamIds: flags.stream, replace: flags.replace === true, signal };
-  const { plan, streams } = await planStreams(work, sourceOf(work), wanted);
+  const { plan, streams, lost } = await planStreams(work, sourceOf(work), wanted);
   const { events, action, notes } = plan;
-  output.document({ ...heading(work, true), ...{ action, events, streams, notes } });
+  output.document({
+    ...heading(work, true),
+    ...{ action, events, streams, notes },
+    ...lossDocument(lost, flags.allowLoss),
+  });
   output.answer([
     `${output.paint('strong', 'Would restore')} ${countText(events, streams.length)} into ${placeText(work.target)}`,
     ...streamLines(streams, notes, work),
+    ...renderPairs(lossPairs(lost, flags.allowLoss, output.paint)),
     'Nothing was changed.',
   ]);
-  return 0;
+  return refusedFields(lost, flags.allowLoss).length === 0 ? 0 : WOULD_LOSE;
 }
 
 /** Single streams into a store that is empty. */
@@ -85,6 +93,7 @@ export async function restoreSingle(
   const ports = { target, vault, clock: systemClock };
   const report = await restoreStreams(ports, sourceOf(work), {
     ...{ streamIds: flags.stream, replace: flags.replace === true, signal: context.signal },
+    allowLoss: flags.allowLoss ?? [],
     onStep: (step) => beginStep(context, step),
   });
   context.progress.end();
@@ -101,6 +110,7 @@ function reportRestored({ output }: CommandContext, report: StreamsReport, work:
   output.account([
     `${output.paint('good', 'Restored')} ${countText(report.eventsRestored, report.streamsRestored)} into ${printable(work.target.address)}`,
     ...streamLines(report.streams, notes, work, report.durationMs),
+    ...renderPairs(lossPairs(report.lost, 'all', output.paint)),
   ]);
 }
 

@@ -4,6 +4,8 @@ import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { countBehind } from '../../recovery/behind.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
+import type { AllowedLoss } from '../../recovery/conversion.ts';
+import { measureLosses } from '../../recovery/losses.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
@@ -16,6 +18,7 @@ import { addRecallOption, type RecallFlags } from '../recalls.ts';
 import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../recovery-report.ts';
 import { addPointOptions, type ChosenPoint, type PointFlags, targetDocument } from '../recovery-target.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
+import { allowLossOption, lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render-losses.ts';
 import { openPoint, restoreToPoint } from '../restore-point.ts';
 import { renderPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
@@ -39,6 +42,7 @@ interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags {
   readonly rateLimit?: number;
   readonly stream?: readonly string[];
   readonly merge?: true;
+  readonly allowLoss?: AllowedLoss;
 }
 
 const CHECKPOINT_POLICIES: readonly CheckpointPolicy[] = ['keep', 'clamp', 'reset'];
@@ -64,6 +68,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
     )
     .addOption(streamOption())
     .option('--merge', 'the target is in use: only what it lacks is added, or it is refused')
+    .addOption(allowLossOption())
     .option('--dry-run', 'print what would be done, and change nothing')
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
@@ -80,6 +85,7 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --to sqlite:./restored.db --region us-west-2',
           'eventcore restore --to sqlite:./one.db --stream order-17',
           'eventcore restore --to postgres://restore@db.example/shop --stream order-17 --merge --dry-run',
+          'eventcore restore --to sqlite:./events.db --allow-loss global_position,delivery-order',
         ],
         [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 130],
       ),
@@ -167,7 +173,8 @@ async function planOnly(
   const { vault, point, target } = work;
   const behind = point.recovery === null ? null : await countBehind(vault, point.recovery, signal);
   const plan = planRestore(point.chain, await target.inspect(), flags.replace === true);
-  const { action, events, streams, fetchBytes, notes } = plan;
+  const { action, events, streams, fetchBytes, notes, conversion } = plan;
+  const lost = conversion === null ? [] : await measureLosses(vault, point.chain, conversion, signal);
   output.document({
     ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: targetDocument(point, null) },
     ...{
@@ -178,6 +185,7 @@ async function planOnly(
       fetchBytes,
       checkpointPolicy: flags.checkpoints,
       notes,
+      ...lossDocument(lost, flags.allowLoss),
     },
     ...{ ...logDocument(point, events), eventsBehind: behind },
   });
@@ -190,10 +198,11 @@ async function planOnly(
       expectedPair(point, events),
       ['checkpoints', CHECKPOINT_WORDS[flags.checkpoints]],
       ...notePairs(notes),
+      ...lossPairs(lost, flags.allowLoss, output.paint),
     ]),
     'Nothing was changed.',
   ]);
-  return 0;
+  return refusedFields(lost, flags.allowLoss).length === 0 ? 0 : WOULD_LOSE;
 }
 
 /** What nobody asks for who wants the newest point. */
@@ -230,6 +239,7 @@ async function restorePoint(
 ): Promise<number> {
   const report = await restoreToPoint(context, {
     ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
+    allowLoss: flags.allowLoss,
     parallel: chooseParallel(flags.parallel, await context.settings()),
   });
   context.output.document(restoreDocument(report, work));
@@ -281,6 +291,7 @@ function restoreLines(
         ? []
         : [['left out', `${leftOut.join(', ')}: the target has no place for them`] as const]),
       ...notePairs(plan.notes),
+      ...lossPairs(report.lost, 'all', paint),
     ]),
   ];
 }

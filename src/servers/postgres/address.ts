@@ -10,7 +10,7 @@ export interface ServerAddress {
   readonly schema: string;
 }
 
-const OWN_PARAMETERS = ['layout', 'schema', 'lock_timeout'];
+const OWN_PARAMETERS = ['layout', 'schema', 'table', 'lock_timeout'];
 
 /** Throws `usage` for what is no address of PostgreSQL. */
 export function parseServerAddress(address: string): ServerAddress {

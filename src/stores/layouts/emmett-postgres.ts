@@ -1,5 +1,23 @@
 import type { ForeignLayout } from './foreign.ts';
 
+const DEFAULT = 'emt:default';
+const UUID = '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
+
+/**
+ * Streams of the default partition have their own names. The others, which may have the same ones, stand behind that of their partition and a
+ * slash; so does what has a slash of its own. An archived stream makes room for a new one of its name: it stands behind `PARTITION%archived/`.
+ */
+const HAS_OWN_NAME = `e.partition = '${DEFAULT}' AND NOT e.is_archived AND position('/' IN e.stream_id) = 0`;
+const IN_PARTITION = `replace(replace(e.partition, '%', '%25'), '/', '%2F')
+  || CASE WHEN e.is_archived THEN '%archived/' ELSE '/' END || e.stream_id`;
+
+function archivedAs(stream: string): string {
+  const slash = stream.indexOf('/');
+  return slash === -1
+    ? `${DEFAULT}%archived/${stream}`
+    : `${stream.slice(0, slash)}%archived${stream.slice(slash)}`;
+}
+
 /**
  * Emmett on PostgreSQL, 0.42 and 0.43 (https://github.com/event-driven-io/emmett). Consumers read in the order of (transaction_id,
  * global_position) and see no transaction whose number is not below the oldest one that runs. In another cluster, whose numbers are others, events
@@ -28,25 +46,25 @@ export const EMMETT: ForeignLayout = {
   },
   metadata: 'message_metadata',
   read: {
-    id: `CASE WHEN e.message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN e.message_id::uuid
+    id: `CASE WHEN e.message_id ~ '${UUID}' THEN e.message_id::uuid
       ELSE md5(concat_ws('/', e.partition, e.stream_id, e.stream_position, e.message_id))::uuid END`,
-    stream:
-      "CASE WHEN e.partition = 'emt:default' THEN e.stream_id ELSE e.partition || '/' || e.stream_id END",
+    stream: `CASE WHEN ${HAS_OWN_NAME} THEN e.stream_id ELSE ${IN_PARTITION} END`,
     version: 'e.stream_position',
     type: 'e.message_type',
     data: 'e.message_data',
     time: 'e.created',
   },
+  archivedAs,
   whole: {
     stream_position: { sql: 's.stream_version' },
     created: { sql: 's.created_at' },
     is_archived: { sql: 'false', unless: 'e.is_archived' },
     message_kind: { sql: "'E'", unless: "e.message_kind <> 'E'" },
-    stream_id: { sql: 's.stream_id', unless: "e.partition <> 'emt:default'" },
-    partition: { sql: "'emt:default'", unless: "e.partition <> 'emt:default'" },
+    stream_id: { sql: 's.stream_id', unless: `NOT (${HAS_OWN_NAME})` },
+    partition: { sql: `'${DEFAULT}'`, unless: `e.partition <> '${DEFAULT}'` },
     message_id: {
       sql: 's.event_id::text',
-      unless: "e.message_id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'",
+      unless: `e.message_id !~ '${UUID}'`,
     },
     message_type: { sql: 's.event_type' },
     message_data: { sql: 's.event_data' },
@@ -62,26 +80,30 @@ export const EMMETT: ForeignLayout = {
   ],
   before: [
     `SELECT emt_add_partition(partition) FROM (
-       SELECT DISTINCT columns ->> 'partition' AS partition FROM pg_temp.restored WHERE columns ? 'partition') AS needed`,
+       SELECT columns ->> 'partition' AS partition FROM pg_temp.restored WHERE columns ? 'partition'
+        UNION SELECT columns ->> 'partition' FROM pg_temp.restored_rows) AS needed`,
   ],
   after: [
-    // A conflict moves the head without a message (0.42), so the next append would leave a gap.
+    // Where the head is of no message, the next append would leave a gap. Of messages that are archived, and their stream is not, it is right.
     `UPDATE emt_streams AS t SET stream_position = h.head
-       FROM (SELECT stream_id, partition, max(stream_position) AS head FROM emt_messages WHERE NOT is_archived GROUP BY 1, 2) AS h
+       FROM (SELECT a.stream_id, a.partition, greatest(max(m.stream_position) FILTER (WHERE NOT m.is_archived),
+                    max(m.stream_position) FILTER (WHERE m.stream_position <= a.stream_position)) AS head
+               FROM emt_streams AS a JOIN emt_messages AS m USING (stream_id, partition) WHERE NOT a.is_archived GROUP BY 1, 2) AS h
       WHERE t.stream_id = h.stream_id AND t.partition = h.partition AND NOT t.is_archived AND t.stream_position <> h.head`,
     `INSERT INTO emt_streams (stream_id, stream_position, partition, stream_type, stream_metadata, is_archived)
-     SELECT m.stream_id, max(m.stream_position), m.partition, 'emt:unknown', '{}', m.is_archived FROM emt_messages AS m
-      WHERE NOT EXISTS (SELECT FROM emt_streams AS t WHERE t.stream_id = m.stream_id AND t.partition = m.partition
-                          AND t.is_archived = m.is_archived)
-      GROUP BY m.stream_id, m.partition, m.is_archived`,
-    // Up to the one before the first that it had not seen: 0.42 puts down the global position, 0.43 the transaction before it.
+     SELECT m.stream_id, max(m.stream_position), m.partition, 'emt:unknown', '{}', false FROM emt_messages AS m
+      WHERE NOT m.is_archived
+        AND NOT EXISTS (SELECT FROM emt_streams AS t WHERE t.stream_id = m.stream_id AND t.partition = m.partition AND NOT t.is_archived)
+      GROUP BY m.stream_id, m.partition`,
+    // Up to the one before the first that it had not seen: 0.42 puts down the global position, 0.43 the transaction before it. A number with
+    // zeros in front is octal to xid8.
     `UPDATE emt_processors AS p
         SET last_processed_transaction_id = '3', status = 'stopped', processor_instance_id = 'emt:unknown',
             last_processed_checkpoint = CASE WHEN position(':' IN last_processed_checkpoint) > 0 THEN lpad('3', 20, '0') || ':' ELSE '' END
               || lpad((coalesce((SELECT min(r.number) FROM pg_temp.restored AS r
                     WHERE CASE WHEN position(':' IN p.last_processed_checkpoint) > 0
                           THEN ((r.columns ->> 'transaction_id')::xid8, (r.columns ->> 'global_position')::bigint)
-                             > (split_part(p.last_processed_checkpoint, ':', 1)::xid8, split_part(p.last_processed_checkpoint, ':', 2)::bigint)
+                             > (split_part(p.last_processed_checkpoint, ':', 1)::numeric::text::xid8, split_part(p.last_processed_checkpoint, ':', 2)::bigint)
                           ELSE (r.columns ->> 'global_position')::bigint > p.last_processed_checkpoint::bigint END),
                   (SELECT count(*) + 1 FROM pg_temp.restored)) - 1)::text, 19, '0')
       WHERE last_processed_checkpoint ~ '^[0-9]+(:[0-9]+)?$'`,

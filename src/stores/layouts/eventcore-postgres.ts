@@ -29,6 +29,8 @@ export interface TableLayout {
 
 export interface CompanionLayout extends TableLayout {
   readonly role: CompanionRole;
+  /** Its rows name events by a foreign key. */
+  readonly refersToEvents?: true;
 }
 
 export const LAYOUT_NAME = 'eventcore';

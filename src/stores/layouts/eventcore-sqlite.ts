@@ -1,12 +1,24 @@
 import type { CompanionRole } from '../../core/event-store.ts';
+import type { SqliteForeignLayout } from './foreign-sqlite.ts';
 
-/** How a store's tables are shaped in SQLite. */
-export interface SqliteLayout {
+/** How a store's tables are shaped in SQLite: EventCore's, which this program can make, or those of others. */
+export type SqliteLayout = OwnSqliteLayout | ForeignSqliteLayout;
+
+export interface OwnSqliteLayout extends Tables<OwnEventsTable, SqliteCompanionTable & Created> {
+  readonly foreign: null;
+}
+
+/** As its events are read: with the columns of EventCore's. */
+export interface ForeignSqliteLayout extends Tables<SqliteEventsTable, SqliteCompanionTable> {
+  readonly foreign: SqliteForeignLayout;
+}
+
+interface Tables<Events, Companion> {
   readonly name: string;
   readonly versionBase: 0 | 1;
-  readonly events: SqliteEventsTable;
+  readonly events: Events;
   /** Tables that belong to the events, in the order in which they are backed up. */
-  readonly companions: readonly SqliteCompanionTable[];
+  readonly companions: readonly Companion[];
 }
 
 export interface SqliteEventsTable {
@@ -14,8 +26,14 @@ export interface SqliteEventsTable {
   readonly columns: Readonly<
     Record<'id' | 'stream' | 'version' | 'type' | 'data' | 'metadata' | 'time', string>
   >;
-  readonly create: string;
+}
+
+interface OwnEventsTable extends SqliteEventsTable, Created {
   readonly indexes: readonly SqliteIndex[];
+}
+
+interface Created {
+  readonly create: string;
 }
 
 export interface SqliteIndex {
@@ -28,7 +46,6 @@ export interface SqliteIndex {
 export interface SqliteCompanionTable {
   readonly table: string;
   readonly role: CompanionRole;
-  readonly create: string;
 }
 
 /** What the columns for times hold when nothing is given. */
@@ -38,7 +55,8 @@ const NOW = `(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`;
  * The tables that EventCore's SQLite backend makes when it migrates a database (eventcore-sqlite 2.0). They must
  * stay equal in every column, default, key and index name: EventCore goes on with a restored database.
  */
-export const EVENTCORE_SQLITE: SqliteLayout = {
+export const EVENTCORE_SQLITE: OwnSqliteLayout = {
+  foreign: null,
   name: 'eventcore',
   versionBase: 1,
   events: {

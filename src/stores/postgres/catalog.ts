@@ -1,13 +1,6 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
-import {
-  CHECKPOINTS,
-  COMPANIONS,
-  type CompanionLayout,
-  EVENTS,
-  SNAPSHOTS,
-  type TableLayout,
-} from '../layouts/eventcore-postgres.ts';
+import { COMPANIONS, type CompanionLayout, EVENTS, type TableLayout } from '../layouts/eventcore-postgres.ts';
 import type { ForeignLayout } from '../layouts/foreign.ts';
 import { FOREIGN_LAYOUTS } from '../layouts/postgres-layouts.ts';
 import type { PostgresAddress } from './config.ts';
@@ -106,7 +99,7 @@ async function findForeign(
   if (found === null) return null;
   for (const [name, types] of Object.entries(layout.columns)) {
     const is = found.columns.get(name);
-    if (is !== undefined && types.some((type) => is === type || is.startsWith(`${type}(`))) continue;
+    if (isOneOf(is, types)) continue;
     const where = `${schema}.${layout.table}.${name}`;
     throw unlike(
       where,
@@ -116,12 +109,18 @@ async function findForeign(
     );
   }
   const table = qualified(schema, layout.table);
-  const sourceOf = (name: string): string => foreignSource(layout, name, found.columns);
+  const place = { schema, columns: found.columns };
+  const sourceOf = (name: string): string => foreignSource(layout, name, place);
   const leaves = (await findLeaves(client, found.oid)).map((leaf) => ({
     ...leaf,
     source: sourceOf(leaf.table),
   }));
   return { ...found, table, source: sourceOf(table), leaves, foreign: layout };
+}
+
+/** With whatever length or precision it may have. */
+function isOneOf(is: string | undefined, types: readonly string[]): boolean {
+  return is !== undefined && types.some((type) => is.replace(/\(\d+\)/, '') === type);
 }
 
 function unlike(where: string, is: string | undefined, type: string, hint: string): BackupError {
@@ -179,11 +178,54 @@ export async function findLayout(client: pg.Client, address: PostgresAddress): P
     return address;
   for (const foreign of FOREIGN_LAYOUTS) {
     const schema = address.isSchemaNamed ? address.schema : foreign.schema;
-    const found = await findTable(client, schema, foreign.table);
-    const isIt = found !== null && Object.keys(foreign.columns).every((name) => found.columns.has(name));
-    if (isIt) return { ...address, schema, foreign };
+    const found = await findNamed(client, schema, foreign);
+    if (found !== null) return { ...address, schema, foreign: found };
   }
   return address;
+}
+
+/**
+ * The layout if its table is there, by its usual name or, where its users name it, by all columns that it must have. Throws `store_unsupported` when
+ * several tables have these.
+ */
+async function findNamed(
+  client: pg.Client,
+  schema: string,
+  layout: ForeignLayout,
+): Promise<ForeignLayout | null> {
+  const found = await findTable(client, schema, layout.table);
+  if (layout.renamed === undefined) {
+    const isIt = found !== null && Object.keys(layout.columns).every((name) => found.columns.has(name));
+    return isIt ? layout : null;
+  }
+  // Other programs may well have a table of that name.
+  const fits = ({ columns }: FoundTable): boolean =>
+    Object.entries(layout.columns).every(([name, types]) => isOneOf(columns.get(name), types));
+  if (found !== null && fits(found)) return layout;
+  const names: string[] = [];
+  for (const name of await tablesWith(client, schema, Object.keys(layout.columns))) {
+    if (fits((await findTable(client, schema, name))!)) names.push(name);
+  }
+  if (names.length > 1) throw ambiguous(schema, layout, names);
+  return names.length === 0 ? null : layout.renamed(names[0]!);
+}
+
+function ambiguous(schema: string, { name }: ForeignLayout, tables: readonly string[]): BackupError {
+  const listed = tables.map((table) => `${schema}.${table}`).join(', ');
+  return new BackupError('store_unsupported', `${listed} all look like the events of ${name}`, {
+    hint: `say which one: ?layout=${name}&table=${encodeURIComponent(tables[0]!)}; each is a store of its own, with backups of its own`,
+  });
+}
+
+async function tablesWith(client: pg.Client, schema: string, columns: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname = ANY ($2::name[])
+      GROUP BY c.relname HAVING count(*) = cardinality($2::name[]) ORDER BY c.relname COLLATE "C"`,
+    [schema, columns],
+  );
+  return rows.map(({ name }) => name);
 }
 
 export interface FoundCompanion extends FoundTable {
@@ -191,39 +233,46 @@ export interface FoundCompanion extends FoundTable {
 }
 
 /** The tables that belong to the events and are there. */
-export async function findCompanions(
-  client: pg.Client,
-  { schema, foreign }: PostgresAddress,
-): Promise<FoundCompanion[]> {
+export async function findCompanions(client: pg.Client, address: PostgresAddress): Promise<FoundCompanion[]> {
   const found: FoundCompanion[] = [];
-  for (const layout of companionsOf(foreign)) {
-    const table = await findTable(client, schema, layout.name);
+  for (const layout of await companionsOf(client, address)) {
+    const table = await findTable(client, address.schema, layout.name);
     if (table !== null) found.push({ ...table, layout });
   }
   return found;
 }
 
 /** Tables of others are read whole, whatever they look like. */
-export function companionsOf(foreign: ForeignLayout | null): readonly CompanionLayout[] {
+export async function companionsOf(
+  client: pg.Client,
+  { schema, foreign }: PostgresAddress,
+): Promise<readonly CompanionLayout[]> {
   if (foreign === null) return COMPANIONS;
-  return foreign.companions.map(({ name, role, key }) => ({
-    ...{ name, role, columns: [], indexes: [], checks: [] },
-    primaryKey: { name: '', column: key },
-  }));
+  const found: CompanionLayout[] = [];
+  for (const { name: pattern, key, ...companion } of foreign.companions) {
+    const names = pattern.endsWith('%') ? await tablesLike(client, schema, pattern.slice(0, -1)) : [pattern];
+    const without = { columns: [], indexes: [], checks: [], primaryKey: { name: '', column: key } };
+    found.push(...names.map((name) => ({ ...companion, ...without, name })));
+  }
+  return found;
+}
+
+/** Parts of a partitioned table are read with it. */
+async function tablesLike(client: pg.Client, schema: string, prefix: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+      WHERE nspname = $1 AND starts_with(relname::text, $2) AND relkind IN ('r', 'p') AND NOT relispartition
+      ORDER BY relname COLLATE "C"`,
+    [schema, prefix],
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** Names of those of the store's own tables (not the migrations' ledger) that hold rows. */
-export async function filledTables(
-  client: pg.Client,
-  { schema, foreign }: PostgresAddress,
-): Promise<string[]> {
-  const names =
-    foreign === null
-      ? [EVENTS, CHECKPOINTS, SNAPSHOTS].map(({ name }) => name)
-      : [
-          foreign.table,
-          ...foreign.companions.filter(({ role }) => role !== 'ledger').map(({ name }) => name),
-        ];
+export async function filledTables(client: pg.Client, address: PostgresAddress): Promise<string[]> {
+  const { schema, foreign } = address;
+  const companions = (await companionsOf(client, address)).filter(({ role }) => role !== 'ledger');
+  const names = [foreign?.table ?? EVENTS.name, ...companions.map(({ name }) => name)];
   const filled: string[] = [];
   for (const name of names) {
     if ((await findTable(client, schema, name)) === null) continue;

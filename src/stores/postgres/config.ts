@@ -1,3 +1,4 @@
+import type { CustomMapping, CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError } from '../../core/errors.ts';
 import { driverUrl, readPostgresUrl, redactPostgresUrl } from '../../core/postgres-address.ts';
 import { LAYOUT_NAME } from '../layouts/eventcore-postgres.ts';
@@ -15,7 +16,9 @@ export interface PostgresAddress {
   readonly isSchemaNamed: boolean;
   /** Whose tables they are; null: EventCore's. */
   readonly foreign: ForeignLayout | null;
-  /** False: whose tables they are is found by looking. */
+  /** Of the configuration, until it has been held against the tables: then it is `foreign`. */
+  readonly custom: { readonly name: string; readonly mapping: CustomMapping } | null;
+  /** False: whose tables they are is still to be found by looking. */
   readonly isLayoutNamed: boolean;
   /** How long a statement may wait for a lock, as the server spells it. */
   readonly lockTimeout: string;
@@ -25,27 +28,28 @@ const LOCK_TIMEOUT = '30s';
 const TIMEOUT = /^\d{1,9}(ms|s|min)?$/;
 /** PostgreSQL cuts longer names silently (NAMEDATALEN). */
 const MAX_NAME_BYTES = 63;
-const OWN_PARAMETERS = ['layout', 'schema', 'lock_timeout'];
+const OWN_PARAMETERS = ['layout', 'schema', 'table', 'lock_timeout'];
 
 /**
  * Reads a store address. All other parameters (`sslmode`, `host` for a socket folder, …) are the driver's. Throws
  * `usage` for what is no such address and `store_unsupported` for an unknown layout.
  */
-export function parsePostgresAddress(address: string): PostgresAddress {
+export function parsePostgresAddress(address: string, layouts: CustomMappings = {}): PostgresAddress {
   const url = readPostgresUrl(address);
   const layout = url.searchParams.get('layout') ?? LAYOUT_NAME;
-  const foreign = FOREIGN_LAYOUTS.find(({ name }) => name === layout) ?? null;
-  if (foreign === null && layout !== LAYOUT_NAME) {
+  const usual = FOREIGN_LAYOUTS.find(({ name }) => name === layout) ?? null;
+  const custom = customOf(layout, layouts);
+  if (usual === null && custom === null && layout !== LAYOUT_NAME) {
+    const names = [...LAYOUT_NAMES, ...Object.keys(layouts)];
     throw new BackupError('store_unsupported', `layout ${layout} is not supported for PostgreSQL`, {
-      hint: `leave the layout out, or say one of ${LAYOUT_NAMES.join(', ')}`,
+      hint: `leave the layout out, say one of ${names.join(', ')}, or describe it under \`layouts:\` in the configuration (docs/layouts.md)`,
     });
   }
-  const schema = url.searchParams.get('schema') ?? foreign?.schema ?? 'public';
-  if (schema === '' || schema.includes('\0') || Buffer.byteLength(schema) > MAX_NAME_BYTES) {
-    throw new BackupError('usage', `schema name "${schema}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
-  }
+  const foreign = withTable(usual, url.searchParams.get('table'));
+  const schema = url.searchParams.get('schema') ?? foreign?.schema ?? custom?.mapping.schema ?? 'public';
+  requireName('schema', schema);
   const isSchemaNamed = url.searchParams.has('schema');
-  const isLayoutNamed = url.searchParams.has('layout');
+  const isLayoutNamed = url.searchParams.has('layout') && custom === null;
   const lockTimeout = url.searchParams.get('lock_timeout') ?? LOCK_TIMEOUT;
   if (!TIMEOUT.test(lockTimeout)) {
     throw new BackupError('usage', `lock_timeout "${lockTimeout}" is no time`, {
@@ -59,7 +63,33 @@ export function parsePostgresAddress(address: string): PostgresAddress {
     schema,
     isSchemaNamed,
     foreign,
+    custom,
     isLayoutNamed,
     lockTimeout,
   };
+}
+
+/** Throws `store_unsupported` for one that is called like a layout of ours. */
+function customOf(name: string, layouts: CustomMappings): PostgresAddress['custom'] {
+  if (!Object.hasOwn(layouts, name)) return null;
+  if (!LAYOUT_NAMES.includes(name)) return { name, mapping: layouts[name]! };
+  throw new BackupError('store_unsupported', `layouts.${name}: this program has a layout of that name`, {
+    hint: 'call yours otherwise in the configuration',
+  });
+}
+
+/** Throws `usage` for a layout whose table has one name only. */
+function withTable(layout: ForeignLayout | null, table: string | null): ForeignLayout | null {
+  if (table === null || table === layout?.table) return layout;
+  requireName('table', table);
+  if (layout?.renamed !== undefined) return layout.renamed(table);
+  const named = FOREIGN_LAYOUTS.filter(({ renamed }) => renamed !== undefined).map(({ name }) => name);
+  throw new BackupError('usage', `?table=${table} is for layouts whose users name the table`, {
+    hint: `say ?layout= too: ${named.join(' or ')}`,
+  });
+}
+
+function requireName(what: string, name: string): void {
+  if (name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= MAX_NAME_BYTES) return;
+  throw new BackupError('usage', `${what} name "${name}" is not a name of 1 to ${MAX_NAME_BYTES} bytes`);
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
+import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError } from '../../core/errors.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
 import { makeSocket } from './divertible-socket.ts';
@@ -33,8 +34,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
 const OLDEST_SERVER = 130_000;
 
-export function openDatabase(address: string): Database {
-  const parsed = parsePostgresAddress(address);
+export function openDatabase(address: string, layouts: CustomMappings = {}): Database {
+  const parsed = parsePostgresAddress(address, layouts);
   const pool = new pg.Pool({ ...clientConfig(parsed), max: POOL_SIZE, allowExitOnIdle: true });
   // Without a listener a server that goes away would end the process; the next operation reports it. The pool itself listens only while a
   // connection is idle, and not to one that is being given up.

@@ -30,14 +30,21 @@ export async function buildIndexes(
   {
     parallel,
     all,
+    isForeign,
     signal,
-  }: { readonly parallel: number; readonly all: boolean; readonly signal: AbortSignal },
+  }: {
+    readonly parallel: number;
+    readonly all: boolean;
+    /** Of a store of others, where ids may be doubled. */
+    readonly isForeign: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const { name, column } = EVENTS.primaryKey;
   // Rows that will be copied need only what checks them.
   const queue = EVENTS.indexes.filter((index) => index.unique || all);
   // Last: ids compare quickly, names do not.
-  queue.push({ name, unique: true, columns: column });
+  if (!isForeign) queue.push({ name, unique: true, columns: column });
   const lanes = parallel > 1 ? queue.length : 1;
   const workers = Math.max(0, Math.floor(parallel / lanes) - 1);
   const build: IndexBuild = { database, schema, queue, lanes, workers };

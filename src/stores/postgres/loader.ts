@@ -4,6 +4,7 @@ import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../c
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
 import { companionsOf, findEvents, qualified, requireEvents } from './catalog.ts';
+import type { PostgresAddress } from './config.ts';
 import { type Database, dropConnection, endConnection, inTransaction, openConnection } from './connection.ts';
 import { openCopyWriter } from './copy-writer.ts';
 import { publishForeign } from './foreign-publish.ts';
@@ -55,14 +56,14 @@ export async function openRestore(
         ? await findEvents(client, database.address)
         : await requireEvents(client, database.address);
     if (!options.replace) await requireEmpty(client, database.address);
-    await requireRights(client, targetSchema, target?.oid ?? null);
+    await requireRights(client, database.address, target?.oid ?? null);
     const discarded = await discardLeftovers(client, targetSchema);
     const mayMove = foreign === null && (await mayMoveInto(client, target?.oid ?? null));
     const attempt = { schema: staging, attemptId: options.attemptId, targetSchema };
     await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
     const companions: StagedCompanions = {
       ...{ targetSchema, stagingSchema: staging, tables: new Map() },
-      layouts: companionsOf(foreign),
+      layouts: await companionsOf(client, database.address),
     };
     const publication = {
       address: database.address,
@@ -117,7 +118,11 @@ function session(restore: Restore, discarded: readonly string[]): RestoreSession
 }
 
 /** Refuses now what publishing would refuse after hours of loading. */
-async function requireRights(client: pg.Client, schema: string, oid: string | null): Promise<void> {
+async function requireRights(
+  client: pg.Client,
+  { schema, foreign }: PostgresAddress,
+  oid: string | null,
+): Promise<void> {
   const { rows } = await client.query<{ owner: string | null; owns: boolean; creates: boolean }>(
     `SELECT pg_get_userbyid(relowner) AS owner, coalesce(pg_has_role(relowner, 'USAGE'), true) AS owns,
             coalesce(has_schema_privilege(n.oid, 'CREATE'), true) AS creates
@@ -130,7 +135,7 @@ async function requireRights(client: pg.Client, schema: string, oid: string | nu
   if (!owns) {
     throw new BackupError(
       'store_refused',
-      `${schema}.${EVENTS.name} belongs to ${owner}, not to ${client.user}`,
+      `${schema}.${foreign?.table ?? EVENTS.name} belongs to ${owner}, not to ${client.user}`,
       {
         hint: `restore as ${owner}, or GRANT ${owner} TO ${client.user}`,
       },
@@ -160,11 +165,14 @@ async function mayMoveInto(client: pg.Client, oid: string | null): Promise<boole
  */
 async function finishLoad(restore: Restore, onStep: (step: string) => void = () => undefined): Promise<void> {
   const { database, client, publication, stop } = restore;
-  const { stagingSchema, mayMove } = publication;
+  const { stagingSchema, mayMove, address } = publication;
   await flushCompanions(client, publication.companions);
   onStep('building indexes');
   if (mayMove) await collectStatistics(database, stagingSchema, stop.signal);
-  const options = { all: mayMove, parallel: restore.parallel, signal: stop.signal };
+  const options = {
+    ...{ all: mayMove, isForeign: address.foreign !== null },
+    ...{ parallel: restore.parallel, signal: stop.signal },
+  };
   await buildIndexes(database, stagingSchema, options);
 }
 

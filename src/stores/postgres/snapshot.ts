@@ -90,6 +90,7 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
     cursor,
     // An updated row is a new one, of its transaction.
     showsRewritten: true,
+    archivedAs: events.foreign?.archivedAs,
     settledCursor: () => refusing(() => settle(database, client, cursor)),
     readRange: reader.readRange,
     readPass: reader.readPass,

@@ -166,7 +166,7 @@ async function insertOne(
   } catch (error) {
     if (!isAboutRow(error)) throw error;
     const { name, primaryKey } = table.layout;
-    const key = row.values[primaryKey.column] ?? '';
+    const key = row.values[primaryKey.column.split(',')[0]!] ?? '';
     throw new BackupError(
       'value_not_storable',
       `row ${JSON.stringify(key)} of ${name} cannot be stored: ${String(error)}`,
@@ -175,15 +175,21 @@ async function insertOne(
   }
 }
 
-/** Puts the staged rows into the target's tables. To be called in the publishing transaction, tables locked. */
-export async function publishCompanions(client: pg.Client, companions: StagedCompanions): Promise<void> {
+/** Puts the staged rows into the target's tables that are wanted. To be called in the publishing transaction, tables locked. */
+export async function publishCompanions(
+  client: pg.Client,
+  companions: StagedCompanions,
+  isWanted: (layout: CompanionLayout) => boolean = () => true,
+): Promise<void> {
   for (const table of companions.tables.values()) {
-    if (table === null) continue;
+    if (table === null || !isWanted(table.layout)) continue;
     const target = qualified(companions.targetSchema, table.layout.name);
     // Filled by someone else since it was staged: then it is theirs.
     if (table.layout.role === 'ledger' && (await hasRows(client, target))) continue;
     const names = [...table.columns.keys()].map(pg.escapeIdentifier).join(', ');
     const staged = qualified(companions.stagingSchema, table.layout.name);
-    await client.query(`INSERT INTO ${target} (${names}) SELECT ${names} FROM ${staged}`);
+    await client.query(
+      `INSERT INTO ${target} (${names}) OVERRIDING SYSTEM VALUE SELECT ${names} FROM ${staged}`,
+    );
   }
 }

@@ -1,8 +1,13 @@
+import type pg from 'pg';
+import type { CustomMappings } from '../../core/custom-mapping.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { findLayout, requireOwn } from './catalog.ts';
+import type { PostgresAddress } from './config.ts';
 import { closeDatabase, type Database, inTransaction, openDatabase, withClient } from './connection.ts';
 import { countAhead } from './count-ahead.ts';
+import { findCustomLayout } from './custom-check.ts';
+import { customLayout } from './custom-layout.ts';
 import { clearEvents, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
 import { openInspection } from './inspection.ts';
@@ -20,10 +25,10 @@ import { findSummary } from './summaries.ts';
 /**
  * An event store in PostgreSQL 13 or newer, by its address: `postgres://user@host:5432/db?schema=public`. Nothing is
  * connected before the first call. The address must lead to the server itself, or to a pooler in session mode: locks
- * and settings belong to sessions. Throws `usage` or `store_unsupported` for what the address says.
+ * and settings belong to sessions. `layouts`: what `?layout=` may name besides the layouts that are known. Throws `usage` or `store_unsupported` for what the address says.
  */
-export function openPostgresStore(address: string): EventStore {
-  const database = openDatabase(address);
+export function openPostgresStore(address: string, layouts: CustomMappings = {}): EventStore {
+  const database = openDatabase(address, layouts);
   /** Whose tables they are is known before anything is done with them. */
   const known =
     <Given extends unknown[], Result>(work: (database: Database, ...given: Given) => Promise<Result>) =>
@@ -69,8 +74,18 @@ export function openPostgresStore(address: string): EventStore {
 /** Asked once; a failure to ask is told, and asked again. */
 async function settleLayout(database: Database): Promise<void> {
   if (database.address.isLayoutNamed) return;
-  const found = await withClient(database, (client) => findLayout(client, database.address));
-  database.address = { ...found, isLayoutNamed: true };
+  const found = await withClient(database, (client) => lookForLayout(client, database.address));
+  database.address = found;
+}
+
+async function lookForLayout(client: pg.Client, address: PostgresAddress): Promise<PostgresAddress> {
+  const { custom, schema } = address;
+  if (custom === null) return { ...(await findLayout(client, address)), isLayoutNamed: true };
+  const foreign = await findCustomLayout(client, schema, custom.name, custom.mapping);
+  // Where its table is not there yet, it is looked for again: its types are not known.
+  return foreign === null
+    ? { ...address, foreign: customLayout(custom.name, custom.mapping, new Map(), []) }
+    : { ...address, foreign, isLayoutNamed: true };
 }
 
 function initialise(database: Database): Promise<void> {

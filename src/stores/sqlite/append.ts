@@ -4,7 +4,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { AppendResult, NewEvent, StreamAppend } from '../../core/event.ts';
 import { assertAppends } from '../../core/new-event.ts';
 import { uuidV7Source } from '../../core/uuid-v7.ts';
-import type { SqliteConfig } from './config.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { inTransaction } from './connection.ts';
 import { CONSTRAINT_PRIMARY_KEY, resultCode } from './errors.ts';
 import { onStore } from './events.ts';
@@ -15,6 +15,7 @@ const nextId = uuidV7Source(Date.now, randomBytes);
 
 /** SQLite has one writer at a time: what is read here stays true until the commit. */
 export function appendEvents(config: SqliteConfig, appends: readonly StreamAppend[]): AppendResult {
+  requireOwn(config, 'events are appended by its own functions');
   assertAppends(appends);
   return onStore(config, 'write', (db) =>
     inTransaction(db, () => {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { BackupError } from '../../core/errors.ts';
-import { EVENTCORE_SQLITE, type SqliteLayout } from '../layouts/eventcore-sqlite.ts';
+import { EVENTCORE_SQLITE, type OwnSqliteLayout, type SqliteLayout } from '../layouts/eventcore-sqlite.ts';
+import { SQLITE_LAYOUTS } from '../layouts/sqlite-layouts.ts';
 
 export interface SqliteConfig {
   /** As it was given. */
@@ -8,14 +9,26 @@ export interface SqliteConfig {
   /** Absolute. */
   readonly path: string;
   readonly layout: SqliteLayout;
+  /** False: whose tables they are is found by looking. */
+  readonly isLayoutNamed: boolean;
+}
+
+export type OwnSqliteConfig = SqliteConfig & { readonly layout: OwnSqliteLayout };
+
+/** For what is not done to stores of others. Throws `store_unsupported`. */
+export function requireOwn(config: SqliteConfig, what: string): OwnSqliteConfig {
+  const { layout } = config;
+  if (layout.foreign === null) return { ...config, layout };
+  throw new BackupError('store_unsupported', `a store of ${layout.name}: ${what}`, {
+    hint: 'docs/layouts.md says what can be done with a store of which layout',
+  });
 }
 
 const SCHEME = /^sqlite:/i;
-const LAYOUTS: readonly SqliteLayout[] = [EVENTCORE_SQLITE];
 
 /**
  * Reads `sqlite:./events.db`, `sqlite:/var/lib/app/events.db` or `sqlite:///var/lib/app/events.db`, all with an optional
- * `?layout=eventcore`. The path is taken as it is, without percent decoding. Throws `usage`.
+ * `?layout=emmett`. The path is taken as it is, without percent decoding. Throws `usage`.
  */
 export function parseSqliteAddress(address: string): SqliteConfig {
   if (!SCHEME.test(address)) throw badAddress(address, 'it does not begin with sqlite:');
@@ -24,7 +37,8 @@ export function parseSqliteAddress(address: string): SqliteConfig {
   const file = rest.slice(0, query).replace(/^\/\/(?=\/)/, '');
   assertFile(file, address);
   const options = new URLSearchParams(rest.slice(query + 1));
-  return { address, path: path.resolve(file), layout: readOptions(options, address) };
+  const isLayoutNamed = options.has('layout');
+  return { address, path: path.resolve(file), layout: readOptions(options, address), isLayoutNamed };
 }
 
 const EXAMPLE = 'write it as sqlite:./events.db';
@@ -52,9 +66,9 @@ function readOptions(options: URLSearchParams, address: string): SqliteLayout {
     });
   }
   const name = options.get('layout') ?? EVENTCORE_SQLITE.name;
-  const layout = LAYOUTS.find((known) => known.name === name);
+  const layout = SQLITE_LAYOUTS.find((known) => known.name === name);
   if (layout !== undefined) return layout;
   throw new BackupError('usage', `no layout ${JSON.stringify(name)} for SQLite`, {
-    hint: `layouts for SQLite are: ${LAYOUTS.map((known) => known.name).join(', ')}`,
+    hint: `layouts for SQLite are: ${SQLITE_LAYOUTS.map((known) => known.name).join(', ')}`,
   });
 }

@@ -1,12 +1,18 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { SqliteEventsTable } from '../layouts/eventcore-sqlite.ts';
+import type { SqliteForeignLayout } from '../layouts/foreign-sqlite.ts';
+import type { SqliteConfig } from './config.ts';
 import type { RowKey } from './inspector.ts';
+import { sourceOf } from './source.ts';
 import { quoted } from './sql.ts';
 
 /** The rows of an events table, in the order of their keys, as one connection sees them. */
 export interface EventRows {
   readonly db: DatabaseSync;
   readonly table: SqliteEventsTable;
+  /** SQL of what to read from: the table, or a subquery with its columns. */
+  readonly source: string;
+  readonly foreign: SqliteForeignLayout | null;
   readonly rowKey: RowKey;
   /** Prepares a statement once; it gives rows as arrays, and integers as BigInt. */
   readonly prepare: (sql: string) => StatementSync;
@@ -32,7 +38,8 @@ export function isNeeded(field: (typeof FIELDS)[number]): boolean {
   return field !== 'data' && field !== 'metadata';
 }
 
-export function eventRows(db: DatabaseSync, table: SqliteEventsTable, rowKey: RowKey): EventRows {
+export function eventRows(db: DatabaseSync, config: SqliteConfig, rowKey: RowKey): EventRows {
+  const table = config.layout.events;
   const prepared = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
     const known = prepared.get(sql);
@@ -43,7 +50,7 @@ export function eventRows(db: DatabaseSync, table: SqliteEventsTable, rowKey: Ro
     prepared.set(sql, statement);
     return statement;
   };
-  return { db, table, rowKey, prepare };
+  return { db, table, source: sourceOf(db, config), foreign: config.layout.foreign, rowKey, prepare };
 }
 
 export function column({ table }: EventRows, field: keyof SqliteEventsTable['columns']): string {
@@ -62,7 +69,7 @@ export function firstRows(
   ];
   const where = bounds.length === 0 ? '' : `WHERE ${bounds.join(' AND ')}`;
   return {
-    sql: `FROM ${quoted(rows.table.table)} ${where} ORDER BY ${key} LIMIT ?`,
+    sql: `FROM ${rows.source} ${where} ORDER BY ${key} LIMIT ?`,
     values: [after, last].flatMap((bound) => (bound === null ? [] : [bound.value])),
   };
 }

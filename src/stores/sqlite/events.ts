@@ -1,13 +1,14 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { BackupError } from '../../core/errors.ts';
 import type { StoredEvent } from '../../core/event.ts';
 import type { StreamHead } from '../../core/event-store.ts';
 import { formatTime, parseTime } from '../../core/time.ts';
 import { deleteCompanions } from './companions.ts';
-import type { SqliteConfig } from './config.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { inTransaction } from './connection.ts';
 import { guarded } from './errors.ts';
 import { connectStore, rowKeyOf } from './inspector.ts';
+import { sourceOf, streamCondition } from './source.ts';
 import { quoted } from './sql.ts';
 
 type Row = Record<string, unknown>;
@@ -31,25 +32,32 @@ export function readStream(
   streamId: string,
   { fromVersion, limit = 1000 }: { fromVersion?: bigint; limit?: number } = {},
 ): StoredEvent[] {
-  const { table, columns } = config.layout.events;
-  const version = quoted(columns.version);
+  const { foreign, events } = config.layout;
+  const version = quoted(events.columns.version);
+  const isIt = streamCondition(foreign, quoted(events.columns.stream));
   const from = fromVersion === undefined ? '' : `AND ${version} >= ?`;
-  const values = fromVersion === undefined ? [streamId, limit] : [streamId, fromVersion, limit];
-  const rest = `FROM ${quoted(table)} WHERE ${quoted(columns.stream)} = ? ${from} ORDER BY ${version} LIMIT ?`;
-  return onStore(config, 'read', (db) => eventsOf(db, config, rest, values));
+  const values = [...isIt.valuesOf(streamId), ...(fromVersion === undefined ? [] : [fromVersion]), limit];
+  return onStore(config, 'read', (db) =>
+    eventsOf(
+      db,
+      config,
+      `FROM ${sourceOf(db, config)} WHERE ${isIt.sql} ${from} ORDER BY ${version} LIMIT ?`,
+      values,
+    ),
+  );
 }
 
 /** Yields rows from a connection of its own, which is open until the last one was taken or the caller leaves. */
 async function* iterate<Item>(
   config: SqliteConfig,
-  sql: string,
+  sqlOn: (source: string) => string,
   values: readonly (string | number)[],
   decode: (row: Row) => Item,
 ): AsyncGenerator<Item> {
   const db = connectStore(config, 'read');
   try {
     const rows = guarded(config.address, () => {
-      const statement = db.prepare(sql);
+      const statement = db.prepare(sqlOn(sourceOf(db, config)));
       statement.setReadBigInts(true);
       return statement.iterate(...values);
     });
@@ -69,11 +77,13 @@ export function listStreams(
   config: SqliteConfig,
   { after, limit = NO_LIMIT }: { after?: string; limit?: number } = {},
 ): AsyncGenerator<StreamHead> {
-  const { table, columns } = config.layout.events;
+  const { columns } = config.layout.events;
   const stream = quoted(columns.stream);
-  const sql = `SELECT CAST(${stream} AS TEXT) AS stream, max(${quoted(columns.version)}) AS version,
+  const sql = (
+    source: string,
+  ): string => `SELECT CAST(${stream} AS TEXT) AS stream, max(${quoted(columns.version)}) AS version,
       count(*) AS events
-    FROM ${quoted(table)} ${after === undefined ? '' : `WHERE ${stream} > ?`} GROUP BY ${stream}
+    FROM ${source} ${after === undefined ? '' : `WHERE ${stream} > ?`} GROUP BY ${stream}
     ORDER BY ${stream} LIMIT ?`;
   return iterate(config, sql, after === undefined ? [limit] : [after, limit], (row) => ({
     streamId: String(row.stream),
@@ -93,9 +103,9 @@ export async function* readSince(
 ): AsyncGenerator<StoredEvent> {
   const from = parseTime(since);
   if (from === null) throw new BackupError('usage', `not a time: ${JSON.stringify(since)}`);
-  const { table, columns } = config.layout.events;
+  const { columns } = config.layout.events;
   const time = `rtrim(${quoted(columns.time)}, 'Z')`;
-  const sql = `SELECT ${eventColumns(config)} FROM ${quoted(table)} WHERE ${time} >= ?
+  const sql = (source: string): string => `SELECT ${eventColumns(config)} FROM ${source} WHERE ${time} >= ?
     ORDER BY ${time}, ${quoted(columns.id)} LIMIT ?`;
   const floor = formatTime(from).replace(/\.?0*Z$/, '');
   yield* iterate(config, sql, [floor, limit], (row) => toEvent(row, config));
@@ -108,7 +118,7 @@ export async function* readSince(
 export function sampleEvents(config: SqliteConfig, size: number): StoredEvent[] {
   return onStore(config, 'read', (db) => {
     const rowids = rowKeyOf(db, config) === 'id' ? null : drawRowids(db, config, size);
-    const from = `FROM ${quoted(config.layout.events.table)}`;
+    const from = `FROM ${sourceOf(db, config)}`;
     if (rowids === null)
       return eventsOf(db, config, `${from} ORDER BY random() LIMIT ?`, [Math.max(0, size)]);
     return rowids.flatMap((rowid) => eventsOf(db, config, `${from} WHERE _rowid_ = ?`, [rowid]));
@@ -117,7 +127,7 @@ export function sampleEvents(config: SqliteConfig, size: number): StoredEvent[] 
 
 /** Rowids that exist, each once; null when that would take too many draws. */
 function drawRowids(db: DatabaseSync, config: SqliteConfig, size: number): bigint[] | null {
-  const from = quoted(config.layout.events.table);
+  const from = sourceOf(db, config);
   const bounds = db.prepare(`SELECT min(_rowid_) AS least, max(_rowid_) AS greatest FROM ${from}`);
   bounds.setReadBigInts(true);
   const { least, greatest } = bounds.get()!;
@@ -134,12 +144,12 @@ function drawRowids(db: DatabaseSync, config: SqliteConfig, size: number): bigin
 }
 
 export function countEvents(config: SqliteConfig): { events: number; streams: number } {
-  const { table, columns } = config.layout.events;
+  const { columns } = config.layout.events;
   return onStore(config, 'read', (db) => {
     const row = db
       .prepare(
         `SELECT count(*) AS streams, coalesce(sum(events), 0) AS events
-         FROM (SELECT count(*) AS events FROM ${quoted(table)} GROUP BY ${quoted(columns.stream)})`,
+         FROM (SELECT count(*) AS events FROM ${sourceOf(db, config)} GROUP BY ${quoted(columns.stream)})`,
       )
       .get();
     return { events: Number(row?.events), streams: Number(row?.streams) };
@@ -147,6 +157,7 @@ export function countEvents(config: SqliteConfig): { events: number; streams: nu
 }
 
 export function clearStore(config: SqliteConfig): void {
+  requireOwn(config, 'its events are not removed');
   onStore(config, 'write', (db) => {
     inTransaction(db, () => {
       db.exec(`DELETE FROM ${quoted(config.layout.events.table)}`);
@@ -159,7 +170,7 @@ function eventsOf(
   db: DatabaseSync,
   config: SqliteConfig,
   rest: string,
-  values: readonly (string | number | bigint)[],
+  values: readonly SQLInputValue[],
 ): StoredEvent[] {
   const statement = db.prepare(`SELECT ${eventColumns(config)} ${rest}`);
   statement.setReadBigInts(true);

@@ -1,8 +1,8 @@
 import { isBackupError } from '../../core/errors.ts';
 import type { Obstacle, StoreExamination } from '../../core/examination.ts';
-import type { SqliteConfig } from './config.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { withConnection } from './connection.ts';
-import { assertRowids } from './feed.ts';
+import { assertRowids, NO_LOG } from './feed.ts';
 import { assertStore, rowKeyOf } from './inspector.ts';
 
 /** Who can open the file can read all of it; a restore into it is one transaction, so a killed one leaves nothing. */
@@ -12,7 +12,10 @@ export function examineStore(config: SqliteConfig): StoreExamination {
     return {
       clockAheadMs: null,
       backupObstacles: obstacleOf(() => rowKeyOf(db, config)),
-      feedObstacles: obstacleOf(() => assertRowids(rowKeyOf(db, config), config)),
+      feedObstacles: obstacleOf(() => {
+        requireOwn(config, NO_LOG);
+        assertRowids(rowKeyOf(db, config), config);
+      }),
       leftovers: [],
     };
   });

@@ -2,7 +2,6 @@ import type { DatabaseSync } from 'node:sqlite';
 import { BackupError } from '../../core/errors.ts';
 import type { SqliteConfig } from './config.ts';
 import { column, type EventRows, eventRows, valuesOf } from './event-rows.ts';
-import { quoted } from './sql.ts';
 
 /** The rows of the events table, which has rowids. */
 export interface FeedRows extends EventRows {
@@ -17,7 +16,7 @@ export interface Place {
 }
 
 export function feedRows(db: DatabaseSync, config: SqliteConfig): FeedRows {
-  return { ...eventRows(db, config.layout.events, '_rowid_'), config };
+  return { ...eventRows(db, config, '_rowid_'), config };
 }
 
 /** Behind this SQLite has no more numbers to count up, and takes any. */
@@ -101,6 +100,6 @@ function idColumn(rows: EventRows): string {
   return `CAST(${column(rows, 'id')} AS BLOB)`;
 }
 
-function tableOf({ table }: EventRows): string {
-  return quoted(table.table);
+function tableOf({ source }: EventRows): string {
+  return source;
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { ChangeFeed, FeedOptions, FeedSource, FeedState } from '../../core/change-feed.ts';
 import { BackupError } from '../../core/errors.ts';
 import { makeAlarm, readPolled } from '../../core/polled-feed.ts';
-import type { SqliteConfig } from './config.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { rollBack, withConnection } from './connection.ts';
 import { guarded } from './errors.ts';
 import { fileIdentity, storeIdentity, TIMELINE_EPOCH_MS } from './feed-identity.ts';
@@ -14,6 +14,7 @@ import { assertStore, connectStore, rowKeyOf } from './inspector.ts';
 const POLL_MS = 25;
 /** A lock of another process is waited for in the event loop, not in SQLite, which would hold this thread up. */
 const BUSY_TIMEOUT_MS = 5;
+export const NO_LOG = 'its change log is not captured; incremental backups are exact';
 
 export interface SqliteFeed extends ChangeFeed {
   /** Something was committed by this process. */
@@ -39,6 +40,7 @@ export interface SqliteFeed extends ChangeFeed {
  * none of the store's own transactions is cut. Its time is that of the poll: the store's commits were not later.
  */
 export function openSqliteFeed(config: SqliteConfig, options: FeedOptions): SqliteFeed {
+  requireOwn(config, NO_LOG);
   const db = connectStore(config, 'read');
   try {
     return guarded(config.address, () => {
@@ -59,6 +61,7 @@ export function openSqliteFeed(config: SqliteConfig, options: FeedOptions): Sqli
 
 /** The file keeps every event, whether a feed has read it or not. What other processes read cannot be told. */
 export function feedState(config: SqliteConfig, isRead: boolean): FeedState {
+  requireOwn(config, NO_LOG);
   const position = withConnection(config, 'read', (db) => {
     assertStore(db, config);
     return maxRowid(feedRows(db, config)) + 1n;

@@ -2,12 +2,29 @@ import type { DatabaseSync } from 'node:sqlite';
 import { BackupError } from '../../core/errors.ts';
 import type { StoreDescription } from '../../core/event-store.ts';
 import type { SqliteCompanionTable } from '../layouts/eventcore-sqlite.ts';
+import { SQLITE_LAYOUTS } from '../layouts/sqlite-layouts.ts';
 import type { SqliteConfig } from './config.ts';
 import { connect, databaseExists, withConnection } from './connection.ts';
+import { affinityOf, type TableColumn } from './foreign-rows.ts';
 import { quoted } from './sql.ts';
 
 /** How the rows of the events table are told apart and walked through. */
 export type RowKey = '_rowid_' | 'id';
+
+/**
+ * Whose events lie here, where the address names no layout: EventCore's come first, and stay what is meant where there are none of anybody. To be
+ * asked for each time: a store may be made meanwhile.
+ */
+export function withLayout(config: SqliteConfig): SqliteConfig {
+  if (config.isLayoutNamed || !databaseExists(config)) return config;
+  return withConnection(config, 'read', (db) => {
+    const layout = SQLITE_LAYOUTS.find(({ foreign, events }) => {
+      const found = describeTable(db, foreign?.table ?? events.table);
+      return found !== null && (foreign === null || missingColumn(foreign.columns, found) === undefined);
+    });
+    return layout === undefined ? config : { ...config, layout };
+  });
+}
 
 /** What is there, without reading events. Neither makes a file nor leaves one behind. */
 export function inspectStore(config: SqliteConfig): StoreDescription {
@@ -54,9 +71,14 @@ export function assertStore(db: DatabaseSync, config: SqliteConfig): void {
     'not_an_event_store',
     `${config.address} has no table ${config.layout.events.table}`,
     {
-      hint: 'check the path; a store is made by EventCore, or by a restore',
+      hint: hintOf(config),
     },
   );
+}
+
+function hintOf({ layout }: SqliteConfig): string {
+  if (layout.foreign !== null) return `check the path, or make the tables with ${layout.foreign.made}`;
+  return 'check the path; a store is made by EventCore, or by a restore';
 }
 
 /**
@@ -64,12 +86,14 @@ export function assertStore(db: DatabaseSync, config: SqliteConfig): void {
  * does not know would be lost from every backup.
  */
 export function hasEvents(db: DatabaseSync, config: SqliteConfig): boolean {
-  const { table, columns } = config.layout.events;
+  const { foreign, events } = config.layout;
+  const { table } = events;
   const found = describeTable(db, table);
   if (found === null) return false;
-  const known = new Set<string>(Object.values(columns));
-  const missing = [...known].find((name) => !found.columns.includes(name));
-  const unknown = found.columns.find((name) => !known.has(name));
+  const known = foreign?.columns ?? Object.values(events.columns);
+  const missing = missingColumn(known, found);
+  const unknown =
+    foreign === null ? found.columns.find(({ name }) => !known.includes(name))?.name : undefined;
   if (found.type === 'table' && missing === undefined && unknown === undefined) return true;
   const says =
     found.type !== 'table'
@@ -82,13 +106,23 @@ export function hasEvents(db: DatabaseSync, config: SqliteConfig): boolean {
   });
 }
 
+function missingColumn(known: readonly string[], { columns }: TableFacts): string | undefined {
+  return known.find((name) => !columns.some((column) => column.name === name));
+}
+
 /**
  * Tables made without a rowid are walked by id, which must then be their primary key. Throws `store_unsupported`
  * otherwise.
  */
 export function rowKeyOf(db: DatabaseSync, config: SqliteConfig): RowKey {
-  const { table, columns } = config.layout.events;
+  const { foreign, events } = config.layout;
+  const { table, columns } = events;
   if (describeTable(db, table)?.hasRowid !== false) return '_rowid_';
+  if (foreign !== null) {
+    throw new BackupError('store_unsupported', `table ${table} of ${config.address} has no rowids`, {
+      hint: 'stores of others are read in the order of rowids: copy its rows into a table without WITHOUT ROWID',
+    });
+  }
   const keys = db.prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0').all(table);
   if (keys.length === 1 && keys[0]!.name === columns.id) return 'id';
   throw new BackupError(
@@ -98,12 +132,13 @@ export function rowKeyOf(db: DatabaseSync, config: SqliteConfig): RowKey {
   );
 }
 
+export interface PresentCompanion extends SqliteCompanionTable {
+  readonly columns: readonly TableColumn[];
+}
+
 /** The companion tables that are there, with their columns in the order of the table. */
-export function presentCompanions(
-  db: DatabaseSync,
-  config: SqliteConfig,
-): (SqliteCompanionTable & { readonly columns: readonly string[] })[] {
-  return config.layout.companions.flatMap((companion) => {
+export function presentCompanions(db: DatabaseSync, config: SqliteConfig): PresentCompanion[] {
+  return config.layout.companions.flatMap((companion: SqliteCompanionTable) => {
     const found = describeTable(db, companion.table);
     return found?.type === 'table' ? [{ ...companion, columns: found.columns }] : [];
   });
@@ -114,16 +149,23 @@ interface TableFacts {
   readonly type: string;
   readonly hasRowid: boolean;
   /** Without generated ones, which hold no data of their own. */
-  readonly columns: readonly string[];
+  readonly columns: readonly TableColumn[];
 }
 
-function describeTable(db: DatabaseSync, table: string): TableFacts | null {
-  const found = db.prepare(`SELECT type, wr FROM pragma_table_list(?) WHERE schema = 'main'`).get(table);
+export function describeTable(db: DatabaseSync, table: string, schema = 'main'): TableFacts | null {
+  const found = db
+    .prepare(`SELECT type, wr, strict FROM pragma_table_list(?) WHERE schema = ?`)
+    .get(table, schema);
   if (found === undefined) return null;
-  const columns = db.prepare('SELECT name FROM pragma_table_info(?) ORDER BY cid').all(table);
+  const columns = db
+    .prepare('SELECT name, type FROM pragma_table_info(?, ?) ORDER BY cid')
+    .all(table, schema);
   return {
     type: String(found.type),
     hasRowid: found.wr === 0,
-    columns: columns.map(({ name }) => String(name)),
+    columns: columns.map(({ name, type }) => ({
+      name: String(name),
+      affinity: affinityOf(String(type), found.strict === 1),
+    })),
   };
 }

@@ -3,14 +3,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
 import type { MergedStream, MergeOptions, MergeSession } from '../../core/event-store.ts';
 import { nameText } from '../../core/name-text.ts';
-import type { SqliteConfig } from './config.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { connect, rollBack } from './connection.ts';
 import { CONSTRAINT, guarded, resultCode, storeError } from './errors.ts';
 import { hasEvents } from './inspector.ts';
 import { assertInTransaction, openLoader } from './loader.ts';
 import { quoted } from './sql.ts';
+import { createStaged, stagedConfig } from './staged.ts';
 
-/** A temporary table of this connection, which is on disk when it is large and gone when the connection is. */
 const STAGED = 'eventcore_merge';
 const STREAMS_PER_TURN = 1000;
 
@@ -19,12 +19,9 @@ const STREAMS_PER_TURN = 1000;
  * database's one write lock from the comparison on, unless it is only to compare.
  */
 export function openSqliteMerge(config: SqliteConfig, { dryRun }: MergeOptions): MergeSession {
-  const { address, layout } = config;
+  const { address } = requireOwn(config, 'nothing is merged into a store in use');
   const db = connect(config, 'write');
-  const staged: SqliteConfig = {
-    ...config,
-    layout: { ...layout, events: { ...layout.events, table: STAGED } },
-  };
+  const staged = stagedConfig(config, STAGED);
   try {
     guarded(address, () => begin(db, config));
   } catch (error) {
@@ -64,16 +61,13 @@ export function openSqliteMerge(config: SqliteConfig, { dryRun }: MergeOptions):
 }
 
 function begin(db: DatabaseSync, config: SqliteConfig): void {
-  const { columns, table } = config.layout.events;
+  const { table } = config.layout.events;
   if (!hasEvents(db, config)) {
     throw new BackupError('not_an_event_store', `${config.address} has no table ${table}`, {
       hint: 'restore without --merge: that makes the store',
     });
   }
-  const typed = Object.values(columns).map((name) => {
-    return `${quoted(name)} ${name === columns.version ? 'INTEGER' : 'TEXT'}`;
-  });
-  db.exec(`CREATE TEMP TABLE ${STAGED} (${typed.join(', ')})`);
+  createStaged(db, STAGED);
 }
 
 /** SQL names of what is compared: `s` is what was written, `l` the store's event at the same place. */

@@ -4,7 +4,6 @@ import type { StoreCursor, StoreRange } from '../../core/event-store.ts';
 import type { SqliteConfig } from './config.ts';
 import type { EventRows } from './event-rows.ts';
 import { idAt } from './feed-rows.ts';
-import { quoted } from './sql.ts';
 
 /** The last row is where a later reading begins; file and schema tell whether it is still the same store. */
 export function readCursor(rows: EventRows, { path }: SqliteConfig): StoreCursor {
@@ -25,8 +24,8 @@ function idDigest(rows: EventRows, rowid: bigint): string | null {
   return id === null ? null : crypto.hash('sha256', id, 'hex');
 }
 
-function lastRowid({ prepare, table }: EventRows): bigint | null {
-  const [last] = prepare(`SELECT max(_rowid_) FROM ${quoted(table.table)}`).get() as unknown as unknown[];
+function lastRowid({ prepare, source }: EventRows): bigint | null {
+  const [last] = prepare(`SELECT max(_rowid_) FROM ${source}`).get() as unknown as unknown[];
   return typeof last === 'bigint' ? last : null;
 }
 

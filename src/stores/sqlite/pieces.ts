@@ -46,10 +46,13 @@ const MAX_USUAL_VERSION = CODE_BASE ** 2 - 1;
 export function readPiece(rows: EventRows, range: KeyRange, limit: number): Piece | null {
   const { sql, values } = firstRows(rows, range);
   const isUsual = `octet_length(event) <= ${MAX_USUAL_BYTES}`;
+  // What a subquery computes would be computed again wherever it is mentioned.
+  const read = rows.foreign === null ? sql : `FROM given`;
+  const given = rows.foreign === null ? '' : `WITH given AS MATERIALIZED (SELECT * ${sql}) `;
   const statement = rows.prepare(
-    `SELECT count(*), CAST(group_concat(iif(${isUsual}, event, x'${ODD_MARK.toString(16)}'), '') AS BLOB),
+    `${given}SELECT count(*), CAST(group_concat(iif(${isUsual}, event, x'${ODD_MARK.toString(16)}'), '') AS BLOB),
             ${keyColumns('max(k)')}
-     FROM (SELECT ${keyColumn(rows)} AS k, ${usualEvent(rows)} AS event ${sql})`,
+     FROM (SELECT ${keyColumn(rows)} AS k, ${usualEvent(rows)} AS event ${read})`,
   );
   const [events, bytes, type, last] = valuesOf(statement.get(...values, limit));
   if (events === 0n) return null;

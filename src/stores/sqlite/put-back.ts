@@ -18,6 +18,7 @@ import { openLoader } from './loader.ts';
 import { record, rowText, type SqliteRepair } from './repair-record.ts';
 import { dropTriggers } from './schema.ts';
 import { quoted } from './sql.ts';
+import { stagedConfig } from './staged.ts';
 
 /** A temporary table of this connection; a row's number is that of its event in the batch, and 1. */
 const STAGED = 'eventcore_repair';
@@ -55,10 +56,9 @@ export async function putBack(
 }
 
 async function stage({ db, config }: SqliteRepair, batch: EventBatch): Promise<void> {
-  const { layout, address } = config;
+  const { address } = config;
   guarded(address, () => db.exec(`DELETE FROM temp.${STAGED}`));
-  const staged = { ...config, layout: { ...layout, events: { ...layout.events, table: STAGED } } };
-  const writer = openLoader(db, staged, () => {});
+  const writer = openLoader(db, stagedConfig(config, STAGED), () => {});
   await writer.write(batch);
   await writer.end();
 }

@@ -63,17 +63,17 @@ export function keyRangesOf({ spec }: StoreRange): KeyRange[] {
   });
 }
 
-function rowidEnds({ rowKey, prepare, table }: EventRows): { least: bigint; greatest: bigint } | null {
+function rowidEnds({ rowKey, prepare, source }: EventRows): { least: bigint; greatest: bigint } | null {
   if (rowKey === 'id') return null;
-  const from = quoted(table.table);
+  const from = source;
   // Each by itself is a look at one end; both in one SELECT would be a scan.
   const sql = `SELECT (SELECT min(_rowid_) FROM ${from}), (SELECT max(_rowid_) FROM ${from})`;
   const [least, greatest] = prepare(sql).get() as unknown as unknown[];
   return typeof least === 'bigint' && typeof greatest === 'bigint' ? { least, greatest } : null;
 }
 
-export function countRows({ prepare, table }: EventRows): number {
-  const row = prepare(`SELECT count(*) FROM ${quoted(table.table)}`).get() as unknown as [bigint];
+export function countRows({ prepare, source }: EventRows): number {
+  const row = prepare(`SELECT count(*) FROM ${source}`).get() as unknown as [bigint];
   return Number(row[0]);
 }
 
@@ -81,12 +81,12 @@ export function countRows({ prepare, table }: EventRows): number {
 const MEASURED_ROWS = 128;
 
 /** Takes rowids as if none were missing, and the first and the last events as if they were typical. */
-export function estimateRows({ db, table, rowKey }: EventRows): {
+export function estimateRows({ db, table, source, rowKey }: EventRows): {
   events: number | null;
   bytes: number | null;
 } {
   if (rowKey === 'id') return { events: null, bytes: null };
-  const from = quoted(table.table);
+  const from = source;
   const size = Object.values(table.columns)
     .map((name) => `ifnull(octet_length(${quoted(name)}), 0)`)
     .join(' + ');

@@ -30,7 +30,7 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
     return guarded(address, () => {
       db.exec('BEGIN');
       assertStore(db, config);
-      const rows = eventRows(db, config.layout.events, rowKeyOf(db, config));
+      const rows = eventRows(db, config, rowKeyOf(db, config));
       const cursor = readCursor(rows, config);
       const view = shareView(rows, address);
       return {

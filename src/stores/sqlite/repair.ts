@@ -4,7 +4,7 @@ import type { RepairKind } from '../../core/finding.ts';
 import type { SqlValue } from '../../core/inspection.ts';
 import type { RepairOptions, RepairSession, RepairStatement } from '../../core/repair.ts';
 import { SQLITE_REPAIRS } from '../layouts/eventcore-sqlite.ts';
-import type { SqliteConfig } from './config.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { rollBack } from './connection.ts';
 import { guarded, isBusy } from './errors.ts';
 import { connectStore, rowKeyOf } from './inspector.ts';
@@ -17,6 +17,7 @@ export function openSqliteRepair(
   config: SqliteConfig,
   { repairId, withoutIndexes = false }: RepairOptions,
 ): RepairSession {
+  requireOwn(config, 'nothing is repaired in place');
   const db = connectStore(config, 'write');
   let repair: SqliteRepair;
   try {

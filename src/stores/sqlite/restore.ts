@@ -2,22 +2,25 @@ import fs from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
-import type { RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
+import type { RestoreSession, RestoreSessionOptions, StreamSummary } from '../../core/event-store.ts';
 import { deleteCompanions, hasCompanions, writeCompanion } from './companions.ts';
 import type { SqliteConfig } from './config.ts';
 import { connect, createDatabase, rollBack } from './connection.ts';
 import { guarded } from './errors.ts';
-import { hasEvents, isFilled } from './inspector.ts';
+import { beginForeign, fillForeign, RESTORED } from './foreign-restore.ts';
+import { hasEvents, isFilled, withLayout } from './inspector.ts';
 import { assertInTransaction, openLoader, sharedVersion } from './loader.ts';
 import {
   createIndexes,
   createTables,
   type DroppedObject,
   dropIndexesAndTriggers,
+  dropTriggers,
   isNew,
   useWal,
 } from './schema.ts';
 import { quoted } from './sql.ts';
+import { stagedConfig } from './staged.ts';
 import { readSummaries } from './summaries.ts';
 
 /** Memory for pages while loading: enough that the key's index stays in it for a million events or two. */
@@ -39,10 +42,14 @@ interface Attempt {
  * holds the database's one write lock, so writers wait; readers see what was there before (in WAL mode; in a
  * rollback-journal mode, which a new file has until it is published, they are told that the database is locked).
  */
-export function openSqliteRestore(config: SqliteConfig, options: RestoreSessionOptions): RestoreSession {
-  const leftovers = findLeftovers(config);
+export function openSqliteRestore(address: SqliteConfig, options: RestoreSessionOptions): RestoreSession {
+  // Before anything is opened, which would take them away.
+  const leftovers = findLeftovers(address);
+  const config = withLayout(address);
   const attempt = begin(config, options);
   const { db } = attempt;
+  const isForeign = config.layout.foreign !== null;
+  const finished = Promise.withResolvers<void>();
   let writing = false;
   const assertReady = (): void => {
     assertInTransaction(db, config);
@@ -54,7 +61,7 @@ export function openSqliteRestore(config: SqliteConfig, options: RestoreSessionO
     openWriter: async () => {
       assertReady();
       writing = true;
-      return openLoader(db, config, () => {
+      return openLoader(db, isForeign ? stagedConfig(config, RESTORED) : config, () => {
         writing = false;
       });
     },
@@ -64,15 +71,25 @@ export function openSqliteRestore(config: SqliteConfig, options: RestoreSessionO
     },
     finishLoad: async (onStep) => {
       assertReady();
-      await finishLoad(attempt, onStep);
+      finished.resolve(finishLoad(attempt, onStep));
+      await finished.promise;
     },
-    readSummaries: () => readSummaries(db, config),
+    readSummaries: () => readFinished(attempt, isForeign ? finished.promise : null),
     publish: async () => {
       assertReady();
       publish(attempt);
     },
     discard: async () => discard(attempt),
   };
+}
+
+/** The tables of others have the events once all is done, and are read then: in them, not where they were loaded. */
+async function* readFinished(
+  { db, config }: Attempt,
+  finished: Promise<void> | null,
+): AsyncGenerator<StreamSummary> {
+  await finished;
+  yield* readSummaries(db, config);
 }
 
 const JOURNAL_MAGIC = Buffer.from('d9d505f920a163d7', 'hex');
@@ -97,21 +114,24 @@ function findLeftovers({ path, address }: SqliteConfig): string[] {
 }
 
 function begin(config: SqliteConfig, { replace }: RestoreSessionOptions): Attempt {
-  const madeFile = createDatabase(config);
+  const { layout } = config;
+  // Those of others are made by their own tools.
+  const madeFile = layout.foreign === null && createDatabase(config);
   const db = connect(config, 'write');
   try {
     return guarded(config.address, () => {
       db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
       db.exec('BEGIN IMMEDIATE');
       const wasNew = isNew(db);
-      const { table } = config.layout.events;
+      const { table } = layout.events;
       const hasTable = hasEvents(db, config);
       if (!replace && ((hasTable && isFilled(db, table)) || hasCompanions(db, config)))
         throw notEmpty(config);
-      const dropped = dropIndexesAndTriggers(db, table);
+      const dropped = layout.foreign === null ? dropIndexesAndTriggers(db, table) : dropTriggers(db, table);
       if (hasTable) db.exec(`DELETE FROM ${quoted(table)}`);
       deleteCompanions(db, config);
-      createTables(db, config.layout);
+      if (layout.foreign === null) createTables(db, layout);
+      else beginForeign(db, config, layout.foreign);
       return { config, db, madeFile, wasNew, dropped };
     });
   } catch (error) {
@@ -137,7 +157,12 @@ async function finishLoad(
   const steps: (readonly [string, () => void])[] = dropped.map(({ type, name, create }) => {
     return [`making ${type} ${name}`, () => db.exec(create)];
   });
-  steps.push(['making what is missing', () => createIndexes(db, config.layout)]);
+  const { layout } = config;
+  if (layout.foreign === null) steps.push(['making what is missing', () => createIndexes(db, layout)]);
+  else {
+    const { foreign } = layout;
+    steps.unshift([`writing into ${foreign.table}`, () => fillForeign(db, config, foreign)]);
+  }
   for (const [step, make] of steps) {
     onStep(step);
     await nextTurn();
@@ -146,7 +171,7 @@ async function finishLoad(
       try {
         make();
       } catch (error) {
-        throw sharedVersion(db, config, error) ?? error;
+        throw (layout.foreign === null ? sharedVersion(db, config, error) : null) ?? error;
       }
     });
   }

@@ -1,19 +1,20 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { SqliteLayout } from '../layouts/eventcore-sqlite.ts';
-import type { SqliteConfig } from './config.ts';
+import type { OwnSqliteLayout } from '../layouts/eventcore-sqlite.ts';
+import { requireOwn, type SqliteConfig } from './config.ts';
 import { createDatabase, inTransaction, withConnection } from './connection.ts';
 import { hasEvents } from './inspector.ts';
 import { quoted } from './sql.ts';
 
 /** Makes the database file, the tables and the indexes that are missing. A new database gets WAL mode, as EventCore's. */
 export function initialiseStore(config: SqliteConfig): void {
+  const { layout } = requireOwn(config, 'its tables are made by its own tools');
   createDatabase(config);
   withConnection(config, 'write', (db) => {
     if (isNew(db)) useWal(db);
     hasEvents(db, config);
     inTransaction(db, () => {
-      createTables(db, config.layout);
-      createIndexes(db, config.layout);
+      createTables(db, layout);
+      createIndexes(db, layout);
     });
   });
 }
@@ -28,7 +29,7 @@ export function useWal(db: DatabaseSync): void {
   db.exec('PRAGMA journal_mode = WAL');
 }
 
-export function createTables(db: DatabaseSync, layout: SqliteLayout): void {
+export function createTables(db: DatabaseSync, layout: OwnSqliteLayout): void {
   for (const { table, create } of [layout.events, ...layout.companions]) {
     if (!exists(db, 'table', table)) db.exec(create);
   }
@@ -36,7 +37,7 @@ export function createTables(db: DatabaseSync, layout: SqliteLayout): void {
 
 export function createIndexes(
   db: DatabaseSync,
-  layout: SqliteLayout,
+  layout: OwnSqliteLayout,
   onIndex: (name: string) => void = () => {},
 ): void {
   for (const { name, create } of layout.events.indexes) {

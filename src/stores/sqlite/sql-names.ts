@@ -1,7 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { SqlIndex, SqlNames } from '../../core/inspection.ts';
+import type { OwnSqliteLayout } from '../layouts/eventcore-sqlite.ts';
 import type { SqliteConfig } from './config.ts';
 import { presentCompanions } from './inspector.ts';
+import { endsOf, sourceOf } from './source.ts';
 import { quoted } from './sql.ts';
 
 /** The function that `bucketSql` calls. */
@@ -9,7 +11,8 @@ export const BUCKET_FUNCTION = 'eventcore_bucket';
 
 /** What statements call the things of this database; of the companions, those that are there. */
 export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
-  const { name, versionBase, events } = config.layout;
+  const { layout } = config;
+  const { name, versionBase, events } = layout;
   const present = presentCompanions(db, config);
   const checkpoints = present.find(({ role }) => role === 'checkpoints');
   const snapshots = present.find(({ role }) => role === 'snapshots');
@@ -17,7 +20,12 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
   const bucket = (seed: number, of: number, text = quoted(stream)): string =>
     `${BUCKET_FUNCTION}(${text}, ${Number(seed)}, ${Number(of)})`;
   return {
-    ...{ dialect: 'sqlite', layout: name, versionBase, events: quoted(events.table) },
+    ...{
+      dialect: 'sqlite',
+      layout: name,
+      versionBase,
+      events: layout.foreign === null ? sourceOf(db, config) : `${sourceOf(db, config)} AS events`,
+    },
     ...{ id: quoted(id), stream: quoted(stream), version: quoted(version), type: quoted(type) },
     ...{ data: quoted(data), metadata: quoted(metadata), time: quoted(time) },
     checkpoints:
@@ -31,17 +39,25 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
     tables: [events.table, ...present.map(({ table }) => table)],
     // EventCore has no triggers in SQLite: it alone keeps to the rules.
     guards: [],
-    indexes: indexesOf(config),
+    // Others' are their own.
+    indexes: layout.foreign === null ? indexesOf(layout) : [],
     bucket,
     inStreams: (streams) => {
-      const list = JSON.stringify(streams).replaceAll("'", "''");
-      return `${quoted(stream)} IN (SELECT value FROM json_each('${list}'))`;
+      const isIn = (column: string, texts: readonly string[]): string =>
+        `${quoted(column)} IN (SELECT value FROM json_each('${JSON.stringify(texts).replaceAll("'", "''")}'))`;
+      const isOne = isIn(stream, streams);
+      if (layout.foreign === null) return isOne;
+      const { separator } = layout.foreign.streamKey;
+      return `${isIn(
+        'stream_key',
+        streams.flatMap((name) => endsOf(name, separator)),
+      )} AND ${isOne}`;
     },
     inBucket: ({ seed, of, buckets }) => `${bucket(seed, of)} IN (${buckets.map(Number).join(',')})`,
   };
 }
 
-function indexesOf({ layout: { events } }: SqliteConfig): SqlIndex[] {
+function indexesOf({ events }: OwnSqliteLayout): SqlIndex[] {
   const about = { table: quoted(events.table), tableName: events.table };
   const key: SqlIndex = {
     ...{ ...about, name: null, unique: true, isKey: true, columns: [events.columns.id], create: null },

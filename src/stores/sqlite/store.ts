@@ -1,12 +1,12 @@
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
-import { parseSqliteAddress } from './config.ts';
+import { parseSqliteAddress, type SqliteConfig } from './config.ts';
 import { clearStore, countEvents, listStreams, readSince, readStream, sampleEvents } from './events.ts';
 import { examineStore } from './examine.ts';
 import { feedState, openSqliteFeed, type SqliteFeed } from './feed.ts';
 import { openSqliteInspection } from './inspection.ts';
-import { inspectStore } from './inspector.ts';
+import { inspectStore, withLayout } from './inspector.ts';
 import { joinView } from './joined-view.ts';
 import { openSqliteMerge } from './merge.ts';
 import { openSqliteSnapshot } from './reader.ts';
@@ -23,27 +23,29 @@ import { findSummary } from './summaries.ts';
  */
 export function openSqliteStore(address: string): EventStore {
   const config = parseSqliteAddress(address);
+  /** Whose tables they are is known before anything is done with them. */
+  const known = (): SqliteConfig => withLayout(config);
   const open = new Set<() => Promise<void>>();
   const feeds = new Set<SqliteFeed>();
   return {
     address: config.address,
-    inspect: async () => inspectStore(config),
-    examine: async () => examineStore(config),
-    initialise: async () => initialiseStore(config),
-    listStreams: (options) => listStreams(config, options),
-    readStream: async (streamId, options) => readStream(config, streamId, options),
-    findStream: async (streamId) => findSummary(config, streamId),
-    readSince: (since, options) => readSince(config, since, options),
-    sampleEvents: async (size) => sampleEvents(config, size),
-    count: async () => countEvents(config),
+    inspect: async () => inspectStore(known()),
+    examine: async () => examineStore(known()),
+    initialise: async () => initialiseStore(known()),
+    listStreams: pagesOf(known, listStreams),
+    readStream: async (streamId, options) => readStream(known(), streamId, options),
+    findStream: async (streamId) => findSummary(known(), streamId),
+    readSince: pagesOf(known, readSince),
+    sampleEvents: async (size) => sampleEvents(known(), size),
+    count: async () => countEvents(known()),
     append: async (appends) => {
-      const result = appendEvents(config, appends);
+      const result = appendEvents(known(), appends);
       for (const { wake } of feeds) wake();
       return result;
     },
-    clear: async () => clearStore(config),
+    clear: async () => clearStore(known()),
     openSnapshot: async () => {
-      const snapshot = openSqliteSnapshot(config);
+      const snapshot = openSqliteSnapshot(known());
       return { ...snapshot, close: endedBy(open, snapshot.close) };
     },
     joinSnapshot: async (token) => {
@@ -54,23 +56,21 @@ export function openSqliteStore(address: string): EventStore {
       const session = openSqliteRestore(config, options);
       return { ...session, discard: endedBy(open, session.discard) };
     },
-    joinRestore: async () => {
-      throw notShared(address);
-    },
+    joinRestore: () => Promise.reject(notShared(address)),
     openMerge: async (options) => {
-      const session = openSqliteMerge(config, options);
+      const session = openSqliteMerge(known(), options);
       return { ...session, discard: endedBy(open, session.discard) };
     },
     openInspection: async (options) => {
-      const inspection = openSqliteInspection(config, options);
+      const inspection = openSqliteInspection(known(), options);
       return { ...inspection, close: endedBy(open, inspection.close) };
     },
     openRepair: async (options) => {
-      const session = openSqliteRepair(config, options);
+      const session = openSqliteRepair(known(), options);
       return { ...session, discard: endedBy(open, session.discard) };
     },
     openFeed: async (options) => {
-      const feed = openSqliteFeed(config, options);
+      const feed = openSqliteFeed(known(), options);
       feeds.add(feed);
       const close = endedBy(open, async () => {
         feeds.delete(feed);
@@ -78,10 +78,10 @@ export function openSqliteStore(address: string): EventStore {
       });
       return { ...feed, close };
     },
-    feedState: async () => feedState(config, feeds.size > 0),
+    feedState: async () => feedState(known(), feeds.size > 0),
     countAhead: async ({ from }) => {
       // Rows are numbered one by one; where any was taken away, a feed refuses to go on.
-      const { position } = feedState(config, true);
+      const { position } = feedState(known(), true);
       return position > from ? Number(position - from) : 0;
     },
     // The rows are the store's own: nothing is kept for a feed.
@@ -89,6 +89,16 @@ export function openSqliteStore(address: string): EventStore {
     close: async () => {
       for (const end of [...open]) await end();
     },
+  };
+}
+
+/** Looks for whose tables they are when the first item is asked for. */
+function pagesOf<Given extends unknown[], Item>(
+  known: () => SqliteConfig,
+  read: (config: SqliteConfig, ...given: Given) => AsyncGenerator<Item>,
+) {
+  return async function* (...given: Given): AsyncGenerator<Item> {
+    yield* read(known(), ...given);
   };
 }
 

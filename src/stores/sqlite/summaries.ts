@@ -8,21 +8,15 @@ import { bucketFilter } from '../../core/stream-bucket.ts';
 import type { SqliteConfig } from './config.ts';
 import { storeError } from './errors.ts';
 import { onStore } from './events.ts';
+import { sourceOf, streamCondition } from './source.ts';
 import { quoted } from './sql.ts';
 
 const SUMMARIES_PER_TURN = 1000;
 
 /** What the table holds of each stream, in byte order of the names. */
 export async function* readSummaries(db: DatabaseSync, config: SqliteConfig): AsyncGenerator<StreamSummary> {
-  const { from, stream, version, id } = namesOf(config);
-  // The index on (stream, version) gives the groups in their order, which the outer SELECT keeps: to sort there again
-  // would cost as much as all of this. Summaries out of order would fail the comparison, not pass it.
-  const streams = prepare(
-    db,
-    `SELECT name, events, first, last,
-            (SELECT ${id} FROM ${from} WHERE ${stream} = s AND ${version} = last)
-     FROM (${groupsSql(config)})`,
-  );
+  const { groups, idOf } = groupsSql(db, config);
+  const streams = prepare(db, `SELECT name, events, first, last, (${idOf}) FROM (${groups})`);
   for await (const row of rowsOf(streams, config)) yield toSummary(row, row[4]);
 }
 
@@ -32,49 +26,67 @@ export async function* readSampledSummaries(
   config: SqliteConfig,
   sample: StreamSample,
 ): AsyncGenerator<StreamSummary> {
-  const { from, stream, version, id } = namesOf(config);
   const isWanted = bucketFilter(sample);
-  const groups = prepare(db, `SELECT name, events, first, last FROM (${groupsSql(config)})`);
-  // A name may be a BLOB.
+  const { groups, idOf } = groupsSql(db, config);
+  const streams = prepare(db, `SELECT name, events, first, last, typeof(s) = 'text', k FROM (${groups})`);
   const findId = prepare(
     db,
-    `SELECT ${id} FROM ${from} WHERE ${stream} IN (CAST(?1 AS TEXT), ?1) AND ${version} = ?2`,
+    `SELECT (${idOf}) FROM (SELECT iif(?1, CAST(?2 AS TEXT), ?2) AS s, ?3 AS last, ?4 AS k)`,
   );
-  for await (const row of rowsOf(groups, config)) {
-    const name = row[0] as Uint8Array;
-    if (!isWanted(name)) continue;
-    const found = findId.get(name, row[3] as number) as unknown as readonly unknown[] | undefined;
-    yield toSummary(row, found?.[0]);
+  for await (const row of rowsOf(streams, config)) {
+    const [name, , , last, isText, key] = row;
+    if (!isWanted(name as Uint8Array)) continue;
+    const found = findId.get(isText as number, name as Uint8Array, last as number, key as number);
+    yield toSummary(row, (found as unknown as readonly unknown[])[0]);
   }
 }
 
 /** Of one stream, by the index on stream and version; null when there is none. A name may be a BLOB. */
 export function findSummary(config: SqliteConfig, streamId: string): StreamSummary | null {
-  const { from, stream, version, id } = namesOf(config);
-  const isIt = `${stream} IN (CAST(?1 AS TEXT), ?1)`;
+  const { foreign, events } = config.layout;
+  const [stream, version] = [quoted(events.columns.stream), quoted(events.columns.version)];
+  const isIt =
+    foreign === null
+      ? { sql: `${stream} IN (CAST(?1 AS TEXT), ?1)`, valuesOf: (name: string) => [nameBytes(name)] }
+      : streamCondition(foreign, stream);
   return onStore(config, 'read', (db) => {
-    const find = prepare(
-      db,
-      `SELECT ?1, events, first, last, (SELECT ${id} FROM ${from} WHERE ${isIt} AND ${version} = last)
-         FROM (SELECT count(*) AS events, min(${version}) AS first, max(${version}) AS last
-                 FROM ${from} WHERE ${isIt})`,
-    );
-    const row = find.get(nameBytes(streamId)) as unknown as readonly unknown[];
-    return row[1] === 0 ? null : toSummary(row, row[4]);
+    const rows = `FROM ${sourceOf(db, config)} WHERE ${isIt.sql}`;
+    const values = isIt.valuesOf(streamId);
+    const find = prepare(db, `SELECT count(*), min(${version}), max(${version}) ${rows}`);
+    const [count, first, last] = find.get(...values) as unknown as readonly unknown[];
+    if (count === 0) return null;
+    const id = `CAST(${quoted(events.columns.id)} AS TEXT)`;
+    const found = prepare(db, `SELECT ${id} ${rows} AND ${version} = ?`).get(...values, last as number);
+    const [lastId] = found as unknown as readonly unknown[];
+    return toSummary([nameBytes(streamId), count, first, last], lastId);
   });
 }
 
-function namesOf({ layout }: SqliteConfig) {
-  const { table, columns } = layout.events;
-  const [stream, version] = [quoted(columns.stream), quoted(columns.version)];
-  return { from: quoted(table), stream, version, id: `CAST(${quoted(columns.id)} AS TEXT)` };
-}
-
-function groupsSql(config: SqliteConfig): string {
-  const { from, stream, version } = namesOf(config);
-  return `SELECT ${stream} AS s, CAST(${stream} AS BLOB) AS name, count(*) AS events,
-                 min(${version}) AS first, max(${version}) AS last
-            FROM ${from} GROUP BY ${stream} ORDER BY ${stream}`;
+/**
+ * The streams, with what tells where the id of the last event of each lies, and SQL that finds it there. An index on (stream, version) gives
+ * EventCore's in their order, which an outer SELECT keeps: to sort there again would cost as much as all of this. Summaries out of order would
+ * fail the comparison, not pass it.
+ *
+ * Others' streams may be computed, and no index find them: the row with the last version is taken along, which SQLite does for max() alone.
+ */
+function groupsSql(db: DatabaseSync, config: SqliteConfig): { groups: string; idOf: string } {
+  const { foreign, events } = config.layout;
+  const from = sourceOf(db, config);
+  const [stream, version] = [quoted(events.columns.stream), quoted(events.columns.version)];
+  const select = `SELECT CAST(${quoted(events.columns.id)} AS TEXT) FROM ${from}`;
+  const group = `${stream} AS s, CAST(${stream} AS BLOB) AS name, count(*) AS events`;
+  if (foreign === null) {
+    return {
+      groups: `SELECT ${group}, min(${version}) AS first, max(${version}) AS last, NULL AS k
+                 FROM ${from} GROUP BY ${stream} ORDER BY ${stream}`,
+      idOf: `${select} WHERE ${stream} = s AND ${version} = last`,
+    };
+  }
+  return {
+    groups: `SELECT * FROM (SELECT ${group}, max(${version}) AS last, _rowid_ AS k FROM ${from} GROUP BY ${stream})
+               JOIN (SELECT ${stream} AS s, min(${version}) AS first FROM ${from} GROUP BY ${stream}) USING (s) ORDER BY s`,
+    idOf: `${select} WHERE _rowid_ = k`,
+  };
 }
 
 function prepare(db: DatabaseSync, sql: string): StatementSync {

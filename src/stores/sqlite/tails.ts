@@ -1,7 +1,6 @@
 import type { StoreRange, StreamTail } from '../../core/event-store.ts';
-import { nameBytes } from '../../core/name-text.ts';
 import { column, type EventRows } from './event-rows.ts';
-import { quoted } from './sql.ts';
+import { streamCondition } from './source.ts';
 
 /** As many rows between two that are wanted are read sooner than a statement more is run. */
 const NEAR_ROWS = 64n;
@@ -19,15 +18,15 @@ export function planTails(rows: EventRows, tails: readonly StreamTail[]): StoreR
 }
 
 function findRowids(rows: EventRows, tails: readonly StreamTail[]): BigInt64Array {
+  const { sql, valuesOf } = streamCondition(rows.foreign, column(rows, 'stream'));
   const find = rows.prepare(
-    `SELECT _rowid_ FROM ${quoted(rows.table.table)}
-      WHERE ${column(rows, 'stream')} = CAST(? AS TEXT) AND ${column(rows, 'version')} >= ?`,
+    `SELECT _rowid_ FROM ${rows.source} WHERE ${sql} AND ${column(rows, 'version')} >= ?`,
   );
   // A stream may have millions of rows: eight bytes each, and no object.
   let found = new BigInt64Array(1024);
   let count = 0;
   for (const { streamId, fromVersion } of tails) {
-    for (const row of find.iterate(nameBytes(streamId), fromVersion)) {
+    for (const row of find.iterate(...valuesOf(streamId), fromVersion)) {
       if (count === found.length) found = new BigInt64Array(found.buffer.transfer(found.byteLength * 2));
       found[count] = (row as unknown as [bigint])[0];
       count += 1;

@@ -28,7 +28,7 @@ for (const [address, message] of [
   ['sqlite://host/events.db', /another host/],
   ['sqlite::memory:', /no file that another process could open/],
   ['sqlite:file:events.db', /no file that another process could open/],
-  ['sqlite:e.db?layout=emmett', /no layout "emmett"/],
+  ['sqlite:e.db?layout=marten', /no layout "marten"/],
   ['sqlite:e.db?mode=rwc', /unknown option "mode"/],
 ] as const) {
   test(`${JSON.stringify(address)} is refused as wrong usage`, () => {

@@ -69,6 +69,7 @@ export const EMMETT: ForeignLayout = {
     message_type: { sql: 's.event_type' },
     message_data: { sql: 's.event_data' },
   },
+  adopts: { message_schema_version: "'1'" },
   rewritten: { transaction_id: "'3'::xid8", global_position: 's.number' },
   order:
     "(s.metadata #>> '{columns,transaction_id}')::xid8, (s.metadata #>> '{columns,global_position}')::bigint",

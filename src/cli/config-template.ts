@@ -17,8 +17,16 @@ export function configTemplate(store: string, vault: string, keys: TemplateKeys 
 # Where the events live (--store, EVENTCORE_STORE):
 #   sqlite:./events.db
 #   postgres://user@host:5432/database        ?schema=… where the tables are not in "public"
+# Tables of EventCore, Emmett, message-db and others are known by looking; ?layout=… says it outright (docs/layouts.md).
 # Leave the password out: PGPASSWORD or ~/.pgpass give it.
 store: ${scalar(store)}
+
+# A table of events that no layout knows, which ?layout=orders names then (docs/layouts.md):
+# layouts:
+#   orders:
+#     table: order_log
+#     version_base: 1
+#     columns: { id: entry, stream: order_no, version: revision, type: happened, data: body, time: written_at }
 
 # A hot standby of a PostgreSQL store, which backups may read (backup.target):
 # standby: postgres://user@replica:5432/database

@@ -159,4 +159,55 @@ describe('a layout of the configuration', () => {
       assert.deepEqual(await all(target.database), await all(source.database));
     });
   }
+
+  /** A backup of a table with a column `note`, and what a restore into another table says; null: it went in. */
+  async function restoreInto(ddl: string, isTold = true): Promise<{ said: string | null; database: string }> {
+    const source = await made({
+      ddl: SOUND_WITH_NOTE,
+      rows: rowsOf('gen_random_uuid()', `'s' || n % 3`, `'{}'`),
+    });
+    const vault = memoryVault();
+    const store = source.open();
+    const { columns, ...description } = await store.inspect();
+    await backUp(isTold ? store : { ...store, inspect: async () => description }, vault);
+    await store.close();
+    const target = await made({ ddl });
+    const said = await restoreNewest(vault, target.open()).then(
+      () => null,
+      (error: unknown) => {
+        assert.ok(isBackupError(error, 'value_not_storable'), String(error));
+        return `${error.message} | ${error.hint}`;
+      },
+    );
+    return { said, database: target.database };
+  }
+
+  const SOUND_WITH_NOTE = SOUND.replace('data jsonb', "data jsonb, note text DEFAULT 'as ever'");
+
+  it('is restored only where each column has its place; else nothing is written', async () => {
+    const other = async (more: string): Promise<string> =>
+      (await restoreInto(SOUND.replace('data jsonb', `data jsonb ${more}`))).said ?? 'it went in';
+    assert.match(await other(''), /note \(text\) is missing there \| .*ADD COLUMN note text/);
+    assert.match(
+      await other(', note varchar(5)'),
+      /note is character varying\(5\) there, and text in the backup/,
+    );
+    assert.match(await other(', note text, must int NOT NULL'), /must \(integer\) must have a value there/);
+    const { said, database } = await restoreInto(
+      SOUND_WITH_NOTE.replace('note', 'number int NOT NULL DEFAULT 7, note'),
+    );
+    assert.equal(said, null);
+    const rows = await server.exec('SELECT DISTINCT number, note FROM log', database);
+    assert.deepEqual(rows, [{ number: 7, note: 'as ever' }]);
+  });
+
+  it('loses no column in silence where a backup does not tell which it has', async () => {
+    const { said, database } = await restoreInto(SOUND, false);
+    assert.match(said ?? '', /"public"."log" has no place for note of an event/);
+    const left = await server.exec(
+      `SELECT FROM log UNION ALL SELECT FROM pg_namespace WHERE nspname ~ '^eventcore'`,
+      database,
+    );
+    assert.deepEqual(left, []);
+  });
 });

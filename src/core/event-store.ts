@@ -7,7 +7,7 @@ import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
  * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
- * `testing/event-store-contract.ts`.
+ * `testing/event-store-contract.ts`. How others make one of their own: docs/implementing-a-store.md.
  *
  * Errors, from every method: `store_unreachable` (may work later), `store_refused` (rights, a lock, a full
  * disk), `not_an_event_store` (the tables of the layout are not there).
@@ -120,7 +120,8 @@ export interface PlaceAhead {
   readonly withinMs: number;
 }
 
-export type StoreKind = 'memory' | 'sqlite' | 'postgres';
+/** Adapters of others have kinds of their own. */
+export type StoreKind = 'memory' | 'sqlite' | 'postgres' | (string & Record<never, never>);
 
 export interface StoreDescription {
   readonly kind: StoreKind;

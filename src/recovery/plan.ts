@@ -5,7 +5,13 @@ import { sealOf } from '../format/bundle-keys.ts';
 import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
 import type { Seal } from '../format/seal.ts';
 import { assertColumnsFit } from './column-drift.ts';
-import { type Conversion, conversionNotes, conversionOf, type EnvelopeHandling } from './conversion.ts';
+import {
+  type Conversion,
+  conversionNotes,
+  conversionOf,
+  type EnvelopeHandling,
+  OWN_LAYOUT,
+} from './conversion.ts';
 
 /** What a restore will do, decided before anything is touched. */
 export interface RestorePlan {
@@ -26,7 +32,7 @@ export interface RestorePlan {
 
 /**
  * Decides whether what a chain holds can go into a target. Throws `target_not_empty` (with the flag that allows it),
- * `store_unsupported`, `value_not_storable` or `key_missing`.
+ * `store_unsupported`, `not_an_event_store`, `value_not_storable` or `key_missing`.
  */
 export function planRestore(
   chain: Chain,
@@ -38,6 +44,7 @@ export function planRestore(
   for (const link of chain) sealOf(link);
   // All links of a chain are of one layout.
   const conversion = conversionOf(manifest.store, target, envelopes);
+  if (target.state === 'missing' && target.layout !== OWN_LAYOUT) throw notMade(target);
   assertColumnsFit(chain, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
@@ -55,6 +62,12 @@ export function planRestore(
     conversion,
     notes: notesOn(manifest, target, conversion),
   };
+}
+
+function notMade({ layout }: StoreDescription): BackupError {
+  return new BackupError('not_an_event_store', `the target has no tables of ${layout} yet`, {
+    hint: 'make them first, with the store’s own tools, or check ?schema= (docs/layouts.md)',
+  });
 }
 
 /** Whether the target holds events of a link just as they are. Throws `store_unsupported`, `key_missing`. */

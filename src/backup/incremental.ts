@@ -201,7 +201,10 @@ async function writeFiles(
 }
 
 /** What tells by its number that it is new; in stores of other kinds rows do. */
-const NUMBERED: Readonly<Record<string, ChangeMethod>> = { postgres: 'transactions' };
+const NUMBERED: Readonly<Record<string, ChangeMethod>> = {
+  postgres: 'transactions',
+  files: 'transactions',
+};
 
 function linkTo(
   chain: Chain,

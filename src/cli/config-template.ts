@@ -17,7 +17,6 @@ export function configTemplate(store: string, vault: string, keys: TemplateKeys 
 # Where the events live (--store, EVENTCORE_STORE):
 #   sqlite:./events.db
 #   postgres://user@host:5432/database        ?schema=… where the tables are not in "public"
-# Tables of EventCore, Emmett, message-db and others are known by looking; ?layout=… says it outright (docs/layouts.md).
 # Leave the password out: PGPASSWORD or ~/.pgpass give it.
 store: ${scalar(store)}
 
@@ -109,7 +108,8 @@ const SERVE = `# What \`eventcore serve\` does, and when (docs/serve.md): five f
 #     drill: "0 6 * * 1"
 `;
 
-const LAYOUTS = `# A table of events that no layout knows, which ?layout=orders names then (docs/layouts.md):
+const LAYOUTS = `# Tables of EventCore, Emmett, message-db and others are known by looking (docs/layouts.md). One that no layout knows is described
+# here, and named by ?layout=orders:
 # layouts:
 #   orders:
 #     table: order_log

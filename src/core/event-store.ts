@@ -6,8 +6,8 @@ import type { InspectionOptions, StoreInspection, StreamSample } from './inspect
 import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
- * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
- * `testing/event-store-contract.ts`. How others make one of their own: docs/implementing-a-store.md.
+ * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres, stores/files; each
+ * passes `testing/event-store-contract.ts`. How others make one of their own: docs/implementing-a-store.md.
  *
  * Errors, from every method: `store_unreachable` (may work later), `store_refused` (rights, a lock, a full
  * disk), `not_an_event_store` (the tables of the layout are not there).
@@ -120,8 +120,8 @@ export interface PlaceAhead {
   readonly withinMs: number;
 }
 
-/** Adapters of others have kinds of their own. */
-export type StoreKind = 'memory' | 'sqlite' | 'postgres' | (string & Record<never, never>);
+/** `files`: a folder of EventCore's file backend, a file a transaction. Adapters of others have kinds of their own. */
+export type StoreKind = 'memory' | 'sqlite' | 'postgres' | 'files' | (string & Record<never, never>);
 
 export interface StoreDescription {
   readonly kind: StoreKind;
@@ -133,6 +133,8 @@ export interface StoreDescription {
   readonly serverVersion: string;
   /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
+  /** How its tables are made, for people, where a restore does not make them. */
+  readonly made?: string;
   /** Where the events lie, for people; left out where there is no such table. */
   readonly table?: string;
   /** Columns of that table that are not backed up: the layout has no place for them. */
@@ -199,6 +201,12 @@ export interface StoreSnapshot extends BatchReader {
 
   /** The stream in which events of a stream stand once the store has archived them; left out: it archives none. */
   readonly archivedAs?: ((streamId: string) => string) | undefined;
+
+  /**
+   * Versions follow from an order in which others may come in between (replicas that are merged): where changes cannot be planned,
+   * the streams' last versions do not tell what is new either. Left out: they do.
+   */
+  readonly versionsMayShift?: boolean;
 
   /**
    * The cursor from which the next incremental backup may start: as `cursor`, once a crash of the store can take back

@@ -5,13 +5,7 @@ import { sealOf } from '../format/bundle-keys.ts';
 import { type Chain, type ChainMember, chainTotals } from '../format/chain.ts';
 import type { Seal } from '../format/seal.ts';
 import { assertColumnsFit } from './column-drift.ts';
-import {
-  type Conversion,
-  conversionNotes,
-  conversionOf,
-  type EnvelopeHandling,
-  OWN_LAYOUT,
-} from './conversion.ts';
+import { type Conversion, conversionNotes, conversionOf, type EnvelopeHandling } from './conversion.ts';
 
 /** What a restore will do, decided before anything is touched. */
 export interface RestorePlan {
@@ -44,7 +38,7 @@ export function planRestore(
   for (const link of chain) sealOf(link);
   // All links of a chain are of one layout.
   const conversion = conversionOf(manifest.store, target, envelopes);
-  if (target.state === 'missing' && target.layout !== OWN_LAYOUT) throw notMade(target);
+  if (target.state === 'missing' && target.made !== undefined) throw notMade(target.layout, target.made);
   assertColumnsFit(chain, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
@@ -64,9 +58,9 @@ export function planRestore(
   };
 }
 
-function notMade({ layout }: StoreDescription): BackupError {
+function notMade(layout: string, made: string): BackupError {
   return new BackupError('not_an_event_store', `the target has no tables of ${layout} yet`, {
-    hint: 'make them first, with the store’s own tools, or check ?schema= (docs/layouts.md)',
+    hint: `make them with ${made}, or check the address (docs/layouts.md)`,
   });
 }
 

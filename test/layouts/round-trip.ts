@@ -9,10 +9,15 @@ import { backUp, verifyAll } from '../harness/memory-backup.ts';
 import type { TestPostgres } from '../harness/postgres.ts';
 import { restoreNewest } from './restore-newest.ts';
 
-/** A store of others that is backed up on one server and restored on another, whose transactions have lower numbers. */
-export interface RoundTrip {
+/** Shared by the tests of a file. */
+export interface Servers {
   readonly from: TestPostgres;
+  /** A new cluster: its transactions have lower numbers. */
   readonly to: TestPostgres;
+}
+
+/** A store of others that is backed up on one server and restored on another, whose transactions have lower numbers. */
+export interface RoundTrip extends Servers {
   /** Makes the store's empty tables, as its own tools do. */
   readonly install: (server: TestPostgres, database: string) => Promise<void>;
   /** Before the full backup, and between it and the incremental one. */
@@ -74,12 +79,7 @@ export function findDumper(server: TestPostgres): string | null {
 /** `pg_dump | pg_restore` into a new database. */
 export async function dumpAndRestore(
   dumper: string,
-  {
-    from,
-    to,
-    source,
-    options = [],
-  }: Pick<RoundTrip, 'from' | 'to'> & { source: string; options?: readonly string[] },
+  { from, to, source, options = [] }: Servers & { source: string; options?: readonly string[] },
 ): Promise<string> {
   const target = await to.createDatabase();
   const dump = spawnSync(path.join(dumper, 'pg_dump'), ['-Fc', ...options, from.address(source)], {

@@ -1,5 +1,5 @@
 import type { SqlNames } from '../../core/inspection.ts';
-import type { CheckDefinition } from './check.ts';
+import { type CheckDefinition, keptByOthers } from './check.ts';
 import { shared, UNIQUE_IDS } from './unique-ids.ts';
 
 export const UNIQUE_IDS_WHOLE: CheckDefinition = {
@@ -10,13 +10,14 @@ export const UNIQUE_IDS_WHOLE: CheckDefinition = {
   severity: 'damage',
   every: 'sweep',
   repaired: UNIQUE_IDS.repaired,
-  questions: (names) => [
-    {
-      sql: sharedSql(names),
-      ...(names.dialect === 'postgres' ? { settings: FROM_THE_TABLE } : {}),
-      answer: shared,
-    },
-  ],
+  questions: (names) =>
+    keptByOthers(names) ?? [
+      {
+        sql: sharedSql(names),
+        ...(names.dialect === 'postgres' ? { settings: FROM_THE_TABLE } : {}),
+        answer: shared,
+      },
+    ],
 };
 
 const FROM_THE_TABLE = { enable_indexscan: 'off', enable_indexonlyscan: 'off', enable_bitmapscan: 'off' };

@@ -16,6 +16,7 @@ export async function inspectStore(database: Database): Promise<StoreDescription
     const about = {
       ...({ kind: 'postgres', layout: name, versionBase, serverVersion } as const),
       ...(foreign === null ? {} : { made: foreign.made }),
+      ...(foreign?.adopts === undefined ? {} : { adopts: true as const }),
     };
     const events = await findEvents(client, database.address);
     if (events === null) return { ...about, state: 'missing' };

@@ -137,6 +137,8 @@ export interface StoreDescription {
   readonly columns?: Readonly<Record<string, string>>;
   /** Those of them that may not be empty, and get a value neither from the store nor from what every event has. */
   readonly neededColumns?: readonly string[];
+  /** A store of others that can hold whole events of EventCore (`RestoreSessionOptions.adopt`). */
+  readonly adopts?: boolean;
 }
 
 export interface StreamHead {
@@ -304,6 +306,8 @@ export interface RestoreSessionOptions {
   readonly attemptId: string;
   /** The target may hold events; publishing replaces them. */
   readonly replace: boolean;
+  /** Events are EventCore's, with their metadata as it stands, in a store of others. Left out: they are as the store gave them. */
+  readonly adopt?: boolean;
   /** Things that the store may do for it at the same time, such as indexes to build. The adapter knows a default. */
   readonly parallel?: number;
 }

@@ -11,7 +11,7 @@ const HAS_OWN_NAME = `e.partition = '${DEFAULT}' AND NOT e.is_archived AND posit
 const IN_PARTITION = `replace(replace(e.partition, '%', '%25'), '/', '%2F')
   || CASE WHEN e.is_archived THEN '%archived/' ELSE '/' END || e.stream_id`;
 
-function archivedAs(stream: string): string {
+export function archivedAs(stream: string): string {
   const slash = stream.indexOf('/');
   return slash === -1
     ? `${DEFAULT}%archived/${stream}`
@@ -69,6 +69,7 @@ export const EMMETT: ForeignLayout = {
     message_type: { sql: 's.event_type' },
     message_data: { sql: 's.event_data' },
   },
+  adopts: { message_schema_version: "'1'" },
   rewritten: { transaction_id: "'3'::xid8", global_position: 's.number' },
   order:
     "(s.metadata #>> '{columns,transaction_id}')::xid8, (s.metadata #>> '{columns,global_position}')::bigint",

@@ -11,7 +11,7 @@ const HAS_OWN_NAME = `e.partition = '${DEFAULT}' AND NOT e.is_archived AND posit
 const IN_PARTITION = `replace(replace(e.partition, '%', '%25'), '/', '%2F')
   || CASE WHEN e.is_archived THEN '%archived/' ELSE '/' END || e.stream_id`;
 
-function archivedAs(stream: string): string {
+export function archivedAs(stream: string): string {
   const slash = stream.indexOf('/');
   return slash === -1
     ? `${DEFAULT}%archived/${stream}`

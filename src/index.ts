@@ -62,7 +62,13 @@ export type {
   CompanionRole,
   CompanionRow,
   EventStore,
+  MergedStream,
+  MergeOptions,
+  MergeSession,
+  PlaceAhead,
+  RangeBatch,
   RestoreSession,
+  RestoreSessionOptions,
   StoreCursor,
   StoreDescription,
   StoreKind,
@@ -70,7 +76,9 @@ export type {
   StoreSnapshot,
   StreamHead,
   StreamSummary,
+  StreamTail,
 } from './core/event-store.ts';
+export type { Obstacle, StoreExamination } from './core/examination.ts';
 export type { Finding, FindingRung, RepairKind, SweepPlace } from './core/finding.ts';
 export type {
   InspectionOptions,
@@ -190,10 +198,17 @@ export {
 } from './integrity/repair/repair.ts';
 export { digestStore } from './integrity/store-digest.ts';
 export { type VerifyOptions, type VerifyPorts, verifyBackup } from './integrity/verify/backup.ts';
+export {
+  type VerifiedEntry,
+  type VerifyChainsOptions,
+  verifyChains,
+} from './integrity/verify/chains.ts';
 export { openKeys } from './keys/load.ts';
 export type { KeySources } from './keys/open.ts';
 export type { SecretSource } from './keys/secret.ts';
 export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';
+export type { AllowedLoss, Conversion, EnvelopeHandling, Loss } from './recovery/conversion.ts';
+export { measureLosses } from './recovery/losses.ts';
 export { type MergeReport, type MergeStreamsOptions, mergeStreams } from './recovery/merge-streams.ts';
 export { planRestore, type RestorePlan } from './recovery/plan.ts';
 export {

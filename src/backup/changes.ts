@@ -143,6 +143,7 @@ async function readByHeads(
   const chainTable = await loadHeads(vault, chain);
   const differences = makeDifferences();
   const diff = await diffHeads(snapshot.readSummaries(), chainTable, differences);
+  if (snapshot.versionsMayShift === true) return shifted(differences.report(), headsReason);
   const ranges = await snapshot.planTails(diff.tails);
   const batches = readInOrder(snapshot, ranges, readOptions(options));
   const fresh = dropKnown(batches, chainTable, compareHeadRows(chainTable, diff, differences));
@@ -152,6 +153,11 @@ async function readByHeads(
   if (refused !== null) return refused;
   if (inexact !== null) return { kind: 'full-needed', reason: `${headsReason}, and ${inexact}` };
   return { ...found, chainTable, headsReason, uncompared: 0 };
+}
+
+/** Events that moved to other versions are no loss, and a new full backup has them there. Streams that became shorter are one. */
+function shifted(found: DifferenceReport, reason: string): Refusal {
+  return found.events.lost > 0 ? { kind: 'differs', differences: found } : { kind: 'full-needed', reason };
 }
 
 /** Each tail begins with the last event that the chain has: it must be the same one. */

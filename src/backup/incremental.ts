@@ -2,7 +2,7 @@ import { type ChainBefore, chainOddities, touchStreams } from '../core/chain-sum
 import { awaitedLater } from '../core/concurrency.ts';
 import type { DifferenceReport } from '../core/differences.ts';
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
-import type { StoreDescription, StoreKind, StoreSnapshot } from '../core/event-store.ts';
+import type { StoreDescription, StoreSnapshot } from '../core/event-store.ts';
 import type { ChainLink, ChangeMethod, Manifest, ManifestFile } from '../core/manifest.ts';
 import type { BackupVerification } from '../core/report.ts';
 import type { Stages } from '../core/stages.ts';
@@ -200,11 +200,10 @@ async function writeFiles(
   };
 }
 
-/** What tells by its number that it is new, in a store of each kind. */
-const NUMBERED: Readonly<Record<StoreKind, ChangeMethod>> = {
+/** What tells by its number that it is new; in stores of other kinds rows do. */
+const NUMBERED: Readonly<Record<string, ChangeMethod>> = {
   postgres: 'transactions',
-  sqlite: 'rows',
-  memory: 'rows',
+  files: 'transactions',
 };
 
 function linkTo(
@@ -215,7 +214,7 @@ function linkTo(
 ) {
   const parent = chain.at(-1)!.manifest;
   const before = chainTotals(parent);
-  const method = changes.headsReason === null ? NUMBERED[parent.store.kind] : 'heads';
+  const method = changes.headsReason === null ? (NUMBERED[parent.store.kind] ?? 'rows') : 'heads';
   const link: ChainLink = {
     baseId: chain[0]!.manifest.backupId,
     parentChecksum: manifestChecksum(parent),

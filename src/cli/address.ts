@@ -6,10 +6,14 @@ import { BackupError } from '../core/errors.ts';
  * no message repeats one before `redactAddress` has seen it.
  */
 
-const STORE_SCHEMES = { sqlite: 'sqlite', postgres: 'postgres', postgresql: 'postgres' } as const;
+const STORE_SCHEMES = {
+  ...{ sqlite: 'sqlite', postgres: 'postgres', postgresql: 'postgres' },
+  'eventcore-fs': 'eventcore-fs',
+} as const;
+export type StoreScheme = (typeof STORE_SCHEMES)[keyof typeof STORE_SCHEMES];
 
 /** The kind of store that an address names. Throws `usage`. */
-export function storeScheme(address: string): 'sqlite' | 'postgres' {
+export function storeScheme(address: string): StoreScheme {
   const scheme = schemeOf(address);
   if (scheme !== null && Object.hasOwn(STORE_SCHEMES, scheme)) {
     if (address.length > scheme.length + 1) return STORE_SCHEMES[scheme as keyof typeof STORE_SCHEMES];
@@ -41,9 +45,10 @@ export function vaultPath(address: string): string {
 
 /** The same address with the relative path in it, if there is one, seen from `folder`. Throws `usage`. */
 export function resolveStoreAddress(address: string, folder: string): string {
-  if (storeScheme(address) !== 'sqlite') return address;
-  const [path, query] = splitQuery(address.slice('sqlite:'.length));
-  return isLocalPath(path) ? `sqlite:${resolve(folder, path)}${query}` : address;
+  const scheme = storeScheme(address);
+  if (scheme === 'postgres') return address;
+  const [path, query] = splitQuery(address.slice(`${scheme}:`.length));
+  return isLocalPath(path) ? `${scheme}:${resolve(folder, path)}${query}` : address;
 }
 
 /** As `resolveStoreAddress`, for a vault. */
@@ -58,9 +63,10 @@ export function isSameStore(a: string, b: string): boolean {
 }
 
 function storeIdentity(address: string): string {
-  if (storeScheme(address) === 'sqlite') {
-    const [path] = splitQuery(address.slice('sqlite:'.length));
-    return `sqlite:${resolve(path.replace(/^\/\/(?=\/)/, ''))}`;
+  const scheme = storeScheme(address);
+  if (scheme !== 'postgres') {
+    const [path] = splitQuery(address.slice(`${scheme}:`.length));
+    return `${scheme}:${resolve(path.replace(/^\/\/(?=\/)/, ''))}`;
   }
   if (!URL.canParse(address)) return address;
   const { hostname, port, pathname, searchParams } = new URL(address);
@@ -110,7 +116,7 @@ function unknownKind(scheme: string): string {
 }
 
 const SUPPORTED = {
-  store: 'stores are sqlite:./events.db or postgres://user@host:5432/database',
+  store: 'stores are sqlite:./events.db, postgres://user@host:5432/database or eventcore-fs:./folder',
   vault:
     'vaults are directories: file:./backups or a bare path, and buckets: s3://bucket/prefix (docs/s3.md)',
 };

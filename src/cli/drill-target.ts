@@ -35,6 +35,11 @@ export function chooseDrillPlace({ flag, settings, cwd, binDir }: PlaceSources):
     });
   }
   if (storeScheme(text) === 'sqlite') return { kind: 'files', folder: folderOf(text, settings, base) };
+  if (storeScheme(text) === 'eventcore-fs') {
+    throw new BackupError('usage', 'no drill restores into a folder of transaction files', {
+      hint: `the events of such a store are tried in a database, which holds all of them. ${EXAMPLES}`,
+    });
+  }
   if (settings.store !== null && isSameStore(settings.store, text)) throw isStore(text);
   return { kind: 'databases', address: text };
 }

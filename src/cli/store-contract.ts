@@ -21,6 +21,8 @@ export async function findBreaches(store: EventStore): Promise<readonly Obstacle
     });
     const failed = checks.find(({ state }) => state === 'failed');
     if (failed !== undefined) return failed.reason!;
+    // Tables of others.
+    if (checks.every(({ state }) => state === 'skipped')) return checks.at(-1)!.reason!;
     return checks.flatMap(({ findings }) =>
       findings.map(({ message, statements }) => ({
         message,

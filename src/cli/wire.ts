@@ -73,6 +73,7 @@ export function layoutsInUse(): CustomMappings {
 /** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */
 const STORES: Readonly<Record<string, (address: string) => Promise<EventStore>>> = {
   sqlite: async (address) => (await import('../stores/sqlite/store.ts')).openSqliteStore(address),
+  'eventcore-fs': async (address) => (await import('../stores/files/store.ts')).openFilesStore(address),
   postgres: async (address) =>
     (await import('../stores/postgres/store.ts')).openPostgresStore(address, layouts),
 };

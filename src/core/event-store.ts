@@ -6,8 +6,8 @@ import type { InspectionOptions, StoreInspection, StreamSample } from './inspect
 import type { RepairOptions, RepairSession } from './repair.ts';
 
 /**
- * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres; each passes
- * `testing/event-store-contract.ts`.
+ * A place where events live. Adapters: stores/memory, stores/sqlite, stores/postgres, stores/files; each
+ * passes `testing/event-store-contract.ts`. How others make one of their own: docs/implementing-a-store.md.
  *
  * Errors, from every method: `store_unreachable` (may work later), `store_refused` (rights, a lock, a full
  * disk), `not_an_event_store` (the tables of the layout are not there).
@@ -120,7 +120,8 @@ export interface PlaceAhead {
   readonly withinMs: number;
 }
 
-export type StoreKind = 'memory' | 'sqlite' | 'postgres';
+/** `files`: a folder of EventCore's file backend, a file a transaction. Adapters of others have kinds of their own. */
+export type StoreKind = 'memory' | 'sqlite' | 'postgres' | 'files' | (string & Record<never, never>);
 
 export interface StoreDescription {
   readonly kind: StoreKind;
@@ -136,6 +137,8 @@ export interface StoreDescription {
   readonly columns?: Readonly<Record<string, string>>;
   /** Those of them that may not be empty, and get a value neither from the store nor from what every event has. */
   readonly neededColumns?: readonly string[];
+  /** A store of others that can hold whole events of EventCore (`RestoreSessionOptions.adopt`). */
+  readonly adopts?: boolean;
 }
 
 export interface StreamHead {
@@ -194,6 +197,12 @@ export interface StoreSnapshot extends BatchReader {
 
   /** The stream in which events of a stream stand once the store has archived them; left out: it archives none. */
   readonly archivedAs?: ((streamId: string) => string) | undefined;
+
+  /**
+   * Versions follow from an order in which others may come in between (replicas that are merged): where changes cannot be planned,
+   * the streams' last versions do not tell what is new either. Left out: they do.
+   */
+  readonly versionsMayShift?: boolean;
 
   /**
    * The cursor from which the next incremental backup may start: as `cursor`, once a crash of the store can take back
@@ -297,6 +306,8 @@ export interface RestoreSessionOptions {
   readonly attemptId: string;
   /** The target may hold events; publishing replaces them. */
   readonly replace: boolean;
+  /** Events are EventCore's, with their metadata as it stands, in a store of others. Left out: they are as the store gave them. */
+  readonly adopt?: boolean;
   /** Things that the store may do for it at the same time, such as indexes to build. The adapter knows a default. */
   readonly parallel?: number;
 }

@@ -42,6 +42,8 @@ export interface SqlNames {
   readonly versionBase: 0 | 1;
   /** The table of the events, with its schema where there are schemas. */
   readonly events: string;
+  /** Behind that and its alias: SQL by which no index is used, where there is such SQL. */
+  readonly unindexed: string;
   readonly id: string;
   readonly stream: string;
   readonly version: string;

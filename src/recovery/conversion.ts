@@ -10,6 +10,10 @@ export interface Conversion {
   readonly to: string;
   /** What is added to each version: streams of the two begin with different ones. */
   readonly versionShift: number;
+  /** Events come in envelopes of a store of others, which are taken off. */
+  readonly opens: boolean;
+  /** The target is a store of others and takes them as EventCore's. */
+  readonly adopts: boolean;
 }
 
 /**
@@ -42,52 +46,59 @@ export function conversionOf(
   envelopes: EnvelopeHandling,
 ): Conversion | null {
   const isSame = source.layout === target.layout;
-  if (isSame && source.versionBase === target.versionBase) return null;
-  if (isSame || target.layout !== OWN_LAYOUT) throw noPlace(source, target);
-  if (envelopes === 'keep') return null;
-  const versionShift = target.versionBase - source.versionBase;
-  return { from: source.layout, to: target.layout, versionShift };
+  if (isSame && (source.layout === OWN_LAYOUT || source.kind === target.kind)) {
+    if (source.versionBase === target.versionBase) return null;
+    throw noPlace(source, target);
+  }
+  const adopts = target.layout !== OWN_LAYOUT;
+  if (isSame || (adopts && target.adopts !== true)) throw noPlace(source, target);
+  if (envelopes === 'keep' && !adopts) return null;
+  return {
+    ...{ from: source.layout, to: target.layout, adopts },
+    versionShift: target.versionBase - source.versionBase,
+    opens: source.layout !== OWN_LAYOUT,
+  };
 }
 
 function noPlace(source: ManifestStore, target: StoreDescription): BackupError {
-  const said = `the backup is of a store of ${source.layout}, the target is one of ${target.layout}`;
-  if (source.layout === target.layout) {
+  if (source.layout === target.layout && source.kind === target.kind) {
     return new BackupError(
       'store_unsupported',
       `streams start at version ${source.versionBase} in the backup, at ${target.versionBase} in the target`,
       { hint: 'restore into a store with the same layout' },
     );
   }
-  const why =
-    source.layout === OWN_LAYOUT
-      ? `: its tables need what events of ${source.layout} do not have, as a global position`
-      : '';
-  return new BackupError('store_unsupported', `${said}${why}`, {
-    hint: `restore into a store of ${source.layout}${source.layout === OWN_LAYOUT ? '' : `, or of ${OWN_LAYOUT}`}`,
-  });
+  const [from, to] = [source, target].map(({ layout, kind }) => `${layout} in ${kind}`);
+  const also = source.layout === OWN_LAYOUT ? '' : `, or one of ${OWN_LAYOUT}`;
+  return new BackupError(
+    'store_unsupported',
+    `the backup is of a store of ${from}, the target is one of ${to}: its tables need what these events do not have`,
+    { hint: `restore into a store of ${from}${also}` },
+  );
 }
 
 /** For the plan, in words. */
-export function conversionNotes({ from, to, versionShift }: Conversion): string[] {
+export function conversionNotes({ from, to, versionShift, opens, adopts }: Conversion): string[] {
   const notes = [
     `from a store of ${from} to one of ${to}: ids, streams, types, data, metadata and times stay`,
   ];
   if (versionShift !== 0)
     notes.push(
-      `streams begin with version ${1 - versionShift} in ${from} and 1 here: each version is one higher`,
+      `streams begin with another version in ${to} than in ${from}: each is one ${versionShift > 0 ? 'higher' : 'lower'}`,
     );
-  notes.push(`where ${from} has SQL NULL, data becomes null and metadata {}`);
+  if (opens) notes.push(`where ${from} has SQL NULL, data becomes null and metadata {}`);
+  if (adopts) notes.push(`${to} has events delivered in the order of their ids, and positions are new`);
   return notes;
 }
 
 /** A writer that is given events as a backup has them. */
 export function convertingWriter(
   writer: BatchWriter,
-  { versionShift }: Conversion,
+  { versionShift, opens }: Conversion,
 ): { readonly writer: BatchWriter; readonly contents: EnvelopeContents } {
   const opener = makeOpener();
   const write: BatchWriter['write'] = async (batch) => {
-    const opened = opener.open(batch);
+    const opened = opens ? opener.open(batch) : batch;
     const versions = versionShift === 0 ? batch.versions : shifted(batch.versions, batch.count, versionShift);
     await writer.write({ ...opened, versions });
   };

@@ -109,7 +109,10 @@ export async function restoreStreams(
   const plan = planRestore(source.chain, await target.inspect(), options.replace, options.envelopes);
   const wish = await findWish(vault, source, options.streamIds);
   const epoch = clock.uuid();
-  const session = await target.openRestore({ attemptId: epoch, replace: options.replace, parallel: 1 });
+  const session = await target.openRestore({
+    ...{ attemptId: epoch, replace: options.replace, parallel: 1 },
+    adopt: plan.conversion?.adopts === true,
+  });
   try {
     options.onStep?.('loading events');
     const { signal } = options;

@@ -104,7 +104,8 @@ export async function restoreBackup(
   const allowed = options.allowLoss ?? [];
   if (conversion !== null) await requireForeseen(vault, chain, runs, { conversion, allowed });
   const epoch = clock.uuid();
-  const session = await target.openRestore({ attemptId: epoch, replace, parallel });
+  const adopt = conversion?.adopts === true;
+  const session = await target.openRestore({ attemptId: epoch, replace, adopt, parallel });
   let done: Omit<RestoreReport, 'recovery'> & Pick<Loaded, 'replayed'>;
   try {
     options.onStep?.('loading events');

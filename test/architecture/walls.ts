@@ -11,6 +11,7 @@ export const WALLS: readonly Wall[] = [
   { room: 'stores/layouts/', rooms: ['core/'], packages: [] },
   { room: 'stores/memory/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
   { room: 'stores/sqlite/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
+  { room: 'stores/files/', rooms: ['core/'], packages: ['node:*'] },
   {
     room: 'stores/postgres/',
     rooms: ['core/', 'stores/layouts/'],

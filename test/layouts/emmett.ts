@@ -51,3 +51,21 @@ export async function consume(store: EmmettStore, processorId: string): Promise<
   await running;
   return seen;
 }
+
+/** Appends by its function, in whatever transaction the client is in. */
+export async function appendRaw(
+  client: pg.Client,
+  stream: string,
+  ids: readonly string[],
+  { expected = null, partition = 'emt:default' }: { expected?: number | null; partition?: string } = {},
+): Promise<{ success: boolean; next_stream_position: bigint | string }> {
+  const all = <Value>(value: Value): Value[] => ids.map(() => value);
+  const { rows } = await client.query(
+    `SELECT * FROM emt_append_to_stream($1, $2, $3, $4, $5, $6, $7, 'run', $8, $9)`,
+    [
+      ...[ids, ids.map((id) => JSON.stringify({ text: id })), all('{"by": "test"}')],
+      ...[all('1'), all('Slow'), all('E'), stream, expected, partition],
+    ],
+  );
+  return rows[0];
+}

@@ -1,21 +1,16 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digestSql, type ProvenStore } from '../harness/proven-store.ts';
 import type { AppendSome, SlowWriters } from '../harness/slow-writers.ts';
-import { added, openEmmett } from './emmett.ts';
+import { added, appendRaw, openEmmett } from './emmett.ts';
 import { installMessageDb } from './message-db.ts';
 
 /** Stores of others put to the proof of exact incrementals: each is written to by its own functions. */
 
-const appendToEmmett: AppendSome = (client, { stream, from, ids }) => {
-  const all = <Value>(value: Value): Value[] => ids.map(() => value);
-  return client.query(
-    `SELECT 1 / success::int FROM emt_append_to_stream($1, $2, $3, $4, $5, $6, $7, 'run', $8, 'emt:default')`,
-    [
-      ...[ids, ids.map((id) => JSON.stringify({ text: id })), all('{"by": "proof"}')],
-      ...[all('1'), all('Slow'), all('E'), stream, from - 1],
-    ],
-  );
+const appendToEmmett: AppendSome = async (client, { stream, from, ids }) => {
+  const { success } = await appendRaw(client, stream, ids, { expected: from - 1 });
+  assert.ok(success, 'only its writer appends to a stream');
 };
 
 /** Writers that commit late, or not at all, by Emmett itself: its inline projections run before it commits. */

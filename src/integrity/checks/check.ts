@@ -57,6 +57,11 @@ export interface CheckFound {
   readonly statements?: readonly RepairStatement[];
 }
 
+/** Why what the layout has to keep events as they are is not asked about: another program made the tables, and keeps its own; else null. */
+export function keptByOthers({ layout }: SqlNames): string | null {
+  return layout === 'eventcore' ? null : `constraints and indexes of a store of ${layout} are its own`;
+}
+
 /** A finding with what puts it right, where statements do. */
 export interface CheckFinding extends Finding {
   readonly statements: readonly RepairStatement[];

@@ -1,5 +1,5 @@
 import type { SqlNames, SqlRow } from '../../core/inspection.ts';
-import { type CheckDefinition, type CheckFound, literal } from './check.ts';
+import { type CheckDefinition, type CheckFound, keptByOthers, literal } from './check.ts';
 
 export const CONSTRAINTS: CheckDefinition = {
   name: 'constraints',
@@ -8,13 +8,16 @@ export const CONSTRAINTS: CheckDefinition = {
   severity: 'risk',
   every: 'run',
   repaired: 'NOT NULL and the validation of constraints are set again; refused while a row is against it',
-  questions: (names) =>
-    names.dialect === 'sqlite'
-      ? [{ sql: sqliteSql(names), answer: ({ column }) => optionalInSqlite(column!) }]
-      : [
-          { sql: columnsSql(names), answer: ({ column }) => optional(column!, names) },
-          { sql: constraintsSql(names), answer: (row) => unproven(row, names) },
-        ],
+  questions: (names) => {
+    const kept = keptByOthers(names);
+    if (kept !== null) return kept;
+    if (names.dialect === 'sqlite')
+      return [{ sql: sqliteSql(names), answer: ({ column }) => optionalInSqlite(column!) }];
+    return [
+      { sql: columnsSql(names), answer: ({ column }) => optional(column!, names) },
+      { sql: constraintsSql(names), answer: (row) => unproven(row, names) },
+    ];
+  },
 };
 
 function columnsSql(names: SqlNames): string {

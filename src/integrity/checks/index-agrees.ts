@@ -6,6 +6,7 @@ import {
   type CheckQuestion,
   type CheckSettings,
   inSample,
+  keptByOthers,
 } from './check.ts';
 import { indexSql } from './index-questions.ts';
 import { rebuilt } from './indexes.ts';
@@ -19,6 +20,7 @@ export const INDEX_AGREES: CheckDefinition = {
   every: 'run',
   repaired: 'the index is built anew from the table',
   questions: (names, settings) =>
+    keptByOthers(names) ??
     names.indexes
       .filter(({ unique, tableName }) => unique && tableName === names.eventsName)
       .map((index) => ({

@@ -4,6 +4,7 @@ import {
   type CheckFound,
   type CheckQuestion,
   type CheckSkip,
+  keptByOthers,
   literal,
 } from './check.ts';
 import { rebuilt } from './indexes.ts';
@@ -18,7 +19,7 @@ export const INDEX_STRUCTURE: CheckDefinition = {
   repaired: 'the index is built anew from the table; what is wrong with a table itself needs a restore',
   questions: (names) =>
     names.dialect === 'postgres'
-      ? [{ sql: AMCHECK, answer: (row) => eachIndex(row, names) }]
+      ? (keptByOthers(names) ?? [{ sql: AMCHECK, answer: (row) => eachIndex(row, names) }])
       : [{ sql: 'PRAGMA integrity_check(1000)', answer: (row) => spoken(row, names) }],
 };
 

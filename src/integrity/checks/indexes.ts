@@ -1,6 +1,6 @@
 import type { SqlIndex, SqlNames, SqlRow } from '../../core/inspection.ts';
 import type { RepairStatement } from '../../core/repair.ts';
-import type { CheckDefinition, CheckFound } from './check.ts';
+import { type CheckDefinition, type CheckFound, keptByOthers } from './check.ts';
 import { indexSql } from './index-questions.ts';
 
 export const INDEXES: CheckDefinition = {
@@ -11,6 +11,7 @@ export const INDEXES: CheckDefinition = {
   every: 'run',
   repaired: 'built anew; refused while two rows have one key: those come first',
   questions: (names) =>
+    keptByOthers(names) ??
     names.indexes.map((index) => ({
       sql: indexSql(names, index),
       answer: (row) => judge(row, index, names),

@@ -21,8 +21,8 @@ export const STREAM_DUPLICATES: CheckDefinition = {
 
 /** Of all of the store from the table: an index that knows of no copies may be what let them in. */
 function copiesSql(names: SqlNames, settings: CheckSettings): string {
-  const { events, stream, version, id, dialect } = names;
-  const table = dialect === 'sqlite' && settings.sample === null ? `${events} NOT INDEXED` : events;
+  const { events, unindexed, stream, version, id } = names;
+  const table = settings.sample === null ? `${events} ${unindexed}` : events;
   // An id is in no index over streams.
   return `SELECT stream, min(version) AS version, sum(copies - 1) AS copies, min(bucket) AS bucket FROM (
       SELECT ${stream} AS stream, ${version} AS version, count(${id}) AS copies, min(${bucketColumn(names, settings)}) AS bucket

@@ -5,6 +5,7 @@ import {
   type CheckFound,
   type CheckSettings,
   inSample,
+  keptByOthers,
 } from './check.ts';
 
 export const UNIQUE_IDS: CheckDefinition = {
@@ -15,13 +16,14 @@ export const UNIQUE_IDS: CheckDefinition = {
   severity: 'damage',
   every: 'run',
   repaired: 'not by itself: which of the events has the right to the id is for a person to say',
-  questions: (names, settings) => [
-    {
-      sql: sharedSql(names, settings),
-      ...(names.dialect === 'postgres' && settings.sample !== null ? { settings: BY_INDEX } : {}),
-      answer: shared,
-    },
-  ],
+  questions: (names, settings) =>
+    keptByOthers(names) ?? [
+      {
+        sql: sharedSql(names, settings),
+        ...(names.dialect === 'postgres' && settings.sample !== null ? { settings: BY_INDEX } : {}),
+        answer: shared,
+      },
+    ],
 };
 
 /** Rows of the sample were read a moment ago: to look up their ids costs less than the planner believes. */

@@ -11,7 +11,7 @@ const HAS_OWN_NAME = `e.partition = '${DEFAULT}' AND NOT e.is_archived AND posit
 const IN_PARTITION = `replace(replace(e.partition, '%', '%25'), '/', '%2F')
   || CASE WHEN e.is_archived THEN '%archived/' ELSE '/' END || e.stream_id`;
 
-function archivedAs(stream: string): string {
+export function archivedAs(stream: string): string {
   const slash = stream.indexOf('/');
   return slash === -1
     ? `${DEFAULT}%archived/${stream}`
@@ -69,6 +69,7 @@ export const EMMETT: ForeignLayout = {
     message_type: { sql: 's.event_type' },
     message_data: { sql: 's.event_data' },
   },
+  adopts: { message_schema_version: "'1'" },
   rewritten: { transaction_id: "'3'::xid8", global_position: 's.number' },
   order:
     "(s.metadata #>> '{columns,transaction_id}')::xid8, (s.metadata #>> '{columns,global_position}')::bigint",
@@ -95,14 +96,15 @@ export const EMMETT: ForeignLayout = {
       WHERE NOT m.is_archived
         AND NOT EXISTS (SELECT FROM emt_streams AS t WHERE t.stream_id = m.stream_id AND t.partition = m.partition AND NOT t.is_archived)
       GROUP BY m.stream_id, m.partition`,
-    // Up to the one before the first that it had not seen: 0.42 puts down the global position, 0.43 the transaction before it.
+    // Up to the one before the first that it had not seen: 0.42 puts down the global position, 0.43 the transaction before it. A number with
+    // zeros in front is octal to xid8.
     `UPDATE emt_processors AS p
         SET last_processed_transaction_id = '3', status = 'stopped', processor_instance_id = 'emt:unknown',
             last_processed_checkpoint = CASE WHEN position(':' IN last_processed_checkpoint) > 0 THEN lpad('3', 20, '0') || ':' ELSE '' END
               || lpad((coalesce((SELECT min(r.number) FROM pg_temp.restored AS r
                     WHERE CASE WHEN position(':' IN p.last_processed_checkpoint) > 0
                           THEN ((r.columns ->> 'transaction_id')::xid8, (r.columns ->> 'global_position')::bigint)
-                             > (split_part(p.last_processed_checkpoint, ':', 1)::xid8, split_part(p.last_processed_checkpoint, ':', 2)::bigint)
+                             > (split_part(p.last_processed_checkpoint, ':', 1)::numeric::text::xid8, split_part(p.last_processed_checkpoint, ':', 2)::bigint)
                           ELSE (r.columns ->> 'global_position')::bigint > p.last_processed_checkpoint::bigint END),
                   (SELECT count(*) + 1 FROM pg_temp.restored)) - 1)::text, 19, '0')
       WHERE last_processed_checkpoint ~ '^[0-9]+(:[0-9]+)?$'`,

@@ -38,6 +38,11 @@ export interface ForeignLayout {
   readonly whole: Readonly<Record<string, WholeColumn>>;
   /** Columns that are given another value when they are restored, as SQL over a staged row `s` and its `number` from 1 in the store's order. */
   readonly rewritten: Readonly<Record<string, string>>;
+  /**
+   * Where all of an event of EventCore has a place, and what its tables need beside can be made: SQL over a staged row `s` and its `number` for each
+   * column that events of EventCore do not have, and that has no default.
+   */
+  readonly adopts?: Readonly<Record<string, string>>;
   /** SQL by which staged rows `s` are numbered: the order in which the store has them delivered. Rows that are alike in it go by stream and version. */
   readonly order: string;
   /** Sequences that go on behind what was restored. */

@@ -37,6 +37,7 @@ export const MESSAGE_DB: ForeignLayout = {
     time: { sql: "s.created_at AT TIME ZONE 'UTC'" },
   },
   rewritten: {},
+  adopts: { global_position: 's.number' },
   order: "(s.metadata #>> '{columns,global_position}')::bigint",
   sequences: [{ name: 'messages_global_position_seq', column: 'global_position' }],
   companions: [],

@@ -151,7 +151,10 @@ export function whyNotComparable(
   if (since.kind !== 'postgres') return `the parent was taken from a store of another kind, ${since.kind}`;
   for (const [field, what] of PLACE) {
     if (since[field] == null || here[field] == null) return `the ${what} is not known of both backups`;
-    if (since[field] !== here[field]) return `the store is on another ${what} than when the parent was taken`;
+    if (since[field] === here[field]) continue;
+    if (field === 'relation' && tableOf(since[field]) === tableOf(here[field]))
+      return 'the table has other parts than when the parent was taken';
+    return `the store is on another ${what} than when the parent was taken`;
   }
   return whyNotBehind(since, here, seenLsn) ?? whyNumbersDiffer(since, here);
 }
@@ -175,6 +178,11 @@ function whyNumbersDiffer(since: StoreCursor, here: StoreCursor): string | null 
   const distance = snapshotXmax(String(here.snapshot)) - snapshotXmin(since.snapshot);
   if (distance < 0n) return 'the server has given fewer numbers than when the parent was taken';
   return distance < MAX_DISTANCE ? null : 'more than two thousand million transactions came after the parent';
+}
+
+/** A relation of parts names the table first, then those. */
+function tableOf(relation: unknown): string {
+  return String(relation).split(' ')[0]!;
 }
 
 const PLACE = [

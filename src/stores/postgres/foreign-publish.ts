@@ -15,10 +15,11 @@ import { disableTriggers, enableTriggers } from './triggers.ts';
  */
 export async function publishForeign(
   client: pg.Client,
-  layout: ForeignLayout,
+  own: ForeignLayout,
   publication: Publication,
 ): Promise<void> {
-  const { address, stagingSchema, replace, companions } = publication;
+  const { address, stagingSchema, replace, adopt, companions } = publication;
+  const layout = adopt ? adopting(own) : own;
   const { schema } = address;
   const events = await requireEvents(client, address);
   const place = { schema, columns: events.columns };
@@ -27,7 +28,8 @@ export async function publishForeign(
   await client.query(`LOCK TABLE ${[events.table, ...there].join(', ')} IN ACCESS EXCLUSIVE MODE`);
   if (replace) await client.query(`TRUNCATE ${[events.table, ...there].join(', ')}`);
   else await requireEmpty(client, address);
-  const staged = qualified(stagingSchema, EVENTS.name);
+  const table = qualified(stagingSchema, EVENTS.name);
+  const staged = adopt ? enveloped(table) : table;
   const target = await readTargetColumns(client, events.oid);
   await numberStaged(client, placed(layout.order, place), staged);
   await requirePlaces(client, layout, events, target);
@@ -42,6 +44,18 @@ export async function publishForeign(
   for (const sequence of layout.sequences) await moveSequence(client, schema, layout.table, sequence);
   await runStatements(client, layout.after, place);
   await client.query(`DROP SCHEMA ${pg.escapeIdentifier(stagingSchema)} CASCADE`);
+}
+
+/** As it is written for events of EventCore, whose ids are their order. */
+function adopting(layout: ForeignLayout): ForeignLayout {
+  const rewritten = { ...layout.rewritten, ...layout.adopts };
+  return { ...layout, rewritten, order: 's.event_id' };
+}
+
+/** Events of EventCore as stores of others have theirs, with nothing beside. */
+function enveloped(table: string): string {
+  return `(SELECT event_id, stream_id, stream_version, event_type, event_data, created_at,
+      jsonb_build_object('metadata', metadata, 'columns', '{}'::jsonb) AS metadata FROM ${table})`;
 }
 
 /** In the order in which the store has them delivered: so `number` is an event's place in it, from 1. */

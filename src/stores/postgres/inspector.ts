@@ -13,7 +13,8 @@ export async function inspectStore(database: Database): Promise<StoreDescription
     const serverVersion = rows[0]!.version;
     const { foreign } = database.address;
     const { name, versionBase } = foreign ?? { name: LAYOUT_NAME, versionBase: VERSION_BASE };
-    const about = { kind: 'postgres', layout: name, versionBase, serverVersion } as const;
+    const adopts = foreign?.adopts === undefined ? {} : { adopts: true };
+    const about = { kind: 'postgres', layout: name, versionBase, serverVersion, ...adopts } as const;
     const events = await findEvents(client, database.address);
     if (events === null) return { ...about, state: 'missing' };
     const columns = await describeColumns(client, events);

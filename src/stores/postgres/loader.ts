@@ -71,6 +71,7 @@ export async function openRestore(
       stagingSchema: staging,
       mayMove,
       replace: options.replace,
+      adopt: options.adopt === true,
       companions,
     };
     const parallel = options.parallel ?? DEFAULT_PARALLEL;

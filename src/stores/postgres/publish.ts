@@ -17,6 +17,8 @@ export interface Publication {
   /** The staged table can take the target's place as it is: it is logged and has all indexes. */
   readonly mayMove: boolean;
   readonly replace: boolean;
+  /** What was loaded are events of EventCore, and the store is one of others. */
+  readonly adopt: boolean;
   readonly companions: StagedCompanions;
 }
 

@@ -30,6 +30,7 @@ export function sqlNames(
   const indexed = present.filter(({ role }) => role !== 'ledger');
   return {
     dialect: 'postgres',
+    unindexed: '',
     layout: LAYOUT_NAME,
     versionBase: VERSION_BASE,
     events: qualified(schema, EVENTS.name),
@@ -62,7 +63,7 @@ const COLUMNS = {
 /** Stores of others have guards and indexes of their own, which are not ours to judge. */
 function foreignNames(schema: string, { source }: FoundEvents, layout: ForeignLayout): SqlNames {
   return {
-    ...{ dialect: 'postgres', layout: layout.name, versionBase: layout.versionBase },
+    ...{ dialect: 'postgres', unindexed: '', layout: layout.name, versionBase: layout.versionBase },
     events: `${source} AS events`,
     ...COLUMNS,
     ...{ checkpoints: null, snapshots: null, schemaName: schema, eventsName: layout.table },

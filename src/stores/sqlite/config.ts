@@ -65,7 +65,11 @@ function readOptions(options: URLSearchParams, address: string): SqliteLayout {
       hint: 'SQLite addresses have one option: layout',
     });
   }
-  const name = options.get('layout') ?? EVENTCORE_SQLITE.name;
+  return layoutNamed(options.get('layout') ?? EVENTCORE_SQLITE.name);
+}
+
+/** Throws `usage` where there is none. */
+export function layoutNamed(name: string): SqliteLayout {
   const layout = SQLITE_LAYOUTS.find((known) => known.name === name);
   if (layout !== undefined) return layout;
   throw new BackupError('usage', `no layout ${JSON.stringify(name)} for SQLite`, {

@@ -59,9 +59,9 @@ export function openSqliteFeed(config: SqliteConfig, options: FeedOptions): Sqli
   }
 }
 
-/** The file keeps every event, whether a feed has read it or not. What other processes read cannot be told. */
-export function feedState(config: SqliteConfig, isRead: boolean): FeedState {
-  requireOwn(config, NO_LOG);
+/** Null for a store of others: no feed is ever opened there. The file keeps every event, whether a feed has read it or not. What other processes read cannot be told. */
+export function feedState(config: SqliteConfig, isRead: boolean): FeedState | null {
+  if (config.layout.foreign !== null) return null;
   const position = withConnection(config, 'read', (db) => {
     assertStore(db, config);
     return maxRowid(feedRows(db, config)) + 1n;

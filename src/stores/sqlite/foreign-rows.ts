@@ -8,6 +8,8 @@ import { quoted } from './sql.ts';
 export interface TableColumn {
   readonly name: string;
   readonly affinity: Affinity;
+  /** A row may leave it out. */
+  readonly isOptional: boolean;
 }
 
 /** What SQLite makes of a text that is put into a column: `none`, nothing. */

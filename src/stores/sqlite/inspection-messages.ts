@@ -1,10 +1,10 @@
 import type { SqlRow, SqlValue } from '../../core/inspection.ts';
-import type { SqliteConfig } from './config.ts';
 import type { Failure } from './failure.ts';
 
 /** What goes to a process that reads for an inspection: one order, one answer. */
 export type InspectionOrder =
-  | { readonly kind: 'open'; readonly config: SqliteConfig }
+  /** Of a layout only the name can be sent. */
+  | { readonly kind: 'open'; readonly address: string; readonly path: string; readonly layout: string }
   | {
       readonly kind: 'select';
       readonly sql: string;

@@ -3,7 +3,7 @@ import { isMainThread, Worker } from 'node:worker_threads';
 import { BackupError } from '../../core/errors.ts';
 import type { SqlRow, SqlValue } from '../../core/inspection.ts';
 import { bucketOf } from '../../core/stream-bucket.ts';
-import type { SqliteConfig } from './config.ts';
+import { layoutNamed, type SqliteConfig } from './config.ts';
 import { guarded, resultCode } from './errors.ts';
 import { failure } from './failure.ts';
 import type { InspectionAnswer, InspectionOrder } from './inspection-messages.ts';
@@ -30,7 +30,8 @@ function serve(): void {
     process.send!(
       answerTo(() => {
         if (order.kind === 'open') {
-          config = order.config;
+          const { address, path, layout } = order;
+          config = { address, path, layout: layoutNamed(layout), isLayoutNamed: true };
           db = openForQuestions(config);
           return { kind: 'ready' };
         }

@@ -127,7 +127,8 @@ async function startReader({ config, all }: Inspection): Promise<Reader> {
   const late = new BackupError('store_unreachable', `no process to read ${config.address} with has started`);
   const timer = setTimeout(() => reader.end(late), START_TIMEOUT_MS);
   try {
-    await rowsOf(reader, { kind: 'open', config });
+    const { address, path, layout } = config;
+    await rowsOf(reader, { kind: 'open', address, path, layout: layout.name });
     return reader;
   } catch (error) {
     reader.end(closed(config));

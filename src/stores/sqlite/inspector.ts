@@ -29,7 +29,10 @@ export function withLayout(config: SqliteConfig): SqliteConfig {
 /** What is there, without reading events. Neither makes a file nor leaves one behind. */
 export function inspectStore(config: SqliteConfig): StoreDescription {
   const found = databaseExists(config)
-    ? withConnection(config, 'read', (db) => ({ state: stateOf(db, config), version: libraryVersion(db) }))
+    ? withConnection(config, 'read', (db) => ({
+        ...{ state: stateOf(db, config), version: libraryVersion(db) },
+        columns: describeColumns(db, config),
+      }))
     : null;
   return {
     kind: 'sqlite',
@@ -37,6 +40,24 @@ export function inspectStore(config: SqliteConfig): StoreDescription {
     versionBase: config.layout.versionBase,
     serverVersion: found?.version ?? process.versions.sqlite ?? 'unknown',
     state: found?.state ?? 'missing',
+    ...found?.columns,
+  };
+}
+
+/** Of tables of others, by what SQLite makes of a text in them. */
+function describeColumns(
+  db: DatabaseSync,
+  { layout: { foreign } }: SqliteConfig,
+): Pick<StoreDescription, 'columns' | 'neededColumns'> {
+  const found = foreign === null ? null : describeTable(db, foreign.table);
+  if (foreign === null || found === null) return {};
+  const isGiven = (name: string): boolean =>
+    name in foreign.whole || name in foreign.rewritten || name === foreign.metadata;
+  return {
+    columns: Object.fromEntries(found.columns.map(({ name, affinity }) => [name, affinity])),
+    neededColumns: found.columns.flatMap(({ name, isOptional }) =>
+      isOptional || isGiven(name) ? [] : [name],
+    ),
   };
 }
 
@@ -152,20 +173,26 @@ interface TableFacts {
   readonly columns: readonly TableColumn[];
 }
 
+/** SQLite itself numbers a key of exactly this type. */
+function isRowid(type: unknown, pk: unknown): boolean {
+  return pk === 1 && String(type).toUpperCase() === 'INTEGER';
+}
+
 export function describeTable(db: DatabaseSync, table: string, schema = 'main'): TableFacts | null {
   const found = db
     .prepare(`SELECT type, wr, strict FROM pragma_table_list(?) WHERE schema = ?`)
     .get(table, schema);
   if (found === undefined) return null;
   const columns = db
-    .prepare('SELECT name, type FROM pragma_table_info(?, ?) ORDER BY cid')
+    .prepare('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?, ?) ORDER BY cid')
     .all(table, schema);
   return {
     type: String(found.type),
     hasRowid: found.wr === 0,
-    columns: columns.map(({ name, type }) => ({
+    columns: columns.map(({ name, type, notnull, dflt_value, pk }) => ({
       name: String(name),
       affinity: affinityOf(String(type), found.strict === 1),
+      isOptional: notnull === 0 || dflt_value !== null || isRowid(type, pk),
     })),
   };
 }

@@ -39,6 +39,7 @@ export function openSqliteSnapshot(config: SqliteConfig): StoreSnapshot {
         cursor,
         // A row that is written over keeps its number.
         showsRewritten: false,
+        archivedAs: config.layout.foreign?.archivedAs,
         // A commit that others can see is in the file, or in its log: a crash of the machine may take it back only where
         // the database was told not to wait for the disk, and the heads show it then.
         settledCursor: async () => cursor,

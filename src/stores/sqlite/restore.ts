@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BackupError } from '../../core/errors.ts';
-import type { RestoreSession, RestoreSessionOptions, StreamSummary } from '../../core/event-store.ts';
+import type { RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
 import { deleteCompanions, hasCompanions, writeCompanion } from './companions.ts';
 import type { SqliteConfig } from './config.ts';
 import { connect, createDatabase, rollBack } from './connection.ts';
@@ -49,7 +49,6 @@ export function openSqliteRestore(address: SqliteConfig, options: RestoreSession
   const attempt = begin(config, options);
   const { db } = attempt;
   const isForeign = config.layout.foreign !== null;
-  const finished = Promise.withResolvers<void>();
   let writing = false;
   const assertReady = (): void => {
     assertInTransaction(db, config);
@@ -71,25 +70,15 @@ export function openSqliteRestore(address: SqliteConfig, options: RestoreSession
     },
     finishLoad: async (onStep) => {
       assertReady();
-      finished.resolve(finishLoad(attempt, onStep));
-      await finished.promise;
+      await finishLoad(attempt, onStep);
     },
-    readSummaries: () => readFinished(attempt, isForeign ? finished.promise : null),
+    readSummaries: () => readSummaries(db, config),
     publish: async () => {
       assertReady();
       publish(attempt);
     },
     discard: async () => discard(attempt),
   };
-}
-
-/** The tables of others have the events once all is done, and are read then: in them, not where they were loaded. */
-async function* readFinished(
-  { db, config }: Attempt,
-  finished: Promise<void> | null,
-): AsyncGenerator<StreamSummary> {
-  await finished;
-  yield* readSummaries(db, config);
 }
 
 const JOURNAL_MAGIC = Buffer.from('d9d505f920a163d7', 'hex');

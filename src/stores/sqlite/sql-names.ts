@@ -24,7 +24,7 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
       dialect: 'sqlite',
       layout: name,
       versionBase,
-      events: layout.foreign === null ? sourceOf(db, config) : `${sourceOf(db, config)} AS events`,
+      events: sourceOf(db, config),
     },
     ...{ id: quoted(id), stream: quoted(stream), version: quoted(version), type: quoted(type) },
     ...{ data: quoted(data), metadata: quoted(metadata), time: quoted(time) },
@@ -39,6 +39,7 @@ export function sqlNames(db: DatabaseSync, config: SqliteConfig): SqlNames {
     tables: [events.table, ...present.map(({ table }) => table)],
     // EventCore has no triggers in SQLite: it alone keeps to the rules.
     guards: [],
+    unindexed: layout.foreign === null ? 'NOT INDEXED' : '',
     // Others' are their own.
     indexes: layout.foreign === null ? indexesOf(layout) : [],
     bucket,

@@ -81,8 +81,8 @@ export function openSqliteStore(address: string): EventStore {
     feedState: async () => feedState(known(), feeds.size > 0),
     countAhead: async ({ from }) => {
       // Rows are numbered one by one; where any was taken away, a feed refuses to go on.
-      const { position } = feedState(known(), true);
-      return position > from ? Number(position - from) : 0;
+      const state = feedState(known(), true);
+      return state !== null && state.position > from ? Number(state.position - from) : 0;
     },
     // The rows are the store's own: nothing is kept for a feed.
     dropFeed: async () => {},

@@ -21,6 +21,17 @@ export interface StoreCapabilities {
   readonly storesTextIds: boolean;
   /** Takes statements of SQL (`openInspection`). */
   readonly answersSql: boolean;
+  /**
+   * False: a version follows from the order of events, so a stream that does not go 1, 2, 3… is refused with
+   * `value_not_storable`. Left out: any version is kept.
+   */
+  readonly keepsVersions?: boolean;
+  /** False: checkpoints of EventCore's databases have no place. Left out: they have. */
+  readonly keepsCheckpoints?: boolean;
+  /** False: merges and repairs are refused with `store_unsupported`. Left out: they are taken. */
+  readonly changesInPlace?: boolean;
+  /** False: it has no feed, and `examine` says so. Left out: it has. */
+  readonly hasFeed?: boolean;
 }
 
 /** What a case of the contract works with. */

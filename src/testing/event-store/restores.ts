@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import type { CompanionRow, EventStore, RestoreSession, StreamSummary } from '../../core/event-store.ts';
 import { compareUtf8 } from '../../core/text-order.ts';
 import { completeEvent, makeBatch, type TestEvent } from '../batches.ts';
-import { type ContractCase, collect, numbered, refuses, type StoreCase } from './fixture.ts';
+import {
+  type ContractCase,
+  collect,
+  numbered,
+  refuses,
+  type StoreCapabilities,
+  type StoreCase,
+} from './fixture.ts';
 import { inOrder, load, readAll, readCompanions, restoreInto } from './restoring.ts';
 
 export const RESTORE_CASES: readonly ContractCase[] = [
@@ -20,13 +27,17 @@ export const RESTORE_CASES: readonly ContractCase[] = [
   ['a discarded restore leaves the target as it was', discards],
   ['a discard may be repeated, and after publishing it does nothing', discardsSafely],
   ['a target that holds events is refused', refusesEvents],
-  ['a target that holds only checkpoints is refused', refusesCheckpoints],
   ['with replace, the new events take the place of all that was there', replaces],
   ['two restores at the same time are refused to the second', refusesSecond],
   ['two events with the same id, or of the same version, are refused and named', refusesDuplicates],
   ['appends go on where the restored streams end', appendsGoOn],
-  ['checkpoints are restored with the events', restoresCheckpoints],
   ['a companion row of an unknown table or shape has no place', refusesUnknownCompanions],
+];
+
+/** Of a store that has a place for the checkpoints of EventCore's databases. */
+export const CHECKPOINT_CASES: readonly ContractCase[] = [
+  ['a target that holds only checkpoints is refused', refusesCheckpoints],
+  ['checkpoints are restored with the events', restoresCheckpoints],
 ];
 
 const CHECKPOINTS = 'eventcore_subscription_versions';
@@ -38,6 +49,16 @@ function checkpoint(name: string, position = '01932f3e-7c00-7a01-8b02-0123456789
     updated_at: '2026-02-28T12:00:00.123Z',
   };
   return { table: CHECKPOINTS, role: 'checkpoints', values };
+}
+
+/** As many as the store has a place for. */
+function checkpoints({ keepsCheckpoints }: StoreCapabilities, ...names: string[]): CompanionRow[] {
+  return keepsCheckpoints === false ? [] : names.map((name) => checkpoint(name));
+}
+
+/** A store may have other rows that belong to its events. */
+async function readCheckpoints(store: EventStore): Promise<CompanionRow[]> {
+  return (await readCompanions(store)).filter(({ table }) => table === CHECKPOINTS);
 }
 
 function open(store: EventStore, replace = false): Promise<RestoreSession> {
@@ -62,7 +83,7 @@ function expected(events: readonly TestEvent[]): Required<TestEvent>[] {
   return inOrder(events.map(completeEvent));
 }
 
-async function keepsEverything({ store }: StoreCase): Promise<void> {
+async function keepsEverything({ store, capabilities }: StoreCase): Promise<void> {
   const { versionBase } = await store.inspect();
   const uuid = (n: number) => `01932f3e-7c00-7a01-8b02-00000000000${n}`;
   const events: TestEvent[] = [
@@ -80,6 +101,16 @@ async function keepsEverything({ store }: StoreCase): Promise<void> {
     },
     { id: uuid(7), streamId: 'large', version: versionBase, data: JSON.stringify('z'.repeat(3_000_000)) },
   ];
+  if (capabilities.keepsVersions === false) {
+    await refuses(restoreInto(store, [makeBatch(events)]), 'value_not_storable', /starts late|"b"/);
+    assert.deepEqual(await readAll(store), []);
+    const next = new Map<string, number>();
+    for (const [i, event] of events.entries()) {
+      const version = next.get(String(event.streamId)) ?? versionBase;
+      next.set(String(event.streamId), version + 1);
+      events[i] = { ...event, version };
+    }
+  }
   await restoreInto(store, [makeBatch(events)]);
   assert.deepEqual(await readAll(store), expected(events));
 }
@@ -103,12 +134,12 @@ async function restoresNothing({ store }: StoreCase): Promise<void> {
   await store.append([{ streamId: 'a', events: numbered(1) }]);
 }
 
-async function travels({ store, openElsewhere }: StoreCase): Promise<void> {
+async function travels({ store, openElsewhere, capabilities }: StoreCase): Promise<void> {
   const { versionBase } = await store.inspect();
   await restoreInto(
     store,
     [makeBatch(manyEvents(versionBase, 500))],
-    [checkpoint('first'), checkpoint('second')],
+    checkpoints(capabilities, 'first', 'second'),
   );
   const copy = await openElsewhere();
   const snapshot = await store.openSnapshot();
@@ -201,7 +232,7 @@ async function abortsWriter({ store }: StoreCase): Promise<void> {
   assert.deepEqual(await readAll(store), expected(kept));
 }
 
-async function sumsUp({ store }: StoreCase): Promise<void> {
+async function sumsUp({ store, capabilities }: StoreCase): Promise<void> {
   const events: TestEvent[] = [
     ...manyEvents(1, 40),
     { streamId: '\u{1F600}', version: 7 },
@@ -214,6 +245,7 @@ async function sumsUp({ store }: StoreCase): Promise<void> {
     { id: 'ffffffff-7c00-7a01-8b02-aaaaaaaaaaaa', streamId: 'far', version: 255 },
     { id: '01932f3e-7c00-7a01-8b02-999999999999', streamId: 'far', version: 2 ** 53 - 1 },
   ].map(completeEvent);
+  if (capabilities.keepsVersions === false) events.splice(40);
   const session = await open(store);
   await load(session, [makeBatch(events)]);
   assert.deepEqual(await collect(session.readSummaries()), summariesOf(events));
@@ -235,7 +267,7 @@ function summariesOf(events: readonly TestEvent[]): StreamSummary[] {
   });
 }
 
-async function hidesUntilPublished({ store, open: another }: StoreCase): Promise<void> {
+async function hidesUntilPublished({ store, open: another, capabilities }: StoreCase): Promise<void> {
   const { versionBase } = await store.inspect();
   await store.initialise();
   await store.append([{ streamId: 'old', events: numbered(2) }]);
@@ -244,25 +276,25 @@ async function hidesUntilPublished({ store, open: another }: StoreCase): Promise
   const unchanged = async (): Promise<void> => {
     assert.deepEqual(await watcher.count(), { events: 2, streams: 1 });
     assert.deepEqual(await readAll(watcher), before);
-    assert.deepEqual(await readCompanions(watcher), []);
+    assert.deepEqual(await readCheckpoints(watcher), []);
   };
   const session = await open(store, true);
   await unchanged();
   const events = manyEvents(versionBase, 300);
-  await load(session, [makeBatch(events)], [checkpoint('reader')]);
+  await load(session, [makeBatch(events)], checkpoints(capabilities, 'reader'));
   await unchanged();
   await collect(session.readSummaries());
   await unchanged();
   await session.publish();
   assert.deepEqual(await readAll(watcher), expected(events));
-  assert.equal((await readCompanions(watcher)).length, 1);
+  assert.equal((await readCheckpoints(watcher)).length, checkpoints(capabilities, 'reader').length);
 }
 
-async function discards({ store, open: another }: StoreCase): Promise<void> {
+async function discards({ store, open: another, capabilities }: StoreCase): Promise<void> {
   const { versionBase } = await store.inspect();
   const attempt = async (replace: boolean): Promise<void> => {
     const session = await open(store, replace);
-    await load(session, [makeBatch(manyEvents(versionBase, 100))], [checkpoint('reader')]);
+    await load(session, [makeBatch(manyEvents(versionBase, 100))], checkpoints(capabilities, 'reader'));
     await session.discard();
   };
   await attempt(false);
@@ -274,7 +306,7 @@ async function discards({ store, open: another }: StoreCase): Promise<void> {
   const before = await readAll(store);
   await attempt(true);
   assert.deepEqual(await readAll(another()), before);
-  assert.deepEqual(await readCompanions(store), []);
+  assert.deepEqual(await readCheckpoints(store), []);
   await store.append([{ streamId: 'kept', events: numbered(1) }]);
   assert.deepEqual(await store.count(), { events: 4, streams: 1 });
 }
@@ -309,16 +341,19 @@ async function refusesCheckpoints({ store }: StoreCase): Promise<void> {
   assert.equal((await readCompanions(store)).length, 1);
 }
 
-async function replaces({ store }: StoreCase): Promise<void> {
+async function replaces({ store, capabilities }: StoreCase): Promise<void> {
   const { versionBase } = await store.inspect();
-  await restoreInto(store, [makeBatch(manyEvents(versionBase, 200))], [checkpoint('old')]);
+  await restoreInto(store, [makeBatch(manyEvents(versionBase, 200))], checkpoints(capabilities, 'old'));
   const events = manyEvents(versionBase, 50, 100);
   const session = await open(store, true);
-  await load(session, [makeBatch(events)], [checkpoint('new')]);
+  await load(session, [makeBatch(events)], checkpoints(capabilities, 'new'));
   await session.publish();
   assert.deepEqual(await readAll(store), expected(events));
-  const names = (await readCompanions(store)).map((row) => row.values.subscription_name);
-  assert.deepEqual(names, ['new']);
+  const rows = await readCheckpoints(store);
+  assert.deepEqual(
+    rows.map(({ values }) => values.subscription_name),
+    checkpoints(capabilities, 'new').map(({ values }) => values.subscription_name),
+  );
 }
 
 async function refusesSecond({ store, open: another }: StoreCase): Promise<void> {

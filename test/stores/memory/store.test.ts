@@ -1,11 +1,2 @@
-import { memoryStore } from '../../../src/stores/memory/store.ts';
-import { eventStoreContract } from '../../../src/testing/event-store-contract.ts';
-
-eventStoreContract({
-  name: 'memory',
-  capabilities: { keepsJsonText: true, storesNul: true, storesTextIds: true, answersSql: false },
-  setup: async () => {
-    const store = memoryStore();
-    return { open: () => store, cleanup: async () => {} };
-  },
-});
+/** The example of how a store is held to the contract holds the one in memory to it. */
+import '../../../examples/store-contract/contract.test.ts';

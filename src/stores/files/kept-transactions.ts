@@ -21,11 +21,14 @@ export function* keptTransactions(loaded: LoadedEvents, rows: readonly Row[]): G
   eventsByVersion(loaded);
   const numbers = new Map(loaded.ids.map((id, event) => [id, event]));
   const kept: Kept[] = [];
+  const known = new Set<string>();
   for (const row of rows) {
     const { file, events } = makeFile(loaded, numbers, row);
     const { header, events: lines } = parseTransaction(file.bytes, file.name);
     if (lines === null) throw misfit(`transaction ${file.name} does not match its content hash`);
     assertEvents(loaded, events, lines, file.name);
+    if (known.has(header.transactionId)) throw misfit(`transaction ${header.transactionId} is there twice`);
+    known.add(header.transactionId);
     kept.push({ ...header, events });
     yield file;
   }

@@ -41,6 +41,7 @@ export {
   type TransactionTable,
 } from './core/change-feed.ts';
 export type { Clock } from './core/clock.ts';
+export type { CustomMapping, CustomMappings, CustomSequence, CustomTable } from './core/custom-mapping.ts';
 export type {
   DifferenceKind,
   DifferenceReport,

@@ -59,7 +59,6 @@ const configSchema = z.strictObject({
   store: z.string().min(1).nullish(),
   standby: z.string().min(1).nullish(),
   vault: z.string().min(1).nullish(),
-  layouts: layoutsSchema.nullish(),
   backup: backupSchema.nullish(),
   change_log: changeLogSchema.nullish(),
   encryption: encryptionSchema.nullish(),
@@ -70,6 +69,7 @@ const configSchema = z.strictObject({
   drill: drillSchema.nullish(),
   serve: serveSchema.nullish(),
   disaster: disasterSchema.nullish(),
+  layouts: layoutsSchema.nullish(),
   ...policyShape,
   ...monitorShape,
 });
@@ -155,5 +155,6 @@ function allowedKeys(path: readonly PropertyKey[]): string[] {
 
 function reasonOf(issue: Issue): string {
   if (issue.code === 'invalid_value') return `it must be one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
   return issue.message.replace(/^Invalid input: /, '').replace(/^./, (letter) => letter.toLowerCase());
 }

@@ -20,6 +20,7 @@ export function configTemplate(store: string, vault: string, keys: TemplateKeys 
 # Leave the password out: PGPASSWORD or ~/.pgpass give it.
 store: ${scalar(store)}
 
+${LAYOUTS}
 # A hot standby of a PostgreSQL store, which backups may read (backup.target):
 # standby: postgres://user@replica:5432/database
 
@@ -105,6 +106,15 @@ const SERVE = `# What \`eventcore serve\` does, and when (docs/serve.md): five f
 #     verify: { schedule: "0 5 * * *", options: [--share, 5%] }
 #     monitor: always
 #     drill: "0 6 * * 1"
+`;
+
+const LAYOUTS = `# Tables of EventCore, Emmett, message-db and others are known by looking (docs/layouts.md). One that no layout knows is described
+# here, and named by ?layout=orders:
+# layouts:
+#   orders:
+#     table: order_log
+#     version_base: 1
+#     columns: { id: entry, stream: order_no, version: revision, type: happened, data: body, time: written_at }
 `;
 
 const MONITOR = `# How \`eventcore monitor\` watches over the store (docs/monitor.md). These are the defaults.

@@ -133,6 +133,12 @@ export interface StoreDescription {
   readonly serverVersion: string;
   /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
+  /** How its tables are made, for people, where a restore does not make them. */
+  readonly made?: string;
+  /** Where the events lie, for people; left out where there is no such table. */
+  readonly table?: string;
+  /** Columns of that table that are not backed up: the layout has no place for them. */
+  readonly unknownColumns?: readonly string[];
   /** Of the events' table, where it is one of others: names, and types as the store spells them. Left out where there is none. */
   readonly columns?: Readonly<Record<string, string>>;
   /** Those of them that may not be empty, and get a value neither from the store nor from what every event has. */

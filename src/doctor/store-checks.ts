@@ -10,8 +10,16 @@ export const STORE_CHECKS = [
   'killed restores',
 ] as const;
 
-export function checkStore({ kind, serverVersion, layout, state }: StoreDescription, address: string): Check {
-  const what = `${kind} ${serverVersion}, layout ${layout}`;
+const OWN_LAYOUT = 'eventcore';
+
+/** To stores of others. */
+const NOT_DONE =
+  'not done for it: change log, merging into it while it is in use, repairs in place, making its tables (docs/layouts.md)';
+
+export function checkStore(found: StoreDescription, address: string): Check {
+  const { kind, serverVersion, layout, state, table, unknownColumns = [] } = found;
+  const where = table === undefined ? '' : ` in ${table}`;
+  const what = `${kind} ${serverVersion}, layout ${layout}${where}`;
   if (state === 'missing') {
     const hint = 'check the address and its ?schema=; `eventcore init --create-store` makes the tables';
     return bad(
@@ -21,7 +29,15 @@ export function checkStore({ kind, serverVersion, layout, state }: StoreDescript
       hint,
     );
   }
-  return good('store', `${what}, ${state === 'empty' ? 'without events' : 'holds events'}`);
+  if (unknownColumns.length > 0) {
+    const message = `${what}: the layout has no place for ${unknownColumns.join(', ')}, which no backup has`;
+    const hint =
+      'describe the table under `layouts:` in the configuration (docs/layouts.md): then all its columns come along';
+    return warn('store', message, hint);
+  }
+  const isOwn = layout === OWN_LAYOUT;
+  const filled = state === 'empty' ? 'without events' : 'holds events';
+  return good('store', `${what}, ${filled}${isOwn ? '' : `; ${NOT_DONE}`}`);
 }
 
 /** `breaches`: what the tables lack of what keeps events as they are, or why that cannot be told. */

@@ -68,11 +68,14 @@ const LADDERS = [
 ];
 
 const TEXTS = ['text', 'character varying'];
+/** As data of an event these are something else in a backup than a text is. */
+const NOT_ITS_TEXT = ['json', 'jsonb', 'bytea'];
 const SIZED = /^([a-z][a-z ]*?)\((\d+)\)(.*)$/;
 
 /** Whether a column of type `to` holds every value of type `from` as it was. Both as format_type() spells them. */
 export function takesAll(to: string, from: string): boolean {
-  if (to === from || TEXTS.includes(to)) return true;
+  if (to === from) return true;
+  if (TEXTS.includes(to)) return !NOT_ITS_TEXT.includes(from);
   const [wide, narrow] = [sizeOf(to), sizeOf(from)];
   if (wide.name === narrow.name) return wide.size >= narrow.size && !wide.name.startsWith('numeric');
   return LADDERS.some((types) => {

@@ -37,7 +37,7 @@ export type AllowedLoss = 'all' | readonly string[];
 /** In EventCore the order of the ids is the order in which events are delivered; ids that are no UUIDs of version 7 give another one. */
 export const DELIVERY_ORDER = 'delivery-order';
 
-const OWN_LAYOUT = 'eventcore';
+export const OWN_LAYOUT = 'eventcore';
 
 /** Null: the target holds events just as the backup has them. Throws `store_unsupported` where it cannot hold them. */
 export function conversionOf(

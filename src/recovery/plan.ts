@@ -26,7 +26,7 @@ export interface RestorePlan {
 
 /**
  * Decides whether what a chain holds can go into a target. Throws `target_not_empty` (with the flag that allows it),
- * `store_unsupported`, `value_not_storable` or `key_missing`.
+ * `store_unsupported`, `not_an_event_store`, `value_not_storable` or `key_missing`.
  */
 export function planRestore(
   chain: Chain,
@@ -38,6 +38,7 @@ export function planRestore(
   for (const link of chain) sealOf(link);
   // All links of a chain are of one layout.
   const conversion = conversionOf(manifest.store, target, envelopes);
+  if (target.state === 'missing' && target.made !== undefined) throw notMade(target.layout, target.made);
   assertColumnsFit(chain, target);
   if (target.state === 'filled' && !replace) {
     throw new BackupError('target_not_empty', 'the target already holds an event store with data', {
@@ -55,6 +56,12 @@ export function planRestore(
     conversion,
     notes: notesOn(manifest, target, conversion),
   };
+}
+
+function notMade(layout: string, made: string): BackupError {
+  return new BackupError('not_an_event_store', `the target has no tables of ${layout} yet`, {
+    hint: `make them with ${made}, or check the address (docs/layouts.md)`,
+  });
 }
 
 /** Whether the target holds events of a link just as they are. Throws `store_unsupported`, `key_missing`. */

@@ -110,6 +110,26 @@ describe('a configuration file', () => {
     ['a sample of nothing', 'monitor: {sample_percentage: 0%}', /expected more than 0%/, /./],
     ['a span that is none', 'monitor: {check_interval: soon}', /expected a span of time, as 1h/, /./],
     ['a repair that there is not', 'monitor: {repair_kinds: [magic]}', /one of reinstate_events, /, /./],
+    [
+      'an unknown key of a layout',
+      layout('columns: {stream: s, version: v, type: t, data: d, time: w, meta: m}'),
+      /unknown key `layouts\.orders\.columns\.meta`/,
+      /id, stream, version, type, data, metadata, time/,
+    ],
+    [
+      'a layout without a column',
+      layout('columns: {stream: s}'),
+      /layouts\.orders\.columns\.version` is not/,
+      /./,
+    ],
+    [
+      'a column for two',
+      layout('columns: {stream: s, version: s, type: t, data: d, time: w}'),
+      /one column cannot/,
+      /./,
+    ],
+    ['SQL for a layout’s name', 'layouts: {"x; drop": {}}', /small letters, digits and -/, /./],
+    ['streams that begin with 2', layout('version_base: 2'), /expected 0 or 1/, /./],
     ['a list', '- a', /the file is not valid/, /./],
     ['a key that stands twice', 'store: a\nstore: b', /:2:1 is not valid YAML/, /./],
     ['no YAML', 'store: [', /:1:\d+ is not valid YAML/, /./],
@@ -223,6 +243,7 @@ describe('settings', () => {
       store: null,
       vault: null,
       standby: null,
+      layouts: {},
       backup: {},
       changeLog: {},
       encryption: {},
@@ -263,6 +284,17 @@ describe('settings', () => {
     );
   });
 });
+
+/** One that is described well, but for what is said. */
+function layout(said: string): string {
+  const sound = [
+    'table: log',
+    'version_base: 1',
+    'columns: {stream: s, version: v, type: t, data: d, time: w}',
+  ];
+  const key = said.slice(0, said.indexOf(':') + 1);
+  return `layouts: {orders: {${[...sound.filter((line) => !line.startsWith(key)), said].join(', ')}}}`;
+}
 
 /** Ten lists, each of ten of the one before. */
 function bomb(): string {

@@ -17,6 +17,9 @@ function blocks(language: string): string[] {
   );
 }
 
+/** So that two threads read them, which have to know the layout too. */
+const MANY = 12_000;
+
 describe('a layout of one’s own, by the guide', () => {
   let server: TestPostgres;
   let folder: string;
@@ -48,7 +51,7 @@ describe('a layout of one’s own, by the guide', () => {
        SELECT n % 7, 1 + n / 7, (enum_range(NULL::shop.happening))[1 + n % 3],
               CASE n % 4 WHEN 0 THEN '{"b" : 1,   "a": [1.50], "a": "Grüße"}' WHEN 1 THEN '"\\u0000"' ELSE json_build_object('n', n)::text END::json,
               CASE WHEN n % 3 = 0 THEN jsonb_build_object('n', n) END, nullif('actor ' || n % 5, 'actor 0'),
-              decode(md5(n::text), 'hex'), timestamp '2026-01-01 00:00:00.123456' + n * interval '1 minute'
+              decode(repeat(md5(n::text), 16), 'hex'), timestamp '2026-01-01 00:00:00.123456' + n * interval '1 minute'
          FROM generate_series(${from}, ${to}) AS n;
        INSERT INTO shop.order_heads SELECT order_no, max(revision) FROM shop.order_log GROUP BY 1
            ON CONFLICT (order_no) DO UPDATE SET revision = excluded.revision;
@@ -73,20 +76,20 @@ describe('a layout of one’s own, by the guide', () => {
     const [daily, restoring] = blocks('sh');
     const [shop, fresh] = [await server.createDatabase('shop'), await server.createDatabase('fresh')];
     await server.exec(sql!, shop);
-    await write(shop, 0, 120);
+    await write(shop, 0, MANY);
     writeFileSync(
       join(folder, 'eventcore.config.yaml'),
-      yaml!.replace('postgres://backup@db.example/shop', server.address(shop)),
+      `${yaml!.replace('postgres://backup@db.example/shop', server.address(shop))}\nbackup: { parallel: 2 }\n`,
     );
     const commands = daily!.trim().split('\n');
     for (const command of commands) {
-      if (command.includes('incremental')) await write(shop, 121, 200);
+      if (command.includes('incremental')) await write(shop, MANY + 1, MANY + 80);
       await run(command);
     }
     await server.exec(sql!, fresh);
     await run(restoring!.replaceAll('postgres://restore@new.example/shop', server.address(fresh)));
     assert.deepEqual(await rows(fresh), await rows(shop));
-    const next = `INSERT INTO shop.order_log (order_no, revision, happened, body) VALUES (1, 1000, 'OrderPaid', '{}') RETURNING entry::text`;
-    assert.deepEqual(await server.exec(next, fresh), [{ entry: '202' }]);
+    const next = `INSERT INTO shop.order_log (order_no, revision, happened, body) VALUES (1, 1000000, 'OrderPaid', '{}') RETURNING entry::text`;
+    assert.deepEqual(await server.exec(next, fresh), [{ entry: String(MANY + 82) }]);
   });
 });

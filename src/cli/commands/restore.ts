@@ -5,6 +5,7 @@ import type { Vault } from '../../core/vault.ts';
 import { countBehind } from '../../recovery/behind.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import type { AllowedLoss } from '../../recovery/conversion.ts';
+import { OWN_LAYOUT } from '../../recovery/conversion.ts';
 import { measureLosses } from '../../recovery/losses.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
@@ -130,7 +131,9 @@ function assertNeedsNone({ dryRun, merge, replace }: RestoreFlags): void {
 /** A store like the one that was backed up, which is not there yet. */
 function newPlace({ chain }: ChosenPoint): PlanTarget {
   const { kind, layout, versionBase, serverVersion } = chain.at(-1)!.manifest.store;
-  const description = { kind, layout, versionBase, serverVersion, state: 'missing' } as const;
+  // Tables of others are made beforehand.
+  const state = layout === OWN_LAYOUT ? 'missing' : 'empty';
+  const description = { kind, layout, versionBase, serverVersion, state } as const;
   return { address: null, inspect: async () => description };
 }
 

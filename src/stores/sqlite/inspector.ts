@@ -38,6 +38,7 @@ export function inspectStore(config: SqliteConfig): StoreDescription {
     kind: 'sqlite',
     layout: config.layout.name,
     versionBase: config.layout.versionBase,
+    ...(config.layout.foreign === null ? {} : { made: config.layout.foreign.made }),
     serverVersion: found?.version ?? process.versions.sqlite ?? 'unknown',
     state: found?.state ?? 'missing',
     ...found?.columns,

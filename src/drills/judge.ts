@@ -8,7 +8,7 @@ import type { DrillContext } from './context.ts';
 import { type ExpectedStreams, findUnsound } from './integrity-checks.ts';
 import { proofFailed } from './points.ts';
 import type { RestoredStore } from './restored.ts';
-import { checkStatements, compareFolded } from './semantics.ts';
+import { checkStatements, compareFolded, isEnveloped } from './semantics.ts';
 import { probeRestored } from './write-probe.ts';
 
 /**
@@ -41,7 +41,8 @@ async function judgeMeaning(context: DrillContext, restored: RestoredStore): Pro
   }
   if (modules.length > 0) {
     await context.step('state folded by the user', async (facts) => {
-      Object.assign(facts, await compareFolded(context, restored.target.store));
+      const { target, source } = restored;
+      Object.assign(facts, await compareFolded(context, target.store, isEnveloped(source.chain)));
     });
   }
 }

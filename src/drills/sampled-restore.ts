@@ -9,7 +9,7 @@ import { type DrillContext, skipped, type TestOutcome } from './context.ts';
 import { proofFailed } from './points.ts';
 import { type RestoreSource, withTarget } from './restored.ts';
 import { countSample, reservoir } from './sample.ts';
-import { compareFolded } from './semantics.ts';
+import { compareFolded, isEnveloped } from './semantics.ts';
 import { probeRestored } from './write-probe.ts';
 
 /** More streams than this prove no more. */
@@ -41,7 +41,7 @@ export async function restoreSample(context: DrillContext, source: RestoreSource
     });
     await context.step('compare with the backup', async () => compareHeads(store, sample));
     await compareWithStore(context, store, sample);
-    if (context.checks.modules.length > 0) await foldSample(context, store);
+    if (context.checks.modules.length > 0) await foldSample(context, store, isEnveloped(chain));
     await context.step('write probe', async (facts) => {
       Object.assign(facts, await probeRestored({ ...target, store, tryGuards }));
     });
@@ -171,12 +171,12 @@ function canonical(value: unknown): string {
 }
 
 /** A module may concern none of the streams that were drawn: that is no fault of a sample. */
-async function foldSample(context: DrillContext, store: EventStore): Promise<void> {
+async function foldSample(context: DrillContext, store: EventStore, inEnvelopes: boolean): Promise<void> {
   await context.step('state folded by the user', async (facts) => {
     const names: string[] = [];
     for await (const { streamId } of store.listStreams()) names.push(streamId);
     const modules = context.checks.modules.filter(({ concerns }) => names.some(concerns));
     const checks = { ...context.checks, modules };
-    Object.assign(facts, await compareFolded({ ...context, checks }, store));
+    Object.assign(facts, await compareFolded({ ...context, checks }, store, inEnvelopes));
   });
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StoredEvent } from '../core/event.ts';
 import type { EventStore } from '../core/event-store.ts';
 import type { StoreInspection } from '../core/inspection.ts';
+import type { Chain } from '../format/chain.ts';
 import type { DrillContext } from './context.ts';
 import { proofFailed } from './points.ts';
 import { reservoir } from './sample.ts';
@@ -103,6 +104,11 @@ function sameValue(value: string | null, expected: ExpectedValue): boolean {
 const MAX_STREAMS = 200;
 const PAGE_EVENTS = 1000;
 
+/** Whether events have envelopes as metadata (FORMAT.md §25), as those of stores of others do: functions are given what is in them. */
+export function isEnveloped(chain: Chain): boolean {
+  return chain.at(-1)!.manifest.store.layout !== 'eventcore';
+}
+
 /**
  * Folds the same streams of the restored and of the live store, up to the version that was restored, and compares the states. Throws
  * `verification_failed`.
@@ -110,6 +116,7 @@ const PAGE_EVENTS = 1000;
 export async function compareFolded(
   context: DrillContext,
   restored: EventStore,
+  inEnvelopes: boolean,
 ): Promise<{ modules: number; streams: number; events: number; comparedWithStore: boolean }> {
   const { checks, store, random, signal } = context;
   const done = { modules: 0, streams: 0, events: 0, comparedWithStore: store !== null };
@@ -118,11 +125,12 @@ export async function compareFolded(
     if (sample.length === 0) throw proofFailed(`${module.name} concerns no stream of the restored store`);
     for (const { streamId, version } of sample) {
       signal.throwIfAborted();
-      const here = await fold(restored, module, streamId, version);
+      const folding = { module, streamId, upTo: version, inEnvelopes };
+      const here = await fold(restored, folding);
       done.streams += 1;
       done.events += here.events;
       if (store === null) continue;
-      const there = await fold(store, module, streamId, version);
+      const there = await fold(store, folding);
       if (here.events === there.events && isDeepStrictEqual(here.state, there.state)) continue;
       throw proofFailed(
         `${module.name} folds stream ${JSON.stringify(streamId)} up to version ${version} to another state than the live store's`,
@@ -140,11 +148,16 @@ async function* concerned(
   for await (const head of store.listStreams()) if (concerns(head.streamId)) yield head;
 }
 
+interface Folding {
+  readonly module: FoldModule;
+  readonly streamId: string;
+  readonly upTo: bigint;
+  readonly inEnvelopes: boolean;
+}
+
 async function fold(
   store: EventStore,
-  module: FoldModule,
-  streamId: string,
-  upTo: bigint,
+  { module, streamId, upTo, inEnvelopes }: Folding,
 ): Promise<{ state: unknown; events: number }> {
   let state = module.initialState();
   let events = 0;
@@ -156,7 +169,7 @@ async function fold(
     });
     for (const event of page) {
       if (event.version > upTo) return { state, events };
-      state = evolve(module, state, event);
+      state = evolve(module, state, event, inEnvelopes);
       events += 1;
     }
     if (page.length < PAGE_EVENTS) return { state, events };
@@ -164,12 +177,18 @@ async function fold(
   }
 }
 
-function evolve(module: FoldModule, state: unknown, { type, data, metadata, version }: StoredEvent): unknown {
+function evolve(
+  module: FoldModule,
+  state: unknown,
+  { type, data, metadata, version }: StoredEvent,
+  inEnvelopes: boolean,
+): unknown {
   try {
+    const held = metadata === null ? null : JSON.parse(metadata);
     const parsed = {
       type,
       data: JSON.parse(data),
-      metadata: metadata === null ? null : JSON.parse(metadata),
+      metadata: inEnvelopes ? (held?.metadata ?? null) : held,
     };
     return module.evolve(state, parsed as FoldedEvent);
   } catch (cause) {

@@ -1,5 +1,6 @@
 /** Backups of stores of others, restored into EventCore's layout: what has a place there, and what is refused. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { StoredEvent } from '../../src/core/event.ts';
 import { makeFolder, runHere, withStoreAt } from '../harness/command.ts';
@@ -163,12 +164,17 @@ describe('a restore into another layout', () => {
   });
 
   it('is no matter for drills: they prove the backup as it is, versions from 0 too', async () => {
+    writeFileSync(`${folder.path}/fold.mjs`, FOLD);
+    const config = `${folder.path}/drilled.yaml`;
+    writeFileSync(config, 'drill: { checks: [{ module: ./fold.mjs }] }\n');
     for (const [name, target] of [
       ['shop', server.address('postgres')],
       ['carts', `sqlite:${folder.path}`],
     ] as const) {
       const only = ['--only', 'full_restore', '--only', 'partial_restore'];
-      const drilled = drilledBy(await run(['drill', '--json', '--target', target, ...only], name));
+      const drilled = drilledBy(
+        await run(['drill', '--json', '--target', target, '--config', config, ...only], name),
+      );
       assert.equal(drilled.code, 0, JSON.stringify(drilled.reasons));
       assert.equal(drilled.states.full_restore, 'passed');
       assert.equal(drilled.states.partial_restore, 'passed');
@@ -187,6 +193,15 @@ describe('a restore into another layout', () => {
     return `sqlite:${folder.path}/${name}.restored.db`;
   }
 });
+
+/** Fails where metadata is anything but what Emmett, or a client of message-db, gave. */
+const FOLD = `export const streams = 'cart-';
+export const initialState = () => 0;
+export function evolve(sum, { data, metadata }) {
+  if (metadata !== null && metadata.m === undefined && metadata.by !== 'test') throw new Error('other metadata');
+  return sum + (data?.n ?? 0);
+}
+`;
 
 const CASTORE_TABLE = `CREATE TABLE event (id bigserial PRIMARY KEY, aggregate_name varchar(32) NOT NULL, aggregate_id varchar NOT NULL,
   version bigint NOT NULL, type varchar(64) NOT NULL, data jsonb, metadata jsonb, timestamp timestamptz NOT NULL,

@@ -50,12 +50,11 @@ export interface ForeignLayout {
   /** Tables that belong to the events. */
   readonly companions: readonly ForeignCompanion[];
   /**
-   * Statements before and after events and companions are put into their tables, and between companions and events, in the same transaction, with
-   * the store's schema on the search path. They find the restored events in `pg_temp.restored (event_id, stream_id, stream_version, number, columns
-   * jsonb)`, and rows of companions in `pg_temp.restored_rows (companion, columns jsonb)`. Ids of events may be doubled where the store's may.
+   * Statements before and after events and companions are put into their tables, in the same transaction, with the store's schema on the search
+   * path. They find the restored events in `pg_temp.restored (event_id, stream_id, stream_version, number, columns jsonb)`, and rows of companions
+   * in `pg_temp.restored_rows (companion, columns jsonb)`. Ids of events may be doubled where the store's may.
    */
   readonly before: readonly string[];
-  readonly between?: readonly string[];
   readonly after: readonly string[];
   /** How its empty tables are made, for people. */
   readonly made: string;
@@ -77,7 +76,7 @@ export interface ForeignCompanion {
   /** Its rows are put into their table when the events are in theirs. */
   readonly refersToEvents?: true;
   readonly role: 'streams' | 'progress' | 'ledger';
-  /** Rows are read in its order. */
+  /** SQL: rows are read in its order. */
   readonly key: string;
 }
 

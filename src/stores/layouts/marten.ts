@@ -11,11 +11,6 @@ const STREAM = `CASE WHEN ${IS_REPLACED} THEN '%archived/' ELSE '' END ||
   CASE WHEN e.tenant_id = ${DEFAULT_TENANT} AND strpos(e.stream_id::text, '/') = 0 THEN e.stream_id::text
     ELSE replace(replace(coalesce(e.tenant_id, ''), '%', '%25'), '/', '%2F') || '/' || e.stream_id::text END`;
 
-/** Of a restored event: of pg_temp.restored or of a staged row. */
-const ownId = (columns: string, stream: string): string =>
-  `coalesce(${columns} ->> 'stream_id', ${stream})::{type of stream_id}`;
-const ownTenant = (columns: string): string => `coalesce(${columns} ->> 'tenant_id', ${DEFAULT_TENANT})`;
-
 /** What a daemon has put down of holes in the sequence: it does not tell of events, and comes by itself. */
 const BOOKKEEPING = "('HighWaterAllocationFence', 'HighWaterStuckGap')";
 
@@ -60,7 +55,8 @@ export const MARTEN: ForeignLayout = {
     tenant_id: { sql: DEFAULT_TENANT, unless: `e.tenant_id IS DISTINCT FROM ${DEFAULT_TENANT}` },
     is_archived: {
       sql: `coalesce((SELECT bool_and(t.is_archived) FROM {schema}.mt_streams AS t
-        WHERE t.id = ${ownId("(s.metadata -> 'columns')", 's.stream_id')} AND t.tenant_id = ${ownTenant("(s.metadata -> 'columns')")}), false)`,
+        WHERE t.id = coalesce(s.metadata #>> '{columns,stream_id}', s.stream_id)::{type of stream_id}
+          AND t.tenant_id = coalesce(s.metadata #>> '{columns,tenant_id}', ${DEFAULT_TENANT})), false)`,
       unless: `e.is_archived IS DISTINCT FROM (SELECT bool_and(t.is_archived) FROM {schema}.mt_streams AS t
         WHERE t.id = e.stream_id AND t.tenant_id = e.tenant_id)`,
     },
@@ -78,21 +74,7 @@ export const MARTEN: ForeignLayout = {
     { name: 'mt_event_tag_%', role: 'streams', key: 'seq_id, value', refersToEvents: true },
   ],
   before: [],
-  between: [
-    `INSERT INTO mt_streams (id, version, tenant_id, is_archived)
-     SELECT ${ownId('columns', 'stream_id')} AS id, max(stream_version), ${ownTenant('columns')} AS tenant,
-            coalesce(bool_and((columns ->> 'is_archived')::boolean), false)
-       FROM pg_temp.restored
-      WHERE NOT EXISTS (SELECT FROM mt_streams AS t
-        WHERE t.id = ${ownId('columns', 'stream_id')} AND t.tenant_id = ${ownTenant('columns')})
-      GROUP BY 1, 3`,
-  ],
   after: [
-    // One that is behind its events would refuse every append.
-    `UPDATE mt_streams AS t SET version = h.head
-       FROM (SELECT stream_id, tenant_id, is_archived, max(version) AS head FROM mt_events GROUP BY 1, 2, 3) AS h
-      WHERE t.id = h.stream_id AND t.tenant_id = h.tenant_id AND t.is_archived = h.is_archived
-        AND (t.version IS NULL OR t.version < h.head)`,
     // Numbers that were taken and rolled back are given again: whoever is said to be beyond them would pass their events over.
     `DO $$
      DECLARE

@@ -37,7 +37,6 @@ export async function publishForeign(
   await runStatements(client, layout.before, place);
   // Rows of streams first: events may refer to them, and others to events.
   await publishCompanions(client, companions, (table) => table.refersToEvents !== true);
-  await runStatements(client, layout.between ?? [], place);
   const triggers = await disableTriggers(client, events.table);
   await insertStaged(client, layout, { events, place, target, staged });
   await enableTriggers(client, events.table, triggers);

@@ -16,7 +16,6 @@ export function configTemplate(store: string, vault: string, keys: TemplateKeys 
 
 # Where the events live (--store, EVENTCORE_STORE):
 #   sqlite:./events.db
-#   eventcore-fs:./folder
 #   postgres://user@host:5432/database        ?schema=… where the tables are not in "public"
 # Leave the password out: PGPASSWORD or ~/.pgpass give it.
 store: ${scalar(store)}

@@ -5,7 +5,7 @@ import { timeFromUnixMs } from '../../src/core/time.ts';
 import { bad, exitCodeOf, good, warn } from '../../src/doctor/check.ts';
 import { checkLogs, type LogFacts } from '../../src/doctor/log-checks.ts';
 import { checkRecoverable } from '../../src/doctor/objective-checks.ts';
-import { checkExamination } from '../../src/doctor/store-checks.ts';
+import { checkExamination, checkStore } from '../../src/doctor/store-checks.ts';
 import { checkAttempts, checkRoom } from '../../src/doctor/vault-checks.ts';
 import type { SpanFacts } from '../../src/recovery/windows.ts';
 
@@ -38,6 +38,33 @@ describe('the newest point that can be recovered', () => {
   it('is missed where nothing can be recovered, and only where something was promised', () => {
     assert.equal(verdict(null, []), 'skipped');
     assert.equal(verdict(HOUR_MS, []), 'bad');
+  });
+});
+
+describe('a store', () => {
+  const found = {
+    ...({ kind: 'postgres', versionBase: 1, serverVersion: '15.18', state: 'filled' } as const),
+    ...{ layout: 'eventcore', table: '"public"."eventcore_events"' },
+  };
+
+  it('is named with its layout, and where that is', () => {
+    const { verdict, message } = checkStore(found, 'postgres://db/shop');
+    assert.deepEqual(
+      [verdict, message],
+      ['good', 'postgres 15.18, layout eventcore in "public"."eventcore_events", holds events'],
+    );
+  });
+
+  it('of others says what is not done for it', () => {
+    const { message } = checkStore({ ...found, layout: 'emmett' }, 'postgres://db/shop');
+    assert.match(message, /layout emmett in .*holds events; not done for it: change log, /);
+  });
+
+  it('with columns that no backup has is worth a look', () => {
+    const { verdict, message, hint } = checkStore({ ...found, unknownColumns: ['note', 'tenant'] }, '');
+    assert.equal(verdict, 'warn');
+    assert.match(message, /no place for note, tenant, which no backup has/);
+    assert.match(hint ?? '', /docs\/layouts\.md/);
   });
 });
 

@@ -69,7 +69,7 @@ describe('a layout of one’s own, by the guide', () => {
   }
 
   it('backs up and restores a table that nobody prepared for, row by row the same', {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     const [sql] = blocks('sql');
     const [yaml] = blocks('yaml');

@@ -55,7 +55,7 @@ describe('what Emmett has beside plain streams', { concurrency: 3 }, () => {
     });
   };
 
-  it('gives back partitions, tenants, archived messages, strange ids and absent positions row by row', async () => {
+  it('gives back partitions, tenants, strange ids, doubled ids and absent positions row by row', async () => {
     await inShop(async (shop) => {
       const { client, store, vault } = shop;
       await append(client, 'cart-1', 3);

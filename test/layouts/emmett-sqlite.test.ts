@@ -44,6 +44,10 @@ describe('a store of Emmett on SQLite', () => {
     assert.equal(append(db, 'cart', [added(4)]), 6);
     assert.equal(append(db, 'cart', [added(5)], 2), null);
     assert.equal(append(db, 'cart', [added(5)], readVersion(db, 'cart')), null, 'refused for ever');
+    append(db, 'low', [added(1), added(2)]);
+    db.exec(`UPDATE emt_streams SET stream_position = 1 WHERE stream_id = 'low'`);
+    append(db, 'headless', [added(1), added(2)]);
+    db.exec(`DELETE FROM emt_streams WHERE stream_id = 'headless'`);
     const vault = memoryVault();
     const { manifest } = await backUp(store, vault);
     assert.equal(manifest.oddities.missingVersions, 3);
@@ -54,6 +58,7 @@ describe('a store of Emmett on SQLite', () => {
     assert.deepEqual(exactRows(target.db, 'emt_messages'), exactRows(db, 'emt_messages'));
     assert.equal(readVersion(target.db, 'cart'), 6);
     assert.equal(append(target.db, 'cart', [added(5)], 6), 7);
+    for (const stream of ['low', 'headless']) assert.equal(append(target.db, stream, [added(3)], 2), 3);
   });
 
   it('keeps every value of every column, with its storage class and in all its digits', async (t) => {
@@ -64,6 +69,8 @@ describe('a store of Emmett on SQLite', () => {
       append(db, `odd-${i}`, [added(i)]);
       db.exec(`UPDATE emt_messages SET "${column}" = ${value} WHERE stream_id = 'odd-${i}'`);
     }
+    for (const stream of ['twin-1', 'twin-2'])
+      append(db, stream, [{ ...added(1), metadata: { messageId: 'the same' } }]);
     const vault = memoryVault();
     await backUp(store, vault);
     assert.ok((await verifyAll(vault)).every(({ overallValid }) => overallValid));
@@ -149,6 +156,42 @@ describe('a store of Emmett on SQLite', () => {
     append(db, 'd', [added(6), added(7), added(8)]);
     assert.match(String(await plan(store, cursor)), /no longer where it was/);
     await assert.rejects(addIncremental(store, vault), /differs/);
+  });
+
+  it('takes the events of EventCore, in the order of their ids', async (t) => {
+    const { store } = temporaryStore(t);
+    await store.initialise();
+    const metadata = ['{"a":1}', '{ "a": 1.0 }', '[1, 2]', '{}'];
+    for (const [i, text] of metadata.entries())
+      await store.append([
+        { streamId: `cart-${i % 2}`, events: [{ type: 'T', data: `{"i":${i}}`, metadata: text }] },
+      ]);
+    const vault = memoryVault();
+    await backUp(store, vault);
+    const target = openEmmett(t);
+    await restoreNewest(vault, target.store);
+    const rows = target.db.prepare('SELECT * FROM emt_messages ORDER BY global_position').all();
+    assert.deepEqual(
+      rows.map((row) => [row.stream_id, row.stream_position, row.message_data, row.message_metadata]),
+      metadata.map((text, i) => [`cart-${i % 2}`, Math.floor(i / 2) + 1, `{"i":${i}}`, text]),
+    );
+    assert.equal(append(target.db, 'cart-1', [added(1)], 2), 3);
+    assert.equal(consume(target.db, 'fresh').length, 5);
+  });
+
+  it('keeps the triggers of an application, and does not set them off', async (t) => {
+    const { store, db } = openEmmett(t);
+    append(db, 'cart', [added(1)]);
+    const vault = memoryVault();
+    await backUp(store, vault);
+    const target = openEmmett(t);
+    target.db.exec(
+      `CREATE TABLE told (n); CREATE TRIGGER tells AFTER INSERT ON emt_messages BEGIN INSERT INTO told VALUES (1); END`,
+    );
+    await restoreNewest(vault, target.store);
+    assert.deepEqual(exactRows(target.db, 'told'), []);
+    append(target.db, 'cart', [added(2)]);
+    assert.equal(exactRows(target.db, 'told').length, 1);
   });
 
   it('is refused what belongs to its own tools, and made by them', async (t) => {
@@ -238,6 +281,17 @@ describe('a table of others that cannot be read or restored exactly is refused',
       });
     });
   }
+
+  it('with a value that would come back as another in a table beside the events', async (t) => {
+    const { store, db } = openEmmett(t);
+    append(db, 'cart', [added(1)]);
+    db.exec(`UPDATE emt_streams SET stream_metadata = x'5b5d'`);
+    await assert.rejects(
+      backUp(store, memoryVault()),
+      (error) =>
+        isBackupError(error, 'store_unsupported') && /emt_streams.stream_metadata/.test(error.message),
+    );
+  });
 
   it('without a column that the backup has values for, before anything is written', async (t) => {
     const { store, db } = openEmmett(t);

@@ -1,7 +1,8 @@
 import type { ForeignLayout } from './foreign.ts';
+import { isUuidSql } from './uuid-sql.ts';
 
 const DEFAULT = 'emt:default';
-const UUID = '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
+const HAS_UUID = isUuidSql('e.message_id');
 
 /**
  * Streams of the default partition have their own names. The others, which may have the same ones, stand behind that of their partition and a
@@ -46,7 +47,7 @@ export const EMMETT: ForeignLayout = {
   },
   metadata: 'message_metadata',
   read: {
-    id: `CASE WHEN e.message_id ~ '${UUID}' THEN e.message_id::uuid
+    id: `CASE WHEN ${HAS_UUID} THEN e.message_id::uuid
       ELSE md5(concat_ws('/', e.partition, e.stream_id, e.stream_position, e.message_id))::uuid END`,
     stream: `CASE WHEN ${HAS_OWN_NAME} THEN e.stream_id ELSE ${IN_PARTITION} END`,
     version: 'e.stream_position',
@@ -64,7 +65,7 @@ export const EMMETT: ForeignLayout = {
     partition: { sql: `'${DEFAULT}'`, unless: `e.partition <> '${DEFAULT}'` },
     message_id: {
       sql: 's.event_id::text',
-      unless: `e.message_id !~ '${UUID}'`,
+      unless: `NOT ${HAS_UUID}`,
     },
     message_type: { sql: 's.event_type' },
     message_data: { sql: 's.event_data' },

@@ -76,7 +76,7 @@ export interface ForeignCompanion {
   /** Its rows are put into their table when the events are in theirs. */
   readonly refersToEvents?: true;
   readonly role: 'streams' | 'progress' | 'ledger';
-  /** Rows are read in its order. */
+  /** SQL: rows are read in its order. */
   readonly key: string;
 }
 

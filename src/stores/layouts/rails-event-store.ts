@@ -1,6 +1,7 @@
 import type { ForeignLayout } from './foreign.ts';
+import { isUuidSql } from './uuid-sql.ts';
 
-const UUID = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'";
+const HAS_UUID = isUuidSql('e.event_id::text');
 
 /** Text that the type json takes and jsonb does not: NUL, halves of surrogate pairs, numbers beyond its range. */
 const BEYOND_JSONB = "'\\\\u(0000|[dD][89a-fA-F])|[0-9]{255}|[0-9][eE][+-]?[0-9]{4,}(\\s|[],}]|$)'";
@@ -26,7 +27,7 @@ export const RAILS_EVENT_STORE: ForeignLayout = {
   // Of the type that data has, so it travels as text.
   metadata: null,
   read: {
-    id: `CASE WHEN e.event_id::text ~ ${UUID} THEN e.event_id::text::uuid ELSE md5(e.event_id::text)::uuid END`,
+    id: `CASE WHEN ${HAS_UUID} THEN e.event_id::text::uuid ELSE md5(e.event_id::text)::uuid END`,
     stream: "'$all'",
     version: 'e.id',
     type: 'e.event_type::text',
@@ -36,7 +37,7 @@ export const RAILS_EVENT_STORE: ForeignLayout = {
   },
   whole: {
     id: { sql: 's.stream_version' },
-    event_id: { sql: 's.event_id::text', unless: `e.event_id::text !~ ${UUID}` },
+    event_id: { sql: 's.event_id::text', unless: `NOT ${HAS_UUID}` },
     event_type: { sql: 's.event_type' },
     data: {
       sql: `CASE WHEN '{type of data}' = 'bytea' THEN '\\x' || encode(decode(s.event_data #>> '{}', 'base64'), 'hex') ELSE s.event_data::text END`,

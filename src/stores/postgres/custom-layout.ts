@@ -53,7 +53,7 @@ export function customLayout(
     ...{ whole, rewritten: {} },
     order: order.map((of) => orderOf(of, whole, types)).join(', ') || 's.stream_id COLLATE "C"',
     sequences: [...sequences, ...mapping.sequences],
-    companions: mapping.belongs,
+    companions: mapping.belongs.map((table) => ({ ...table, key: pg.escapeIdentifier(table.key) })),
     ...{ before: [], after: [], made: 'its own migrations' },
   };
 }

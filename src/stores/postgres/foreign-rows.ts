@@ -32,22 +32,24 @@ function sourceSql(layout: ForeignLayout, table: string, columns: Columns): stri
     ${envelope(layout, columns)} AS metadata, ${read.time} AS created_at, e.ctid, e.xmin FROM ${table} AS e)`;
 }
 
-/** NULL as metadata is a key that is not there. What is otherwise whole stands beside where it must. */
+/** NULL as metadata is a key that is not there. What is otherwise whole stands beside where it must, which is seldom. */
 function envelope({ whole, metadata }: ForeignLayout, columns: Columns): string {
-  const own = metadata === null ? [] : [ownMetadata(`e.${pg.escapeIdentifier(metadata)}`)];
-  const others = [...columns.keys()].filter((name) => !(name in whole) && name !== metadata);
+  const others = textsOf([...columns.keys()].filter((name) => !(name in whole) && name !== metadata));
   const exceptions = Object.entries(whole).flatMap(([name, { unless }]) =>
-    unless === undefined || !columns.has(name)
-      ? []
-      : [`CASE WHEN ${unless} THEN ${textsOf([name])} ELSE '{}'::jsonb END`],
+    unless === undefined || !columns.has(name) ? [] : [{ name, unless: `(${unless})` }],
   );
-  return [...own, `jsonb_build_object('columns', ${[textsOf(others), ...exceptions].join(' || ')})`].join(
-    ' || ',
+  const beside = exceptions.map(
+    ({ name, unless }) => `CASE WHEN ${unless} THEN ${textsOf([name])} ELSE '{}'::jsonb END`,
   );
-}
-
-function ownMetadata(column: string): string {
-  return `CASE WHEN ${column} IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('metadata', ${column}) END`;
+  const any = exceptions.map(({ unless }) => unless).join(' OR ');
+  const all =
+    exceptions.length === 0
+      ? others
+      : `CASE WHEN ${any} THEN ${[others, ...beside].join(' || ')} ELSE ${others} END`;
+  const object = `jsonb_build_object('columns', ${all})`;
+  if (metadata === null) return object;
+  const own = `e.${pg.escapeIdentifier(metadata)}`;
+  return `CASE WHEN ${own} IS NULL THEN ${object} ELSE jsonb_build_object('metadata', ${own}, 'columns', ${all}) END`;
 }
 
 function textsOf(names: readonly string[]): string {

@@ -166,7 +166,7 @@ async function insertOne(
   } catch (error) {
     if (!isAboutRow(error)) throw error;
     const { name, primaryKey } = table.layout;
-    const key = row.values[primaryKey.column.split(',')[0]!] ?? '';
+    const key = row.values[primaryKey.column.split(',')[0]!.replaceAll('"', '')] ?? '';
     throw new BackupError(
       'value_not_storable',
       `row ${JSON.stringify(key)} of ${name} cannot be stored: ${String(error)}`,

@@ -93,7 +93,7 @@ export function writeCompanion(db: DatabaseSync, config: SqliteConfig, row: Comp
 }
 
 export function hasCompanions(db: DatabaseSync, config: SqliteConfig): boolean {
-  return presentCompanions(db, config).some(({ table, role }) => role !== 'ledger' && isFilled(db, table));
+  return presentCompanions(db, config).some(({ table }) => isFilled(db, table));
 }
 
 export function deleteCompanions(db: DatabaseSync, config: SqliteConfig): void {

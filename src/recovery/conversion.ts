@@ -3,6 +3,7 @@ import type { BatchWriter, StoreDescription } from '../core/event-store.ts';
 import type { ManifestStore } from '../core/manifest.ts';
 import { type EnvelopeContents, makeOpener } from '../format/envelope.ts';
 import type { HeadLine } from '../format/heads.ts';
+import type { LogPart } from './plan-recovery.ts';
 
 /** How events of one layout become events of another. Survives structured cloning. */
 export interface Conversion {
@@ -74,6 +75,17 @@ function noPlace(source: ManifestStore, target: StoreDescription): BackupError {
     'store_unsupported',
     `the backup is of a store of ${from}, the target is one of ${to}: its tables need what these events do not have`,
     { hint: `restore into a store of ${from}${also}` },
+  );
+}
+
+/** What a change log has goes into a store just as it is. Throws `store_unsupported`. */
+export function assertWithoutLog(conversion: Conversion | null, log: LogPart | null): void {
+  if (conversion === null || log === null) return;
+  const { from, to } = conversion;
+  throw new BackupError(
+    'store_unsupported',
+    `the change log of a store of ${from} cannot be replayed into one of ${to}`,
+    { hint: 'name a backup, which is restored without the log: --backup' },
   );
 }
 

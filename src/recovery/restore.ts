@@ -14,6 +14,7 @@ import { type CheckpointOutcome, type CheckpointPolicy, decideCheckpoint } from 
 import { compareSummaries } from './compare-summaries.ts';
 import {
   type AllowedLoss,
+  assertWithoutLog,
   convertedHeads,
   type EnvelopeHandling,
   type Loss,
@@ -99,8 +100,9 @@ export async function restoreBackup(
   const { replace, parallel, recovery } = options;
   assertChain(chain);
   const plan = planRestore(chain, await target.inspect(), replace, options.envelopes);
-  const runs = await planLoads(vault, chain, parallel);
   const { conversion } = plan;
+  assertWithoutLog(conversion, recovery?.log ?? null);
+  const runs = await planLoads(vault, chain, parallel);
   const allowed = options.allowLoss ?? [];
   if (conversion !== null) await requireForeseen(vault, chain, runs, { conversion, allowed });
   const epoch = clock.uuid();
@@ -180,7 +182,6 @@ async function loadEvents(
   const hooks = { onProgress, signal };
   const { conversion } = plan;
   if (log !== null) {
-    if (conversion !== null) throw logOfOthers(conversion.from);
     const loaded = await loadWithLog(ports, { session, chain, runs, log, parallel, onStep }, hooks);
     const { transactions, eventsReplayed, versionsSkipped, ...rest } = loaded;
     const replayed = { transactions, eventsReplayed, versionsSkipped };
@@ -200,16 +201,6 @@ function sumContents(results: readonly LoadResult[]): EnvelopeContents {
   const sum = noContents();
   for (const { contents } of results) if (contents !== null) addContents(sum, contents);
   return sum;
-}
-
-function logOfOthers(layout: string): BackupError {
-  return new BackupError(
-    'store_unsupported',
-    `a change log of a store of ${layout} cannot be replayed into another layout`,
-    {
-      hint: 'restore a backup alone, with --backup',
-    },
-  );
 }
 
 /** Of the newest link alone: each link has all companions, as they were then. */

@@ -158,6 +158,27 @@ describe('a store of Emmett on SQLite', () => {
     await assert.rejects(addIncremental(store, vault), /differs/);
   });
 
+  it('takes the events of EventCore, in the order of their ids', async (t) => {
+    const { store } = temporaryStore(t);
+    await store.initialise();
+    const metadata = ['{"a":1}', '{ "a": 1.0 }', '[1, 2]', '{}'];
+    for (const [i, text] of metadata.entries())
+      await store.append([
+        { streamId: `cart-${i % 2}`, events: [{ type: 'T', data: `{"i":${i}}`, metadata: text }] },
+      ]);
+    const vault = memoryVault();
+    await backUp(store, vault);
+    const target = openEmmett(t);
+    await restoreNewest(vault, target.store);
+    const rows = target.db.prepare('SELECT * FROM emt_messages ORDER BY global_position').all();
+    assert.deepEqual(
+      rows.map((row) => [row.stream_id, row.stream_position, row.message_data, row.message_metadata]),
+      metadata.map((text, i) => [`cart-${i % 2}`, Math.floor(i / 2) + 1, `{"i":${i}}`, text]),
+    );
+    assert.equal(append(target.db, 'cart-1', [added(1)], 2), 3);
+    assert.equal(consume(target.db, 'fresh').length, 5);
+  });
+
   it('keeps the triggers of an application, and does not set them off', async (t) => {
     const { store, db } = openEmmett(t);
     append(db, 'cart', [added(1)]);

@@ -3,8 +3,9 @@ import { before, describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore, StoreDescription } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
-import { conversionOf, DELIVERY_ORDER, lossesOf } from '../../src/recovery/conversion.ts';
+import { assertWithoutLog, conversionOf, DELIVERY_ORDER, lossesOf } from '../../src/recovery/conversion.ts';
 import { measureLosses } from '../../src/recovery/losses.ts';
+import type { LogPart } from '../../src/recovery/plan-recovery.ts';
 import { type RestoreOptions, restoreBackup } from '../../src/recovery/restore.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { readAll } from '../../src/testing/event-store/restoring.ts';
@@ -112,6 +113,17 @@ describe('what a target of another layout can hold', () => {
         () => conversionOf(source, target, 'open'),
         (error) => isBackupError(error, 'store_unsupported'),
       );
+  });
+
+  it('is no change log of another one', () => {
+    const log = { measured: { events: 1 } } as LogPart;
+    const conversion = conversionOf({ ...own, layout: 'emmett' }, own, 'open');
+    assertWithoutLog(conversion, null);
+    assertWithoutLog(null, log);
+    assert.throws(
+      () => assertWithoutLog(conversion, log),
+      (error) => isBackupError(error, 'store_unsupported') && /--backup/.test(error.hint!),
+    );
   });
 
   it('takes null for nothing, unless it stands only where a column is otherwise whole', () => {

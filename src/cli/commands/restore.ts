@@ -4,8 +4,7 @@ import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import { countBehind } from '../../recovery/behind.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
-import type { AllowedLoss } from '../../recovery/conversion.ts';
-import { OWN_LAYOUT } from '../../recovery/conversion.ts';
+import { type AllowedLoss, assertWithoutLog, OWN_LAYOUT } from '../../recovery/conversion.ts';
 import { measureLosses } from '../../recovery/losses.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
@@ -177,6 +176,7 @@ async function planOnly(
   const behind = point.recovery === null ? null : await countBehind(vault, point.recovery, signal);
   const plan = planRestore(point.chain, await target.inspect(), flags.replace === true);
   const { action, events, streams, fetchBytes, notes, conversion } = plan;
+  assertWithoutLog(conversion, point.recovery?.log ?? null);
   const lost = conversion === null ? [] : await measureLosses(vault, point.chain, conversion, signal);
   output.document({
     ...{ dryRun: true, backupId: plan.backupId, chain: plan.chain, target: targetDocument(point, null) },

@@ -49,6 +49,7 @@ export const EMMETT_SQLITE: SqliteForeignLayout = {
   },
   archivedAs,
   rewritten: {},
+  adopts: { message_schema_version: "'1'", global_position: 's.number' },
   order: "CAST(s.metadata ->> '$.columns.global_position' AS INTEGER)",
   companions: [
     { name: 'emt_streams', role: 'streams' },

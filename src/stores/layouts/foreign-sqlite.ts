@@ -7,7 +7,16 @@ import type { ForeignLayout } from './foreign.ts';
 export interface SqliteForeignLayout
   extends Pick<
     ForeignLayout,
-    'name' | 'versionBase' | 'table' | 'read' | 'archivedAs' | 'whole' | 'rewritten' | 'order' | 'made'
+    | 'name'
+    | 'versionBase'
+    | 'table'
+    | 'read'
+    | 'archivedAs'
+    | 'whole'
+    | 'rewritten'
+    | 'adopts'
+    | 'order'
+    | 'made'
   > {
   /** Columns that it is known by. */
   readonly columns: readonly string[];

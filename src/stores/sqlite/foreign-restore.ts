@@ -3,7 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { ForeignStatement, SqliteForeignLayout } from '../layouts/foreign-sqlite.ts';
 import type { SqliteConfig } from './config.ts';
 import { CONSTRAINT, resultCode } from './errors.ts';
-import { foreignColumns } from './foreign-rows.ts';
+import { foreignColumns, isKept } from './foreign-rows.ts';
 import { assertStore, describeTable } from './inspector.ts';
 import { quoted } from './sql.ts';
 import { createStaged } from './staged.ts';
@@ -24,7 +24,13 @@ export function beginForeign(db: DatabaseSync, config: SqliteConfig, layout: Sql
 }
 
 /** Puts what was loaded into the store's own tables, in the transaction of the restore. Their triggers are not there. */
-export function fillForeign(db: DatabaseSync, config: SqliteConfig, layout: SqliteForeignLayout): void {
+export function fillForeign(
+  db: DatabaseSync,
+  config: SqliteConfig,
+  own: SqliteForeignLayout,
+  adopt: boolean,
+): void {
+  const layout = adopt ? adopting(db, own) : own;
   const given = givenColumns(db);
   const { columns } = describeTable(db, layout.table)!;
   const unknown = [...given].find((name) => !columns.some((column) => column.name === name));
@@ -37,6 +43,16 @@ export function fillForeign(db: DatabaseSync, config: SqliteConfig, layout: Sqli
   runStatements(db, layout.before);
   insertRestored(db, config, layout, given);
   runStatements(db, layout.after);
+}
+
+/** Makes of events of EventCore, whose ids are their order, such as the store would have given, and says how they are written. */
+function adopting(db: DatabaseSync, layout: SqliteForeignLayout): SqliteForeignLayout {
+  const beside = layout.metadata === null ? "'{}'" : `json_object('${layout.metadata}', metadata)`;
+  db.exec(
+    `UPDATE temp.${RESTORED} SET metadata = CASE WHEN ${isKept('metadata')}
+       THEN concat('{"metadata":', metadata, ',"columns":{}}') ELSE concat('{"columns":', ${beside}, '}') END`,
+  );
+  return { ...layout, rewritten: { ...layout.rewritten, ...layout.adopts }, order: 's.event_id' };
 }
 
 /** Columns that stand beside the metadata of any event. */

@@ -92,7 +92,7 @@ function envelope({ whole, metadata }: SqliteForeignLayout, columns: readonly Ta
 }
 
 /** Whether a text is JSON that stays the same, byte for byte, when it is a part of other JSON and taken out again. */
-function isKept(value: string): string {
+export function isKept(value: string): string {
   return `CASE WHEN typeof(${value}) <> 'text' OR NOT json_valid(concat('[', ${value}, ']')) OR NOT json_valid(${value})
     THEN 0 ELSE json(${value}) = ${value} END`;
 }

@@ -35,6 +35,8 @@ interface Attempt {
   readonly wasNew: boolean;
   /** Made again, as they were, once the events are loaded. */
   readonly dropped: readonly DroppedObject[];
+  /** The events are EventCore's, and the store is one of others. */
+  readonly adopt: boolean;
 }
 
 /**
@@ -102,7 +104,7 @@ function findLeftovers({ path, address }: SqliteConfig): string[] {
   }
 }
 
-function begin(config: SqliteConfig, { replace }: RestoreSessionOptions): Attempt {
+function begin(config: SqliteConfig, { replace, adopt = false }: RestoreSessionOptions): Attempt {
   const { layout } = config;
   // Those of others are made by their own tools.
   const madeFile = layout.foreign === null && createDatabase(config);
@@ -121,10 +123,10 @@ function begin(config: SqliteConfig, { replace }: RestoreSessionOptions): Attemp
       deleteCompanions(db, config);
       if (layout.foreign === null) createTables(db, layout);
       else beginForeign(db, config, layout.foreign);
-      return { config, db, madeFile, wasNew, dropped };
+      return { config, db, madeFile, wasNew, dropped, adopt };
     });
   } catch (error) {
-    discard({ config, db, madeFile, wasNew: false, dropped: [] });
+    discard({ config, db, madeFile, wasNew: false, dropped: [], adopt });
     throw error;
   }
 }
@@ -140,7 +142,7 @@ function notEmpty({ address }: SqliteConfig): BackupError {
  * holds this thread until it is done.
  */
 async function finishLoad(
-  { config, db, dropped }: Attempt,
+  { config, db, dropped, adopt }: Attempt,
   onStep: (step: string) => void = () => {},
 ): Promise<void> {
   const steps: (readonly [string, () => void])[] = dropped.map(({ type, name, create }) => {
@@ -150,7 +152,7 @@ async function finishLoad(
   if (layout.foreign === null) steps.push(['making what is missing', () => createIndexes(db, layout)]);
   else {
     const { foreign } = layout;
-    steps.unshift([`writing into ${foreign.table}`, () => fillForeign(db, config, foreign)]);
+    steps.unshift([`writing into ${foreign.table}`, () => fillForeign(db, config, foreign, adopt)]);
   }
   for (const [step, make] of steps) {
     onStep(step);

@@ -41,7 +41,7 @@ test('an address that cannot be used is refused without repeating a password', (
     ['postgres://ann:s3cret@db/shop?schema=', 'usage'],
     [`postgres://ann:s3cret@db/shop?schema=${'x'.repeat(64)}`, 'usage'],
     ['postgres://ann:s3cret@db/shop?lock_timeout=soon', 'usage'],
-    ['postgres://ann:s3cret@db/shop?layout=marten', 'store_unsupported'],
+    ['postgres://ann:s3cret@db/shop?layout=axon', 'store_unsupported'],
   ];
   for (const [address, code] of wrong) {
     assert.throws(
@@ -54,4 +54,20 @@ test('an address that cannot be used is refused without repeating a password', (
       },
     );
   }
+});
+
+test('a layout of the configuration may be named, but not like one of ours', () => {
+  const columns = { id: null, stream: 's', version: 'v', type: 't', data: 'd', metadata: null, time: 'w' };
+  const rest = { versionBase: 0, order: [], sequences: [], belongs: [] } as const;
+  const mapping = { schema: 'shop', table: 'log', columns, ...rest };
+  const address = parsePostgresAddress('postgres://db/shop?layout=orders', { orders: mapping });
+  assert.deepEqual([address.custom?.name, address.schema, address.foreign], ['orders', 'shop', null]);
+  assert.equal(
+    parsePostgresAddress('postgres://db/shop?layout=orders&schema=x', { orders: mapping }).schema,
+    'x',
+  );
+  assert.throws(
+    () => parsePostgresAddress('postgres://db/shop?layout=emmett', { emmett: mapping }),
+    /this program has a layout of that name/,
+  );
 });

@@ -10,8 +10,9 @@ import { formatSpan } from './duration.ts';
  */
 export function judgeObjectives(status: StoreStatus, nowMs: number): Objective[] {
   const { rpoMs, regionRpoMs, rtoMs, verifiedWithinMs, drilledWithinMs } = status.promises;
-  const isLost = (...of: readonly string[]): boolean =>
-    status.problems.some((problem) => of.includes(problem.of));
+  // What is damaged was read, and counts as not there.
+  const isLost = (part: string): boolean =>
+    status.problems.some(({ of, code }) => of === part && code !== 'damaged');
   const sinceMs = Math.max(0, nowMs - (unixMs(status.at) ?? nowMs));
   const judged = [
     rpoMs === null ? null : judgeRpo(status.newestPoint, { promisedMs: rpoMs, nowMs }),

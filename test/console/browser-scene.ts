@@ -35,7 +35,14 @@ export async function openScene(onLog: (text: string) => void = () => undefined)
   mkdirSync(join(world.path, 'restored'));
   world.configure(`${REGIONS}${serveSection(operator, viewer)}`);
   await fillHistory(world);
-  const child = startCommand(world.path, ['serve', 'eventcore.config.yaml', '--listen', '127.0.0.1:0', '--log-level', 'info']);
+  const child = startCommand(world.path, [
+    'serve',
+    'eventcore.config.yaml',
+    '--listen',
+    '127.0.0.1:0',
+    '--log-level',
+    'info',
+  ]);
   const [origin, browser] = await Promise.all([
     originOf(child, onLog),
     chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS }),

@@ -71,7 +71,9 @@ async function barriers(page: Page): Promise<string[]> {
   return violations.map(({ id, help, nodes }) => {
     return `axe ${id}: ${help}: ${nodes
       .slice(0, 2)
-      .map((node) => `${node.html.slice(0, 160)} — ${node.failureSummary.replaceAll(/\s+/g, ' ').slice(0, 200)}`)
+      .map(
+        (node) => `${node.html.slice(0, 160)} — ${node.failureSummary.replaceAll(/\s+/g, ' ').slice(0, 200)}`,
+      )
       .join(' | ')}`;
   });
 }
@@ -85,7 +87,11 @@ async function overflow(page: Page): Promise<string[]> {
 }
 
 /** Everything that is wrong with one page. */
-export async function problemsOfPage(context: BrowserContext, origin: string, path: string): Promise<string[]> {
+export async function problemsOfPage(
+  context: BrowserContext,
+  origin: string,
+  path: string,
+): Promise<string[]> {
   const page = await context.newPage();
   const watched = watchPage(page, origin);
   try {

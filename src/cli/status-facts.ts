@@ -13,7 +13,7 @@ import type { Vault } from '../core/vault.ts';
 import { type Catalog, readCatalog } from '../format/catalog.ts';
 import { type LogTimeline, readLogCatalog } from '../format/log-catalog.ts';
 import type { MonitorReport } from '../format/monitor-report.ts';
-import { readMonitorRecord } from '../integrity/monitor/records.ts';
+import { type MonitorRecord, readMonitorRecord } from '../integrity/monitor/records.ts';
 import { coveredShare, readSweep, type SweepRound } from '../policy/sweep.ts';
 import { verificationAge, verificationStatus } from '../policy/verification-age.ts';
 import { unitsOf, type VerifiedMemory } from '../policy/verified-memory.ts';
@@ -52,7 +52,7 @@ export async function readStatus(sources: StatusSources): Promise<StoreStatus> {
     readLag(settings.store, newestSpan(survey.spans), { signal, nowMs }),
     readPart('verification', signal, () => requireMemory(vault, nowMs)),
     readPart('drills', signal, () => readDrillFacts(vault, settings)),
-    readPart('monitor', signal, async () => monitorStatus((await readMonitorRecord(vault)).report)),
+    readPart('monitor', signal, () => readMonitorRecord(vault)),
     readRegions(settings, { vault, catalog, newestPoint }, signal),
   ]);
   const listed = listBackups(catalog, memory.value ?? new Map());
@@ -63,11 +63,15 @@ export async function readStatus(sources: StatusSources): Promise<StoreStatus> {
     gaps: survey.gaps.slice(-MOST_STATUS_BACKUPS).map(({ from, message }) => ({ from, reason: message })),
     backups: listed.slice(-MOST_STATUS_BACKUPS).map(backupStatus),
     ...sizesOf(catalog),
-    ...{ log: log.value, regions: regions.value, monitor: monitor.value },
+    ...{ log: log.value, regions: regions.value, monitor: monitorStatus(monitor.value?.report ?? null) },
     verification: verificationOf(memory.value, { catalog, timelines, nowMs }),
     ...drillsOf(drills.value),
     promises: promisesOf(settings),
-    problems: [...damageOf(catalog, listed, survey), ...parts.flatMap(({ problems }) => problems)],
+    problems: [
+      ...damageOf(catalog, listed, survey),
+      ...unreadRecords(drills.value, monitor.value),
+      ...parts.flatMap(({ problems }) => problems),
+    ],
   };
 }
 
@@ -189,5 +193,15 @@ function damageOf(catalog: Catalog, listed: readonly ListedBackup[], survey: Log
   return [
     ...damageProblems('vault', [...untrusted, ...broken], OTHER_COPY),
     ...damageProblems('log', survey.problems, OTHER_COPY),
+  ];
+}
+
+/** Records that are there and cannot be believed; older ones are told of instead. */
+function unreadRecords(drills: DrillFacts | null, monitor: MonitorRecord | null): StatusProblem[] {
+  const newest = drills?.newest ?? null;
+  const evidence = newest === null || newest.problem === null ? [] : [`${newest.name}: ${newest.problem}`];
+  return [
+    ...damageProblems('drills', evidence, '`eventcore drill list` says which evidence can be believed'),
+    ...damageProblems('monitor', monitor?.warnings ?? [], null),
   ];
 }

@@ -10,8 +10,9 @@ import { formatSpan } from './duration.ts';
  */
 export function judgeObjectives(status: StoreStatus, nowMs: number): Objective[] {
   const { rpoMs, regionRpoMs, rtoMs, verifiedWithinMs, drilledWithinMs } = status.promises;
-  const isLost = (...of: readonly string[]): boolean =>
-    status.problems.some((problem) => of.includes(problem.of));
+  // What is damaged was read, and counts as not there.
+  const isLost = (part: string): boolean =>
+    status.problems.some(({ of, code }) => of === part && code !== 'damaged');
   const sinceMs = Math.max(0, nowMs - (unixMs(status.at) ?? nowMs));
   const judged = [
     rpoMs === null ? null : judgeRpo(status.newestPoint, { promisedMs: rpoMs, nowMs }),
@@ -143,9 +144,9 @@ export function judgeVerified(
       'there is nothing to verify',
       '`eventcore backup full` makes a backup',
     );
-  const neverText = never === 0 ? '' : `, and ${never} of ${units} files never were`;
+  const neverText = never === 0 ? '' : `; ${never} of ${units} were never verified yet`;
   return judge(about, actualMs, {
-    is: `the file that was verified longest ago was ${formatDuration(actualMs)} ago${neverText}`,
+    is: `files go unverified for up to ${formatDuration(actualMs)}${neverText}`,
     next: VERIFY_HINT,
   });
 }

@@ -1,12 +1,14 @@
 /** The daemon as a process, over a real store and vault. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore, openVault } from '../../src/cli/wire.ts';
+import { hashToken, makeToken } from '../../src/console/access/tokens.ts';
 import type { JobName, RecordedRun } from '../../src/core/job.ts';
 import { readRuns } from '../../src/daemon/job-records.ts';
 import { freePort } from '../harness/free-port.ts';
@@ -14,6 +16,7 @@ import { freePort } from '../harness/free-port.ts';
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-serve-'));
 const children: ChildProcess[] = [];
+const TOKEN = makeToken(randomBytes(32));
 after(() => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
@@ -44,9 +47,36 @@ async function startDaemon(config: string): Promise<Daemon> {
   return { child, url: `http://${listen}`, log: () => log, ended };
 }
 
-async function until(isSo: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
-  for (const endMs = Date.now() + 60_000; Date.now() < endMs; await sleep(100)) if (await isSo()) return;
+async function until(
+  isSo: () => boolean | Promise<boolean>,
+  what: () => string,
+  withinMs = 60_000,
+): Promise<void> {
+  for (const endMs = Date.now() + withinMs; Date.now() < endMs; await sleep(100)) if (await isSo()) return;
   assert.fail(`did not come about: ${what()}`);
+}
+
+function commandsOf({ child: { pid } }: Daemon): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // What ended and was not waited for has no command line.
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** An operator's request; gives where it leads. */
+async function post(url: string, path: string, fields: Record<string, string>): Promise<string> {
+  const answer = await fetch(url + path, {
+    ...{ method: 'POST', redirect: 'manual', headers: { authorization: `Bearer ${TOKEN}` } },
+    body: new URLSearchParams(fields),
+  });
+  assert.equal(answer.status, 303, await answer.text());
+  return answer.headers.get('location')!;
 }
 
 async function makeStore(name: string): Promise<void> {
@@ -60,9 +90,10 @@ async function makeStore(name: string): Promise<void> {
   }
 }
 
-function writeConfig(name: string, jobs: string): string {
+function writeConfig(name: string, jobs: string, ...more: readonly string[]): string {
   const file = join(folder, `${name}.yaml`);
-  const lines = [`store: sqlite:./${name}.db`, `vault: ./${name}-vault`, 'serve:', `  jobs: ${jobs}`];
+  const places = [`store: sqlite:./${name}.db`, `vault: ./${name}-vault`];
+  const lines = [...places, 'serve:', `  jobs: ${jobs}`, ...more];
   writeFileSync(file, `${lines.join('\n')}\n`);
   return file;
 }
@@ -106,13 +137,49 @@ describe('eventcore serve', () => {
     assert.equal(archive?.end?.state, 'interrupted');
   });
 
-  it('goes on after a kill -9, and keeps a bad configuration out', async () => {
+  it('runs what is asked for on its page, and restores into a new store', async () => {
+    mkdirSync(join(folder, 'restored'));
+    const config = writeConfig(
+      'orders',
+      '{ full: "0 2 * * 0", doctor: off }',
+      '  restore_to: [{ name: disk, sqlite: ./restored }]',
+      `  access: { tokens: [{ name: anna, role: operator, hash: "${hashToken(TOKEN)}" }] }`,
+    );
+    const { child, url, log, ended } = await startDaemon(config);
+    await until(async () => (await succeeded('orders', 'full')) >= 1, log);
+    await post(url, '/stores/orders/jobs/verify/run', {});
+    await until(async () => (await succeeded('orders', 'verify')) === 1, log);
+    const [verified] = await runsOf('orders', 'verify');
+    assert.match(verified!.begin.reason, /^asked for by anna$/);
+    const operation = await post(url, '/stores/orders/restore', { point: 'newest', target: 'disk' });
+    await until(() => log().includes('.db: succeeded'), log);
+    const page = await fetch(url + operation, { headers: { authorization: `Bearer ${TOKEN}` } });
+    assert.match(await page.text(), /eventcore restore --to sqlite:/);
+    const [restored, ...others] = readdirSync(join(folder, 'restored'));
+    assert.match(restored!, /^orders-\d{8}T\d{6}Z-[0-9a-f]{4}\.db$/);
+    assert.deepEqual(others, []);
+    const store = await openStore(`sqlite:${join(folder, 'restored', restored!)}`);
+    assert.equal((await store.inspect()).state, 'filled');
+    await store.close();
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0);
+  });
+
+  it('goes on after a kill -9, and keeps a bad configuration out, and follows the store into another vault', async () => {
     await makeStore('payments');
     const config = writeConfig('payments', '{ archive: always, doctor: off }');
     const first = await startDaemon(config);
     await until(async () => (await runsOf('payments', 'archive')).length === 1, first.log);
+    await until(() => commandsOf(first).length > 0, first.log);
+    const commands = commandsOf(first);
     first.child.kill('SIGKILL');
     await first.ended;
+    // Before the lease of the dead daemon is over, and another one runs the same.
+    await until(
+      () => !commands.some(isAlive),
+      () => `${commands.join(', ')} outlived the daemon`,
+      10_000,
+    );
     const second = await startDaemon(config);
     writeConfig('payments', '{ archive: sometimes }');
     await until(() => second.log().includes('the old configuration stays in force'), second.log);
@@ -120,6 +187,9 @@ describe('eventcore serve', () => {
     const access = `  access: { tokens: [{ name: alice, role: viewer, hash: "sha256:${'a'.repeat(64)}" }] }`;
     writeConfig('payments', `{ archive: off, doctor: off, full: "0 2 * * 0" }\n${access}`);
     await until(async () => (await succeeded('payments', 'full')) === 1, second.log);
+    const config2 = readFileSync(config, 'utf8').replace('./payments-vault', './moved-vault');
+    writeFileSync(config, config2);
+    await until(async () => (await succeeded('moved', 'full')) === 1, second.log);
     assert.equal((await fetch(`${second.url}/`)).status, 401);
     second.child.kill('SIGTERM');
     assert.equal(await second.ended, 0);

@@ -184,6 +184,15 @@ describe('status', () => {
     assert.notEqual(lone.newestPoint, null);
     renameSync(at('away'), at('near'));
     writeFileSync(at('events.db'), text);
+    const evidence = at('home', 'drills', `29991231T235959999Z-${crypto.randomUUID()}.json`);
+    writeFileSync(evidence, '{}');
+    const unsigned = await ask();
+    assert.deepEqual(
+      unsigned.problems.map(({ of, code }) => `${of} ${code}`),
+      ['drills damaged'],
+    );
+    assert.deepEqual([unsigned.drill, statesOf(unsigned).drilled_within], [null, 'kept']);
+    rmSync(evidence);
     const manifests = globSync('backups/*/manifest.json', { cwd: at('home') }).map((name) =>
       at('home', name),
     );

@@ -85,7 +85,7 @@ function answerWords(
   { title, message, hint, link }: Words,
   options: { readonly identity: Identity | null; readonly status: Status },
 ): Promise<Response> {
-  const body = html`<p>${sentence(message)}</p>${hint === null || hint === '' ? '' : html`<p>${sentence(hint)}</p>`}${link}`;
+  const body = html`<p>${sentence(message)}</p>${hint === null || hint === '' ? '' : html`<p class="muted">${sentence(hint)}</p>`}${link}`;
   return answerPage(mounted, context, { kind: 'page', title, section: null, store: null, body }, options);
 }
 
@@ -98,7 +98,7 @@ export function wantsPage(context: Context): boolean {
   return (context.req.header('accept') ?? '').includes('text/html');
 }
 
-function sentence(text: string): string {
+export function sentence(text: string): string {
   return `${text.replace(/^./, (letter) => letter.toUpperCase())}.`;
 }
 

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { LOG_OUT_PATH } from '../page.ts';
+import { sign } from '../parts/badge.ts';
 import type { Html } from '../route.ts';
 import { identifyRequest } from './answer-route.ts';
-import { answerPage, answerRefusal } from './answers.ts';
+import { answerPage, answerRefusal, sentence } from './answers.ts';
 import { readCookie, removeCookie, writeCookie } from './cookies.ts';
 import { readForm } from './form-body.ts';
 import { askedOf, type Mounted } from './mounted.ts';
@@ -112,11 +113,11 @@ function logInForm({
   const trouble =
     refused === null
       ? ''
-      : html`<p class="trouble" role="alert">${refused.message}${refused.hint === '' ? '' : `: ${refused.hint}`}</p>`;
-  return html`${trouble}<form class="log-in" method="post" action="${LOG_IN_PATH}">
+      : html`<div class="notice bad" role="alert">${sign('bad')}<div><p>${sentence(refused.message)}</p>${refused.hint === '' ? '' : html`<p class="muted">${sentence(refused.hint)}</p>`}</div></div>`;
+  return html`<form class="log-in" method="post" action="${LOG_IN_PATH}">
 <input type="hidden" name="form_token" value="${formToken}" /><input type="hidden" name="to" value="${to}" />
-<p><label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required autofocus /></p>
-<p><button type="submit">Log in</button></p>
+${trouble}<div class="field"><label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required autofocus /></div>
+<p><button type="submit" class="primary">Log in</button></p>
 <p class="muted">Tokens begin with <code>ect_</code>. Whoever keeps the configuration of this daemon makes them with <code>eventcore tokens generate</code>.</p>
 </form>`;
 }

@@ -53,7 +53,7 @@ function countWords({ facts }: JobEnd): string {
   return events === undefined ? '' : `, ${plural(events, 'event')}`;
 }
 
-function nextCell({ job, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
+function nextCell({ job, asked, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
   if (runningSinceMs !== null) {
     if (ENDLESS.has(job)) return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
     const bar =
@@ -62,6 +62,8 @@ function nextCell({ job, runningSinceMs, progress, nextMs, reason }: JobView, no
         : progressBar(JOB_WORDS[job], progress);
     return html`<p class="runs-since">runs since ${span(nowMs - runningSinceMs)}</p>${bar}`;
   }
+  if (asked !== null)
+    return html`<p>as soon as it can</p><p class="muted">asked for by ${asked.who} ${ago(nowMs - asked.atMs)}</p>`;
   if (nextMs === null) return html`<span class="muted">${reason ?? 'not known yet'}</span>`;
   const when = nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
   return html`<p>${when}</p>${reason === null ? '' : html`<p class="muted">${reason}</p>`}`;

@@ -17,7 +17,7 @@ function fromHere(visit: Visit, store: ConsoleStore, form: RestoreForm): Html {
   const { restoreTargets, name } = store;
   const body =
     restoreTargets.length === 0
-      ? html`<p class="muted">No place for restores is named: write one under <code>serve.restore</code> of <code>${store.config}</code>, and restores into new stores can be begun here.</p>`
+      ? html`<p class="muted">No place for restores is named: write one under <code>serve.restore_to</code> of <code>${store.config}</code>, and restores into new stores can be begun here.</p>`
       : visit.who.role !== 'operator'
         ? html`<p class="muted">Operators begin a restore here. You may look, and copy the command.</p>`
         : html`<p>It makes a new store and touches none that is there. You can watch it, and stop it.</p>${actionForm(

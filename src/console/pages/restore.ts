@@ -107,7 +107,7 @@ function begin(visit: Visit, store: ConsoleStore, asked: ReadForm): Outcome {
   if (!store.restoreTargets.some(({ name }) => name === target)) {
     return {
       message: `there is no place for restores that is called ${JSON.stringify(target.slice(0, 80))}`,
-      hint: 'the configuration names them under `serve.restore`; it may have changed since this page was made',
+      hint: 'the configuration names them under `serve.restore_to`; it may have changed since this page was made',
     };
   }
   const { form } = asked;

@@ -29,7 +29,8 @@ const QUESTIONS: readonly Question[] = [
   { words: ['keys', 'list'], options: ['--region'] },
   { words: ['hold', 'list'], options: ['--region'] },
   { words: ['freeze', 'status'], options: ['--region'] },
-  { words: ['dr', 'assess'], options: [] },
+  { words: ['runs'], options: ['--limit'] },
+  { words: ['dr', 'assess'], options: ['--trigger', '--at'] },
   { words: ['dr', 'status'], options: ['--timeline', '--all'] },
 ];
 

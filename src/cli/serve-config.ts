@@ -69,11 +69,11 @@ export async function stateOfFile(file: string): Promise<string | null> {
 export async function reread(
   context: CommandContext,
   file: string,
-  take: (changed: ServedStore) => void,
+  accept: (changed: ServedStore) => Promise<void>,
 ): Promise<{ readonly served: ServedStore } | { readonly failure: BackupError }> {
   try {
     const served = await readServed(context, file);
-    take(served);
+    await accept(served);
     return { served };
   } catch (error) {
     if (!isBackupError(error)) throw error;

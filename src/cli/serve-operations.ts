@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { commandLine } from '../console/command-line.ts';
 import type { OperationStart, RestoreRequest } from '../console/ports.ts';
+import { pointWords } from '../console/restore-form.ts';
 import { isBackupError } from '../core/errors.ts';
 import type { JobProgress } from '../core/job.ts';
 import { type ChildResult, runChild } from './child-command.ts';
@@ -57,8 +58,7 @@ export function startRestore(work: Work, request: RestoreRequest): OperationStar
     ...(point === null ? [] : [`--${point.flag}=${point.value}`]),
     ...streams.map((stream) => `--stream=${stream}`),
   ];
-  const what =
-    point === null ? 'the newest point' : `the state of ${point.flag.replace('-', ' ')} ${point.value}`;
+  const what = pointWords(point === null ? NEWEST : { kind: point.flag, value: point.value });
   const part =
     streams.length === 0 ? '' : ` of ${streams.length === 1 ? 'a stream' : `${streams.length} streams`}`;
   return operations.start({
@@ -67,6 +67,8 @@ export function startRestore(work: Work, request: RestoreRequest): OperationStar
     run: (signal, onProgress) => restoreInto(work, { place, name, words }, signal, onProgress),
   });
 }
+
+const NEWEST = { kind: 'newest', value: '' } as const;
 
 interface NewPlace {
   readonly place: RestorePlace;

@@ -119,35 +119,60 @@ async function runOne(
 /** How often the configurations are looked at. */
 const RELOAD_MS = 5000;
 
-/**
- * A configuration that cannot be read leaves the old one in force, and is told once. `take` is given what was read before it counts, and throws
- * `config_invalid` where what all stores share cannot be so.
- */
-export async function keepReading(
-  context: ServeContext,
-  served: Served,
-  take: (changed: ServedStore) => void,
-): Promise<void> {
+export interface Reading {
+  /** All that this daemon serves; the one at `index` is looked after, and replaced where it has another vault. */
+  readonly services: Served[];
+  readonly index: number;
+  readonly shared: Shared;
+  /** Is given what was read before it counts. Throws `config_invalid` where what all stores share cannot be so. */
+  readonly take: (changed: ServedStore) => void;
+}
+
+/** Has a change of a configuration count. One that cannot be read leaves the old one in force, and is told once. */
+export async function keepReading(context: ServeContext, reading: Reading): Promise<void> {
   const { signal } = context;
-  const log = context.log.about({ store: served.name });
-  let known = served.current.fileState;
+  const { services, index } = reading;
+  const { name, file, current } = services[index]!;
+  const log = context.log.about({ store: name });
+  let known = current.fileState;
   while (!signal.aborted) {
     await pause(RELOAD_MS, signal);
-    const state = await stateOfFile(served.file);
+    const state = await stateOfFile(file);
     if (signal.aborted || state === known) continue;
     known = state;
-    const read = await reread(context, served.file, (changed) => {
-      if (changed.vault === served.current.vault) take(changed);
-    });
-    if ('failure' in read) {
-      log.error(`the old configuration stays in force: ${read.failure.message}`);
-    } else if (read.served.vault !== served.current.vault) {
-      log.error('another vault: start the daemon anew for that; the old one stays in force');
-    } else {
-      served.current = read.served;
-      await served.service.change(read.served.jobs);
-      served.status.touch();
+    const read = await reread(context, file, (changed) => acceptable(changed, services[index]!, reading));
+    if ('failure' in read) log.error(`the old configuration stays in force: ${read.failure.message}`);
+    else {
+      await change(context, read.served, reading);
       log.info('the configuration was read anew');
     }
   }
+}
+
+/** Throws where it cannot be so: another vault has to be there. */
+async function acceptable(changed: ServedStore, { current }: Served, { take }: Reading): Promise<void> {
+  if (changed.vault !== current.vault) {
+    const vault = openVault(changed.vault);
+    await vault.open({ create: true });
+    await vault.close();
+  }
+  take(changed);
+}
+
+/** Another vault is another service: what runs is told to stop first. */
+async function change(
+  context: ServeContext,
+  changed: ServedStore,
+  { services, index, shared }: Reading,
+): Promise<void> {
+  const served = services[index]!;
+  if (changed.vault === served.current.vault) {
+    served.current = changed;
+    await served.service.change(changed.jobs);
+    served.status.touch();
+    return;
+  }
+  await served.stop();
+  shared.forget(served.name);
+  services[index] = await beginStore(context, changed, shared);
 }

@@ -144,9 +144,9 @@ export function judgeVerified(
       'there is nothing to verify',
       '`eventcore backup full` makes a backup',
     );
-  const neverText = never === 0 ? '' : `, and ${never} of ${units} files never were`;
+  const neverText = never === 0 ? '' : `; ${never} of ${units} were never verified yet`;
   return judge(about, actualMs, {
-    is: `the file that was verified longest ago was ${formatDuration(actualMs)} ago${neverText}`,
+    is: `files go unverified for up to ${formatDuration(actualMs)}${neverText}`,
     next: VERIFY_HINT,
   });
 }

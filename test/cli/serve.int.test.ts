@@ -165,7 +165,7 @@ describe('eventcore serve', () => {
     assert.equal(await ended, 0);
   });
 
-  it('goes on after a kill -9, and keeps a bad configuration out', async () => {
+  it('goes on after a kill -9, and keeps a bad configuration out, and follows the store into another vault', async () => {
     await makeStore('payments');
     const config = writeConfig('payments', '{ archive: always, doctor: off }');
     const first = await startDaemon(config);
@@ -187,6 +187,9 @@ describe('eventcore serve', () => {
     const access = `  access: { tokens: [{ name: alice, role: viewer, hash: "sha256:${'a'.repeat(64)}" }] }`;
     writeConfig('payments', `{ archive: off, doctor: off, full: "0 2 * * 0" }\n${access}`);
     await until(async () => (await succeeded('payments', 'full')) === 1, second.log);
+    const config2 = readFileSync(config, 'utf8').replace('./payments-vault', './moved-vault');
+    writeFileSync(config, config2);
+    await until(async () => (await succeeded('moved', 'full')) === 1, second.log);
     assert.equal((await fetch(`${second.url}/`)).status, 401);
     second.child.kill('SIGTERM');
     assert.equal(await second.ended, 0);

@@ -1,9 +1,10 @@
-import type { Answer, Ask, ConsolePorts, ConsoleStore, Question } from '../../src/console/ports.ts';
+import type { Answer, Ask, ConsoleStore, Question } from '../../src/console/ports.ts';
 import type { Reply, Route, Visit, Who } from '../../src/console/route.ts';
 import type { JobName } from '../../src/core/job.ts';
 import type { StoreStatus } from '../../src/core/status.ts';
 import { makeRegistry } from '../../src/daemon/registry.ts';
 import { runHere } from '../harness/command.ts';
+import { makePorts, makeVisit } from './fixtures.ts';
 
 /** Visits of pages whose questions real commands answer, in this process. */
 
@@ -34,38 +35,13 @@ export function answerWith(document: unknown): Ask {
 }
 
 export function visitOf(options: VisitOptions = {}): Visit {
-  const { query = {}, params = {}, role = 'operator', nowMs } = options;
+  const { query = {}, params = {}, role = 'operator', nowMs, ask = ASK_NOBODY } = options;
   const store = storeOf(options.store);
-  const now = (): number => nowMs ?? Date.now();
-  const fields = { store: store.name, ...params };
-  return {
-    ports: { ...PORTS, stores: () => [store], ask: options.ask ?? PORTS.ask, now },
-    who: { name: 'ada', role, canLogOut: true },
-    formToken: 'token',
-    param: (name) => fields[name as keyof typeof fields] ?? '',
-    query: (name) => query[name] ?? null,
-    field: () => null,
-  };
+  const ports = makePorts({ stores: () => [store], ask, now: () => nowMs ?? Date.now() });
+  return makeVisit({ ports, params: { store: store.name, ...params }, queries: query, role });
 }
 
-const PORTS: ConsolePorts = {
-  stores: () => [],
-  ask: async () => ({ state: 'busy' }),
-  actions: {
-    runJob: () => 'unknown',
-    restore: refuse,
-    verify: refuse,
-    cancel: () => 'unknown',
-  },
-  operations: () => [],
-  audit: () => [],
-  now: Date.now,
-  software: 'eventcore-backup',
-};
-
-function refuse(): { readonly state: 'refused'; readonly message: string; readonly hint: string } {
-  return { state: 'refused', message: 'not here', hint: 'elsewhere' };
-}
+const ASK_NOBODY: Ask = async () => ({ state: 'busy' });
 
 export function storeOf(changes: Partial<ConsoleStore> = {}): ConsoleStore {
   return {

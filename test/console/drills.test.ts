@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { drillList, LINK_STATES, SIGNATURE_STATES, shownDrill } from '../../src/console/documents/drills.ts';
 import { drillRoutes } from '../../src/console/pages/drills.ts';
+import type { Answer, Question } from '../../src/console/ports.ts';
 import { CANARY, DRILL_TESTS } from '../../src/core/drill.ts';
 import { type DrillWorld, flipBit, makeDrillWorld, REGIONS } from '../harness/drill-world.ts';
 import {
@@ -56,6 +57,21 @@ describe('the pages of drills', () => {
     assert.match(shown, /as it was written/);
     assert.match(shown, new RegExp(`eventcore drill show ${drillId} --config`));
     assert.match(shown, /<code>rto<\/code>: [^,]+, promised 1h/);
+  });
+
+  it('ask again only once the daemon knows of a newer drill', async () => {
+    const { finishedAt, startedAt } = shownDrill.parse(await json('drill', 'show'));
+    const asked: number[] = [];
+    const ask = (question: Question): Promise<Answer> => {
+      asked.push(question.maxAgeMs);
+      return askHere(world.config)(question);
+    };
+    const drillAt = (at: string) =>
+      statusOf({ drill: { at, passed: true, rtoSeconds: null, rpoSeconds: null, signed: false } });
+    for (const at of [startedAt, finishedAt]) await list({ ask, store: { status: drillAt(at) } });
+    assert.equal(asked.length, 2);
+    await list({ ask, store: { status: drillAt(new Date(Date.now() + 60_000).toISOString()) } });
+    assert.equal(asked.length, 4);
   });
 
   it('draw what is promised as a line, and what is over it as bad', async () => {

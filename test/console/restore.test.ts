@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import type { z } from 'zod';
+import { restorePlan, restoreReport, streamsPlan } from '../../src/console/documents/restore.ts';
+import { storeDiff, streamHistory, streamList } from '../../src/console/documents/streams.ts';
 import type {
   Answer,
   ConsolePorts,
@@ -12,6 +15,7 @@ import type { Reply } from '../../src/console/route.ts';
 import { makeFolder, runHere, withStoreAt } from '../harness/command.ts';
 import { askHere, statusOf, storeOf } from './asked-visit.ts';
 import { makePorts, type VisitParts } from './fixtures.ts';
+import { makeHostile } from './hostile-document.ts';
 import { replyTo } from './render.ts';
 
 /** Pages over what real commands answer about a small store: two backups, a log behind them, and a name that would like to be HTML. */
@@ -269,6 +273,25 @@ describe('the page of streams', () => {
     assert.match(fresh, /The store has it; no backup has it yet/);
   });
 
+  it('says what is wrong with a stream, and how one sees which events it is', async () => {
+    const document = JSON.parse(await command('show', '--stream', 'order-1'));
+    for (const [standing, said] of [
+      ['gone', /The store has it no more/],
+      ['behind', /ends before the newest backup/],
+      ['differs', /other events than the newest backup/],
+    ] as const) {
+      const onlyInBackups = { fromVersion: 4, toVersion: 5, backupId: ids[1] };
+      const told = { ...document, standing, onlyInBackups };
+      const ports = portsWith({
+        ask: async () => ({ state: 'answered', document: told, atMs: 0, exitCode: 0 }),
+      });
+      const text = plain(await page(STREAMS, { stream: 'order-1' }, { ports }));
+      assert.match(text, said);
+      assert.match(text, /Only backups have versions 4 to 5/);
+      assert.match(text, /eventcore diff --stream order-1 --events/);
+    }
+  });
+
   it('shows a hostile name as text, and the commands of it for a shell', async () => {
     const text = await page(STREAMS, { stream: HOSTILE });
     assert.match(text, /&lt;\/code&gt;&lt;script&gt;/);
@@ -303,11 +326,48 @@ describe('the page of streams', () => {
   });
 });
 
+describe('what documents say of names', () => {
+  const cases: [z.ZodType, readonly string[], string, Record<string, string>][] = [
+    [restorePlan, ['restore', '--dry-run'], RESTORE, { point: 'newest' }],
+    [
+      streamsPlan,
+      ['restore', '--dry-run', '--stream', 'order-1'],
+      RESTORE,
+      { point: 'newest', streams: 'a' },
+    ],
+    [streamHistory, ['show', '--stream', 'order-1'], '/stores/shop/streams', { stream: 'a' }],
+    [
+      streamList,
+      ['show', '--streams', '--prefix', '', '--limit', '9'],
+      '/stores/shop/streams',
+      { prefix: '' },
+    ],
+    [storeDiff, ['diff'], '/stores/shop/streams', { diff: '1' }],
+  ];
+
+  it('is text in each place of a page, whatever it is', async () => {
+    for (const [schema, words, path, queries] of cases) {
+      const document = makeHostile(JSON.parse(await command(...words)), schema);
+      const ports = portsWith({ ask: async () => ({ state: 'answered', document, atMs: 0, exitCode: 0 }) });
+      const text = await page(path, queries, { ports });
+      assert.match(text, /&lt;script&gt;alert/, words.join(' '));
+    }
+  });
+
+  it('is text in what came of an operation', async () => {
+    const report = JSON.parse(await command('restore', '--to', 'sqlite:./fourth.db', '--at', between));
+    const document = makeHostile(report, restoreReport);
+    const ports = portsWith({ operations: () => [{ ...OPERATION, document }] });
+    assert.match(await page('/operations/op-1', {}, { ports }), /&lt;script&gt;alert/);
+  });
+});
+
+const OPERATION: Operation = {
+  ...{ id: 'op-1', store: 'shop', who: 'grace', command: 'eventcore restore', title: 'restore all <b>' },
+  ...{ startedMs: 0, endedMs: 1000, state: 'succeeded', progress: null, document: null, trouble: null },
+};
+
 describe('the page of an operation', () => {
-  const OPERATION: Operation = {
-    ...{ id: 'op-1', store: 'shop', who: 'grace', command: 'eventcore restore', title: 'restore all <b>' },
-    ...{ startedMs: 0, endedMs: 1000, state: 'succeeded', progress: null, document: null, trouble: null },
-  };
   const shown = (operation: Partial<Operation>, parts: VisitParts = {}) =>
     page(
       '/operations/op-1',

@@ -94,7 +94,7 @@ async function serve(
   try {
     for (const store of stores) services.push(await beginStore(context, store, shared));
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    await Promise.all(services.map((service) => keepReading(context, service, take)));
+    await Promise.all(services.map((_, index) => keepReading(context, { services, index, shared, take })));
   } finally {
     await Promise.all([operations.stop(), ...services.map((service) => service.stop())]);
     await server.close();

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
-import { LOG_OUT_PATH } from '../page.ts';
+import { LOG_IN_PATH, LOG_OUT_PATH } from '../page.ts';
+import { sign } from '../parts/badge.ts';
 import type { Html } from '../route.ts';
 import { identifyRequest } from './answer-route.ts';
-import { answerPage, answerRefusal } from './answers.ts';
+import { answerPage, answerRefusal, sentence, setRefusalHeaders } from './answers.ts';
 import { readCookie, removeCookie, writeCookie } from './cookies.ts';
 import { readForm } from './form-body.ts';
 import { askedOf, type Mounted } from './mounted.ts';
 import { type Refusal, refusal } from './request.ts';
 import { isWithin } from './within.ts';
 
-export const LOG_IN_PATH = '/log-in';
 /** Anyone may send it, so it takes no more memory than it needs. */
 const MOST_LOG_IN_BYTES = 8 * 1024;
 
@@ -93,8 +93,7 @@ function answerLogIn(
   const known = readCookie(access, context, 'log-in');
   const id = known ?? randomBytes(32).toString('base64url');
   if (known === null) writeCookie(access, context, 'log-in', id);
-  if (refused?.retryAfterMs !== undefined)
-    context.header('retry-after', String(Math.ceil(refused.retryAfterMs / 1000)));
+  if (refused !== null) setRefusalHeaders(context, refused);
   const body = logInForm({ to, refused, formToken: access.formTokens.of(subjectOf(id)) });
   const page = { kind: 'page', title: 'Log in', section: null, store: null, body } as const;
   return answerPage(mounted, context, page, { identity: null, status: refused?.status ?? 200 });
@@ -112,11 +111,11 @@ function logInForm({
   const trouble =
     refused === null
       ? ''
-      : html`<p class="trouble" role="alert">${refused.message}${refused.hint === '' ? '' : `: ${refused.hint}`}</p>`;
-  return html`${trouble}<form class="log-in" method="post" action="${LOG_IN_PATH}">
+      : html`<div class="notice bad" role="alert">${sign('bad')}<div><p>${sentence(refused.message)}</p>${refused.hint === '' ? '' : html`<p class="muted">${sentence(refused.hint)}</p>`}</div></div>`;
+  return html`<form class="log-in" method="post" action="${LOG_IN_PATH}">
 <input type="hidden" name="form_token" value="${formToken}" /><input type="hidden" name="to" value="${to}" />
-<p><label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required autofocus /></p>
-<p><button type="submit">Log in</button></p>
+${trouble}<div class="field"><label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required autofocus /></div>
+<p><button type="submit" class="primary">Log in</button></p>
 <p class="muted">Tokens begin with <code>ect_</code>. Whoever keeps the configuration of this daemon makes them with <code>eventcore tokens generate</code>.</p>
 </form>`;
 }

@@ -73,8 +73,7 @@ async function pastDrills(visit: Visit, store: ConsoleStore): Promise<Html> {
     {
       ...{ store: store.name, words: ['drill', 'list', '--limit', String(SHOWN)], maxAgeMs: 1_800_000 },
       // The daemon knows of a newer one.
-      isOutdated: ({ drills }) =>
-        newest !== null && !drills.some(({ startedAt }) => isNotBefore(startedAt, newest)),
+      isOutdated: ({ drills }) => newest !== null && !drills.some((drill) => isAsNew(drill, newest)),
       outdatedAfterMs: 20_000,
     },
     drillList,
@@ -82,17 +81,23 @@ async function pastDrills(visit: Visit, store: ConsoleStore): Promise<Html> {
   if (answer.state !== 'read')
     return stacked('Past drills', unanswered(answer), { id: 'past-drills', live: true });
   const { drills, total } = answer.document;
-  const more =
+  const count =
     total > drills.length
-      ? html`<p class="muted">The newest ${formatCount(drills.length)} of ${plural(total, 'drill')}. The others:</p>${commandBox(commandLine(store, 'drill', 'list', '--limit', String(total)))}`
+      ? html`<p class="muted">The newest ${formatCount(drills.length)} of ${plural(total, 'drill')}. All of them:</p>`
       : '';
+  const all = commandBox(commandLine(store, 'drill', 'list', '--limit', String(Math.max(SHOWN, total))));
   return html`${stacked('Trend', trends(store, drills))}
-${stacked('Past drills', html`${drillTable(store, drills)}${more}`, { id: 'past-drills', live: true })}`;
+${stacked('Past drills', html`${drillTable(store, drills)}${count}${all}`, { id: 'past-drills', live: true })}`;
 }
 
-function isNotBefore(time: string | null, other: string): boolean {
-  return time !== null && Date.parse(time) >= Date.parse(other);
+/** The daemon knows when it ended. */
+function isAsNew({ startedAt, durationMs }: ListedDrill, endedAt: string): boolean {
+  if (startedAt === null || durationMs === null) return false;
+  return Date.parse(startedAt) + durationMs >= Date.parse(endedAt) - SLACK_MS;
 }
+
+/** Both are taken by clocks of their own. */
+const SLACK_MS = 1000;
 
 function trends(store: ConsoleStore, drills: readonly ListedDrill[]): Html {
   const promises = store.status?.promises ?? null;

@@ -245,8 +245,7 @@ function runTable(store: ConsoleStore, runs: MonitorHistory['runs']): Html {
     rows,
     empty: 'None.',
   });
-  if (runs.length < RUNS) return list;
-  return html`${list}<p class="muted">The last ${RUNS}. More of them:</p>${commandBox(commandLine(store, 'monitor', '--history', '--last', '1000'))}`;
+  return html`${list}<p class="muted">The last ${RUNS} at most. More of them:</p>${commandBox(commandLine(store, 'monitor', '--history', '--last', '1000'))}`;
 }
 
 function checksText(checks: MonitorHistory['runs'][number]['checks']): string {

@@ -42,7 +42,7 @@ function lastCell({ last, trouble, lastSuccessAtMs, runningSinceMs }: JobView, n
   if (last.state === 'failed') {
     const success =
       lastSuccessAtMs === null ? 'it never ended well' : `ended well ${ago(nowMs - lastSuccessAtMs)}`;
-    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? 'unknown'}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="muted">${success}</p>${note}`;
+    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? (last.exitCode === null ? 'ended by a signal' : `exit code ${last.exitCode}`)}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="muted">${success}</p>${note}`;
   }
   const state = last.state === 'succeeded' ? badge('good', 'done') : badge('faint', 'interrupted');
   return html`<p>${state} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;
@@ -53,7 +53,7 @@ function countWords({ facts }: JobEnd): string {
   return events === undefined ? '' : `, ${plural(events, 'event')}`;
 }
 
-function nextCell({ job, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
+function nextCell({ job, asked, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
   if (runningSinceMs !== null) {
     if (ENDLESS.has(job)) return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
     const bar =
@@ -62,6 +62,8 @@ function nextCell({ job, runningSinceMs, progress, nextMs, reason }: JobView, no
         : progressBar(JOB_WORDS[job], progress);
     return html`<p class="runs-since">runs since ${span(nowMs - runningSinceMs)}</p>${bar}`;
   }
+  if (asked !== null)
+    return html`<p>as soon as it can</p><p class="muted">asked for by ${asked.who} ${ago(nowMs - asked.atMs)}</p>`;
   if (nextMs === null) return html`<span class="muted">${reason ?? 'not known yet'}</span>`;
   const when = nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
   return html`<p>${when}</p>${reason === null ? '' : html`<p class="muted">${reason}</p>`}`;

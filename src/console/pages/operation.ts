@@ -1,7 +1,7 @@
-import { html } from 'hono/html';
+import { html, raw } from 'hono/html';
 import { storeLink, withQuery } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
-import { notice } from '../parts/answer.ts';
+import { notice, SOON } from '../parts/answer.ts';
 import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
@@ -56,7 +56,7 @@ function stateBody(visit: Visit, operation: Operation): Html {
   const { state, startedMs, endedMs, who } = operation;
   const nowMs = visit.ports.now();
   const isOver = endedMs !== null;
-  return html`<p class="verdict">${badge(...STATES[state])}</p>
+  return html`<p class="verdict">${badge(...STATES[state])}${isOver ? '' : html`<span hidden ${raw(SOON)}></span>`}</p>
 ${isOver || state === 'waits' ? '' : operationProgress(operation)}
 ${facts([
   ['Begun', instantAgo(new Date(startedMs).toISOString(), nowMs)],

@@ -63,8 +63,13 @@ function liveFacts(visit: Visit, { store }: StreamHistoryDocument): (readonly [s
     ['Its last event', lastCell(store)],
     ...(store.lastEventMadeAt == null
       ? []
-      : [['Made', instantAgo(store.lastEventMadeAt, visit.ports.now())] as const]),
+      : [['Made', madeText(store.lastEventMadeAt, visit.ports.now())] as const]),
   ];
+}
+
+/** What an id says need not be a time of any calendar. */
+function madeText(time: string, nowMs: number): Html {
+  return Number.isNaN(Date.parse(time)) ? instant(time) : instantAgo(time, nowMs);
 }
 
 function historyTable({ name }: ConsoleStore, { history, streamId }: StreamHistoryDocument): Html {

@@ -22,15 +22,16 @@ export function timeline(
 ): Html {
   const laid = layTimeline(facts, zoom);
   return html`<figure class="timeline" data-from-ms="${Math.round(laid.fromMs)}" data-to-ms="${Math.round(laid.toMs)}">
-<div class="timeline-top"><figcaption>${rangeText(laid)}</figcaption>${zoomLinks(zoom, link)}</div>
+<div class="timeline-top"><figcaption>${rangeText(facts, laid)}</figcaption>${zoomLinks(zoom, link)}</div>
 <div class="lanes"><ul class="lane-names" aria-hidden="true"><li>Full</li><li>Incremental</li><li>Any instant</li></ul>${picture(facts, laid)}</div>
 ${legend(facts, laid)}
 <details id="timeline-table"><summary>The same as a table</summary>${timelineTable(facts)}</details>
 </figure>`;
 }
 
-function rangeText({ fromMs, toMs }: Timeline): string {
-  return `${formatInstant(new Date(fromMs).toISOString()).slice(0, 16)} to ${formatInstant(new Date(toMs).toISOString()).slice(0, 16)} UTC`;
+/** The room behind `now` is for the eye. */
+function rangeText({ nowMs }: TimelineFacts, { fromMs }: Timeline): string {
+  return `${formatInstant(new Date(fromMs).toISOString()).slice(0, 16)} to ${formatInstant(new Date(nowMs).toISOString()).slice(0, 16)} UTC`;
 }
 
 const ZOOM_WORDS: Readonly<Record<Zoom, string>> = { '24h': '24 h', '7d': '7 d', '30d': '30 d', all: 'All' };
@@ -121,7 +122,7 @@ function pictureText(facts: TimelineFacts, laid: Timeline): string {
     plural(laid.gaps.length, 'gap'),
     ...(newest === 0 ? [] : [`newest point ${span(facts.nowMs - newest)} before now`]),
   ];
-  return `Recovery window from ${rangeText(laid)}: ${words.join(', ')}. The table beneath says the same.`;
+  return `Recovery window from ${rangeText(facts, laid)}: ${words.join(', ')}. The table beneath says the same.`;
 }
 
 function legend({ rpoMs }: TimelineFacts, laid: Timeline): Html {

@@ -30,5 +30,5 @@ function two(great: number, unit: string, small: number, smallUnit: string): str
 
 /** An instant and how long ago that was. */
 export function instantAgo(time: string, nowMs: number): Html {
-  return html`${instant(time)} <span class="muted">(${ago(nowMs - Date.parse(time))})</span>`;
+  return html`${instant(time)} <span class="muted ago">(${ago(nowMs - Date.parse(time))})</span>`;
 }

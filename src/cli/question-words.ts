@@ -18,6 +18,7 @@ const DIFF = ['--at', '--lsn', '--before-event', '--to-transaction', '--stream',
 const QUESTIONS: readonly Question[] = [
   { words: ['status'], options: ['--region'] },
   { words: ['list'], options: ['--region'] },
+  { words: ['runs'], options: ['--limit', '--region'] },
   { words: ['show'], options: ['--streams', '--prefix', '--stream', '--limit', '--region'] },
   { words: ['restore'], options: RESTORE },
   { words: ['diff'], options: [...DIFF, '--region'] },
@@ -28,7 +29,8 @@ const QUESTIONS: readonly Question[] = [
   { words: ['keys', 'list'], options: ['--region'] },
   { words: ['hold', 'list'], options: ['--region'] },
   { words: ['freeze', 'status'], options: ['--region'] },
-  { words: ['dr', 'assess'], options: [] },
+  { words: ['runs'], options: ['--limit'] },
+  { words: ['dr', 'assess'], options: ['--trigger', '--at'] },
   { words: ['dr', 'status'], options: ['--timeline', '--all'] },
 ];
 

@@ -131,6 +131,8 @@ function verifiedGround({ verification, promises: { verifiedWithinMs } }: StoreS
   if (verification === null)
     return { title, tone: 'warning', value: 'not known', detail: 'no verification is on record' };
   const { oldestSeconds, never, units, unsound } = verification;
+  if (units === 0)
+    return { title, tone: 'faint', value: 'nothing yet', detail: 'there is nothing to verify' };
   if (unsound > 0)
     return {
       title,

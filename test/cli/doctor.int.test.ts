@@ -1,6 +1,7 @@
 /** What a doctor says of a real server: rights, and how to get them; a log and what the server keeps for it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { StoreStatus } from '../../src/core/status.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import { makeFolder, runHere, withStoreAt } from '../harness/command.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
@@ -23,6 +24,19 @@ describe('eventcore doctor on PostgreSQL', () => {
     await server?.stop();
     await folder.remove();
   });
+
+  async function status(): Promise<StoreStatus> {
+    const ran = await runHere([
+      'status',
+      '--json',
+      '--store',
+      server.address(database),
+      '--vault',
+      folder.path,
+    ]);
+    assert.equal(ran.code, 0, ran.stderr);
+    return JSON.parse(ran.stdout) as StoreStatus;
+  }
 
   async function doctor(user?: string) {
     const words = ['--store', server.address(database, user), '--vault', folder.path];
@@ -85,11 +99,27 @@ describe('eventcore doctor on PostgreSQL', () => {
     assert.equal(found.capture!.verdict, 'warn');
     assert.match(found.capture!.message, /nobody captures/);
     assert.match(found['store room for the log']!.message, /keeps .* and may keep .* more/);
+    const { log, problems } = await status();
+    assert.deepEqual([log!.isCaptured, problems], [false, []]);
+    assert.ok(
+      log!.retainedBytes! >= 0 && log!.spareBytes! > 500_000_000 && log!.lagBytes! >= 0,
+      JSON.stringify(log),
+    );
     await server.exec('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
     assert.match((await doctor()).found.capture!.message, /the store keeps nothing for the log/);
     await server.exec(`SELECT pg_create_physical_replication_slot('another')`);
     const full = (await doctor()).found['rights to follow']!;
     assert.match(full.message, /all 1 replication slots are in use/);
     assert.equal(full.verdict, 'bad');
+  });
+
+  it('is told by a status that the server is away, and what the vault holds all the same', async () => {
+    await server.crash();
+    const { log, problems, newestPoint } = await status();
+    assert.deepEqual(
+      [log, problems.map(({ of, code }) => `${of} ${code}`)],
+      [null, ['store store_unreachable']],
+    );
+    assert.notEqual(newestPoint, null);
   });
 });

@@ -42,7 +42,7 @@ function lastCell({ last, trouble, lastSuccessAtMs, runningSinceMs }: JobView, n
   if (last.state === 'failed') {
     const success =
       lastSuccessAtMs === null ? 'it never ended well' : `ended well ${ago(nowMs - lastSuccessAtMs)}`;
-    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? 'unknown'}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="muted">${success}</p>${note}`;
+    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? (last.exitCode === null ? 'ended by a signal' : `exit code ${last.exitCode}`)}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="muted">${success}</p>${note}`;
   }
   const state = last.state === 'succeeded' ? badge('good', 'done') : badge('faint', 'interrupted');
   return html`<p>${state} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;

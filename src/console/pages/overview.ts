@@ -8,6 +8,7 @@ import { JOB_WORDS } from '../parts/job-words.ts';
 import { miniTimeline } from '../parts/mini-timeline.ts';
 import { piece } from '../parts/piece.ts';
 import { progressBar } from '../parts/progress.ts';
+import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import type { ConsoleStore } from '../ports.ts';
 import { ENDLESS } from '../refresh-rate.ts';
@@ -39,7 +40,7 @@ function summary(stores: readonly ConsoleStore[]): Html {
   const all =
     troubled + young === 0
       ? `All ${plural(stores.length, 'store')} are protected.`
-      : `${well} of ${plural(stores.length, 'store')} ${well === 1 ? 'is' : 'are'} protected; ${words.join(', ')}.`;
+      : `${well} of ${plural(stores.length, 'store')} ${well === 1 || stores.length === 1 ? 'is' : 'are'} protected; ${words.join(', ')}.`;
   return html`<p class="lead" id="summary" data-live>${all}</p>`;
 }
 
@@ -65,7 +66,7 @@ function attention(stores: readonly ConsoleStore[]): Html {
 }
 
 function concernItem({ reason, next }: Concern): Html {
-  return html`<li><p>${reason}</p>${next === null ? '' : html`<p class="muted">${next}</p>`}</li>`;
+  return html`<li><p>${sentence(reason)}</p>${next === null ? '' : html`<p class="muted">${sentence(next)}</p>`}</li>`;
 }
 
 function concernsOf({ objectives, trouble }: ConsoleStore): Concern[] {

@@ -12,6 +12,7 @@ import { facts } from '../parts/facts.ts';
 import { JOB_WORDS } from '../parts/job-words.ts';
 import { piece } from '../parts/piece.ts';
 import { progressBar } from '../parts/progress.ts';
+import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import { table } from '../parts/table.ts';
 import { timeline } from '../parts/timeline.ts';
@@ -105,7 +106,8 @@ export function runLink(store: string, job: JobName): string {
 }
 
 function recoveryWindow({ query }: Visit, { name, status }: ConsoleStore, nowMs: number): Html {
-  if (status === null || status.windows.length + status.backups.length === 0) return html``;
+  if (status === null || status.windows.length + status.backups.length === 0)
+    return html`<div id="window" data-live></div>`;
   const known = timelineFacts(status, nowMs);
   return section(
     'Recovery window',
@@ -135,13 +137,16 @@ function objectivesSection({ objectives, status }: ConsoleStore): Html {
   const body = table({
     caption: 'Objectives of the policy',
     columns: [
-      ...[{ title: 'Objective' }, { title: 'State' }, { title: 'Promised', numeric: true }],
-      ...[{ title: 'Is', numeric: true }, { title: 'Why, and what next' }],
+      ...[{ title: 'Objective' }, { title: 'State, why, and what next' }],
+      ...[
+        { title: 'Promised', numeric: true },
+        { title: 'Is', numeric: true },
+      ],
     ],
     rows: objectives.map(({ name, region, promisedMs, actualMs, state, reason, next }) => [
       region === null ? OBJECTIVE_WORDS[name] : `Recovery point in ${region}`,
-      ...[badge(...STATES[state]), span(promisedMs), actualMs === null ? 'not known' : span(actualMs)],
-      html`<p>${reason}</p>${next === null ? '' : html`<p class="next">${next}</p>`}`,
+      html`<p>${badge(...STATES[state])} ${sentence(reason)}</p>${next === null ? '' : html`<p class="next">${sentence(next)}</p>`}`,
+      ...[span(promisedMs), actualMs === null ? 'not known' : span(actualMs)],
     ]),
     empty,
   });

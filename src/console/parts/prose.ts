@@ -22,3 +22,8 @@ export function remark(tone: Tone, text: Html | string): Html {
 export function stacked(title: string, body: Html, options: SectionOptions = {}): Html {
   return section(title, html`<div class="stack">${body}</div>`, options);
 }
+
+/** A sentence as commands say it, with a capital letter. */
+export function sentence(text: string): Html {
+  return inCode(text.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase()));
+}

@@ -18,6 +18,7 @@ const DIFF = ['--at', '--lsn', '--before-event', '--to-transaction', '--stream',
 const QUESTIONS: readonly Question[] = [
   { words: ['status'], options: ['--region'] },
   { words: ['list'], options: ['--region'] },
+  { words: ['runs'], options: ['--limit', '--region'] },
   { words: ['show'], options: ['--streams', '--prefix', '--stream', '--limit', '--region'] },
   { words: ['restore'], options: RESTORE },
   { words: ['diff'], options: [...DIFF, '--region'] },

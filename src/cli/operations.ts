@@ -5,7 +5,7 @@ import type { JobProgress } from '../core/job.ts';
 
 export interface OperationPlan extends Pick<Operation, 'store' | 'who' | 'command' | 'title'> {
   readonly kind: 'restore' | 'verify';
-  /** Runs it to its end, or until the signal fires. Never rejects. */
+  /** Runs it to its end, or until the signal fires. */
   readonly run: (signal: AbortSignal, onProgress: (progress: JobProgress) => void) => Promise<OperationEnd>;
 }
 
@@ -54,9 +54,8 @@ export function makeOperations(ports: OperationPorts): Operations {
     const { plan, stop } = entry;
     if (stop.signal.aborted) return;
     change(entry, { state: 'runs' });
-    const { isDone, document, trouble } = await plan.run(stop.signal, (progress) =>
-      change(entry, { progress }),
-    );
+    const onProgress = (progress: JobProgress): void => change(entry, { progress });
+    const { isDone, document, trouble } = await plan.run(stop.signal, onProgress).catch(unexpected);
     const state = isDone ? 'succeeded' : stop.signal.aborted ? 'cancelled' : 'failed';
     change(entry, { state, document, trouble, progress: null, endedMs: ports.now() });
     forgetOldest();
@@ -94,6 +93,12 @@ export function makeOperations(ports: OperationPorts): Operations {
       await Promise.all(tails.values());
     },
   };
+}
+
+/** What comes after it runs all the same. */
+function unexpected(error: unknown): OperationEnd {
+  const message = error instanceof Error ? error.message : String(error);
+  return { isDone: false, document: null, trouble: `unexpected failure: ${message}` };
 }
 
 function tooMany(kind: OperationPlan['kind']): OperationStart {

@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { formatBytes, plural } from '../../cli/units.ts';
 import { JOB_NAMES, type JobName } from '../../core/job.ts';
 import type { Objective, StoreStatus } from '../../core/status.ts';
-import { type Grounds, groundsOf, storeAnswer } from '../answer-words.ts';
+import { type Grounds, groundsOf, isAbandoned, storeAnswer } from '../answer-words.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink, withQuery } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
@@ -168,7 +168,7 @@ function placesFacts({ name, store, vault, config, status }: ConsoleStore, nowMs
     ['Vault', html`<code>${vault}</code>`],
     ['Configuration', html`<code>${config}</code>`],
     ...size,
-    ...(status?.log == null ? [] : [['Change log', logWords(status.log)] as const]),
+    ...(status?.log == null ? [] : [['Change log', logWords(status, status.log)] as const]),
     ...(status?.monitor == null
       ? []
       : [
@@ -180,16 +180,14 @@ function placesFacts({ name, store, vault, config, status }: ConsoleStore, nowMs
   ]);
 }
 
-function logWords({
-  lagSeconds,
-  retainedBytes,
-  spareBytes,
-  isCaptured,
-}: NonNullable<StoreStatus['log']>): string {
+function logWords(
+  status: StoreStatus,
+  { lagSeconds, retainedBytes, spareBytes }: NonNullable<StoreStatus['log']>,
+): string {
   const lag = lagSeconds === 0 ? 'nothing is missing' : `${span(lagSeconds * 1000)} behind`;
   const kept = retainedBytes === null ? '' : `; the store keeps ${formatBytes(retainedBytes)} for it`;
   const spare = spareBytes === null ? '' : ` and has room for ${formatBytes(spareBytes)} more`;
-  return `${isCaptured ? 'captured' : 'nobody captures it now'}, ${lag}${kept}${spare}`;
+  return `${isAbandoned(status) ? 'nobody captures it now, ' : ''}${lag}${kept}${spare}`;
 }
 
 /** Answers with the page of the store, or with one that says that there is no such job. */

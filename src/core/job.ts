@@ -14,6 +14,11 @@ export const JOB_NAMES = [
 
 export type JobName = (typeof JOB_NAMES)[number];
 
+/** What somebody may ask for beside its schedule: it removes nothing, and ends by itself. */
+export const ASKABLE_JOBS: ReadonlySet<JobName> = new Set([
+  ...(['full', 'incremental', 'sync', 'verify', 'drill', 'doctor'] as const),
+]);
+
 /** One run of a job for the time that it was wanted for. */
 export interface JobRun {
   readonly job: JobName;

@@ -129,10 +129,8 @@ async function runOne(
   return result;
 }
 
-/** How often the configurations are looked at. */
-const RELOAD_MS = 5000;
-/** A vault that was not there is tried again after this, though the file did not change. */
-const TRY_AGAIN_MS = 60_000;
+/** The configurations are looked at; a vault that was not there is tried again, though the file did not change. */
+const EVERY_MS = { look: 5000, tryAgain: 60_000 };
 
 export interface Reading {
   /** All that this daemon serves; the one at `index` is looked after, and replaced where it has another vault. */
@@ -141,22 +139,24 @@ export interface Reading {
   readonly shared: Shared;
   /** Is given what was read before it counts. Throws `config_invalid` where what all stores share cannot be so. */
   readonly take: (changed: ServedStore) => void;
+  /** Left out: as often as a daemon does. */
+  readonly everyMs?: { readonly look: number; readonly tryAgain: number };
 }
 
 /** Has a change of a configuration count. One that cannot be read leaves the old one in force, and is told once. */
 export async function keepReading(context: ServeContext, reading: Reading): Promise<void> {
   const { signal } = context;
-  const { services, index } = reading;
+  const { services, index, everyMs = EVERY_MS } = reading;
   const { name, file, current } = services[index]!;
   const log = context.log.about({ store: name });
   let known = current.fileState;
   let told: string | null = null;
   let triedMs = 0;
   while (!signal.aborted) {
-    await pause(RELOAD_MS, signal);
+    await pause(everyMs.look, signal);
     const state = await stateOfFile(file);
     const isChanged = state !== known;
-    const isDue = told !== null && performance.now() - triedMs >= TRY_AGAIN_MS;
+    const isDue = told !== null && performance.now() - triedMs >= everyMs.tryAgain;
     if (signal.aborted || !(isChanged || isDue)) continue;
     [known, triedMs] = [state, performance.now()];
     const read = await reread(context, file, (changed) => accept(changed, services[index]!, reading));

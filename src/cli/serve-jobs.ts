@@ -1,5 +1,5 @@
 import { BackupError } from '../core/errors.ts';
-import { ASKABLE_JOBS, JOB_NAMES, type JobName } from '../core/job.ts';
+import { ASKABLE_JOBS, ENDLESS_JOBS, JOB_NAMES, type JobName } from '../core/job.ts';
 import type { RegionPolicy, Schedule } from '../core/region-policy.ts';
 import type { JobPlan, Lane } from '../daemon/run-job.ts';
 import type { Timing } from '../policy/agenda.ts';
@@ -18,8 +18,6 @@ interface JobKind {
   readonly lane: Lane;
   /** The command ends so when it found or did something that it tells by itself: the job has run. */
   readonly succeedsWith: readonly number[];
-  /** It runs until it is stopped. */
-  readonly isEndless: boolean;
 }
 
 /** There is no backup yet, which `doctor` says. */
@@ -28,22 +26,17 @@ const FOUND_DAMAGE = 4;
 const IN_PART = 10;
 
 const KINDS: Readonly<Record<JobName, JobKind>> = {
-  full: { words: ['backup', 'full'], lane: 'backup', succeedsWith: [], isEndless: false },
-  incremental: { words: ['backup', 'incremental'], lane: 'backup', succeedsWith: [], isEndless: false },
-  archive: { words: ['archive'], lane: 'own', succeedsWith: [], isEndless: true },
-  sync: { words: ['sync'], lane: 'upkeep', succeedsWith: [NOTHING_THERE, IN_PART], isEndless: false },
-  prune: { words: ['prune', '--apply'], lane: 'upkeep', succeedsWith: [NOTHING_THERE], isEndless: false },
-  verify: { words: ['verify'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE], isEndless: false },
-  monitor: { words: ['monitor'], lane: 'own', succeedsWith: [], isEndless: true },
-  drill: {
-    words: ['drill'],
-    lane: 'proof',
-    succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART],
-    isEndless: false,
-  },
-  sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [], isEndless: true },
+  full: { words: ['backup', 'full'], lane: 'backup', succeedsWith: [] },
+  incremental: { words: ['backup', 'incremental'], lane: 'backup', succeedsWith: [] },
+  archive: { words: ['archive'], lane: 'own', succeedsWith: [] },
+  sync: { words: ['sync'], lane: 'upkeep', succeedsWith: [NOTHING_THERE, IN_PART] },
+  prune: { words: ['prune', '--apply'], lane: 'upkeep', succeedsWith: [NOTHING_THERE] },
+  verify: { words: ['verify'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE] },
+  monitor: { words: ['monitor'], lane: 'own', succeedsWith: [] },
+  drill: { words: ['drill'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART] },
+  sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [] },
   // It fails while something is bad. Promises the daemon judges by itself: what breaks one is told once.
-  doctor: { words: ['doctor', '--no-promises'], lane: 'own', succeedsWith: [], isEndless: false },
+  doctor: { words: ['doctor', '--no-promises'], lane: 'own', succeedsWith: [] },
 };
 
 const JITTER_MS = 60_000;
@@ -71,7 +64,8 @@ export function servedJobs({
   return JOB_NAMES.flatMap((name) => {
     const settings = jobs[name] ?? byPolicy(name, policy) ?? (isAskable(name, policy) ? 'asked' : 'off');
     if (settings === 'off') return [];
-    const { words, lane, succeedsWith, isEndless } = KINDS[name];
+    const { words, lane, succeedsWith } = KINDS[name];
+    const isEndless = ENDLESS_JOBS.has(name);
     const timing = timingOf(name, settings, { serve, policy, file, isEndless });
     const options = typeof settings === 'string' ? [] : (settings.options ?? []);
     return [

@@ -19,6 +19,10 @@ export const ASKABLE_JOBS: ReadonlySet<JobName> = new Set([
   ...(['full', 'incremental', 'sync', 'verify', 'drill', 'doctor'] as const),
 ]);
 
+/** Jobs that run until they are stopped: they never end well, but go well while they run for `STEADY_RUN_MS`. */
+export const ENDLESS_JOBS: ReadonlySet<JobName> = new Set(['archive', 'monitor', 'sample']);
+export const STEADY_RUN_MS = 10 * 60_000;
+
 /** One run of a job for the time that it was wanted for. */
 export interface JobRun {
   readonly job: JobName;

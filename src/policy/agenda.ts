@@ -1,3 +1,4 @@
+import { STEADY_RUN_MS } from '../core/job.ts';
 import type { Schedule } from '../core/region-policy.ts';
 import { lastRunMs, nextRunMs } from './schedule.ts';
 
@@ -132,12 +133,14 @@ function decideAlways(
   { wantedAtMs, endedAtMs, succeeded, attempt }: EndedRun,
   nowMs: number,
 ): AgendaDecision {
-  const tries = succeeded ? 1 : attempt;
+  // Of one that was taken up, with all that went before.
+  const wentWell = succeeded || endedAtMs - wantedAtMs >= STEADY_RUN_MS;
+  const tries = wentWell ? 1 : attempt;
   const restartAtMs = endOf({ endedAtMs }, nowMs) + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
   if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
   // Each is for a time of its own, so that a number may stand for all behind it.
   const nextMs = Math.max(nowMs, wantedAtMs + 1);
-  return run(nextMs, succeeded ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
+  return run(nextMs, wentWell ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
 }
 
 /** Of an end that is still to come by a clock that was set back, nobody knows how long ago it was: nothing waits for it. */

@@ -206,6 +206,26 @@ describe('a job that fails', () => {
   });
 });
 
+describe('a job that never ends well', () => {
+  it('is told when it ends again and again, and that it is over once it runs for a while', async () => {
+    const world = new AlertWorld();
+    const { alerts } = world.daemon('one');
+    for (let i = 0; i < 2; i += 1) {
+      await world.pass(MINUTE);
+      await world.ran('archive', 'failed');
+      alerts.jobEnded('archive', 'the store cannot be reached');
+    }
+    await world.pass(MINUTE);
+    assert.deepEqual(world.told(), ['raised job_archive@shop']);
+    await world.began('archive');
+    await world.pass(9 * MINUTE);
+    assert.deepEqual(world.told(), ['raised job_archive@shop']);
+    await world.pass(8 * MINUTE);
+    assert.deepEqual(world.told(), ['raised job_archive@shop', 'resolved job_archive@shop']);
+    await alerts.stop();
+  });
+});
+
 describe('a vault that is away', () => {
   it('is told from memory, once, and what is breached meanwhile too; and all that is over when it is back', async () => {
     const world = new AlertWorld();

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Alert, NotifierRule } from '../../src/core/alert.ts';
 import { BackupError } from '../../src/core/errors.ts';
-import type { JobName, JobState } from '../../src/core/job.ts';
+import type { JobName, JobRun, JobState } from '../../src/core/job.ts';
 import type { UnderLease } from '../../src/core/lease.ts';
 import type { Objective } from '../../src/core/status.ts';
 import type { Vault } from '../../src/core/vault.ts';
@@ -62,7 +62,7 @@ export class AlertWorld {
         }),
         notifiers: () => this.notifiers,
         repeatAfterMs: () => DAY,
-        countsFrom: (job) => (job === 'incremental' ? 2 : null),
+        countsFrom: (job) => (job === 'incremental' || job === 'archive' ? 2 : null),
         onUntold: (message) => this.untold.push(message),
         openNotifiers: async () =>
           this.notifiers.map(({ name: to }) => ({
@@ -105,18 +105,18 @@ export class AlertWorld {
 
   /** A run of a job, on record. */
   async ran(job: JobName, state: JobState): Promise<void> {
-    const run = { job, wantedAt: new Date(this.nowMs).toISOString(), attempt: 1 };
-    const at = new Date(this.nowMs).toISOString();
-    await claimRun(this.vault, {
-      ...run,
-      startedAt: at,
-      daemon: 'd',
-      software: 's',
-      reason: 'due',
-      missed: 0,
-    });
+    const { startedAt: at, ...run } = await this.began(job);
     const code = state === 'failed' ? 'store_unreachable' : null;
     await recordEnd(this.vault, { ...run, endedAt: at, durationMs: 1, state, exitCode: 5, code, facts: {} });
+  }
+
+  /** One that has not ended, on record. */
+  async began(job: JobName): Promise<JobRun & { readonly startedAt: string }> {
+    const at = new Date(this.nowMs).toISOString();
+    const run = { job, wantedAt: at, attempt: 1 };
+    const begin = { ...run, startedAt: at, daemon: 'd', software: 's', reason: 'due', missed: 0 };
+    await claimRun(this.vault, begin);
+    return { ...run, startedAt: at };
   }
 
   told(to = 'mail'): string[] {

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import { formatDuration, plural } from '../../cli/units.ts';
-import { ASKABLE_JOBS, type JobEnd } from '../../core/job.ts';
+import { ASKABLE_JOBS, ENDLESS_JOBS, type JobEnd } from '../../core/job.ts';
 import type { JobView } from '../../daemon/registry.ts';
 import { storeLink } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
@@ -11,7 +11,6 @@ import { sentence } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { ago, span } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
-import { ENDLESS } from '../refresh-rate.ts';
 import type { Html, Visit } from '../route.ts';
 
 /** What the daemon does for a store: how it ended last, what it does now and when it does it again. */
@@ -63,7 +62,8 @@ function countWords({ facts }: JobEnd): string {
 
 function nextCell({ job, asked, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
   if (runningSinceMs !== null) {
-    if (ENDLESS.has(job)) return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
+    if (ENDLESS_JOBS.has(job))
+      return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
     const bar =
       progress === null
         ? html`<div class="progress"><progress aria-label="${JOB_WORDS[job]}"></progress></div>`

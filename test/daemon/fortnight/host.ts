@@ -99,10 +99,13 @@ function endLife({ lives, time }: World, host: string): void {
   if (life !== undefined) life.untilMs ??= time.now();
 }
 
+/** Longer than in a real daemon: each renewal costs as much as a look at a job, and some are held for a fortnight. */
+const LEASE_MS = 4 * MINUTE;
+
 function leaseOf({ time }: World, { clock, name, pause }: Process, vault: Vault, lease: string) {
   const ports = { clock, holder: name, steadyMs: time.now, pause };
   return <Result>(work: Parameters<typeof withLease<Result>>[3]): Promise<Result> =>
-    withLease(vault, lease, ports, work);
+    withLease(vault, lease, ports, work, { ttlMs: LEASE_MS });
 }
 
 /** From shortest to longest, in minutes. */

@@ -139,6 +139,19 @@ describe('the page of a store', () => {
     assert.ok(offered.includes('incremental'));
   });
 
+  it('does not call what found something done, and says no more of what waits than when', async () => {
+    const [shop] = STORES;
+    const jobs = shop!.jobs.map((view) => ({
+      ...{ ...view, reason: 'it is not due' },
+      last: view.last === null ? null : { ...view.last, exitCode: view.job === 'drill' ? 4 : 0 },
+    }));
+    const text = await renderPath('/stores/shop', {
+      ports: makePorts({ stores: () => [{ ...shop!, jobs }] }),
+    });
+    assert.match(text, /<th[^>]*>Recovery drill<\/th>(?:(?!<tr)[\s\S])*>found something</);
+    assert.doesNotMatch(text, /it is not due/);
+  });
+
   it('says how far the first backup is while there is nothing to bring back', async () => {
     const text = await renderPath('/stores/billing');
     assert.match(text, /The first full backup runs\./);

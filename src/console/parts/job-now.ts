@@ -1,15 +1,15 @@
 import { html } from 'hono/html';
-import type { JobName, JobState } from '../../core/job.ts';
+import type { JobName } from '../../core/job.ts';
 import type { JobView } from '../../daemon/registry.ts';
 import { commandLine } from '../command-line.ts';
 import { storeLink } from '../links.ts';
 import type { ConsoleStore } from '../ports.ts';
 import type { Html, Visit } from '../route.ts';
 import { actionForm } from './action-form.ts';
-import { badge, type Tone } from './badge.ts';
+import { badge } from './badge.ts';
 import { commandBox } from './command-box.ts';
 import { facts } from './facts.ts';
-import { JOB_WORDS } from './job-words.ts';
+import { endWords, JOB_WORDS } from './job-words.ts';
 import { progressBar } from './progress.ts';
 import { remark, sentence } from './prose.ts';
 import { ago, span } from './times.ts';
@@ -38,12 +38,6 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
   return html`${facts(jobFacts(view, visit.ports.now()))}${bar}${form}`;
 }
 
-const ENDS: Readonly<Record<JobState, readonly [Tone, string]>> = {
-  succeeded: ['good', 'succeeded'],
-  failed: ['bad', 'failed'],
-  interrupted: ['faint', 'was stopped'],
-};
-
 type Fact = readonly [string, Html | string];
 
 function jobFacts(view: JobView, nowMs: number): Fact[] {
@@ -68,7 +62,7 @@ function nextRun({ timing, nextMs }: JobView, nowMs: number): Html | string {
   return nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
 }
 
-function lastRun({ state, endedAt, durationMs }: NonNullable<JobView['last']>, nowMs: number): Html {
-  const [tone, word] = ENDS[state];
-  return html`${badge(tone, word)} ${ago(nowMs - Date.parse(endedAt))}, took ${span(durationMs)}`;
+function lastRun(last: NonNullable<JobView['last']>, nowMs: number): Html {
+  const { endedAt, durationMs } = last;
+  return html`${badge(...endWords(last))} ${ago(nowMs - Date.parse(endedAt))}, took ${span(durationMs)}`;
 }

@@ -29,7 +29,6 @@ const QUESTIONS: readonly Question[] = [
   { words: ['keys', 'list'], options: ['--region'] },
   { words: ['hold', 'list'], options: ['--region'] },
   { words: ['freeze', 'status'], options: ['--region'] },
-  { words: ['runs'], options: ['--limit'] },
   { words: ['dr', 'assess'], options: ['--trigger', '--at'] },
   { words: ['dr', 'status'], options: ['--timeline', '--all'] },
 ];

@@ -17,6 +17,8 @@ export interface Questions {
   readonly ask: Ask;
   /** Something happened to a store: what was answered before says nothing any more. */
   forget(store: string): void;
+  /** How many wait for their turn. */
+  waiting(): number;
 }
 
 interface Kept {
@@ -83,6 +85,7 @@ export function makeQuestions(ports: QuestionPorts): Questions {
       kept.drop(store);
       for (const key of flights.keys()) if (isOf(key, store)) flights.delete(key);
     },
+    waiting: turns.waiting,
   };
 }
 
@@ -115,6 +118,7 @@ interface Turns {
   /** Resolves when it is one's turn; null where too many wait. */
   take(): Promise<void> | null;
   giveBack(): void;
+  waiting(): number;
 }
 
 function makeTurns(): Turns {
@@ -134,6 +138,7 @@ function makeTurns(): Turns {
       if (next === undefined) running -= 1;
       else next();
     },
+    waiting: () => waiting.length,
   };
 }
 

@@ -70,10 +70,11 @@ describe('a question of the console', () => {
   });
 
   it('waits behind two others, and is told to come again where too many wait', async () => {
-    const { world, ask, answer } = makeWorld();
+    const { world, questions, ask, answer } = makeWorld();
     const asked = Array.from({ length: 18 }, (_, i) => ask(['show', `${i}`]));
     await turn();
     assert.equal(world.begun.length, 2);
+    assert.equal(questions.waiting(), 16);
     assert.deepEqual(await ask(['list']), { state: 'busy' });
     for (let i = 0; i < 18; i += 1) {
       answer();

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { ConsoleStore } from '../../src/console/ports.ts';
 import type { Route } from '../../src/console/route.ts';
 import { ROUTES } from '../../src/console/routes.ts';
+import { ASKABLE_JOBS, type JobName } from '../../src/core/job.ts';
 import { HOSTILE_STORE, STORES } from './fixture-stores.ts';
 import { makePorts, storeNamed } from './fixtures.ts';
 import { renderPath, replyTo } from './render.ts';
@@ -121,6 +122,23 @@ describe('the page of a store', () => {
     }
   });
 
+  it('says what a job that failed said, and offers to run none that removes something', async () => {
+    const text = await renderPath('/stores/ledger', { role: 'operator' });
+    assert.match(
+      text,
+      /Vault writes: two writers of one name both won \(see <code>eventcore doctor --large<\/code>\)/,
+    );
+    assert.match(text, /The log of the daemon that ran it says why/);
+    const actions = await renderPath('/stores/shop', { role: 'operator' });
+    const offered = [...actions.matchAll(/\/stores\/shop\/jobs\/(\w+)\/run/g)].map(([, job]) => job!);
+    assert.ok(STORES[0]!.jobs.some(({ job }) => job === 'prune'));
+    assert.deepEqual(
+      [...new Set(offered)].filter((job) => !ASKABLE_JOBS.has(job as JobName)),
+      [],
+    );
+    assert.ok(offered.includes('incremental'));
+  });
+
   it('says how far the first backup is while there is nothing to bring back', async () => {
     const text = await renderPath('/stores/billing');
     assert.match(text, /The first full backup runs\./);
@@ -131,6 +149,41 @@ describe('the page of a store', () => {
     const text = await renderPath('/stores/inventory');
     assert.match(text, /this is what was known 2 h ago/);
     assert.match(text, /You can get back the state of <time/);
+  });
+});
+
+describe('the page of what goes on', () => {
+  it('says of a run that this daemon has begun and not ended that it runs, and of others that they did not end', async () => {
+    const [shop] = STORES;
+    const run = (job: string, startedAt: string) => ({
+      ...{
+        job,
+        startedAt,
+        wantedAt: startedAt,
+        attempt: 1,
+        endedAt: null,
+        durationMs: null,
+        state: 'not_ended',
+      },
+      ...{ exitCode: null, code: null, facts: {}, daemon: 'backup-1 4121', reason: 'it is due', missed: 0 },
+    });
+    const runs = [
+      run('incremental', '2026-11-29T14:23:00.000Z'),
+      run('incremental', '2026-11-29T14:08:00.000Z'),
+      run('drill', '2026-11-29T13:00:00.000Z'),
+    ];
+    const jobs = shop!.jobs.map((view) =>
+      view.job === 'incremental' ? { ...view, runningSinceMs: Date.parse('2026-11-29T14:23:01Z') } : view,
+    );
+    const ports = makePorts({
+      stores: () => [{ ...shop!, jobs }],
+      operations: () => [],
+      ask: () => Promise.resolve({ state: 'answered', document: { runs }, atMs: 0, exitCode: 0 }),
+    });
+    const text = await renderPath('/stores/shop/activity', { ports });
+    const states = [...text.matchAll(/<span class="badge[^>]*>.*?<\/span>/gs)].map(([badge]) => badge);
+    const of = (word: string) => states.filter((badge) => badge.includes(word)).length;
+    assert.deepEqual([of('runs'), of('not ended')], [1, 2], states.join('\n'));
   });
 });
 

@@ -5,6 +5,7 @@ import type { HtmlEscapedString } from 'hono/utils/html';
 import { ERROR_CODES, isBackupError } from '../../core/errors.ts';
 import { LOG_IN_PATH, type PageFrame, type PageReply, renderPage } from '../page.ts';
 import { SOON } from '../parts/answer.ts';
+import { sentence } from '../parts/prose.ts';
 import { isBusy } from '../refresh-rate.ts';
 import type { Html } from '../route.ts';
 import type { Identity } from './access.ts';
@@ -106,10 +107,6 @@ function answerText(context: Context, status: Status, message: string, hint: str
 
 export function wantsPage(context: Context): boolean {
   return (context.req.header('accept') ?? '').includes('text/html');
-}
-
-export function sentence(text: string): string {
-  return `${text.replace(/^./, (letter) => letter.toUpperCase())}.`;
 }
 
 /** A failure that has a name says what it is, to whoever was let in; of others nobody is told more than where the log has them. */

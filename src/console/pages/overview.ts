@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
 import { plural } from '../../cli/units.ts';
+import { ENDLESS_JOBS } from '../../core/job.ts';
 import { type StoreAnswer, storeAnswer } from '../answer-words.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink } from '../links.ts';
@@ -11,7 +12,6 @@ import { progressBar } from '../parts/progress.ts';
 import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import type { ConsoleStore } from '../ports.ts';
-import { ENDLESS } from '../refresh-rate.ts';
 import type { Html, Reply, Route, Visit } from '../route.ts';
 import { timelineFacts } from './timeline-facts.ts';
 
@@ -98,7 +98,7 @@ function objectiveCount({ objectives }: ConsoleStore): Html {
 }
 
 function runningJobs({ jobs }: ConsoleStore): Html {
-  const running = jobs.filter(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS.has(job));
+  const running = jobs.filter(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS_JOBS.has(job));
   return html`${running.map(({ job, progress }) =>
     progress === null
       ? html`<p>${JOB_WORDS[job]} runs</p>`

@@ -11,13 +11,13 @@ import { commandBox } from './command-box.ts';
 import { facts } from './facts.ts';
 import { JOB_WORDS } from './job-words.ts';
 import { progressBar } from './progress.ts';
-import { remark } from './prose.ts';
+import { remark, sentence } from './prose.ts';
 import { ago, span } from './times.ts';
 
 export interface JobNowParts {
   readonly job: JobName;
-  /** What the button says. */
-  readonly button: string;
+  /** What the button says; left out: it runs until it is stopped, so nobody asks for it. */
+  readonly button?: string;
   /** The command that does the same, word by word, where this daemon does not run the job. */
   readonly words: readonly string[];
 }
@@ -29,9 +29,10 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
     return html`<p class="muted">This daemon does not run it: name <code>${job}</code> in <code>serve.jobs</code> of the configuration, or run it by hand.</p>${commandBox(commandLine(store, ...words))}`;
   }
   const mayRun = visit.who.role === 'operator' && view.runningSinceMs === null && view.asked === null;
-  const form = mayRun
-    ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
-    : '';
+  const form =
+    mayRun && button !== undefined
+      ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
+      : '';
   const { progress } = view;
   const bar = progress === null ? '' : progressBar(JOB_WORDS[job], progress);
   return html`${facts(jobFacts(view, visit.ports.now()))}${bar}${form}`;
@@ -46,7 +47,7 @@ const ENDS: Readonly<Record<JobState, readonly [Tone, string]>> = {
 type Fact = readonly [string, Html | string];
 
 function jobFacts(view: JobView, nowMs: number): Fact[] {
-  const { last, runningSinceMs, asked, trouble } = view;
+  const { last, lastTrouble, runningSinceMs, asked, trouble } = view;
   const running =
     runningSinceMs === null ? [] : [['Running', `for ${span(nowMs - runningSinceMs)}`] as const];
   const wanted =
@@ -55,6 +56,7 @@ function jobFacts(view: JobView, nowMs: number): Fact[] {
     ...running,
     ...wanted,
     ['Last run', last === null ? 'none on record' : lastRun(last, nowMs)],
+    ...(lastTrouble === null ? [] : [['It said', sentence(lastTrouble)] as const]),
     ...(runningSinceMs === null && asked === null ? [['Next run', nextRun(view, nowMs)] as const] : []),
     ...(trouble === null ? [] : [['Trouble', remark('bad', trouble)] as const]),
   ];

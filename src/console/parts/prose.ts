@@ -23,7 +23,8 @@ export function stacked(title: string, body: Html, options: SectionOptions = {})
   return section(title, html`<div class="stack">${body}</div>`, options);
 }
 
-/** A sentence as commands say it, with a capital letter. */
+/** What commands say begins small and has no end: here it stands by itself. */
 export function sentence(text: string): Html {
-  return inCode(text.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase()));
+  const begun = text.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
+  return inCode(/[.!?]$/.test(begun) ? begun : `${begun}.`);
 }

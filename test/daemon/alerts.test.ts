@@ -249,6 +249,28 @@ describe('a vault that is away', () => {
     await alerts.stop();
   });
 
+  it('and is full, so that it can only be read, keeps nothing from being told', async () => {
+    const world = new AlertWorld();
+    const { alerts } = world.daemon('one');
+    await world.pass(10 * MINUTE);
+    world.isVaultFull = true;
+    await world.pass(2 * HOUR);
+    assert.deepEqual(world.told(), [], 'nothing is lost yet');
+    world.objectives = [objective('breached')];
+    await world.pass(10 * MINUTE);
+    assert.deepEqual(world.told().toSorted(), [`raised ${RPO}`, 'raised vault@shop']);
+    assert.match(world.got.find(({ alert }) => alert.key === 'vault@shop')!.alert.text, /No space is left/);
+    await world.pass(DAY);
+    assert.deepEqual(world.told().slice(2).toSorted(), [`repeated ${RPO}`, 'repeated vault@shop']);
+    world.isVaultFull = false;
+    world.objectives = [objective('kept')];
+    await world.pass(10 * MINUTE);
+    assert.deepEqual(world.told().slice(4).toSorted(), [`resolved ${RPO}`, 'resolved vault@shop']);
+    const { open, owed } = await readTold(world.vault);
+    assert.deepEqual([open, owed], [[], []]);
+    await alerts.stop();
+  });
+
   it('for a moment is not told', async () => {
     const world = new AlertWorld();
     const { alerts } = world.daemon('one');

@@ -40,6 +40,8 @@ export class AlertWorld {
   notifiers: readonly NotifierRule[] = [{ name: 'mail' }];
   readonly failing = new Set<string>();
   isVaultAway = false;
+  /** It can be read. */
+  isVaultFull = false;
   readonly got: Got[] = [];
   readonly untold: string[] = [];
   readonly vault: Vault = memoryVault();
@@ -141,6 +143,7 @@ export class AlertWorld {
   #leaseOf(name: string, life: { readonly isDead: boolean }): UnderLease {
     return async (work) => {
       if (this.isVaultAway) throw new BackupError('vault_unreachable', 'the vault is away');
+      if (this.isVaultFull) throw new BackupError('vault_refused', 'no space is left');
       if (this.#holder !== null) throw new BackupError('lease_held', `${this.#holder} holds it`);
       this.#holder = name;
       try {
@@ -173,6 +176,8 @@ export class AlertWorld {
         }
         return async (...words: unknown[]) => {
           await gate();
+          if (this.isVaultFull && key === 'createObject')
+            throw new BackupError('vault_refused', 'no space is left');
           return (value as (...all: unknown[]) => unknown).apply(target, words);
         };
       },

@@ -44,8 +44,13 @@ describe('the page of integrity', () => {
     assert.match(text, /Nobody watches over the live store/);
     assert.match(text, /eventcore monitor --once --config \/etc\/shop\.yaml/);
     assert.doesNotMatch(text, /<form/);
-    const served = await page({ ask: askHere(config), store: { jobs: jobsOf('monitor') } });
+    const progress = { step: 'looking', events: 0, bytes: 0, totalEvents: null, totalBytes: null };
+    const jobs = jobsOf('monitor').map((view) => ({
+      ...{ ...view, runningSinceMs: 0, progress: { ...progress, sinceMs: 0, atMs: 0 } },
+    }));
+    const served = await page({ ask: askHere(config), store: { jobs } });
     assert.match(served, /Last run/);
+    assert.doesNotMatch(served, /<progress/, 'it is never done');
     assert.doesNotMatch(served, /<form/, 'it runs until it is stopped');
   });
 

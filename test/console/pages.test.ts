@@ -200,6 +200,19 @@ describe('the page of what goes on', () => {
   });
 });
 
+describe('the picture on the page of restores', () => {
+  it('marks the instant that was chosen, where it can be seen', async () => {
+    const chosen = async (query: string) =>
+      / class="chosen" x1="([\d.]+)%"/.exec(await renderPath(`/stores/shop/restore?range=24h&${query}`))?.[1];
+    const noon = Number(await chosen('point=at&at=2026-11-29T02:23:20Z'));
+    assert.ok(Math.abs(noon - 50 / 1.02) < 0.1, `${noon}`);
+    const [newest] = STORES[0]!.status!.backups.slice(-1);
+    assert.ok(Number(await chosen(`point=backup&backup=${newest!.backupId.slice(0, 8)}`)) > noon);
+    for (const query of ['', 'point=at&at=2026-11-01T00:00:00Z', 'point=lsn&lsn=0/16B3748'])
+      assert.equal(await chosen(query), undefined, query);
+  });
+});
+
 describe('the pages of backups', () => {
   it('show 400 backups in chains of which the newest stands open', async () => {
     const text = await renderPath('/stores/orders/backups');

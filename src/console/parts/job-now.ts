@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { JobName } from '../../core/job.ts';
+import { ENDLESS_JOBS, type JobName } from '../../core/job.ts';
 import type { JobView } from '../../daemon/registry.ts';
 import { commandLine } from '../command-line.ts';
 import { storeLink } from '../links.ts';
@@ -34,7 +34,8 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
       ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
       : '';
   const { progress } = view;
-  const bar = progress === null ? '' : progressBar(JOB_WORDS[job], progress);
+  // What never ends is as far as it will ever be, most of the time.
+  const bar = progress === null || ENDLESS_JOBS.has(job) ? '' : progressBar(JOB_WORDS[job], progress);
   return html`${facts(jobFacts(view, visit.ports.now()))}${bar}${form}`;
 }
 
@@ -49,11 +50,15 @@ function jobFacts(view: JobView, nowMs: number): Fact[] {
   return [
     ...running,
     ...wanted,
-    ['Last run', last === null ? 'none on record' : lastRun(last, nowMs)],
+    ['Last run', last === null ? noRun(view) : lastRun(last, nowMs)],
     ...(lastTrouble === null ? [] : [['It said', sentence(lastTrouble)] as const]),
     ...(runningSinceMs === null && asked === null ? [['Next run', nextRun(view, nowMs)] as const] : []),
     ...(trouble === null ? [] : [['Trouble', remark('bad', trouble)] as const]),
   ];
+}
+
+function noRun({ runningSinceMs }: JobView): string {
+  return runningSinceMs === null ? 'none on record' : 'has not ended yet';
 }
 
 function nextRun({ timing, nextMs }: JobView, nowMs: number): Html | string {

@@ -152,6 +152,26 @@ describe('the page of a store', () => {
     assert.doesNotMatch(text, /it is not due/);
   });
 
+  it('is not called protected where damage was found, whatever is promised, and is named among those to look at', async () => {
+    const shop = STORES[0]!;
+    const calm = { objectives: [], trouble: null, jobs: [] };
+    const status = { ...shop.status!, problems: [], monitor: null, verification: null };
+    const overview = (changes: Partial<typeof shop.status>) =>
+      renderPath('/', {
+        ports: makePorts({ stores: () => [{ ...shop, ...calm, status: { ...status, ...changes } }] }),
+      });
+    assert.match(await overview({}), /The store is protected\./);
+    const monitor = { at: status.at, coverage: 1, openCritical: 2, openWarning: 0 };
+    const verification = { oldestSeconds: 1, never: 0, units: 9, unsound: 1, proven: [] };
+    for (const [changes, said] of [
+      [{ monitor }, /Needs somebody[\s\S]*The monitor has 2 critical findings open in the store\./],
+      [{ verification }, /Needs somebody[\s\S]*1 part of the vault: unsound when verified last\./],
+    ] as const) {
+      assert.match(await overview(changes), said);
+      assert.match(await overview(changes), /0 of 1 store is protected; 1 needs somebody to look/);
+    }
+  });
+
   it('says how far the first backup is while there is nothing to bring back', async () => {
     const text = await renderPath('/stores/billing');
     assert.match(text, /The first full backup runs\./);

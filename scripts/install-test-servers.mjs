@@ -1,7 +1,7 @@
 /**
  * node scripts/install-test-servers.mjs
  *
- * Installs what the integration tests start and npm cannot bring: Ceph's S3, age, and BIND 9. Only on Debian and its like, as root,
+ * Installs what the integration tests start and npm cannot bring: Ceph's S3, age, BIND 9, and Chromium. Only on Debian and its like, as root,
  * and only when it is not there. Where it cannot, it says why and ends well: the tests that need it skip and say so too.
  * EVENTCORE_TEST_SERVERS=none leaves the machine as it is.
  */
@@ -9,8 +9,18 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 
-const NEEDED = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin', 'age', 'named'];
-const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base', 'age', 'bind9'];
+const NEEDED = [
+  'ceph',
+  'ceph-mon',
+  'ceph-osd',
+  'monmaptool',
+  'radosgw',
+  'radosgw-admin',
+  'age',
+  'named',
+  'chromium',
+];
+const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base', 'age', 'bind9', 'chromium'];
 const FOLDERS = ['/usr/bin', '/usr/sbin'];
 const TIMEOUT_MS = 180_000;
 const SHOWN_LINES = 15;
@@ -31,7 +41,9 @@ if (missing.length > 0) install();
 function install() {
   const reason = whyNot();
   if (reason !== null) {
-    say(`not installing Ceph RGW, age and BIND: ${reason}. Tests against what is missing will be skipped`);
+    say(
+      `not installing Ceph RGW, age, BIND and Chromium: ${reason}. Tests against what is missing will be skipped`,
+    );
     return;
   }
   say(`installing what integration tests need: apt-get install ${PACKAGES.join(' ')}`);
@@ -44,7 +56,7 @@ function install() {
   if (failed === null) say(`installed in ${seconds} s`);
   else
     say(
-      `could not install Ceph RGW, age and BIND (${seconds} s); tests against what is missing will be skipped:\n${failed}`,
+      `could not install Ceph RGW, age, BIND and Chromium (${seconds} s); tests against what is missing will be skipped:\n${failed}`,
     );
 }
 

@@ -1,7 +1,7 @@
 /** What is published: packed, unpacked elsewhere with nothing but its declared dependencies, and used. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -39,7 +39,8 @@ test('the package has the built sources with their types, the documents, and not
   const built = files.filter((path) => path.startsWith('dist/'));
   assert.ok(built.includes('dist/cli/thread-main.js'), 'threads have no file to start from');
   assert.ok(built.includes('dist/stores/sqlite/inspection-process.js'), 'no file to start a process from');
-  const assets = ['console.css', 'console.js', 'icon.svg', 'theme.js'].map(
+  const styles = readdirSync(new URL('../src/console/assets/style', import.meta.url));
+  const assets = ['console.js', 'icon.svg', ...styles.sort().map((name) => `style/${name}`), 'theme.js'].map(
     (name) => `dist/console/assets/${name}`,
   );
   assert.deepEqual(built.filter((path) => path.startsWith('dist/console/assets/')).sort(), assets);

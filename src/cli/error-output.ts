@@ -11,6 +11,12 @@ export interface ErrorOutputOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Whether failures of this command line are said as JSON: where it asks for it, and in the log of a daemon, as are its other lines. */
+export function saysJson(words: readonly string[], stderr: Pick<Terminal, 'isTTY'>): boolean {
+  const isDaemon = words.includes('serve') && !words.includes('--test-alert');
+  return words.includes('--json') || (isDaemon && stderr.isTTY !== true);
+}
+
 /** Says what happened, to what, and the way out; gives the exit code. */
 export function reportError(error: unknown, options: ErrorOutputOptions): number {
   const failure = isBackupError(error) ? error : unexpected(error);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import './engine.ts';
-import { reportError } from './error-output.ts';
+import { reportError, saysJson } from './error-output.ts';
 import { makeParent, type Parent } from './parent.ts';
 import { runProgram } from './program.ts';
 
@@ -43,7 +43,7 @@ function followParent(): Parent | null {
 process.on('SIGINT', stop);
 process.on('SIGTERM', stop);
 process.on('uncaughtException', (error) => {
-  const json = words.includes('--json');
+  const json = saysJson(words, stderr);
   endAtOnce(reportError(error, { json, stack: words.includes('debug'), stderr, env: process.env }));
 });
 // A reader that goes away (`| head`) is no reason to stop a backup.

@@ -5,7 +5,7 @@ import type { JobProgress } from '../core/job.ts';
 
 export interface OperationPlan extends Pick<Operation, 'store' | 'who' | 'command' | 'title'> {
   readonly kind: 'restore' | 'verify';
-  /** Runs it to its end, or until the signal fires. Never rejects. */
+  /** Runs it to its end, or until the signal fires. */
   readonly run: (signal: AbortSignal, onProgress: (progress: JobProgress) => void) => Promise<OperationEnd>;
 }
 
@@ -26,6 +26,8 @@ export interface Operations {
   cancel(id: string): 'cancelled' | 'unknown';
   /** The newest first. */
   list(): readonly Operation[];
+  /** How many wait for their turn. */
+  waiting(): number;
   /** What runs is told to stop, and awaited; nothing begins any more. */
   stop(): Promise<void>;
 }
@@ -42,6 +44,7 @@ const MOST_KEPT = 50;
 export function makeOperations(ports: OperationPorts): Operations {
   const entries: Entry[] = [];
   const tails = new Map<OperationPlan['kind'], Promise<void>>();
+  let isStopped = false;
   const change = (entry: Entry, changes: Partial<Operation>): void => {
     entry.operation = { ...entry.operation, ...changes };
     if (changes.state !== undefined) ports.onChange(entry.operation);
@@ -54,9 +57,8 @@ export function makeOperations(ports: OperationPorts): Operations {
     const { plan, stop } = entry;
     if (stop.signal.aborted) return;
     change(entry, { state: 'runs' });
-    const { isDone, document, trouble } = await plan.run(stop.signal, (progress) =>
-      change(entry, { progress }),
-    );
+    const onProgress = (progress: JobProgress): void => change(entry, { progress });
+    const { isDone, document, trouble } = await plan.run(stop.signal, onProgress).catch(unexpected);
     const state = isDone ? 'succeeded' : stop.signal.aborted ? 'cancelled' : 'failed';
     change(entry, { state, document, trouble, progress: null, endedMs: ports.now() });
     forgetOldest();
@@ -68,6 +70,7 @@ export function makeOperations(ports: OperationPorts): Operations {
   return {
     start: (plan) => {
       const { kind, store, who, command, title } = plan;
+      if (isStopped) return STOPPED;
       const waiting = entries.filter((one) => one.plan.kind === kind && one.operation.state === 'waits');
       if (waiting.length >= MOST_WAITING) return tooMany(kind);
       const operation: Operation = {
@@ -89,12 +92,25 @@ export function makeOperations(ports: OperationPorts): Operations {
       return 'cancelled';
     },
     list: () => entries.map(({ operation }) => operation),
+    waiting: () => entries.filter(({ operation }) => operation.state === 'waits').length,
     stop: async () => {
+      isStopped = true;
       for (const entry of entries.filter(({ operation }) => operation.endedMs === null)) cancel(entry);
       await Promise.all(tails.values());
     },
   };
 }
+
+/** What comes after it runs all the same. */
+function unexpected(error: unknown): OperationEnd {
+  const message = error instanceof Error ? error.message : String(error);
+  return { isDone: false, document: null, trouble: `unexpected failure: ${message}` };
+}
+
+const STOPPED: OperationStart = {
+  ...{ state: 'refused', message: 'the daemon is being stopped' },
+  hint: 'begin it again when the daemon is there again',
+};
 
 function tooMany(kind: OperationPlan['kind']): OperationStart {
   return {

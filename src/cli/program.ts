@@ -4,7 +4,7 @@ import { BackupError } from '../core/errors.ts';
 import { openTracing, traceCommand } from '../daemon/tracing.ts';
 import { CONFIG_NAME, loadSettings } from './config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
-import { reportError } from './error-output.ts';
+import { reportError, saysJson } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
 import { LOG_LEVELS, type LogOptions, makeLog, type ServiceLog, serviceLogOf } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
@@ -42,7 +42,7 @@ export async function runProgram(words: readonly string[], host: Host): Promise<
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const failure = error instanceof CommanderError ? usageError(program, words, error) : error;
-    const json = words.includes('--json');
+    const json = saysJson(words, host.stderr);
     const stack = program.opts<GlobalFlags>().logLevel === 'debug';
     return reportError(failure, { json, stack, stderr: host.stderr, env: host.env });
   }

@@ -5,7 +5,7 @@ export type Said = Undated<'answered'> | Undated<'failed'>;
 type Undated<State extends 'answered' | 'failed'> = Omit<Extract<Answer, { readonly state: State }>, 'atMs'>;
 
 export interface QuestionPorts {
-  /** Runs the command. Never rejects. `sizeBytes` is of what it answered. */
+  /** Runs the command. `sizeBytes` is of what it answered. */
   readonly run: (question: Question) => Promise<{ readonly said: Said; readonly sizeBytes: number }>;
   /** Throws where it is no question. */
   readonly assertQuestion: (words: readonly string[]) => void;
@@ -17,6 +17,8 @@ export interface Questions {
   readonly ask: Ask;
   /** Something happened to a store: what was answered before says nothing any more. */
   forget(store: string): void;
+  /** How many wait for their turn. */
+  waiting(): number;
 }
 
 interface Kept {
@@ -53,7 +55,7 @@ export function makeQuestions(ports: QuestionPorts): Questions {
 
     async function fly(): Promise<Answer> {
       await turn;
-      const { said, sizeBytes } = await ports.run(question);
+      const { said, sizeBytes } = await ports.run(question).catch(cannotBeRun);
       turns.giveBack();
       const answer = { ...said, atMs: ports.now() };
       // Forgotten meanwhile, it is told to who waits for it, and to nobody after.
@@ -83,7 +85,14 @@ export function makeQuestions(ports: QuestionPorts): Questions {
       kept.drop(store);
       for (const key of flights.keys()) if (isOf(key, store)) flights.delete(key);
     },
+    waiting: turns.waiting,
   };
+}
+
+/** A word that no command line can have, such as one with a zero byte. */
+function cannotBeRun(error: unknown): { readonly said: Said; readonly sizeBytes: number } {
+  const message = `this cannot be asked: ${error instanceof Error ? error.message : String(error)}`;
+  return { said: { state: 'failed', code: null, message, hint: null, facts: {} }, sizeBytes: 0 };
 }
 
 /** Null where it takes too long to be waited for. */
@@ -109,6 +118,7 @@ interface Turns {
   /** Resolves when it is one's turn; null where too many wait. */
   take(): Promise<void> | null;
   giveBack(): void;
+  waiting(): number;
 }
 
 function makeTurns(): Turns {
@@ -128,6 +138,7 @@ function makeTurns(): Turns {
       if (next === undefined) running -= 1;
       else next();
     },
+    waiting: () => waiting.length,
   };
 }
 

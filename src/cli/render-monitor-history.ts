@@ -1,6 +1,7 @@
 import type { MonitorReport } from '../format/monitor-report.ts';
 import type { MonitorRecord } from '../integrity/monitor/records.ts';
 import type { PastRepair } from '../integrity/repair/past-repairs.ts';
+import { NEVER_TOLD } from '../policy/alerts.ts';
 import { coveredShare, readSweep, type SweepRound } from '../policy/sweep.ts';
 import type { Paint } from './output.ts';
 import { OUTCOMES, openTable } from './render-monitor.ts';
@@ -42,7 +43,9 @@ function nowDocument({ report, owed }: MonitorRecord): Record<string, unknown> |
             suspects: sweep.suspects.length,
             avoidedBlocks: sweep.strikes.filter(({ times }) => times > 1).length,
           },
-    open: report.open.map(({ told, seenRound: _, ...alert }) => ({ ...alert, toldAt: told.at })),
+    open: report.open.map(({ told, seenRound: _, ...alert }) => ({
+      ...{ ...alert, toldAt: told.at === NEVER_TOLD.at ? null : told.at },
+    })),
     blind: report.blind,
     owed: owed.length,
   };

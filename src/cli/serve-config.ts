@@ -65,16 +65,17 @@ export async function stateOfFile(file: string): Promise<string | null> {
   }
 }
 
-/** The configuration as it is now, or why the old one stays: `take` may refuse it. */
-export async function reread(
+/** The configuration as it is now, with what `accept` made of it; or why the old one stays, since that may refuse it. */
+export async function reread<Accepted>(
   context: CommandContext,
   file: string,
-  accept: (changed: ServedStore) => Promise<void>,
-): Promise<{ readonly served: ServedStore } | { readonly failure: BackupError }> {
+  accept: (changed: ServedStore) => Promise<Accepted>,
+): Promise<
+  { readonly served: ServedStore; readonly accepted: Accepted } | { readonly failure: BackupError }
+> {
   try {
     const served = await readServed(context, file);
-    await accept(served);
-    return { served };
+    return { served, accepted: await accept(served) };
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return { failure: error };

@@ -16,6 +16,7 @@ import { makeRefreshRate } from '../console/refresh-rate.ts';
 import { ROUTES } from '../console/routes.ts';
 import { BackupError } from '../core/errors.ts';
 import { addHealth } from '../daemon/http.ts';
+import type { QueueView } from '../daemon/metric-family.ts';
 import { makeMetrics } from '../daemon/metrics.ts';
 import type { Registry } from '../daemon/registry.ts';
 import type { StoreView } from '../daemon/store-view.ts';
@@ -30,6 +31,7 @@ export interface HttpOptions {
   readonly registry: Registry;
   /** What is known of each, for metrics. */
   readonly stores: () => readonly StoreView[];
+  readonly queues: () => readonly QueueView[];
   /** What pages are made of. */
   readonly ports: Omit<ConsolePorts, 'audit'>;
   readonly log: Log;
@@ -98,14 +100,15 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
 }
 
 async function makeApp(
-  { registry, stores, ports, log }: HttpOptions,
+  { registry, stores, queues, ports, log }: HttpOptions,
   access: Access,
   audit: Audit,
 ): Promise<Hono> {
   const app = new Hono();
   app.use(secured(access));
   addHealth(app, {
-    ...{ views: registry.views, metrics: makeMetrics({ jobs: registry.views, stores, now: Date.now }) },
+    views: registry.views,
+    metrics: makeMetrics({ jobs: registry.views, stores, queues, now: Date.now }),
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });

@@ -1,5 +1,5 @@
 import { BackupError } from '../core/errors.ts';
-import { JOB_NAMES, type JobName } from '../core/job.ts';
+import { ASKABLE_JOBS, ENDLESS_JOBS, JOB_NAMES, type JobName } from '../core/job.ts';
 import type { RegionPolicy, Schedule } from '../core/region-policy.ts';
 import type { JobPlan, Lane } from '../daemon/run-job.ts';
 import type { Timing } from '../policy/agenda.ts';
@@ -18,8 +18,6 @@ interface JobKind {
   readonly lane: Lane;
   /** The command ends so when it found or did something that it tells by itself: the job has run. */
   readonly succeedsWith: readonly number[];
-  /** It runs until it is stopped. */
-  readonly isEndless: boolean;
 }
 
 /** There is no backup yet, which `doctor` says. */
@@ -28,41 +26,34 @@ const FOUND_DAMAGE = 4;
 const IN_PART = 10;
 
 const KINDS: Readonly<Record<JobName, JobKind>> = {
-  full: { words: ['backup', 'full'], lane: 'backup', succeedsWith: [], isEndless: false },
-  incremental: { words: ['backup', 'incremental'], lane: 'backup', succeedsWith: [], isEndless: false },
-  archive: { words: ['archive'], lane: 'own', succeedsWith: [], isEndless: true },
-  sync: { words: ['sync'], lane: 'upkeep', succeedsWith: [NOTHING_THERE, IN_PART], isEndless: false },
-  prune: { words: ['prune', '--apply'], lane: 'upkeep', succeedsWith: [NOTHING_THERE], isEndless: false },
-  verify: { words: ['verify'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE], isEndless: false },
-  monitor: { words: ['monitor'], lane: 'own', succeedsWith: [], isEndless: true },
-  drill: {
-    words: ['drill'],
-    lane: 'proof',
-    succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART],
-    isEndless: false,
-  },
-  sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [], isEndless: true },
-  // It fails while something is bad: an objective that is not kept, too.
-  doctor: { words: ['doctor'], lane: 'own', succeedsWith: [], isEndless: false },
+  full: { words: ['backup', 'full'], lane: 'backup', succeedsWith: [] },
+  incremental: { words: ['backup', 'incremental'], lane: 'backup', succeedsWith: [] },
+  archive: { words: ['archive'], lane: 'own', succeedsWith: [] },
+  sync: { words: ['sync'], lane: 'upkeep', succeedsWith: [NOTHING_THERE, IN_PART] },
+  prune: { words: ['prune', '--apply'], lane: 'upkeep', succeedsWith: [NOTHING_THERE] },
+  verify: { words: ['verify'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE] },
+  monitor: { words: ['monitor'], lane: 'own', succeedsWith: [] },
+  drill: { words: ['drill'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART] },
+  sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [] },
+  // It fails while something is bad. Promises the daemon judges by itself: what breaks one is told once.
+  doctor: { words: ['doctor', '--no-promises'], lane: 'own', succeedsWith: [] },
 };
 
 const JITTER_MS = 60_000;
 const DEADLINE_MS = 12 * 3_600_000;
 
-/** What is promised is looked at all the time, unless that is turned off. */
+/** Whether all is well is looked at all the time, unless that is turned off. */
 const DOCTOR_EVERY_MS = 15 * 60_000;
-
-/** What somebody may ask for beside its schedule: it removes nothing, and ends by itself. */
-const ASKABLE: ReadonlySet<JobName> = new Set(['full', 'incremental', 'sync', 'verify', 'drill', 'doctor']);
 
 /** Copies need a policy that says where to. */
 export function isAskable(name: JobName, policy: RegionPolicy | null): boolean {
-  return ASKABLE.has(name) && (name !== 'sync' || (policy?.replicas.length ?? 0) > 0);
+  return ASKABLE_JOBS.has(name) && (name !== 'sync' || (policy?.replicas.length ?? 0) > 0);
 }
 
 /**
- * The jobs that a configuration asks for, and those that run only when somebody asks. The policy's schedules count where `serve.jobs` says nothing of their own: `primary.schedule` for
- * incremental backups (which are full where they cannot be incremental), the first `sync_schedule` for copies. Throws `config_invalid`.
+ * The jobs that a configuration asks for, and those that run only when somebody asks. The policy's schedules count where `serve.jobs` says
+ * nothing of their own: `primary.schedule` for incremental backups (which are full where they cannot be incremental), the first
+ * `sync_schedule` for copies. Throws `config_invalid`.
  */
 export function servedJobs({
   serve,
@@ -73,7 +64,8 @@ export function servedJobs({
   return JOB_NAMES.flatMap((name) => {
     const settings = jobs[name] ?? byPolicy(name, policy) ?? (isAskable(name, policy) ? 'asked' : 'off');
     if (settings === 'off') return [];
-    const { words, lane, succeedsWith, isEndless } = KINDS[name];
+    const { words, lane, succeedsWith } = KINDS[name];
+    const isEndless = ENDLESS_JOBS.has(name);
     const timing = timingOf(name, settings, { serve, policy, file, isEndless });
     const options = typeof settings === 'string' ? [] : (settings.options ?? []);
     return [

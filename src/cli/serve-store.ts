@@ -1,5 +1,6 @@
 import type { JobBegin, JobName } from '../core/job.ts';
 import { pause } from '../core/pause.ts';
+import type { Vault } from '../core/vault.ts';
 import type { AlertService } from '../daemon/alerts.ts';
 import type { Lanes } from '../daemon/job-loop.ts';
 import type { KnownStatus } from '../daemon/known-status.ts';
@@ -40,14 +41,24 @@ export interface Shared {
   readonly tracing: Tracing | null;
 }
 
-/** Begins the jobs of a store. Throws as its vault does. */
+/** Throws as the vault does. */
+export async function openServedVault({ vault: address }: Pick<ServedStore, 'vault'>): Promise<Vault> {
+  const vault = openVault(address);
+  try {
+    await vault.open({ create: true });
+    return vault;
+  } catch (error) {
+    await vault.close();
+    throw error;
+  }
+}
+
+/** Begins the jobs of a store. `vault` is open, and closed when the store is stopped. */
 export async function beginStore(
   context: ServeContext,
   store: ServedStore,
-  { registry, lanes, tracing, forget }: Shared,
+  { vault, registry, lanes, tracing, forget }: Shared & { readonly vault: Vault },
 ): Promise<Served> {
-  const vault = openVault(store.vault);
-  await vault.open({ create: true });
   const status = followStatus(context, store, () => alerts.wake());
   const place: Place = { name: store.name, file: store.file, status, current: store };
   const alerts = beginAlerts(context, {
@@ -62,7 +73,9 @@ export async function beginStore(
     onFailure: (job, failure) => about(job).warn(`waits: ${failure.message}`),
     onEnd: (end, trouble) => {
       logEnd(about(end.job), end, trouble);
-      alerts.jobEnded(end.job, tellableTrouble(end, trouble));
+      const tellable = tellableTrouble(end, trouble);
+      if (end.state === 'failed') registry.change(store.name, end.job, { lastTrouble: tellable });
+      alerts.jobEnded(end.job, tellable);
       if (LEAVES_ALL_AS_IT_WAS.has(end.job)) return;
       status.touch();
       forget(store.name);
@@ -116,8 +129,8 @@ async function runOne(
   return result;
 }
 
-/** How often the configurations are looked at. */
-const RELOAD_MS = 5000;
+/** The configurations are looked at; a vault that was not there is tried again, though the file did not change. */
+const EVERY_MS = { look: 5000, tryAgain: 60_000 };
 
 export interface Reading {
   /** All that this daemon serves; the one at `index` is looked after, and replaced where it has another vault. */
@@ -126,47 +139,59 @@ export interface Reading {
   readonly shared: Shared;
   /** Is given what was read before it counts. Throws `config_invalid` where what all stores share cannot be so. */
   readonly take: (changed: ServedStore) => void;
+  /** Left out: as often as a daemon does. */
+  readonly everyMs?: { readonly look: number; readonly tryAgain: number };
 }
 
 /** Has a change of a configuration count. One that cannot be read leaves the old one in force, and is told once. */
 export async function keepReading(context: ServeContext, reading: Reading): Promise<void> {
   const { signal } = context;
-  const { services, index } = reading;
+  const { services, index, everyMs = EVERY_MS } = reading;
   const { name, file, current } = services[index]!;
   const log = context.log.about({ store: name });
   let known = current.fileState;
+  let told: string | null = null;
+  let triedMs = 0;
   while (!signal.aborted) {
-    await pause(RELOAD_MS, signal);
+    await pause(everyMs.look, signal);
     const state = await stateOfFile(file);
-    if (signal.aborted || state === known) continue;
-    known = state;
-    const read = await reread(context, file, (changed) => acceptable(changed, services[index]!, reading));
-    if ('failure' in read) log.error(`the old configuration stays in force: ${read.failure.message}`);
-    else {
-      await change(context, read.served, reading);
-      log.info('the configuration was read anew');
+    const isChanged = state !== known;
+    const isDue = told !== null && performance.now() - triedMs >= everyMs.tryAgain;
+    if (signal.aborted || !(isChanged || isDue)) continue;
+    [known, triedMs] = [state, performance.now()];
+    const read = await reread(context, file, (changed) => accept(changed, services[index]!, reading));
+    if ('failure' in read) {
+      const { message } = read.failure;
+      if (isChanged || message !== told) log.error(`the old configuration stays in force: ${message}`);
+      told = message;
+      continue;
     }
+    told = null;
+    await change(context, read, reading);
+    log.info('the configuration was read anew');
   }
 }
 
-/** Throws where it cannot be so: another vault has to be there. */
-async function acceptable(changed: ServedStore, { current }: Served, { take }: Reading): Promise<void> {
-  if (changed.vault !== current.vault) {
-    const vault = openVault(changed.vault);
-    await vault.open({ create: true });
-    await vault.close();
+/** Opens the vault where it is another one: from here on nothing can fail. Throws where it cannot be so. */
+async function accept(changed: ServedStore, { current }: Served, { take }: Reading): Promise<Vault | null> {
+  const vault = changed.vault === current.vault ? null : await openServedVault(changed);
+  try {
+    take(changed);
+    return vault;
+  } catch (error) {
+    await vault?.close();
+    throw error;
   }
-  take(changed);
 }
 
 /** Another vault is another service: what runs is told to stop first. */
 async function change(
   context: ServeContext,
-  changed: ServedStore,
+  { served: changed, accepted: vault }: { readonly served: ServedStore; readonly accepted: Vault | null },
   { services, index, shared }: Reading,
 ): Promise<void> {
   const served = services[index]!;
-  if (changed.vault === served.current.vault) {
+  if (vault === null) {
     served.current = changed;
     await served.service.change(changed.jobs);
     served.status.touch();
@@ -174,5 +199,5 @@ async function change(
   }
   await served.stop();
   shared.forget(served.name);
-  services[index] = await beginStore(context, changed, shared);
+  services[index] = await beginStore(context, changed, { ...shared, vault });
 }

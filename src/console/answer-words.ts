@@ -110,14 +110,23 @@ export function groundsOf(status: StoreStatus, nowMs: number): Grounds[] {
   ];
 }
 
-function newestGround({ newestPoint, promises: { rpoMs }, log }: StoreStatus, nowMs: number): Grounds {
+/** A file of SQLite does not tell whether somebody captures. */
+export function isAbandoned({ store, log }: StoreStatus): boolean {
+  return log !== null && !log.isCaptured && store?.startsWith('postgres') === true;
+}
+
+function newestGround(status: StoreStatus, nowMs: number): Grounds {
+  const {
+    newestPoint,
+    promises: { rpoMs },
+  } = status;
   const title = 'Newest point';
   if (newestPoint === null)
     return { title, tone: 'warning', value: 'none', detail: 'there is no finished backup' };
   const ageMs = Math.max(0, nowMs - Date.parse(newestPoint));
   const isLate = rpoMs !== null && ageMs > rpoMs;
   const detail = rpoMs === null ? 'nothing is promised' : `no older than ${span(rpoMs)} is promised`;
-  const isLost = log?.isCaptured === false ? ', and nobody captures the log now' : '';
+  const isLost = isAbandoned(status) ? ', and nobody captures the log now' : '';
   return {
     title,
     tone: isLate ? 'bad' : isLost === '' ? 'good' : 'warning',
@@ -131,6 +140,16 @@ function verifiedGround({ verification, promises: { verifiedWithinMs } }: StoreS
   if (verification === null)
     return { title, tone: 'warning', value: 'not known', detail: 'no verification is on record' };
   const { oldestSeconds, never, units, unsound } = verification;
+  const unverified = plural(units, 'file');
+  if (units > 0 && never === units)
+    return {
+      title,
+      tone: 'warning',
+      value: 'never',
+      detail: `${unverified} wait for the first verification`,
+    };
+  if (units === 0)
+    return { title, tone: 'faint', value: 'nothing yet', detail: 'there is nothing to verify' };
   if (unsound > 0)
     return {
       title,

@@ -21,17 +21,26 @@ export interface Assets {
 /** Reads what pages load, once, when the daemon starts. */
 export async function loadAssets(): Promise<Assets> {
   const [style, script, theme, icon] = await Promise.all([
-    load('console', 'css', 'text/css; charset=utf-8'),
-    load('console', 'js', 'text/javascript; charset=utf-8'),
-    load('theme', 'js', 'text/javascript; charset=utf-8'),
-    load('icon', 'svg', 'image/svg+xml'),
+    load('console.css', 'text/css; charset=utf-8', STYLES),
+    load('console.js', 'text/javascript; charset=utf-8'),
+    load('theme.js', 'text/javascript; charset=utf-8'),
+    load('icon.svg', 'image/svg+xml'),
   ]);
   const byPath = new Map([style, script, theme, icon].map((asset) => [asset.path, asset]));
   return { style, script, theme, icon, byPath };
 }
 
-async function load(name: string, ending: string, contentType: string): Promise<Asset> {
-  const body = new Uint8Array(await readFile(new URL(`./assets/${name}.${ending}`, import.meta.url)));
+/** One behind the other: what comes later is about less. */
+const STYLES = [
+  ...['base', 'frame', 'parts', 'timeline'],
+  ...['stores', 'backups', 'restore', 'proofs', 'circumstances'],
+].map((name) => `style/${name}.css`);
+
+/** As one file, where it is made of several. */
+async function load(name: string, contentType: string, parts: readonly string[] = [name]): Promise<Asset> {
+  const files = parts.map((part) => readFile(new URL(`./assets/${part}`, import.meta.url)));
+  const body = new Uint8Array(Buffer.concat(await Promise.all(files)));
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);
-  return { path: `/assets/${name}.${hash}.${ending}`, contentType, body };
+  const [stem, ending] = name.split('.');
+  return { path: `/assets/${stem}.${hash}.${ending}`, contentType, body };
 }

@@ -1,7 +1,7 @@
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import type { Access } from './access/access.ts';
 import { answerRoute, identifyRequest, refuseNobody } from './access/answer-route.ts';
-import { answerFailure, answerRefusal } from './access/answers.ts';
+import { answerBriefly, answerFailure, answerRefusal } from './access/answers.ts';
 import { isSecure } from './access/config.ts';
 import { securityHeaders } from './access/headers.ts';
 import { mountLogIn } from './access/log-in.ts';
@@ -28,8 +28,7 @@ export function mountConsole(app: Hono, mounted: Mounted): void {
   app.onError((error, context) => answerFailure(mounted, context, error, null));
   app.use(async (context, next) => {
     const refused = access.refuseEntry(askedOf(context));
-    if (refused === null) return next();
-    return answerRefusal(mounted, context, refused);
+    return refused === null ? next() : answerBriefly(context, refused);
   });
   const forGood = { 'cache-control': 'public, max-age=31536000, immutable' };
   for (const { path, body, contentType } of assets.byPath.values()) {

@@ -31,6 +31,8 @@ export function frameOf(
   return { who, formToken, stores: ports.stores(), software, host, assets, refreshAfterMs };
 }
 
+/** Where people log in, and where that form is sent. */
+export const LOG_IN_PATH = '/log-in';
 /** Where the form to log out is sent. */
 export const LOG_OUT_PATH = '/log-out';
 

@@ -1,3 +1,4 @@
+import { ENDLESS_JOBS } from '../core/job.ts';
 import type { ConsoleStore } from './ports.ts';
 
 /**
@@ -43,9 +44,6 @@ export function makeRefreshRate(random: () => number): RefreshRate {
 /** Something runs that ends, in any of the stores. */
 export function isBusy(stores: readonly ConsoleStore[]): boolean {
   return stores.some(({ jobs }) =>
-    jobs.some(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS.has(job)),
+    jobs.some(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS_JOBS.has(job)),
   );
 }
-
-/** Jobs that run as long as the daemon does. */
-export const ENDLESS: ReadonlySet<string> = new Set(['archive', 'monitor', 'sample']);

@@ -14,6 +14,15 @@ export const JOB_NAMES = [
 
 export type JobName = (typeof JOB_NAMES)[number];
 
+/** What somebody may ask for beside its schedule: it removes nothing, and ends by itself. */
+export const ASKABLE_JOBS: ReadonlySet<JobName> = new Set([
+  ...(['full', 'incremental', 'sync', 'verify', 'drill', 'doctor'] as const),
+]);
+
+/** Jobs that run until they are stopped: they never end well, but go well while they run for `STEADY_RUN_MS`. */
+export const ENDLESS_JOBS: ReadonlySet<JobName> = new Set(['archive', 'monitor', 'sample']);
+export const STEADY_RUN_MS = 10 * 60_000;
+
 /** One run of a job for the time that it was wanted for. */
 export interface JobRun {
   readonly job: JobName;

@@ -59,5 +59,5 @@ export function standingOf(
   const [newest] = runs;
   const begunMs = timeToUnixMs(parseTime(newest?.begin.startedAt ?? '') ?? 0n);
   if (countsFrom === null && Math.abs(nowMs - begunMs) > GONE_MS) return { state: 'well' };
-  return judgeJob(runs, countsFrom ?? undefined);
+  return judgeJob(runs, nowMs, countsFrom ?? undefined);
 }

@@ -125,7 +125,8 @@ async function loop(teller: Teller): Promise<void> {
   while (!signal.aborted) {
     try {
       await look(teller);
-      if (!isPeaceful(teller)) await tellUnderLease(teller);
+      if (isPeaceful(teller)) isUsed(teller);
+      else await tellUnderLease(teller);
     } catch (error) {
       if (!isBackupError(error)) throw error;
       // Who lost the lease looks at the records again before it says anything.
@@ -146,7 +147,13 @@ async function look(teller: Teller, jobs: readonly JobName[] = []): Promise<void
   const all = isDue ? [...openJobs(state.told.open), ...jobs] : [];
   for (const job of new Set([...state.stale, ...all])) await readJob(teller, job);
   if (isDue) teller.recordsReadMs = nowMs;
-  state.vaultTrouble = null;
+  watch(teller);
+}
+
+/** The vault did what was asked of it: that it can be read alone says nothing of a disk that is full. */
+function isUsed(teller: Teller): void {
+  if (teller.state.vaultTrouble === null) return;
+  teller.state.vaultTrouble = null;
   watch(teller);
 }
 
@@ -188,6 +195,7 @@ function tellUnderLease(teller: Teller): Promise<void> {
   const { ports, state } = teller;
   return ports.underLease(async (lease, lost) => {
     const signal = AbortSignal.any([lost, teller.signal]);
+    isUsed(teller);
     state.told = joinAway(await readTold(ports.vault), state);
     for (;;) {
       lease.assertHeld();

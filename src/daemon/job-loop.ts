@@ -17,22 +17,32 @@ export interface LoopPorts extends Omit<JobPorts, 'askedBy'> {
   readonly onFailure: (job: JobName, failure: BackupError) => void;
 }
 
-/** Runs work when what came before it in its lane is over. */
-export type Lanes = <Result>(lane: Lane, work: () => Promise<Result>) => Promise<Result>;
+export interface Lanes {
+  /** Runs work when what came before it in its lane is over. */
+  <Result>(lane: Lane, work: () => Promise<Result>): Promise<Result>;
+  /** How much waits for what came before it. */
+  readonly waiting: () => number;
+}
 
 /** One at a time in each lane, first come, first served, for all stores of a daemon; in a lane of its own, at once. */
 export function makeLanes(): Lanes {
   const tails = new Map<Lane, Promise<unknown>>();
-  return async (lane, work) => {
+  let waiting = 0;
+  const take = async <Result>(lane: Lane, work: () => Promise<Result>): Promise<Result> => {
     if (lane === 'own') return work();
-    const before = tails.get(lane) ?? Promise.resolve();
-    const result = before.then(work, work);
+    waiting += 1;
+    const begin = (): Promise<Result> => {
+      waiting -= 1;
+      return work();
+    };
+    const result = (tails.get(lane) ?? Promise.resolve()).then(begin);
     tails.set(
       lane,
       result.catch(() => undefined),
     );
     return result;
   };
+  return Object.assign(take, { waiting: () => waiting });
 }
 
 /** So long at most until it is looked at again: a clock may have been set, and another daemon may have died. */

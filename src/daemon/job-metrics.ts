@@ -1,14 +1,22 @@
+import { ENDLESS_JOBS, STEADY_RUN_MS } from '../core/job.ts';
 import type { Timing } from '../policy/agenda.ts';
 import { greatestIntervalMs } from '../policy/schedule.ts';
 import { type MetricFamily, seconds } from './metric-family.ts';
 import type { JobView } from './registry.ts';
 
 /** A gauge with one value for each job, by `job_name`: Prometheus itself puts a label `job` on all that it reads. */
-function jobGauge(name: string, help: string, value: (view: JobView) => number | null): MetricFamily {
+function jobGauge(
+  name: string,
+  help: string,
+  value: (view: JobView, nowMs: number) => number | null,
+): MetricFamily {
   return {
     ...{ name, help, type: 'gauge', labels: ['store', 'job_name'] },
-    samples: ({ jobs }) =>
-      jobs().map((view) => ({ labels: { store: view.store, job_name: view.job }, value: value(view) })),
+    samples: ({ jobs, now }) =>
+      jobs().map((view) => ({
+        labels: { store: view.store, job_name: view.job },
+        value: value(view, now()),
+      })),
   };
 }
 
@@ -42,14 +50,19 @@ function periodMs(timing: Timing, nowMs: number): number | null {
   return known;
 }
 
+/** What runs until it is stopped goes well while it runs for a while. */
+function goesWell({ job, runningSinceMs }: JobView, nowMs: number): boolean {
+  return ENDLESS_JOBS.has(job) && runningSinceMs !== null && nowMs - runningSinceMs >= STEADY_RUN_MS;
+}
+
 export const JOB_METRICS: readonly MetricFamily[] = [
   jobGauge('eventcore_job_running', '1 while this daemon runs the job', ({ runningSinceMs }) =>
     runningSinceMs === null ? 0 : 1,
   ),
   jobGauge(
     'eventcore_job_last_success_timestamp_seconds',
-    'when the job last ended well, in whatever daemon; absent when it never did',
-    ({ lastSuccessAtMs }) => seconds(lastSuccessAtMs),
+    'when the job last ended well, in whatever daemon, or, of one that never ends, last went well; absent when it never did',
+    (view, nowMs) => seconds(goesWell(view, nowMs) ? nowMs : view.lastSuccessAtMs),
   ),
   jobGauge(
     'eventcore_job_last_failure_timestamp_seconds',

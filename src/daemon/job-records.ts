@@ -1,7 +1,7 @@
 import { isBackupError } from '../core/errors.ts';
 import type { JobBegin, JobEnd, JobName, JobRun, RecordedRun } from '../core/job.ts';
-import { parseTime, timeToUnixMs } from '../core/time.ts';
-import type { Vault } from '../core/vault.ts';
+import { formatTime, timeFromUnixMs } from '../core/time.ts';
+import type { ObjectInfo, Vault } from '../core/vault.ts';
 import {
   beginName,
   decodeBegin,
@@ -15,6 +15,7 @@ import {
   parseJobRecordName,
 } from '../format/job-record.ts';
 import { putRecord, readRecord } from '../format/record.ts';
+import { recordMemory } from './record-memory.ts';
 
 /** So many runs of a job stay on record. */
 const KEPT_RUNS = 200;
@@ -27,21 +28,31 @@ export async function readRuns(
   vault: Vault,
   job: JobName,
   limit: number,
-  untilMs = Number.POSITIVE_INFINITY,
+  untilMs: number | null = null,
 ): Promise<RecordedRun[]> {
-  const names = await listNames(vault, job);
-  const there = new Set(names);
+  const infos = await listRecords(vault, job);
+  // Texts of this form are in the order of their times.
+  const until = untilMs === null ? null : formatTime(timeFromUnixMs(untilMs), 3);
   const runs: RecordedRun[] = [];
   // A folder has hundreds of names, and mostly the newest is asked for: only what is looked at is parsed.
-  for (const name of names.toReversed()) {
-    if (runs.length === limit) break;
-    const run = parseJobRecordName(name);
-    if (run?.kind !== 'begin' || timeToUnixMs(parseTime(run.wantedAt) ?? 0n) > untilMs) continue;
-    const read = await readRun(vault, run, there.has(endName(run)));
-    if (read !== null) runs.push(read);
+  for (let i = infos.length - 1; i >= 0 && runs.length < limit; i -= 1) {
+    const [info, before] = [infos[i]!, infos[i - 1]];
+    const run = parseJobRecordName(info.name);
+    if (run?.kind !== 'begin' || (until !== null && run.wantedAt > until)) continue;
+    const begin = await recallBegin(vault, info, () => readOne(vault, info.name, decodeBegin));
+    // In the order of names the end of a run comes right before its begin.
+    const hasEnded = before?.name === endName(run);
+    const end = hasEnded
+      ? await recallEnd(vault, before, () => readOne(vault, before.name, decodeEnd))
+      : null;
+    if (hasEnded) i -= 1;
+    if (begin !== null) runs.push({ begin, end });
   }
   return runs;
 }
+
+const recallBegin = recordMemory<JobBegin>();
+const recallEnd = recordMemory<JobEnd>();
 
 /** Null when its beginning cannot be read. */
 export async function readRun(vault: Vault, name: JobRun, hasEnded: boolean): Promise<RecordedRun | null> {
@@ -51,10 +62,10 @@ export async function readRun(vault: Vault, name: JobRun, hasEnded: boolean): Pr
 }
 
 /** The oldest first. */
-async function listNames(vault: Vault, job: JobName): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of vault.list(jobFolder(job))) names.push(name);
-  return names;
+async function listRecords(vault: Vault, job: JobName): Promise<ObjectInfo[]> {
+  const infos: ObjectInfo[] = [];
+  for await (const info of vault.list(jobFolder(job))) infos.push(info);
+  return infos;
 }
 
 async function readOne<Record>(
@@ -79,7 +90,7 @@ export function claimRun(vault: Vault, begin: JobBegin): Promise<boolean> {
 /** Puts on record how a run ended, and lets go of the oldest runs. */
 export async function recordEnd(vault: Vault, end: JobEnd): Promise<void> {
   await putRecord(vault, endName(end), encodeEnd(end));
-  const parsed = (await listNames(vault, end.job)).map(parseJobRecordName);
+  const parsed = (await listRecords(vault, end.job)).map(({ name }) => parseJobRecordName(name));
   const begins = parsed.filter((run): run is JobRecordName => run?.kind === 'begin');
   for (const run of begins.slice(0, Math.max(0, begins.length - KEPT_RUNS))) {
     // The end goes last: without it the run would look as if it had died.

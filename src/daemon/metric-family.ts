@@ -7,8 +7,8 @@ export interface MetricSources {
   readonly stores: () => readonly StoreView[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** What waits for its turn: questions of the console, notices, operations. */
-  readonly queues?: () => readonly QueueView[];
+  /** What waits for its turn: questions and operations of the console, jobs. */
+  readonly queues: () => readonly QueueView[];
 }
 
 export interface QueueView {

@@ -23,7 +23,7 @@ export const METRICS: readonly MetricFamily[] = [
     help: 'what waits for its turn in the daemon, by queue',
     ...{ type: 'gauge', labels: ['queue'] },
     samples: ({ queues }) =>
-      (queues?.() ?? []).map(({ name, waiting }) => ({ labels: { queue: name }, value: waiting })),
+      queues().map(({ name, waiting }) => ({ labels: { queue: name }, value: waiting })),
   },
 ];
 

@@ -21,7 +21,7 @@ export async function readAllRuns(vault: Vault, limit: number, signal?: AbortSig
     (name) => readRun(vault, name, ended.has(keyOf(name))),
     signal,
   );
-  return runs.filter((run) => run !== null);
+  return runs.filter((run) => run !== null).sort((a, b) => (a.begin.startedAt < b.begin.startedAt ? 1 : -1));
 }
 
 /** In the order of the times that they were wanted for. */

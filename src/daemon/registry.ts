@@ -21,6 +21,8 @@ export interface JobView {
   /** Why not before; of one that runs, why it does. */
   readonly reason: string | null;
   readonly last: JobEnd | null;
+  /** What the last run said here when it failed, with the way out, and as it may be told to anybody; null: nothing, or elsewhere. */
+  readonly lastTrouble: string | null;
   readonly lastSuccessAtMs: number | null;
   readonly lastFailureAtMs: number | null;
   /** Why it could not be looked at, the last time; null when it could. */
@@ -78,6 +80,7 @@ export function makeRegistry(): Registry {
           counts,
           failures: countFailure(view.failures, end),
           last: end,
+          lastTrouble: null,
           runningSinceMs: null,
           progress: null,
           trouble: null,
@@ -100,6 +103,7 @@ function emptyView(store: string, job: JobName): Omit<JobView, 'timing'> {
       nextMs: null,
       reason: null,
       last: null,
+      lastTrouble: null,
     },
     ...{ lastSuccessAtMs: null, lastFailureAtMs: null, trouble: null },
     counts: { succeeded: 0, failed: 0, interrupted: 0 },

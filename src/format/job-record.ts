@@ -16,7 +16,7 @@ import {
 
 /** Runs of a daemon's jobs (FORMAT.md §23 is normative): the claim to one, written before it begins, and how it ended. */
 export const JOBS_PREFIX = 'jobs/';
-const NAME = /^jobs\/([a-z]+)\/(\d{8}T\d{9}Z)-(\d{4})(-ended)?\.json$/;
+const NAME = /^jobs\/([a-z]+)\/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-(\d{4})(-ended)?\.json$/;
 export const MOST_ATTEMPTS = 9999;
 const MAX_BYTES = 1 << 16;
 
@@ -38,9 +38,9 @@ export interface JobRecordName extends JobRun {
 
 /** Null when an object of this name is no such record. */
 export function parseJobRecordName(name: string): JobRecordName | null {
-  const [, job, time, attempt, ended] = NAME.exec(name) ?? [];
-  if (job === undefined || time === undefined || !isJobName(job)) return null;
-  const wantedAt = time.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z$/, '$1-$2-$3T$4:$5:$6.$7Z');
+  const [, job, year, month, day, hour, minute, second, ms, attempt, ended] = NAME.exec(name) ?? [];
+  if (job === undefined || !isJobName(job)) return null;
+  const wantedAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
   if (!isInstant(wantedAt) || Number(attempt) === 0) return null;
   return { job, wantedAt, attempt: Number(attempt), kind: ended === undefined ? 'begin' : 'end' };
 }

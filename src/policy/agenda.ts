@@ -1,3 +1,4 @@
+import { STEADY_RUN_MS } from '../core/job.ts';
 import type { Schedule } from '../core/region-policy.ts';
 import { lastRunMs, nextRunMs } from './schedule.ts';
 
@@ -68,6 +69,9 @@ const MOST_ATTEMPTS = 9999;
 /** Missed times are counted up to this: each is looked for. */
 const MOST_MISSED = 1000;
 
+/** Why most jobs wait most of the time. */
+export const NOT_DUE = 'it is not due';
+
 /** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
 export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
   const { job, isHeld, askedBy } = facts;
@@ -111,7 +115,7 @@ function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: numbe
     const reason = due.missed === 0 ? 'it is due' : `it is due, and ${due.missed} earlier times were missed`;
     return run(due.wantedAtMs, 1, due.missed, reason);
   }
-  if (last.succeeded) return wait(due.startsAtMs, 'it is not due');
+  if (last.succeeded) return wait(due.startsAtMs, NOT_DUE);
   const retryAtMs = endOf(last, nowMs) + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
   if (retryAtMs >= due.startsAtMs) return wait(due.startsAtMs, 'it failed, and is due again before a retry');
   if (retryAtMs > nowMs) return wait(retryAtMs, 'it failed, and is tried again then');
@@ -132,12 +136,14 @@ function decideAlways(
   { wantedAtMs, endedAtMs, succeeded, attempt }: EndedRun,
   nowMs: number,
 ): AgendaDecision {
-  const tries = succeeded ? 1 : attempt;
+  // Of one that was taken up, with all that went before.
+  const wentWell = succeeded || endedAtMs - wantedAtMs >= STEADY_RUN_MS;
+  const tries = wentWell ? 1 : attempt;
   const restartAtMs = endOf({ endedAtMs }, nowMs) + backOff(FIRST_RESTART_MS, LONGEST_RESTART_MS, tries);
   if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
   // Each is for a time of its own, so that a number may stand for all behind it.
   const nextMs = Math.max(nowMs, wantedAtMs + 1);
-  return run(nextMs, succeeded ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
+  return run(nextMs, wentWell ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
 }
 
 /** Of an end that is still to come by a clock that was set back, nobody knows how long ago it was: nothing waits for it. */

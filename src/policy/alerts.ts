@@ -109,7 +109,7 @@ function tell(alert: OpenAlert, notices: Notice[], input: AlertInput): OpenAlert
 
 function whoKnows({ told }: OpenAlert, { notifiers }: AlertInput): readonly string[] {
   if (told.to !== undefined) return told.to;
-  return told.at === NEVER.at ? [] : notifiers.map(({ name }) => name);
+  return told.at === NEVER_TOLD.at ? [] : notifiers.map(({ name }) => name);
 }
 
 function hearsOf(
@@ -131,11 +131,16 @@ function isDueAgain(alert: OpenAlert, { nowMs, repeatAfterMs }: AlertInput): boo
 }
 
 /** Told to nobody yet. */
-const NEVER = { at: '1970-01-01T00:00:00.000Z', severity: 'warning', sizeClass: 0, to: [] } as const;
+export const NEVER_TOLD = {
+  at: '1970-01-01T00:00:00.000Z',
+  severity: 'warning',
+  sizeClass: 0,
+  to: [],
+} as const;
 
 function begin(observation: Observation, { nowMs, looked }: AlertInput): OpenAlert {
   const seenRound = roundOf(observation.place, looked);
-  return { ...observation, since: timeText(nowMs), seenRound, told: NEVER };
+  return { ...observation, since: timeText(nowMs), seenRound, told: NEVER_TOLD };
 }
 
 function noticeOf(

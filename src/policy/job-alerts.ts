@@ -1,4 +1,5 @@
-import type { JobEnd, RecordedRun } from '../core/job.ts';
+import { ENDLESS_JOBS, type JobEnd, type RecordedRun, STEADY_RUN_MS } from '../core/job.ts';
+import { parseTime, timeToUnixMs } from '../core/time.ts';
 
 /** How a job goes, by what is on record, so it does not matter which daemon looks: pure. */
 
@@ -20,20 +21,36 @@ export type JobStanding =
 export const TRIED_AGAIN_FROM = 2;
 
 /** `runs`: the records, the newest first. Runs that died or were interrupted say nothing. */
-export function judgeJob(runs: readonly RecordedRun[], countsFrom = TRIED_AGAIN_FROM): JobStanding {
-  const ends = endsOf(runs);
-  if (ends[0]?.state === 'succeeded') return { state: 'well' };
-  const failed = leadingFailures(ends);
+export function judgeJob(
+  runs: readonly RecordedRun[],
+  nowMs: number,
+  countsFrom = TRIED_AGAIN_FROM,
+): JobStanding {
+  const said = runs.flatMap((run, i) => whatItSays(run, i === 0, nowMs));
+  if (said[0] === 'well') return { state: 'well' };
+  const failed = leadingFailures(said);
   if (failed.length === 0 || failed.length < countsFrom) return { state: 'unknown' };
   const [newest, first] = [failed[0]!, failed.at(-1)!];
   return { state: 'failing', since: first.endedAt, failures: failed.length, code: newest.code };
 }
 
-function endsOf(runs: readonly RecordedRun[]): JobEnd[] {
-  return runs.flatMap(({ end }) => (end === null || end.state === 'interrupted' ? [] : [end]));
+/** Newest first: of what never ends well, a run that went on for a while went well until it ended. */
+function whatItSays({ begin, end }: RecordedRun, isNewest: boolean, nowMs: number): ('well' | JobEnd)[] {
+  const isEndless = ENDLESS_JOBS.has(begin.job);
+  if (end === null) {
+    const runsForMs = nowMs - timeToUnixMs(parseTime(begin.startedAt) ?? 0n);
+    return isEndless && isNewest && runsForMs >= STEADY_RUN_MS ? ['well'] : [];
+  }
+  if (end.state === 'succeeded') return ['well'];
+  const wentWell: 'well'[] = isEndless && end.durationMs >= STEADY_RUN_MS ? ['well'] : [];
+  return end.state === 'interrupted' ? wentWell : [end, ...wentWell];
 }
 
-function leadingFailures(ends: readonly JobEnd[]): JobEnd[] {
-  const at = ends.findIndex(({ state }) => state === 'succeeded');
-  return at === -1 ? [...ends] : ends.slice(0, at);
+function leadingFailures(said: readonly ('well' | JobEnd)[]): JobEnd[] {
+  const failed: JobEnd[] = [];
+  for (const one of said) {
+    if (one === 'well') break;
+    failed.push(one);
+  }
+  return failed;
 }

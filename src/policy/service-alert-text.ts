@@ -3,7 +3,7 @@ import type { JobName } from '../core/job.ts';
 import type { OwedNotice } from '../core/monitor-state.ts';
 import type { Objective } from '../core/status.ts';
 import type { JobStanding } from './job-alerts.ts';
-import { objectiveCheck, objectivePlace, STATUS_CHECK } from './objective-alerts.ts';
+import { objectivePlace, STATUS_CHECK } from './objective-alerts.ts';
 
 /** What a daemon tells, in words. As it is when it is sent, not when it began: what is owed may be sent late, and by another daemon. */
 export interface ServiceWords {
@@ -82,11 +82,14 @@ function sayObjective({ check, place, state, since }: OwedNotice, { objectives }
     now === undefined ? [] : [`${sentence(now.reason)}${now.next === null ? '' : ` Next: ${now.next}.`}`];
   if (state === 'resolved') {
     const over = isUnknown ? `it is known again how it is with ${what}` : `${what} is kept again`;
-    return { title: over, text: [`It was not so since ${since}.`, ...lines], facts };
+    return { title: over, text: [...lines, `It was not so since ${since}.`], facts };
   }
   const bad = isUnknown ? `nobody knows whether ${what} is kept` : `${what} is not kept`;
-  const isStill = now === undefined || objectiveCheck(now) === check || !isUnknown;
-  return { title: bad, text: [`So it is since ${since}.`, ...(isStill ? lines : [])], facts };
+  return {
+    title: bad,
+    text: [...(now?.state === 'kept' ? [] : lines), `It has been so since ${since}.`],
+    facts,
+  };
 }
 
 function sentence(text: string): string {

@@ -112,6 +112,37 @@ describe('eventcore doctor', () => {
     assert.match(found.policy!.message, /rpo is 15min, but up to 1d pass/);
   });
 
+  it('leaves out what the policy promises where somebody else judges it, and nothing else', async () => {
+    const config = join(folder.path, 'promises.yaml');
+    writeFileSync(
+      config,
+      `primary: { region: eu, storage: ${JSON.stringify(vault)} }
+replicas: [{ region: us, storage: ./promised }]
+objectives: { rpo: 1s, region_rpo: 1s, verified_within: 1d, drilled_within: 1d }
+`,
+    );
+    mkdirSync(join(folder.path, 'promised'));
+    const words = ['--config', config, '--store', store];
+    const bads = ({ found }: Awaited<ReturnType<typeof doctor>>) =>
+      Object.values(found).flatMap(({ name, verdict }) => (verdict === 'bad' ? [name] : []));
+    const judged = await doctor(...words);
+    assert.deepEqual(bads(judged), ['recoverable point', 'drills', 'us: recoverable point']);
+    const { code, found } = await doctor(...words, '--no-promises');
+    assert.equal(code, 0);
+    assert.deepEqual(found.verification!.verdict, 'skipped');
+    assert.deepEqual(found['recoverable point']!.verdict, 'good');
+    const away = [
+      '--config',
+      config,
+      '--store',
+      store,
+      '--vault',
+      join(folder.path, 'none'),
+      '--no-promises',
+    ];
+    assert.equal((await runHere(['doctor', ...away])).code, 6);
+  });
+
   it('looks at the vault of each region of a policy, or of those named', async () => {
     const config = join(folder.path, 'regions.yaml');
     mkdirSync(join(folder.path, 'us'));

@@ -37,6 +37,7 @@ describe('what somebody began from the console', () => {
     for (const kind of ['restore', 'restore', 'verify'] as const) start(kind);
     await turn();
     assert.deepEqual(states(), ['runs', 'waits', 'runs']);
+    assert.equal(operations.waiting(), 1);
     assert.equal(operations.list()[2]?.progress?.step, 'reading');
     open[0]!.end(DONE);
     await turn();
@@ -87,8 +88,12 @@ describe('what somebody began from the console', () => {
     await turn();
     const stopped = operations.stop();
     open[0]!.end(FAILED);
+    assert.equal(start('verify').state, 'refused');
     await stopped;
     assert.deepEqual(states(), ['cancelled', 'cancelled']);
+    assert.equal(start('restore').state, 'refused');
+    await turn();
+    assert.equal(open.length, 1);
   });
 });
 

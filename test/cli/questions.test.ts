@@ -17,6 +17,7 @@ function makeWorld(sizeBytes = 100) {
         : Promise.resolve(),
     run: ({ store, words }) => {
       const key = `${store}: ${words.join(' ')}`;
+      if (key.includes('\0')) return Promise.reject(new TypeError('a zero byte'));
       world.begun.push(key);
       return new Promise((resolve) => open.push({ key, end: (said) => resolve({ said, sizeBytes }) }));
     },
@@ -69,10 +70,11 @@ describe('a question of the console', () => {
   });
 
   it('waits behind two others, and is told to come again where too many wait', async () => {
-    const { world, ask, answer } = makeWorld();
+    const { world, questions, ask, answer } = makeWorld();
     const asked = Array.from({ length: 18 }, (_, i) => ask(['show', `${i}`]));
     await turn();
     assert.equal(world.begun.length, 2);
+    assert.equal(questions.waiting(), 16);
     assert.deepEqual(await ask(['list']), { state: 'busy' });
     for (let i = 0; i < 18; i += 1) {
       answer();
@@ -96,6 +98,15 @@ describe('a question of the console', () => {
     void ask(['list']);
     await turn();
     assert.equal(world.begun.length, 2);
+  });
+
+  it('that cannot be asked takes nobody else the turn', async () => {
+    const { ask, answer } = makeWorld();
+    for (let i = 0; i < 5; i += 1) assert.equal((await ask(['show', `\0${i}`])).state, 'failed');
+    const next = ask(['list']);
+    await turn();
+    answer();
+    assert.equal((await next).state, 'answered');
   });
 
   it('is forgotten when something happens to its store, and what is on its way then is not kept', async () => {

@@ -50,9 +50,10 @@ async function startDaemon(config: string): Promise<Daemon> {
 async function until(
   isSo: () => boolean | Promise<boolean>,
   what: () => string,
-  withinMs = 60_000,
+  { withinMs = 60_000, everyMs = 100 } = {},
 ): Promise<void> {
-  for (const endMs = Date.now() + withinMs; Date.now() < endMs; await sleep(100)) if (await isSo()) return;
+  for (const endMs = Date.now() + withinMs; Date.now() < endMs; await sleep(everyMs))
+    if (await isSo()) return;
   assert.fail(`did not come about: ${what()}`);
 }
 
@@ -79,11 +80,11 @@ async function post(url: string, path: string, fields: Record<string, string>): 
   return answer.headers.get('location')!;
 }
 
-async function makeStore(name: string): Promise<void> {
+async function makeStore(name: string, count = 1): Promise<void> {
   const store = await openStore(`sqlite:${join(folder, `${name}.db`)}`);
   try {
     await store.initialise();
-    const events = [{ type: 'Began', data: '{"n":1}' }];
+    const events = Array.from({ length: count }, (_, n) => ({ type: 'Began', data: `{"n":${n}}` }));
     await store.append([{ streamId: 'a', expectedVersion: 0n, events }]);
   } finally {
     await store.close();
@@ -108,13 +109,36 @@ async function runsOf(name: string, job: JobName): Promise<RecordedRun[]> {
   }
 }
 
+/** Enough that a restore of them takes a moment. */
+const MANY = 40_000;
+
+/** Begins a restore, and comes back while it writes. */
+async function beginRestore({ url, log }: Daemon): Promise<void> {
+  const before = new Set(readdirSync(join(folder, 'restored')));
+  await post(url, '/stores/orders/restore', { point: 'newest', target: 'disk' });
+  const isNew = (name: string): boolean => name.endsWith('.db') && !before.has(name);
+  await until(() => readdirSync(join(folder, 'restored')).some(isNew), log, { everyMs: 5 });
+}
+
+/** What is in the place for restores: the events of each store, null of what is none. */
+async function restoredEvents(): Promise<(number | null)[]> {
+  const found: (number | null)[] = [];
+  for (const name of readdirSync(join(folder, 'restored')).filter((one) => one.endsWith('.db'))) {
+    const store = await openStore(`sqlite:${join(folder, 'restored', name)}`);
+    const { state } = await store.inspect();
+    found.push(state === 'filled' ? (await store.count()).events : null);
+    await store.close();
+  }
+  return found;
+}
+
 async function succeeded(name: string, job: JobName): Promise<number> {
   return (await runsOf(name, job)).filter(({ end }) => end?.state === 'succeeded').length;
 }
 
 describe('eventcore serve', () => {
   it('takes backups when they are due, answers for its health and stops cleanly', async () => {
-    await makeStore('orders');
+    await makeStore('orders', MANY);
     const config = writeConfig(
       'orders',
       '{ full: "0 2 * * 0", incremental: { every: 5s }, archive: always, doctor: off }',
@@ -145,7 +169,8 @@ describe('eventcore serve', () => {
       '  restore_to: [{ name: disk, sqlite: ./restored }]',
       `  access: { tokens: [{ name: anna, role: operator, hash: "${hashToken(TOKEN)}" }] }`,
     );
-    const { child, url, log, ended } = await startDaemon(config);
+    const first = await startDaemon(config);
+    const { child, url, log, ended } = first;
     await until(async () => (await succeeded('orders', 'full')) >= 1, log);
     await post(url, '/stores/orders/jobs/verify/run', {});
     await until(async () => (await succeeded('orders', 'verify')) === 1, log);
@@ -161,8 +186,25 @@ describe('eventcore serve', () => {
     const store = await openStore(`sqlite:${join(folder, 'restored', restored!)}`);
     assert.equal((await store.inspect()).state, 'filled');
     await store.close();
+    await beginRestore(first);
+    const stopped = commandsOf(first);
     child.kill('SIGTERM');
     assert.equal(await ended, 0);
+    assert.deepEqual(stopped.filter(isAlive), []);
+    assert.deepEqual(await restoredEvents(), [MANY]);
+    const second = await startDaemon(config);
+    await beginRestore(second);
+    const orphans = commandsOf(second);
+    second.child.kill('SIGKILL');
+    await until(
+      () => !orphans.some(isAlive),
+      () => `${orphans.join(', ')} outlived the daemon`,
+      { withinMs: 10_000 },
+    );
+    assert.deepEqual(
+      (await restoredEvents()).filter((count) => count !== null),
+      [MANY],
+    );
   });
 
   it('goes on after a kill -9, and keeps a bad configuration out, and follows the store into another vault', async () => {
@@ -178,7 +220,7 @@ describe('eventcore serve', () => {
     await until(
       () => !commands.some(isAlive),
       () => `${commands.join(', ')} outlived the daemon`,
-      10_000,
+      { withinMs: 10_000 },
     );
     const second = await startDaemon(config);
     writeConfig('payments', '{ archive: sometimes }');

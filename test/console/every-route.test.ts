@@ -140,7 +140,8 @@ describe('a route', () => {
     });
     for (const route of ALL) {
       await refused(elsewhere, route, { headers: { host: HOST } }, [404]);
-      await refused(elsewhere, route, { peer: '10.0.0.1' }, [404]);
+      const answer = await refused(elsewhere, route, { peer: '10.0.0.1', headers: SAME_ORIGIN }, [404]);
+      assert.equal(await answer.text(), 'not found\n');
       await refused(here, route, { peer: '10.0.0.1' }, [404]);
       for (const host of [
         'evil.example',

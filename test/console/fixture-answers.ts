@@ -52,8 +52,7 @@ function documentOf(store: ConsoleStore, words: readonly string[]): unknown {
 }
 
 function regionOf(words: readonly string[]): string | null {
-  const at = words.indexOf('--region');
-  return at === -1 ? null : (words[at + 1] ?? null);
+  return words.find((word) => word.startsWith('--region='))?.slice('--region='.length) ?? null;
 }
 
 /** Replicas lack the newest, and the archive has none that is young. */

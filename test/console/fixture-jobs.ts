@@ -12,6 +12,8 @@ interface JobSketch {
     readonly code: string;
     readonly exitCode: number;
     readonly lastSuccessAgoMs: number | null;
+    /** What it said; left out: this daemon did not hear it. */
+    readonly said?: string;
   };
   readonly nextInMs?: number;
   readonly reason?: string;
@@ -28,6 +30,7 @@ export function jobView(store: string, sketch: JobSketch): JobView {
     ...{ store, job: sketch.job, last, asked: null, timing: { kind: 'interval', everyMs: 900_000 } },
     runningSinceMs: sketch.runningMs === undefined ? null : NOW - sketch.runningMs,
     progress: sketch.progress ?? null,
+    lastTrouble: sketch.failure?.said ?? null,
     nextMs: sketch.nextInMs === undefined ? null : NOW + sketch.nextInMs,
     reason: sketch.reason ?? null,
     lastSuccessAtMs: success == null ? null : NOW - success,

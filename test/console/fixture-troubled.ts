@@ -115,7 +115,10 @@ export function ledger(): ConsoleStore {
         endedAgoMs: 4 * MIN,
         tookMs: 1200,
         nextInMs: 11 * MIN,
-        failure: { code: 'integrity', exitCode: 4, lastSuccessAgoMs: 27 * HOUR },
+        failure: {
+          ...{ code: 'integrity', exitCode: 4, lastSuccessAgoMs: 27 * HOUR },
+          said: 'vault writes: two writers of one name both won (see `eventcore doctor --large`)',
+        },
       }),
     ],
   };
@@ -190,7 +193,9 @@ export function hostile(): ConsoleStore {
       next: HOSTILE,
       region: HOSTILE,
     })),
-    jobs: one.jobs.map((view) => ({ ...view, store: HOSTILE, reason: HOSTILE, trouble: HOSTILE })),
+    jobs: one.jobs.map((view) => ({
+      ...{ ...view, store: HOSTILE, reason: HOSTILE, trouble: HOSTILE, lastTrouble: HOSTILE },
+    })),
     status: {
       ...one.status!,
       store: HOSTILE,

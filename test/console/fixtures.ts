@@ -1,3 +1,4 @@
+import { assertQuestion } from '../../src/cli/question-words.ts';
 import type {
   Answer,
   AuditEntry,
@@ -26,7 +27,10 @@ export function makePorts({
 }: Partial<ConsolePorts> & { answer?: AnswerQuestion } = {}): ConsolePorts {
   return {
     stores: () => STORES,
-    ask: async (question) => answer(question) ?? answerOf(question),
+    ask: async (question) => {
+      assertQuestion(question.words);
+      return answer(question) ?? answerOf(question);
+    },
     actions: {
       runJob: () => 'asked',
       restore: () => ({ state: 'started', operationId: 'operation-1' }),

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { ConsoleStore } from '../../src/console/ports.ts';
 import type { Route } from '../../src/console/route.ts';
 import { ROUTES } from '../../src/console/routes.ts';
+import { ASKABLE_JOBS, type JobName } from '../../src/core/job.ts';
 import { HOSTILE_STORE, STORES } from './fixture-stores.ts';
 import { makePorts, storeNamed } from './fixtures.ts';
 import { renderPath, replyTo } from './render.ts';
@@ -121,6 +122,56 @@ describe('the page of a store', () => {
     }
   });
 
+  it('says what a job that failed said, and offers to run none that removes something', async () => {
+    const text = await renderPath('/stores/ledger', { role: 'operator' });
+    assert.match(
+      text,
+      /Vault writes: two writers of one name both won \(see <code>eventcore doctor --large<\/code>\)/,
+    );
+    assert.match(text, /The log of the daemon that ran it says why/);
+    const actions = await renderPath('/stores/shop', { role: 'operator' });
+    const offered = [...actions.matchAll(/\/stores\/shop\/jobs\/(\w+)\/run/g)].map(([, job]) => job!);
+    assert.ok(STORES[0]!.jobs.some(({ job }) => job === 'prune'));
+    assert.deepEqual(
+      [...new Set(offered)].filter((job) => !ASKABLE_JOBS.has(job as JobName)),
+      [],
+    );
+    assert.ok(offered.includes('incremental'));
+  });
+
+  it('does not call what found something done, and says no more of what waits than when', async () => {
+    const [shop] = STORES;
+    const jobs = shop!.jobs.map((view) => ({
+      ...{ ...view, reason: 'it is not due' },
+      last: view.last === null ? null : { ...view.last, exitCode: view.job === 'drill' ? 4 : 0 },
+    }));
+    const text = await renderPath('/stores/shop', {
+      ports: makePorts({ stores: () => [{ ...shop!, jobs }] }),
+    });
+    assert.match(text, /<th[^>]*>Recovery drill<\/th>(?:(?!<tr)[\s\S])*>found something</);
+    assert.doesNotMatch(text, /it is not due/);
+  });
+
+  it('is not called protected where damage was found, whatever is promised, and is named among those to look at', async () => {
+    const shop = STORES[0]!;
+    const calm = { objectives: [], trouble: null, jobs: [] };
+    const status = { ...shop.status!, problems: [], monitor: null, verification: null };
+    const overview = (changes: Partial<typeof shop.status>) =>
+      renderPath('/', {
+        ports: makePorts({ stores: () => [{ ...shop, ...calm, status: { ...status, ...changes } }] }),
+      });
+    assert.match(await overview({}), /The store is protected\./);
+    const monitor = { at: status.at, coverage: 1, openCritical: 2, openWarning: 0 };
+    const verification = { oldestSeconds: 1, never: 0, units: 9, unsound: 1, proven: [] };
+    for (const [changes, said] of [
+      [{ monitor }, /Needs somebody[\s\S]*The monitor has 2 critical findings open in the store\./],
+      [{ verification }, /Needs somebody[\s\S]*1 part of the vault: unsound when verified last\./],
+    ] as const) {
+      assert.match(await overview(changes), said);
+      assert.match(await overview(changes), /0 of 1 store is protected; 1 needs somebody to look/);
+    }
+  });
+
   it('says how far the first backup is while there is nothing to bring back', async () => {
     const text = await renderPath('/stores/billing');
     assert.match(text, /The first full backup runs\./);
@@ -131,6 +182,54 @@ describe('the page of a store', () => {
     const text = await renderPath('/stores/inventory');
     assert.match(text, /this is what was known 2 h ago/);
     assert.match(text, /You can get back the state of <time/);
+  });
+});
+
+describe('the page of what goes on', () => {
+  it('says of a run that this daemon has begun and not ended that it runs, and of others that they did not end', async () => {
+    const [shop] = STORES;
+    const run = (job: string, startedAt: string) => ({
+      ...{
+        job,
+        startedAt,
+        wantedAt: startedAt,
+        attempt: 1,
+        endedAt: null,
+        durationMs: null,
+        state: 'not_ended',
+      },
+      ...{ exitCode: null, code: null, facts: {}, daemon: 'backup-1 4121', reason: 'it is due', missed: 0 },
+    });
+    const runs = [
+      run('incremental', '2026-11-29T14:23:00.000Z'),
+      run('incremental', '2026-11-29T14:08:00.000Z'),
+      run('drill', '2026-11-29T13:00:00.000Z'),
+    ];
+    const jobs = shop!.jobs.map((view) =>
+      view.job === 'incremental' ? { ...view, runningSinceMs: Date.parse('2026-11-29T14:23:01Z') } : view,
+    );
+    const ports = makePorts({
+      stores: () => [{ ...shop!, jobs }],
+      operations: () => [],
+      ask: () => Promise.resolve({ state: 'answered', document: { runs }, atMs: 0, exitCode: 0 }),
+    });
+    const text = await renderPath('/stores/shop/activity', { ports });
+    const states = [...text.matchAll(/<span class="badge[^>]*>.*?<\/span>/gs)].map(([badge]) => badge);
+    const of = (word: string) => states.filter((badge) => badge.includes(word)).length;
+    assert.deepEqual([of('runs'), of('not ended')], [1, 2], states.join('\n'));
+  });
+});
+
+describe('the picture on the page of restores', () => {
+  it('marks the instant that was chosen, where it can be seen', async () => {
+    const chosen = async (query: string) =>
+      / class="chosen" x1="([\d.]+)%"/.exec(await renderPath(`/stores/shop/restore?range=24h&${query}`))?.[1];
+    const noon = Number(await chosen('point=at&at=2026-11-29T02:23:20Z'));
+    assert.ok(Math.abs(noon - 50 / 1.02) < 0.1, `${noon}`);
+    const [newest] = STORES[0]!.status!.backups.slice(-1);
+    assert.ok(Number(await chosen(`point=backup&backup=${newest!.backupId.slice(0, 8)}`)) > noon);
+    for (const query of ['', 'point=at&at=2026-11-01T00:00:00Z', 'point=lsn&lsn=0/16B3748'])
+      assert.equal(await chosen(query), undefined, query);
   });
 });
 

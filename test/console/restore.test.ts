@@ -273,6 +273,25 @@ describe('the page of streams', () => {
     assert.match(fresh, /The store has it; no backup has it yet/);
   });
 
+  it('says what is wrong with a stream, and how one sees which events it is', async () => {
+    const document = JSON.parse(await command('show', '--stream', 'order-1'));
+    for (const [standing, said] of [
+      ['gone', /The store has it no more/],
+      ['behind', /ends before the newest backup/],
+      ['differs', /other events than the newest backup/],
+    ] as const) {
+      const onlyInBackups = { fromVersion: 4, toVersion: 5, backupId: ids[1] };
+      const told = { ...document, standing, onlyInBackups };
+      const ports = portsWith({
+        ask: async () => ({ state: 'answered', document: told, atMs: 0, exitCode: 0 }),
+      });
+      const text = plain(await page(STREAMS, { stream: 'order-1' }, { ports }));
+      assert.match(text, said);
+      assert.match(text, /Only backups have versions 4 to 5/);
+      assert.match(text, /eventcore diff --stream order-1 --events/);
+    }
+  });
+
   it('shows a hostile name as text, and the commands of it for a shell', async () => {
     const text = await page(STREAMS, { stream: HOSTILE });
     assert.match(text, /&lt;\/code&gt;&lt;script&gt;/);

@@ -206,6 +206,26 @@ describe('a job that fails', () => {
   });
 });
 
+describe('a job that never ends well', () => {
+  it('is told when it ends again and again, and that it is over once it runs for a while', async () => {
+    const world = new AlertWorld();
+    const { alerts } = world.daemon('one');
+    for (let i = 0; i < 2; i += 1) {
+      await world.pass(MINUTE);
+      await world.ran('archive', 'failed');
+      alerts.jobEnded('archive', 'the store cannot be reached');
+    }
+    await world.pass(MINUTE);
+    assert.deepEqual(world.told(), ['raised job_archive@shop']);
+    await world.began('archive');
+    await world.pass(9 * MINUTE);
+    assert.deepEqual(world.told(), ['raised job_archive@shop']);
+    await world.pass(8 * MINUTE);
+    assert.deepEqual(world.told(), ['raised job_archive@shop', 'resolved job_archive@shop']);
+    await alerts.stop();
+  });
+});
+
 describe('a vault that is away', () => {
   it('is told from memory, once, and what is breached meanwhile too; and all that is over when it is back', async () => {
     const world = new AlertWorld();
@@ -226,6 +246,28 @@ describe('a vault that is away', () => {
     world.objectives = [objective('kept')];
     await world.pass(10 * MINUTE);
     assert.deepEqual(world.told().slice(5), [`resolved ${RPO}`]);
+    await alerts.stop();
+  });
+
+  it('and is full, so that it can only be read, keeps nothing from being told', async () => {
+    const world = new AlertWorld();
+    const { alerts } = world.daemon('one');
+    await world.pass(10 * MINUTE);
+    world.isVaultFull = true;
+    await world.pass(2 * HOUR);
+    assert.deepEqual(world.told(), [], 'nothing is lost yet');
+    world.objectives = [objective('breached')];
+    await world.pass(10 * MINUTE);
+    assert.deepEqual(world.told().toSorted(), [`raised ${RPO}`, 'raised vault@shop']);
+    assert.match(world.got.find(({ alert }) => alert.key === 'vault@shop')!.alert.text, /No space is left/);
+    await world.pass(DAY);
+    assert.deepEqual(world.told().slice(2).toSorted(), [`repeated ${RPO}`, 'repeated vault@shop']);
+    world.isVaultFull = false;
+    world.objectives = [objective('kept')];
+    await world.pass(10 * MINUTE);
+    assert.deepEqual(world.told().slice(4).toSorted(), [`resolved ${RPO}`, 'resolved vault@shop']);
+    const { open, owed } = await readTold(world.vault);
+    assert.deepEqual([open, owed], [[], []]);
     await alerts.stop();
   });
 

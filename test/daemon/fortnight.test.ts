@@ -4,8 +4,8 @@ import { live } from './fortnight/life.ts';
 import { problemsOf, timelineOf } from './fortnight/oracle.ts';
 import { liveAsPair, pairProblems } from './fortnight/pair.ts';
 
-/** Each begins some days before clocks change somewhere: forward in Berlin, back in New York, by half an hour on Lord Howe Island. */
-const SEEDS = [1, 2, 4];
+/** It begins some days before clocks are set back in New York; `soak:fortnight` has Berlin and Lord Howe Island too, both ways. */
+const SEEDS = [2];
 const DAYS = 14;
 const PAIRS = 20;
 const HOURS = 2;

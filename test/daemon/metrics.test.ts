@@ -81,6 +81,21 @@ describe('the metrics of a daemon', () => {
     assert.equal(value(`eventcore_job_last_failure_timestamp_seconds${labels}`), undefined);
   });
 
+  it('say of a job that never ends that it goes well, once it runs for a while', async () => {
+    const { registry, get } = makeDaemon();
+    registry.add('orders', 'archive', { kind: 'always' });
+    const name = 'eventcore_job_last_success_timestamp_seconds{store="orders",job_name="archive"}';
+    const wentWellAt = async (): Promise<string | undefined> =>
+      (await get('/metrics')).text
+        .split('\n')
+        .find((line) => line.startsWith(name))
+        ?.split(' ')[1];
+    registry.change('orders', 'archive', { runningSinceMs: STATUS_AT_MS - 5 * 60_000 });
+    assert.equal(await wentWellAt(), undefined);
+    registry.change('orders', 'archive', { runningSinceMs: STATUS_AT_MS - 10 * 60_000 });
+    assert.equal(await wentWellAt(), String(STATUS_AT_MS / 1000 + 7));
+  });
+
   it('are for this host only; others hear whether all is well, and not what is wrong', async () => {
     const local = makeDaemon();
     const stranger = makeDaemon({ isLocal: false });

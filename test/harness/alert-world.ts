@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Alert, NotifierRule } from '../../src/core/alert.ts';
 import { BackupError } from '../../src/core/errors.ts';
-import type { JobName, JobState } from '../../src/core/job.ts';
+import type { JobName, JobRun, JobState } from '../../src/core/job.ts';
 import type { UnderLease } from '../../src/core/lease.ts';
 import type { Objective } from '../../src/core/status.ts';
 import type { Vault } from '../../src/core/vault.ts';
@@ -40,6 +40,8 @@ export class AlertWorld {
   notifiers: readonly NotifierRule[] = [{ name: 'mail' }];
   readonly failing = new Set<string>();
   isVaultAway = false;
+  /** It can be read. */
+  isVaultFull = false;
   readonly got: Got[] = [];
   readonly untold: string[] = [];
   readonly vault: Vault = memoryVault();
@@ -62,7 +64,7 @@ export class AlertWorld {
         }),
         notifiers: () => this.notifiers,
         repeatAfterMs: () => DAY,
-        countsFrom: (job) => (job === 'incremental' ? 2 : null),
+        countsFrom: (job) => (job === 'incremental' || job === 'archive' ? 2 : null),
         onUntold: (message) => this.untold.push(message),
         openNotifiers: async () =>
           this.notifiers.map(({ name: to }) => ({
@@ -105,18 +107,18 @@ export class AlertWorld {
 
   /** A run of a job, on record. */
   async ran(job: JobName, state: JobState): Promise<void> {
-    const run = { job, wantedAt: new Date(this.nowMs).toISOString(), attempt: 1 };
-    const at = new Date(this.nowMs).toISOString();
-    await claimRun(this.vault, {
-      ...run,
-      startedAt: at,
-      daemon: 'd',
-      software: 's',
-      reason: 'due',
-      missed: 0,
-    });
+    const { startedAt: at, ...run } = await this.began(job);
     const code = state === 'failed' ? 'store_unreachable' : null;
     await recordEnd(this.vault, { ...run, endedAt: at, durationMs: 1, state, exitCode: 5, code, facts: {} });
+  }
+
+  /** One that has not ended, on record. */
+  async began(job: JobName): Promise<JobRun & { readonly startedAt: string }> {
+    const at = new Date(this.nowMs).toISOString();
+    const run = { job, wantedAt: at, attempt: 1 };
+    const begin = { ...run, startedAt: at, daemon: 'd', software: 's', reason: 'due', missed: 0 };
+    await claimRun(this.vault, begin);
+    return { ...run, startedAt: at };
   }
 
   told(to = 'mail'): string[] {
@@ -141,6 +143,7 @@ export class AlertWorld {
   #leaseOf(name: string, life: { readonly isDead: boolean }): UnderLease {
     return async (work) => {
       if (this.isVaultAway) throw new BackupError('vault_unreachable', 'the vault is away');
+      if (this.isVaultFull) throw new BackupError('vault_refused', 'no space is left');
       if (this.#holder !== null) throw new BackupError('lease_held', `${this.#holder} holds it`);
       this.#holder = name;
       try {
@@ -173,6 +176,8 @@ export class AlertWorld {
         }
         return async (...words: unknown[]) => {
           await gate();
+          if (this.isVaultFull && key === 'createObject')
+            throw new BackupError('vault_refused', 'no space is left');
           return (value as (...all: unknown[]) => unknown).apply(target, words);
         };
       },

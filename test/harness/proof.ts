@@ -17,8 +17,10 @@ export interface ProofOptions
   extends Pick<SlowWriterOptions, 'writers' | 'maxDelayMs' | 'maxEventsPerInsert'> {
   /** Left out: one of EventCore. */
   readonly proven?: ProvenStore;
-  /** The run ends when so many events were committed. */
+  /** The run ends when so many events were committed, */
   readonly events: number;
+  /** and when so many incremental backups were taken, and one was killed, however slow the machine is. */
+  readonly leastIncrementals?: number;
   /** Between two backups. */
   readonly pauseMs: number;
   /** Every so many backups one is killed at a random moment. */
@@ -63,7 +65,10 @@ export async function proveIncrementals(
   try {
     await backUp(store, vault);
     await naive.take();
-    for (let round = 1; writers.committed() < options.events; round += 1) {
+    const { events: wanted, leastIncrementals = 1 } = options;
+    const isEnough = () =>
+      writers.committed() >= wanted && counts.incrementals >= leastIncrementals && counts.killed > 0;
+    for (let round = 1; !isEnough(); round += 1) {
       await naive.take();
       if (round % options.killEvery === 0) {
         if ((await killIncremental(address, vaultPath, options.killWithinMs)) === 'killed')

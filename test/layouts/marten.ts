@@ -64,6 +64,10 @@ function tablesSql({ identity, conjoined, archivedPartition, tenantPartitions }:
   ].join('; ');
 }
 
+export async function installMarten(server: TestPostgres, database: string, marten: Marten): Promise<void> {
+  await server.exec(tablesSql(marten), database);
+}
+
 interface Appended {
   readonly stream: string;
   readonly tenant?: string;

@@ -25,7 +25,7 @@ describe('incremental backups lose nothing while writers commit late and backups
   const prove = async (proven: ProvenStore, name: string) => {
     const result = await proveIncrementals(server, join(folder, name), {
       ...{ proven, events: 600, writers: 6, maxDelayMs: 150, maxEventsPerInsert: 8 },
-      ...{ pauseMs: 50, killEvery: 3, killWithinMs: 600, maxLinks: 25 },
+      ...{ leastIncrementals: 4, pauseMs: 50, killEvery: 3, killWithinMs: 600, maxLinks: 25 },
     });
     assert.ok(result.events >= 600 && result.incrementals >= 3 && result.killed >= 1, JSON.stringify(result));
     for (const [predicate, lost] of Object.entries(result.naiveLost)) {

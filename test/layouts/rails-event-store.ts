@@ -12,7 +12,11 @@ type DataType = 'jsonb' | 'json' | 'bytea';
 const EVENTS = 'event_store_events';
 const LINKS = 'event_store_events_in_streams';
 
-async function install(server: TestPostgres, database: string, type: DataType): Promise<void> {
+export async function installRailsEventStore(
+  server: TestPostgres,
+  database: string,
+  type: DataType,
+): Promise<void> {
   await server.exec(
     `CREATE TABLE ${EVENTS} (id bigserial PRIMARY KEY, event_id uuid NOT NULL, event_type character varying NOT NULL, metadata ${type},
        data ${type} NOT NULL, created_at timestamp(6) without time zone NOT NULL, valid_at timestamp(6) without time zone);
@@ -83,7 +87,7 @@ export function railsEventStoreTests(servers: () => Servers): void {
         const samples = SAMPLES[type];
         const [source, target] = await goRound({
           ...{ from, to },
-          install: (server, database) => install(server, database, type),
+          install: (server, database) => installRailsEventStore(server, database, type),
           writes: [
             async (database) => {
               const rails = await openRails(from.address(database));
@@ -128,7 +132,7 @@ export function railsEventStoreTests(servers: () => Servers): void {
       const dumper = findDumper(from);
       if (dumper === null) return t.skip('no pg_dump on this machine');
       const source = await from.createDatabase();
-      await install(from, source, 'json');
+      await installRailsEventStore(from, source, 'json');
       const rails = await openRails(from.address(source));
       await rails.append(SAMPLES.json[0]!, [['Order$1', null]]);
       await rails.close();

@@ -120,6 +120,13 @@ describe('the agenda', () => {
     assert.equal(decideJob(factsOf({ ...ended, attempt: 20 }, job), NOON + 60_000).action, 'run');
   });
 
+  it('begins again at once what failed after it had run for a while', () => {
+    const job: AgendaJob = { name: 'archive', timing: { kind: 'always' }, jitterMs: 0 };
+    const last = { wantedAtMs: NOON - HOUR, endedAtMs: NOON, succeeded: false, attempt: 20 };
+    const decision = decideJob(factsOf(last, job), NOON + 1000);
+    assert.equal(decision.action === 'run' && decision.attempt, 1);
+  });
+
   it('goes on with what fails for weeks, under names that its records can have', () => {
     const job: AgendaJob = { name: 'archive', timing: { kind: 'always' }, jitterMs: 0 };
     const decision = decideJob(

@@ -48,12 +48,17 @@ export function chooseRegions(
   });
 }
 
+interface RegionOptions extends ProbeOptions {
+  /** How far a replica may be behind; null: that is not judged. */
+  readonly regionRpoMs: number | null;
+}
+
 /** Looks at the vaults of regions, but for the one that is looked at anyway. */
 export async function lookAtRegions(
   context: CommandContext,
   settings: Settings | null,
   places: readonly RegionPlace[],
-  options: ProbeOptions,
+  options: RegionOptions,
 ): Promise<Check[]> {
   const checks: Check[] = [];
   if (settings === null || settings.policy === null) return checks;
@@ -79,7 +84,7 @@ async function lookAtRegion(
   context: CommandContext,
   policy: RegionPolicy,
   place: RegionPlace,
-  options: ProbeOptions,
+  options: RegionOptions,
 ): Promise<Check[]> {
   const { region, storage } = place;
   const inRegion = (check: Check): Check => ({ ...check, name: `${region}: ${check.name}` });
@@ -88,7 +93,7 @@ async function lookAtRegion(
     return await withVault(storage, { create: false }, async (vault) => {
       const probe = await probeVault(vault, systemClock, options);
       const checks = checkProbe(probe, vault.address, keptMsOf(policy, place));
-      return [...checks, ...(await lookAtHolding(policy, place, vault))].map(inRegion);
+      return [...checks, ...(await lookAtHolding(policy, place, { vault, ...options }))].map(inRegion);
     });
   } catch (error) {
     if (!isBackupError(error) || error.code === 'interrupted') throw error;
@@ -99,10 +104,13 @@ async function lookAtRegion(
 }
 
 /** What of a replica was promised. */
-async function lookAtHolding(policy: RegionPolicy, { region }: RegionPlace, vault: Vault): Promise<Check[]> {
-  const { regionRpoMs } = policy.objectives ?? {};
+async function lookAtHolding(
+  policy: RegionPolicy,
+  { region }: RegionPlace,
+  { vault, regionRpoMs }: Pick<RegionOptions, 'regionRpoMs'> & { readonly vault: Vault },
+): Promise<Check[]> {
   const isReplica = policy.replicas.some((replica) => replica.region === region);
-  if (regionRpoMs === undefined || !isReplica) return [];
+  if (regionRpoMs === null || !isReplica) return [];
   return [checkRegion({ region, ...(await readHolding(vault, [])) }, regionRpoMs, systemClock.now())];
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import type { Obstacle } from '../../core/examination.ts';
+import type { StatusPromises } from '../../core/status.ts';
 import type { Vault } from '../../core/vault.ts';
 import { checkBackups, isCarriedOn } from '../../doctor/backup-checks.ts';
 import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../doctor/check.ts';
@@ -20,7 +21,7 @@ import {
   VAULT_PROBE_CHECKS,
 } from '../../doctor/vault-checks.ts';
 import { LARGE_BYTES, type ProbeOptions, probeVault, RACERS } from '../../doctor/vault-probe.ts';
-import { checkVerified } from '../../doctor/verification-checks.ts';
+import { checkVerified, leftOutVerification } from '../../doctor/verification-checks.ts';
 import { type Catalog, readCatalog } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
@@ -52,6 +53,7 @@ export function addDoctorCommand(program: Command, start: Start): void {
       '--large',
       `also race for an object larger than one part of an upload (${LARGE_TEXT} are written)`,
     )
+    .option('--no-promises', 'leave out what the policy promises, which `serve` judges by itself')
     .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]))
     .action((flags: DoctorFlags) => start((context) => examineAll(context, flags)));
 }
@@ -59,6 +61,7 @@ export function addDoctorCommand(program: Command, start: Start): void {
 interface DoctorFlags extends KeyFlags {
   readonly region?: readonly string[];
   readonly large?: true;
+  readonly promises: boolean;
 }
 
 function collect(name: string, names: readonly string[] = []): string[] {
@@ -83,8 +86,10 @@ async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<
   const store = await lookAtStore(context, settings, checks);
   const load = () => loadKeys(settings!, flags, context);
   const probing = { large: flags.large === true, signal: context.signal };
-  const vault = await lookAtVault(context, { settings, load, probing }, checks);
-  checks.push(...(await lookAtRegions(context, settings, regions, probing)));
+  const promises = flags.promises ? promisesOf(settings) : promisesOf(null);
+  const vault = await lookAtVault(context, { settings, promises, load, probing }, checks);
+  const asked = { ...probing, regionRpoMs: promises.regionRpoMs };
+  checks.push(...(await lookAtRegions(context, settings, regions, asked)));
   if (settings !== null) checks.push(...(await lookAtDisaster(context, settings, load)));
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
@@ -202,13 +207,15 @@ async function inspect(store: EventStore, checks: Check[]): Promise<StoreDescrip
 
 interface VaultWork {
   readonly settings: Settings | null;
+  /** That are judged. */
+  readonly promises: StatusPromises;
   readonly load: () => Promise<ReadKeys>;
   readonly probing: ProbeOptions;
 }
 
 async function lookAtVault(
   context: CommandContext,
-  { settings, load, probing }: VaultWork,
+  { settings, promises, load, probing }: VaultWork,
   checks: Check[],
 ): Promise<LogSurvey | null> {
   const address = settings?.vault ?? null;
@@ -224,13 +231,15 @@ async function lookAtVault(
       const survey = await surveyLogs(vault, catalog, logs);
       await lookAtProbe(vault, { catalog, probing, keptMs: keptIn(settings, context.cwd) }, checks);
       checks.push(...checkBackups({ catalog, nowMs: systemClock.now(), isCarriedOn: isCarriedOn(survey) }));
-      const { rpoMs, verifiedWithinMs } = promisesOf(settings);
+      const { rpoMs, verifiedWithinMs } = promises;
       checks.push(checkRecoverable({ windows: survey.windows, rpoMs, nowMs: systemClock.now() }));
       checks.push(checkAttempts(catalog.unfinished, systemClock.now()));
       const units = unitsOf(await readMemory(vault, systemClock.now()), catalog.backups, logs);
-      checks.push(checkVerified(verificationAge(units, systemClock.now()), verifiedWithinMs));
+      const isLeftOut = verifiedWithinMs !== promisesOf(settings).verifiedWithinMs;
+      const age = verificationAge(units, systemClock.now());
+      checks.push(isLeftOut ? leftOutVerification() : checkVerified(age, verifiedWithinMs));
       checks.push(...(await lookAtKeys(vault, catalog, survey, load)));
-      checks.push(...(await lookAtDrills(vault, settings)));
+      checks.push(...(await lookAtDrills(vault, settings, promises)));
       return survey;
     });
   } catch (error) {
@@ -241,9 +250,12 @@ async function lookAtVault(
   }
 }
 
-async function lookAtDrills(vault: Vault, settings: Settings | null): Promise<Check[]> {
+async function lookAtDrills(
+  vault: Vault,
+  settings: Settings | null,
+  { drilledWithinMs: withinMs, rtoMs: promisedMs }: StatusPromises,
+): Promise<Check[]> {
   const { total, newest, lastPassedAtMs, rtoMs } = await readDrillFacts(vault, settings);
-  const { drilledWithinMs: withinMs, rtoMs: promisedMs } = promisesOf(settings);
   const newestPassed = newest?.evidence?.overallSuccess ?? null;
   return [
     checkDrills({ total, lastPassedAtMs, newestPassed, withinMs, nowMs: systemClock.now() }),

@@ -11,7 +11,7 @@ import { consolePorts } from '../serve-console.ts';
 import { openHttp } from '../serve-http.ts';
 import { serveOperations } from '../serve-operations.ts';
 import { askCommands } from '../serve-questions.ts';
-import { beginStore, keepReading, type Served } from '../serve-store.ts';
+import { beginStore, keepReading, openServedVault, type Served } from '../serve-store.ts';
 import { testAlerts } from '../test-alerts.ts';
 
 interface ServeFlags {
@@ -51,6 +51,10 @@ export function addServeCommand(program: Command, start: Start): void {
 
 const LISTEN = '127.0.0.1:8321';
 
+function addressOf(stores: readonly ServedStore[]): string {
+  return stores.find(({ settings }) => settings.serve.listen !== undefined)?.settings.serve.listen ?? LISTEN;
+}
+
 async function readNamed(context: CommandContext, files: readonly string[]): Promise<ServedStore[]> {
   return readAllServed(context, files.length > 0 ? files : [configPath(context).path]);
 }
@@ -80,19 +84,30 @@ async function serve(
   const operations = serveOperations(context);
   const tracing = await openTracing(context.software);
   const shared = { registry, lanes: makeLanes(), tracing, forget: questions.forget };
-  const listens = stores.find(({ settings }) => settings.serve.listen !== undefined);
+  const address = listen ?? addressOf(stores);
   const server = await openHttp({
-    address: listen ?? listens?.settings.serve.listen ?? LISTEN,
+    address,
     settings: httpSettings(stores.map(({ settings }) => settings)),
     ...{ registry, log, stores: () => services.map(({ status }) => status.view()) },
+    queues: () => [
+      { name: 'questions', waiting: questions.waiting() },
+      { name: 'operations', waiting: operations.waiting() },
+      { name: 'jobs', waiting: shared.lanes.waiting() },
+    ],
     ports: consolePorts(context, { services, registry, questions, operations }),
   });
   const take = (changed: ServedStore): void => {
     const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
     server.configure(httpSettings(read.map(({ settings }) => settings)));
+    const wanted = listen ?? addressOf(read);
+    if (wanted !== address)
+      log.error(`\`serve.listen\` is ${wanted} now, and ${address} until the daemon is started anew`);
   };
   try {
-    for (const store of stores) services.push(await beginStore(context, store, shared));
+    for (const store of stores) {
+      const vault = await openServedVault(store);
+      services.push(await beginStore(context, store, { ...shared, vault }));
+    }
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
     await Promise.all(services.map((_, index) => keepReading(context, { services, index, shared, take })));
   } finally {

@@ -1,5 +1,5 @@
 import type { Who } from '../route.ts';
-import { type AccessConfig, isSecure, isUnconfigured } from './config.ts';
+import { type AccessConfig, isUnconfigured } from './config.ts';
 import { type FormTokens, makeFormTokens } from './form-tokens.ts';
 import { type Limit, makeLimit } from './limits.ts';
 import { hostOf, isLoopback, isLoopbackHost, limitKey } from './peers.ts';
@@ -210,9 +210,4 @@ function logIn(
   const given = token.trim();
   const entry = findToken(given, state.config.tokens);
   return entry === null ? wrongToken(state, asked, given) : { id: state.sessions.begin(entry), entry };
-}
-
-/** Whether cookies are for TLS only. */
-export function hasSecureCookies(access: Access): boolean {
-  return isSecure(access.config());
 }

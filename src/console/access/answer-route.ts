@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import { html } from 'hono/html';
+import { LOG_IN_PATH } from '../page.ts';
 import type { Reply, Role, Route, Visit, Who } from '../route.ts';
 import type { Identity } from './access.ts';
 import { answerFailure, answerPage, answerRefusal, wantsPage } from './answers.ts';
@@ -109,7 +110,7 @@ export function refuseNobody(mounted: Mounted, context: Context): Response | Pro
     return refuseRoute(mounted, context, refusal(401, 'nobody is logged in', hint), null);
   }
   if (isLinkFromElsewhere(asked)) return comeAgain(context, asked.target);
-  return context.redirect(`/log-in?to=${encodeURIComponent(asked.target)}`, 303);
+  return context.redirect(`${LOG_IN_PATH}?to=${encodeURIComponent(asked.target)}`, 303);
 }
 
 /** From here on it is this console that leads there, so the cookie comes along. */

@@ -3,8 +3,9 @@ import type { Context } from 'hono';
 import { html } from 'hono/html';
 import type { HtmlEscapedString } from 'hono/utils/html';
 import { ERROR_CODES, isBackupError } from '../../core/errors.ts';
-import { type PageFrame, type PageReply, renderPage } from '../page.ts';
+import { LOG_IN_PATH, type PageFrame, type PageReply, renderPage } from '../page.ts';
 import { SOON } from '../parts/answer.ts';
+import { sentence } from '../parts/prose.ts';
 import { isBusy } from '../refresh-rate.ts';
 import type { Html } from '../route.ts';
 import type { Identity } from './access.ts';
@@ -48,15 +49,25 @@ export function answerRefusal(
   refused: Refusal,
   identity: Identity | null = null,
 ): Response | Promise<Response> {
-  const { status, message, hint, retryAfterMs } = refused;
+  const { status, message, hint } = refused;
+  if (!wantsPage(context)) return answerBriefly(context, refused);
+  setRefusalHeaders(context, refused);
+  const canLogIn = status === 401 && mounted.access.config().tokens.length > 0;
+  const link = canLogIn
+    ? html`<p><a href="${LOG_IN_PATH}">Log in</a></p>`
+    : html`<p><a href="/">Back to the overview</a></p>`;
+  return answerWords(mounted, context, { title: TITLES[status], message, hint, link }, { identity, status });
+}
+
+/** In two lines that do not say what it is that answers. */
+export function answerBriefly(context: Context, refused: Refusal): Response {
+  setRefusalHeaders(context, refused);
+  return answerText(context, refused.status, refused.message, refused.hint);
+}
+
+export function setRefusalHeaders(context: Context, { status, retryAfterMs }: Refusal): void {
   if (status === 401) context.header('www-authenticate', 'Bearer realm="eventcore"');
   if (retryAfterMs !== undefined) context.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
-  if (!wantsPage(context)) return answerText(context, status, message, hint);
-  const link =
-    status === 401
-      ? html`<p><a href="/log-in">Log in</a></p>`
-      : html`<p><a href="/">Back to the overview</a></p>`;
-  return answerWords(mounted, context, { title: TITLES[status], message, hint, link }, { identity, status });
 }
 
 const TITLES: Readonly<Record<Refusal['status'], string>> = {
@@ -96,10 +107,6 @@ function answerText(context: Context, status: Status, message: string, hint: str
 
 export function wantsPage(context: Context): boolean {
   return (context.req.header('accept') ?? '').includes('text/html');
-}
-
-export function sentence(text: string): string {
-  return `${text.replace(/^./, (letter) => letter.toUpperCase())}.`;
 }
 
 /** A failure that has a name says what it is, to whoever was let in; of others nobody is told more than where the log has them. */

@@ -1,6 +1,6 @@
 import { type Refusal, refusal } from './request.ts';
 
-export const MOST_FORM_BYTES = 64 * 1024;
+const MOST_FORM_BYTES = 64 * 1024;
 
 /** Reads a form, no further than it may be long. */
 export async function readForm(

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
-import { LOG_OUT_PATH } from '../page.ts';
+import { LOG_IN_PATH, LOG_OUT_PATH } from '../page.ts';
 import { sign } from '../parts/badge.ts';
+import { sentence } from '../parts/prose.ts';
 import type { Html } from '../route.ts';
 import { identifyRequest } from './answer-route.ts';
-import { answerPage, answerRefusal, sentence } from './answers.ts';
+import { answerPage, answerRefusal, setRefusalHeaders } from './answers.ts';
 import { readCookie, removeCookie, writeCookie } from './cookies.ts';
 import { readForm } from './form-body.ts';
 import { askedOf, type Mounted } from './mounted.ts';
 import { type Refusal, refusal } from './request.ts';
 import { isWithin } from './within.ts';
 
-export const LOG_IN_PATH = '/log-in';
 /** Anyone may send it, so it takes no more memory than it needs. */
 const MOST_LOG_IN_BYTES = 8 * 1024;
 
@@ -94,8 +94,7 @@ function answerLogIn(
   const known = readCookie(access, context, 'log-in');
   const id = known ?? randomBytes(32).toString('base64url');
   if (known === null) writeCookie(access, context, 'log-in', id);
-  if (refused?.retryAfterMs !== undefined)
-    context.header('retry-after', String(Math.ceil(refused.retryAfterMs / 1000)));
+  if (refused !== null) setRefusalHeaders(context, refused);
   const body = logInForm({ to, refused, formToken: access.formTokens.of(subjectOf(id)) });
   const page = { kind: 'page', title: 'Log in', section: null, store: null, body } as const;
   return answerPage(mounted, context, page, { identity: null, status: refused?.status ?? 200 });

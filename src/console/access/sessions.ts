@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TokenEntry } from './tokens.ts';
 
-export const SESSION_ID_BYTES = 32;
+const SESSION_ID_BYTES = 32;
 export const SESSION_IDLE_MS = 12 * 3_600_000;
 export const SESSION_LONGEST_MS = 7 * 24 * 3_600_000;
 const MOST_SESSIONS = 1000;

@@ -37,7 +37,7 @@ const round = z.object({
 
 const openAlert = z.object({
   ...{ check: z.string(), place: z.string(), severity: z.enum(['warning', 'critical']) },
-  ...{ findings: z.number(), events: z.number(), since: z.string(), toldAt: z.string() },
+  ...{ findings: z.number(), events: z.number(), since: z.string(), toldAt: z.string().nullable() },
 });
 
 const now = z.object({

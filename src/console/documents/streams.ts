@@ -52,8 +52,6 @@ export const streamList = z.object({
   ),
 });
 
-export type StreamListDocument = z.infer<typeof streamList>;
-
 const count = z.object({ events: z.number(), streams: z.number() });
 const extent = z.object({ events: z.number(), firstVersion: z.number(), lastVersion: z.number() }).nullable();
 

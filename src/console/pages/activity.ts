@@ -7,12 +7,12 @@ import { readAnswer } from '../documents/read-answer.ts';
 import { unanswered } from '../parts/answer.ts';
 import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
-import { JOB_WORDS } from '../parts/job-words.ts';
+import { endWords, JOB_WORDS } from '../parts/job-words.ts';
 import { progressBar } from '../parts/progress.ts';
 import { section } from '../parts/section.ts';
 import { table } from '../parts/table.ts';
 import { instant, instantAgo, span } from '../parts/times.ts';
-import type { AuditEntry, Operation } from '../ports.ts';
+import type { AuditEntry, ConsoleStore, Operation } from '../ports.ts';
 import type { Html, Reply, Route, Visit } from '../route.ts';
 import { storePage } from '../store-page.ts';
 
@@ -37,7 +37,7 @@ function activityPage(visit: Visit): Promise<Reply> {
     return {
       ...{ title: 'Activity', section: 'activity' },
       body: html`${section('From this console', operationsTable(operations, nowMs), { id: 'operations', live: true })}
-${section('Runs of jobs', html`${runs.state === 'read' ? runsTable(runs.document, nowMs) : unanswered(runs)}${commandBox(commandLine(store, ...words))}`, { id: 'runs', live: true })}
+${section('Runs of jobs', html`${runs.state === 'read' ? runsTable(runs.document, store, nowMs) : unanswered(runs)}${commandBox(commandLine(store, ...words))}`, { id: 'runs', live: true })}
 ${who.role === 'operator' ? section('Who did what', auditTable(ports.audit()), { id: 'audit', live: true }) : ''}`,
     };
   });
@@ -75,14 +75,7 @@ function operationState({ state, startedMs, endedMs, progress, trouble, title }:
 
 type Run = RunsDocument['runs'][number];
 
-const RUN_STATES: Readonly<Record<Run['state'], readonly [Tone, string]>> = {
-  succeeded: ['good', 'done'],
-  failed: ['bad', 'failed'],
-  interrupted: ['faint', 'stopped'],
-  not_ended: ['warning', 'not ended'],
-};
-
-function runsTable({ runs }: RunsDocument, nowMs: number): Html {
+function runsTable({ runs }: RunsDocument, { jobs }: ConsoleStore, nowMs: number): Html {
   return table({
     caption: 'Runs on record in the vault, of all daemons, the newest first',
     columns: [
@@ -92,13 +85,22 @@ function runsTable({ runs }: RunsDocument, nowMs: number): Html {
     rows: runs.map((run) => [
       jobWord(run.job),
       instantAgo(run.startedAt, nowMs),
-      html`${badge(...RUN_STATES[run.state])}${run.code === null ? '' : html` <code>${run.code}</code>`}${eventWords(run)}`,
+      html`${runState(run, runs, jobs)}${run.code === null ? '' : html` <code>${run.code}</code>`}${eventWords(run)}`,
       run.durationMs === null ? '' : formatDuration(run.durationMs),
       `${run.reason}${run.missed === 0 ? '' : `, ${run.missed} missed before`}${run.attempt === 1 ? '' : `, attempt ${run.attempt}`}`,
       run.daemon,
     ]),
     empty: 'No run is on record yet.',
   });
+}
+
+/** The newest of a job that this daemon runs is the one that it runs; of another daemon's nobody knows here. */
+function runState(run: Run, runs: readonly Run[], jobs: ConsoleStore['jobs']): Html {
+  const sinceMs = jobs.find(({ job }) => job === run.job)?.runningSinceMs ?? null;
+  const isNewest = runs.find(({ job }) => job === run.job) === run;
+  const isHere = sinceMs !== null && isNewest && Date.parse(run.startedAt) <= sinceMs;
+  if (run.state !== 'not_ended') return badge(...endWords({ ...run, state: run.state }));
+  return isHere ? badge('faint', 'runs') : badge('warning', 'not ended');
 }
 
 function jobWord(name: string): string {

@@ -44,15 +44,19 @@ function backupsPage(visit: Visit): Promise<Reply> {
       ask(['keys', 'list']),
       ask(['hold', 'list']),
       ask(['freeze', 'status']),
-      ...regions.map((region) => ask(['list', '--region', region])),
+      ...regions.map((region) => ask(['list', `--region=${region}`])),
     ]);
     const listed = readAnswer(list, listDocument);
     const copies = new Map(regions.map((region, i) => [region, readAnswer(elsewhere[i]!, listDocument)]));
     const held = readAnswer(holds, holdsDocument);
+    const chains =
+      listed.state === 'read'
+        ? chainCards({ store: store.name, backups: listed.document.backups, copies, held, nowMs })
+        : html`<p class="muted">Not known.</p>`;
     return {
       ...{ title: 'Backups', section: 'backups' },
       body: html`<div id="vault" data-live>${summary(store, listed, nowMs)}${frozen(readAnswer(freeze, freezeDocument))}${listed.state === 'read' ? html`${attempts(listed.document)}${holdsSection(held)}` : ''}</div>
-${listed.state === 'read' ? section('Chains', chainCards({ store: store.name, backups: listed.document.backups, copies, held, nowMs }), { id: 'chains', live: true }) : ''}
+${section('Chains', chains, { id: 'chains', live: true })}
 ${section('Who can decrypt', recipients(readAnswer(keys, keysDocument)), { id: 'recipients', live: true })}
 ${section('By hand', commandBox(commandLine(store, 'list')))}`,
     };

@@ -68,7 +68,7 @@ ${stacked('Repairs', repairTable(repairs))}`;
 
 function nobodyWatches(visit: Visit, store: ConsoleStore): Html {
   return html`${notice('warning', 'Nobody watches over the live store: no run of the monitor is on record. Damage in it would show when somebody reads it, and not before.')}
-${jobNow(visit, store, { job: 'monitor', button: 'Look now', words: ['monitor', '--once'] })}`;
+${jobNow(visit, store, { job: 'monitor', words: ['monitor', '--once'] })}`;
 }
 
 type Outcome = (typeof MONITOR_OUTCOMES)[number];
@@ -109,7 +109,7 @@ ${facts([
     ? []
     : [['Notices', remark('warning', `${plural(now.owed, 'notice')} could not be delivered yet`)] as const]),
 ])}
-${jobNow(visit, store, { job: 'monitor', button: 'Look now', words: ['monitor', '--once'] })}`;
+${jobNow(visit, store, { job: 'monitor', words: ['monitor', '--once'] })}`;
 }
 
 type Fact = readonly [string, Html | string];
@@ -177,7 +177,7 @@ function openBody(store: ConsoleStore, { open }: MonitorNow): Html {
       formatCount(findings),
       events === 0 ? '' : formatCount(events),
       instant(since),
-      instant(toldAt),
+      toldAt === null ? 'not yet' : instant(toldAt),
     ];
   });
   const list = table({

@@ -1,16 +1,17 @@
 import { html } from 'hono/html';
 import { formatDuration, plural } from '../../cli/units.ts';
-import type { JobEnd } from '../../core/job.ts';
+import { ASKABLE_JOBS, ENDLESS_JOBS, type JobEnd } from '../../core/job.ts';
 import type { JobView } from '../../daemon/registry.ts';
+import { NOT_DUE } from '../../policy/agenda.ts';
 import { storeLink } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
 import { badge } from '../parts/badge.ts';
-import { JOB_WORDS } from '../parts/job-words.ts';
+import { endWords, JOB_WORDS } from '../parts/job-words.ts';
 import { progressBar } from '../parts/progress.ts';
+import { sentence } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { ago, span } from '../parts/times.ts';
 import type { ConsoleStore } from '../ports.ts';
-import { ENDLESS } from '../refresh-rate.ts';
 import type { Html, Visit } from '../route.ts';
 
 /** What the daemon does for a store: how it ended last, what it does now and when it does it again. */
@@ -34,7 +35,10 @@ export function jobsTable(visit: Visit, { name, jobs }: ConsoleStore, nowMs: num
   });
 }
 
-function lastCell({ last, trouble, lastSuccessAtMs, runningSinceMs }: JobView, nowMs: number): Html {
+function lastCell(
+  { last, lastTrouble, trouble, lastSuccessAtMs, runningSinceMs }: JobView,
+  nowMs: number,
+): Html {
   const note = trouble === null ? html`` : html`<p class="next">It cannot be looked at: ${trouble}</p>`;
   if (last === null)
     return html`<span class="muted">${runningSinceMs === null ? 'never' : 'has not ended yet'}</span>${note}`;
@@ -42,10 +46,13 @@ function lastCell({ last, trouble, lastSuccessAtMs, runningSinceMs }: JobView, n
   if (last.state === 'failed') {
     const success =
       lastSuccessAtMs === null ? 'it never ended well' : `ended well ${ago(nowMs - lastSuccessAtMs)}`;
-    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? 'unknown'}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="muted">${success}</p>${note}`;
+    const words =
+      lastTrouble === null
+        ? html`The log of the daemon that ran it says why.`
+        : html`<span class="said">${sentence(lastTrouble)}</span>`;
+    return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? (last.exitCode === null ? 'ended by a signal' : `exit code ${last.exitCode}`)}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="next">${words}</p><p class="muted">${success}</p>${note}`;
   }
-  const state = last.state === 'succeeded' ? badge('good', 'done') : badge('faint', 'interrupted');
-  return html`<p>${state} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;
+  return html`<p>${badge(...endWords(last))} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;
 }
 
 function countWords({ facts }: JobEnd): string {
@@ -55,7 +62,8 @@ function countWords({ facts }: JobEnd): string {
 
 function nextCell({ job, asked, runningSinceMs, progress, nextMs, reason }: JobView, nowMs: number): Html {
   if (runningSinceMs !== null) {
-    if (ENDLESS.has(job)) return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
+    if (ENDLESS_JOBS.has(job))
+      return html`<p>${badge('good', 'runs')} since ${span(nowMs - runningSinceMs)}</p>`;
     const bar =
       progress === null
         ? html`<div class="progress"><progress aria-label="${JOB_WORDS[job]}"></progress></div>`
@@ -65,13 +73,15 @@ function nextCell({ job, asked, runningSinceMs, progress, nextMs, reason }: JobV
   if (asked !== null)
     return html`<p>as soon as it can</p><p class="muted">asked for by ${asked.who} ${ago(nowMs - asked.atMs)}</p>`;
   if (nextMs === null) return html`<span class="muted">${reason ?? 'not known yet'}</span>`;
+  // That it is not due needs no words where it says when it is.
+  const why = reason === null || reason === NOT_DUE ? '' : html`<p class="muted">${reason}</p>`;
   const when = nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
-  return html`<p>${when}</p>${reason === null ? '' : html`<p class="muted">${reason}</p>`}`;
+  return html`<p>${when}</p>${why}`;
 }
 
-/** What runs until it is stopped cannot be asked for. */
+/** What removes something, or runs until it is stopped, cannot be asked for. */
 function runCell(visit: Visit, store: string, { job, runningSinceMs }: JobView): Html {
-  if (ENDLESS.has(job) || runningSinceMs !== null) return html``;
+  if (!ASKABLE_JOBS.has(job) || runningSinceMs !== null) return html``;
   return actionForm({
     ...{ visit, button: 'Run now', action: `${storeLink(store)}/jobs/${job}/run` },
     label: `Run now: ${JOB_WORDS[job]}`,

@@ -6,7 +6,7 @@ import { type VerifyReportDocument, verifyReport } from '../documents/verify.ts'
 import { notice } from '../parts/answer.ts';
 import { commandBox } from '../parts/command-box.ts';
 import { facts } from '../parts/facts.ts';
-import { sentence } from '../parts/sentence.ts';
+import { sentence } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
 import { instant } from '../parts/times.ts';
 import type { ConsoleStore, Operation } from '../ports.ts';

@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
 import { plural } from '../../cli/units.ts';
+import { ENDLESS_JOBS } from '../../core/job.ts';
 import { type StoreAnswer, storeAnswer } from '../answer-words.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink } from '../links.ts';
@@ -8,9 +9,9 @@ import { JOB_WORDS } from '../parts/job-words.ts';
 import { miniTimeline } from '../parts/mini-timeline.ts';
 import { piece } from '../parts/piece.ts';
 import { progressBar } from '../parts/progress.ts';
+import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import type { ConsoleStore } from '../ports.ts';
-import { ENDLESS } from '../refresh-rate.ts';
 import type { Html, Reply, Route, Visit } from '../route.ts';
 import { timelineFacts } from './timeline-facts.ts';
 
@@ -38,8 +39,10 @@ function summary(stores: readonly ConsoleStore[]): Html {
   ];
   const all =
     troubled + young === 0
-      ? `All ${plural(stores.length, 'store')} are protected.`
-      : `${well} of ${plural(stores.length, 'store')} ${well === 1 ? 'is' : 'are'} protected; ${words.join(', ')}.`;
+      ? stores.length === 1
+        ? 'The store is protected.'
+        : `All ${plural(stores.length, 'store')} are protected.`
+      : `${well} of ${plural(stores.length, 'store')} ${well === 1 || stores.length === 1 ? 'is' : 'are'} protected; ${words.join(', ')}.`;
   return html`<p class="lead" id="summary" data-live>${all}</p>`;
 }
 
@@ -65,14 +68,18 @@ function attention(stores: readonly ConsoleStore[]): Html {
 }
 
 function concernItem({ reason, next }: Concern): Html {
-  return html`<li><p>${reason}</p>${next === null ? '' : html`<p class="muted">${next}</p>`}</li>`;
+  return html`<li><p>${sentence(reason)}</p>${next === null ? '' : html`<p class="muted">${sentence(next)}</p>`}</li>`;
 }
 
-function concernsOf({ objectives, trouble }: ConsoleStore): Concern[] {
-  return [
+function concernsOf(store: ConsoleStore): Concern[] {
+  const { objectives, trouble } = store;
+  const named = [
     ...(trouble === null ? [] : [{ reason: `It cannot be asked how it is: ${trouble}`, next: null }]),
     ...objectives.filter(({ state }) => state === 'breached').map(({ reason, next }) => ({ reason, next })),
   ];
+  const { tone, reason } = storeHealth(store);
+  // Who is counted among those that somebody has to look at is named there.
+  return named.length > 0 || tone === 'good' || reason === null ? named : [{ reason, next: null }];
 }
 
 function storeCard(store: ConsoleStore, at: number, nowMs: number): Html {
@@ -97,7 +104,7 @@ function objectiveCount({ objectives }: ConsoleStore): Html {
 }
 
 function runningJobs({ jobs }: ConsoleStore): Html {
-  const running = jobs.filter(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS.has(job));
+  const running = jobs.filter(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS_JOBS.has(job));
   return html`${running.map(({ job, progress }) =>
     progress === null
       ? html`<p>${JOB_WORDS[job]} runs</p>`

@@ -11,8 +11,8 @@ import {
 import { pointLink, storeLink, withQuery } from '../links.ts';
 import { notice, unanswered } from '../parts/answer.ts';
 import { facts } from '../parts/facts.ts';
+import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
-import { sentence } from '../parts/sentence.ts';
 import { table } from '../parts/table.ts';
 import { instant, span } from '../parts/times.ts';
 import { nearestPoints } from '../points.ts';

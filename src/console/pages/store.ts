@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { formatBytes, plural } from '../../cli/units.ts';
 import { JOB_NAMES, type JobName } from '../../core/job.ts';
 import type { Objective, StoreStatus } from '../../core/status.ts';
-import { type Grounds, groundsOf, storeAnswer } from '../answer-words.ts';
+import { type Grounds, groundsOf, isAbandoned, storeAnswer } from '../answer-words.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink, withQuery } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
@@ -12,6 +12,8 @@ import { facts } from '../parts/facts.ts';
 import { JOB_WORDS } from '../parts/job-words.ts';
 import { piece } from '../parts/piece.ts';
 import { progressBar } from '../parts/progress.ts';
+import { PROMISE_STATES } from '../parts/promise.ts';
+import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import { table } from '../parts/table.ts';
 import { timeline } from '../parts/timeline.ts';
@@ -105,7 +107,8 @@ export function runLink(store: string, job: JobName): string {
 }
 
 function recoveryWindow({ query }: Visit, { name, status }: ConsoleStore, nowMs: number): Html {
-  if (status === null || status.windows.length + status.backups.length === 0) return html``;
+  if (status === null || status.windows.length + status.backups.length === 0)
+    return html`<div id="window" data-live></div>`;
   const known = timelineFacts(status, nowMs);
   return section(
     'Recovery window',
@@ -121,11 +124,6 @@ const OBJECTIVE_WORDS: Readonly<Record<Objective['name'], string>> = {
   verified_within: 'Verified within',
   drilled_within: 'Drilled within',
 };
-const STATES: Readonly<Record<Objective['state'], readonly [Tone, string]>> = {
-  kept: ['good', 'kept'],
-  breached: ['bad', 'breached'],
-  unknown: ['warning', 'not known'],
-};
 
 function objectivesSection({ objectives, status }: ConsoleStore): Html {
   const empty =
@@ -135,13 +133,16 @@ function objectivesSection({ objectives, status }: ConsoleStore): Html {
   const body = table({
     caption: 'Objectives of the policy',
     columns: [
-      ...[{ title: 'Objective' }, { title: 'State' }, { title: 'Promised', numeric: true }],
-      ...[{ title: 'Is', numeric: true }, { title: 'Why, and what next' }],
+      ...[{ title: 'Objective' }, { title: 'State, why, and what next' }],
+      ...[
+        { title: 'Promised', numeric: true },
+        { title: 'Is', numeric: true },
+      ],
     ],
     rows: objectives.map(({ name, region, promisedMs, actualMs, state, reason, next }) => [
       region === null ? OBJECTIVE_WORDS[name] : `Recovery point in ${region}`,
-      ...[badge(...STATES[state]), span(promisedMs), actualMs === null ? 'not known' : span(actualMs)],
-      html`<p>${reason}</p>${next === null ? '' : html`<p class="next">${next}</p>`}`,
+      html`<p>${badge(...PROMISE_STATES[state])} ${sentence(reason)}</p>${next === null ? '' : html`<p class="next">${sentence(next)}</p>`}`,
+      ...[span(promisedMs), actualMs === null ? 'not known' : span(actualMs)],
     ]),
     empty,
   });
@@ -163,7 +164,7 @@ function placesFacts({ name, store, vault, config, status }: ConsoleStore, nowMs
     ['Vault', html`<code>${vault}</code>`],
     ['Configuration', html`<code>${config}</code>`],
     ...size,
-    ...(status?.log == null ? [] : [['Change log', logWords(status.log)] as const]),
+    ...(status?.log == null ? [] : [['Change log', logWords(status, status.log)] as const]),
     ...(status?.monitor == null
       ? []
       : [
@@ -175,16 +176,14 @@ function placesFacts({ name, store, vault, config, status }: ConsoleStore, nowMs
   ]);
 }
 
-function logWords({
-  lagSeconds,
-  retainedBytes,
-  spareBytes,
-  isCaptured,
-}: NonNullable<StoreStatus['log']>): string {
+function logWords(
+  status: StoreStatus,
+  { lagSeconds, retainedBytes, spareBytes }: NonNullable<StoreStatus['log']>,
+): string {
   const lag = lagSeconds === 0 ? 'nothing is missing' : `${span(lagSeconds * 1000)} behind`;
   const kept = retainedBytes === null ? '' : `; the store keeps ${formatBytes(retainedBytes)} for it`;
   const spare = spareBytes === null ? '' : ` and has room for ${formatBytes(spareBytes)} more`;
-  return `${isCaptured ? 'captured' : 'nobody captures it now'}, ${lag}${kept}${spare}`;
+  return `${isAbandoned(status) ? 'nobody captures it now, ' : ''}${lag}${kept}${spare}`;
 }
 
 /** Answers with the page of the store, or with one that says that there is no such job. */

@@ -22,3 +22,9 @@ export function remark(tone: Tone, text: Html | string): Html {
 export function stacked(title: string, body: Html, options: SectionOptions = {}): Html {
   return section(title, html`<div class="stack">${body}</div>`, options);
 }
+
+/** What commands say begins small and has no end: here it stands by itself. */
+export function sentence(text: string): Html {
+  const begun = text.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
+  return inCode(/[.!?]$/.test(begun) ? begun : `${begun}.`);
+}

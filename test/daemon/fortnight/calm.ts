@@ -12,7 +12,7 @@ export interface Span {
 const NEEDS_STORE: readonly JobName[] = ['full', 'incremental', 'archive'];
 
 export function spansAgainst(world: World, job: JobName): Span[] {
-  const { faults, runs, lives, days } = world;
+  const { faults, runs, days } = world;
   const outages = faults.outages.filter(
     ({ place }) =>
       place === 'vault' ||
@@ -22,17 +22,21 @@ export function spansAgainst(world: World, job: JobName): Span[] {
   const held = runs
     .filter((run) => run.note !== '' && isSpoilt(run.note) && LANES[run.job] === LANES[job])
     .map(({ beganMs, endedMs }) => ({ fromMs: beganMs, untilMs: endedMs ?? days * DAY }));
-  const gone = lives.map(({ untilMs }, i) => ({
-    fromMs: untilMs ?? days * DAY,
-    untilMs: lives[i + 1]?.fromMs ?? Number.POSITIVE_INFINITY,
-  }));
   return [
     ...outages,
     ...held,
-    ...gone,
+    ...whileGone(world),
     ...whileUnplanned(world, job),
-    ...(job === 'prune' ? wrong(world) : []),
+    ...(job === 'prune' ? wrongClocks(world) : []),
   ];
+}
+
+/** No daemon is there. */
+export function whileGone({ lives, days }: World): Span[] {
+  return lives.map(({ untilMs }, i) => ({
+    fromMs: untilMs ?? days * DAY,
+    untilMs: lives[i + 1]?.fromMs ?? Number.POSITIVE_INFINITY,
+  }));
 }
 
 const SPOILT: readonly string[] = ['dies', 'takes the daemon along', 'hangs'];
@@ -48,12 +52,24 @@ function whileUnplanned(world: World, job: JobName): Span[] {
   });
 }
 
-/** Nothing is pruned by a clock that is wrong, nor while there are backups from what is the future then. */
-function wrong({ faults: { steps } }: World): Span[] {
+/** Clocks are wrong, or what was written by them then is from the future: nothing is pruned. */
+export function wrongClocks({ faults: { steps } }: World): Span[] {
   return steps.map(({ atMs, byMs }) => ({
     fromMs: atMs - MINUTE,
     untilMs: atMs + Math.abs(byMs) + 11 * 60 * MINUTE,
   }));
+}
+
+/** Those that touch as one, in their order. */
+export function joined(spans: readonly Span[]): Span[] {
+  const all: Span[] = [];
+  for (const { fromMs, untilMs } of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const last = all.at(-1);
+    if (last !== undefined && fromMs <= last.untilMs)
+      all.splice(-1, 1, { fromMs: last.fromMs, untilMs: Math.max(last.untilMs, untilMs) });
+    else all.push({ fromMs, untilMs });
+  }
+  return all;
 }
 
 /** The first instant from `atMs` on behind which nothing is against it for so long; null when there is none before the end. */

@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/core/clock.ts';
 import { BackupError, ERROR_CODES, isBackupError } from '../../../src/core/errors.ts';
 import type { JobName } from '../../../src/core/job.ts';
 import type { Vault } from '../../../src/core/vault.ts';
-import { type AlertService, tellAlerts } from '../../../src/daemon/alerts.ts';
+import { type AlertPorts, type AlertService, tellAlerts } from '../../../src/daemon/alerts.ts';
 import { makeLanes } from '../../../src/daemon/job-loop.ts';
 import { makeRegistry } from '../../../src/daemon/registry.ts';
 import type { CommandResult, JobPlan } from '../../../src/daemon/run-job.ts';
@@ -12,6 +12,7 @@ import { serveStore } from '../../../src/daemon/serve-store.ts';
 import { withLease } from '../../../src/upkeep/lease.ts';
 import { COMMANDS, type CommandPorts } from './commands.ts';
 import { type BadRun, HOUR, isOut, MINUTE } from './faults.ts';
+import { followStatus } from './status.ts';
 import { gated, wayToStore, wayToVault } from './ways.ts';
 import { type Run, say, type World, wallMs } from './world.ts';
 
@@ -43,14 +44,20 @@ export function startHost(world: World, name: string, plans: readonly JobPlan[])
   world.lives.push({ host: name, fromMs: world.time.now(), untilMs: null });
   say(world, `${name} starts`);
   const kill = (): void => killProcess(world, process);
-  const alerts = startAlerts(world, process, plans);
+  const status = followStatus(world, { vault, pause, onAsked: () => alerts.wake() });
+  const alerts = startAlerts(world, process, plans, status.view);
+  const stopping = new AbortController();
+  const following = status.keep(stopping.signal);
   const service = serveStore({
     ...{ vault, clock, pause, daemon: name, software: 'test', lanes: makeLanes(), registry: makeRegistry() },
     store: 'shop',
     leaseOf: (job) => leaseOf(world, process, vault, `job-${job}`),
     runCommand: (job, signal) => runCommand(world, process, job, signal, kill),
     onFailure: () => undefined,
-    onEnd: ({ job }, trouble) => alerts.jobEnded(job, trouble),
+    onEnd: ({ job }, trouble) => {
+      alerts.jobEnded(job, trouble);
+      if (job !== 'doctor') status.touch();
+    },
   });
   void service.change(plans);
   return {
@@ -59,7 +66,8 @@ export function startHost(world: World, name: string, plans: readonly JobPlan[])
     change: (changed) => service.change(changed),
     stop: async () => {
       say(world, `${name} is told to stop`);
-      await Promise.all([service.stop(), alerts.stop()]);
+      stopping.abort();
+      await Promise.all([service.stop(), alerts.stop(), following]);
       endLife(world, name);
       say(world, `${name} has stopped`);
     },
@@ -99,10 +107,13 @@ function endLife({ lives, time }: World, host: string): void {
   if (life !== undefined) life.untilMs ??= time.now();
 }
 
+/** Longer than in a real daemon: each renewal costs as much as a look at a job, and some are held for a fortnight. */
+const LEASE_MS = 4 * MINUTE;
+
 function leaseOf({ time }: World, { clock, name, pause }: Process, vault: Vault, lease: string) {
   const ports = { clock, holder: name, steadyMs: time.now, pause };
   return <Result>(work: Parameters<typeof withLease<Result>>[3]): Promise<Result> =>
-    withLease(vault, lease, ports, work);
+    withLease(vault, lease, ports, work, { ttlMs: LEASE_MS });
 }
 
 /** From shortest to longest, in minutes. */
@@ -141,19 +152,15 @@ const ended = (exitCode: number | null, code: string | null): CommandResult => (
   ...{ exitCode, code, trouble: code, facts: {} },
 });
 
-/** Runs until something is wrong; while the store is away it tries for a while. */
+/** Runs until something is wrong; where the store is away when it begins, it tries for a while. */
 async function archive(
   { random, time, faults }: World,
   { pause }: Process,
   signal: AbortSignal,
 ): Promise<CommandResult> {
-  const untilMs = time.now() + (random.below(3) === 0 ? random.below(20 * HOUR) : 40 * HOUR);
-  const patienceMs = 10 * MINUTE + random.below(20 * MINUTE);
-  let awayMs = 0;
-  while (!signal.aborted && time.now() < untilMs && awayMs < patienceMs) {
-    await pause(Math.min(untilMs - time.now(), 5 * MINUTE), signal);
-    awayMs = isOut(faults, 'store', time.now(), 'away') ? awayMs + 5 * MINUTE : 0;
-  }
+  const goesMs = random.below(3) === 0 ? random.below(20 * HOUR) : 40 * HOUR;
+  const isAway = isOut(faults, 'store', time.now(), 'away');
+  await pause(isAway ? 5 * MINUTE + random.below(4 * MINUTE) : goesMs, signal);
   return signal.aborted ? ended(130, 'interrupted') : ended(5, 'store_unreachable');
 }
 
@@ -220,7 +227,12 @@ async function workOnce(
   }
 }
 
-function startAlerts(world: World, process: Process, plans: readonly JobPlan[]): AlertService {
+function startAlerts(
+  world: World,
+  process: Process,
+  plans: readonly JobPlan[],
+  view: AlertPorts['view'],
+): AlertService {
   const { vault, clock, name, pause } = process;
   const names = new Set(plans.map((plan) => plan.name));
   const notifier: Notifier = {
@@ -235,7 +247,7 @@ function startAlerts(world: World, process: Process, plans: readonly JobPlan[]):
   return tellAlerts({
     ...{ vault, clock, daemon: name, software: 'test', subject: 'memory:', store: 'shop', pause },
     underLease: leaseOf(world, process, vault, 'alerts'),
-    view: () => null,
+    view,
     notifiers: () => [{ name: 'pager' }],
     repeatAfterMs: () => REPEAT_MS,
     countsFrom: (job) => (names.has(job) ? 2 : null),

@@ -9,7 +9,7 @@ import { makeWorld, say, type World } from './world.ts';
 export const SCHEDULES: readonly Readonly<Partial<Record<JobName, string>>>[] = [
   {
     full: '15 2 * * *',
-    incremental: '0 */3 * * *',
+    incremental: '0 */6 * * *',
     sync: '30 1,13 * * *',
     prune: '45 2 * * *',
     verify: '0 5 * * *',
@@ -17,7 +17,7 @@ export const SCHEDULES: readonly Readonly<Partial<Record<JobName, string>>>[] = 
   },
   {
     full: '20 1 * * *',
-    incremental: '0 */3 * * *',
+    incremental: '0 */6 * * *',
     sync: '0 */4 * * *',
     prune: '45 2 * * *',
     verify: '0 5,17 * * *',
@@ -25,7 +25,7 @@ export const SCHEDULES: readonly Readonly<Partial<Record<JobName, string>>>[] = 
   },
   {
     full: '15 2 * * *',
-    incremental: '30 */4 * * *',
+    incremental: '30 */6 * * *',
     sync: '30 1,13 * * *',
     prune: '45 2 * * *',
     verify: '0 5 * * *',

@@ -54,26 +54,29 @@ export function pairProblems(world: World, hours: number): Problem[] {
   ];
 }
 
-/** Each time has one run that went well, or one for a later time while this one was still taken up. */
+/** Each time has one run that went well, unless a run for it or for one before it died over and over. */
 function notOnce(world: World, job: JobName, hours: number): Problem[] {
-  const { baseMs, timeZone, written, runs } = world;
+  const { baseMs, timeZone, written } = world;
   const untilMs = baseMs + hours * HOUR - 2 * TAKEN_UP_MS - 20 * MINUTE;
   const ends = written.filter((one) => one.job === job && one.kind === 'end' && one.state === 'succeeded');
   return occurrences({ cron: CRONS[job]!, timeZone }, baseMs + MINUTE, untilMs).flatMap((wantedMs) => {
     const atMs = wantedMs - baseMs;
     const own = ends.filter((one) => one.wantedMs === wantedMs).length;
     if (own === 1) return [];
-    const isBusy = runs.some((run) => {
-      const ended = run.endedMs ?? Number.POSITIVE_INFINITY;
-      return (
-        run.job === job &&
-        run.state !== 'succeeded' &&
-        ended > atMs - 2 * TAKEN_UP_MS &&
-        run.beganMs < atMs + 2 * TAKEN_UP_MS
-      );
-    });
-    const isMadeUp = ends.some((one) => one.wantedMs > wantedMs && one.atMs < atMs + 40 * MINUTE);
-    if (own === 0 && isBusy && isMadeUp) return [];
+    if (own === 0 && wasAtIt(world, job, atMs)) return [];
     return [{ atMs, text: `${job} went well ${own} times for ${time(wantedMs)}` }];
   });
+}
+
+/** It died again and again, and was taken up each time, until it went well or the end came. */
+function wasAtIt({ runs, time: simulated }: World, job: JobName, fromMs: number): boolean {
+  const mine = runs.filter((run) => run.job === job).sort((a, b) => a.beganMs - b.beganMs);
+  const before = mine.findLast(({ beganMs }) => beganMs <= fromMs);
+  let busyMs = Math.max(fromMs, before?.endedMs ?? fromMs);
+  for (const run of mine.filter(({ beganMs }) => beganMs > fromMs)) {
+    if (run.beganMs > busyMs + TAKEN_UP_MS) return false;
+    if (run.state === 'succeeded') return true;
+    busyMs = run.endedMs ?? simulated.now();
+  }
+  return simulated.now() - busyMs <= TAKEN_UP_MS;
 }

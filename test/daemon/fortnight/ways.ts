@@ -39,10 +39,10 @@ function listed<Item>(items: AsyncIterable<Item>, gate: Gate): AsyncIterable<Ite
       const inner = items[Symbol.asyncIterator]();
       let isOpen = false;
       return {
-        next: async () => {
-          if (!isOpen) await gate(false);
+        next: () => {
+          if (isOpen) return inner.next();
           isOpen = true;
-          return inner.next();
+          return gate(false).then(() => inner.next());
         },
         return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
       };

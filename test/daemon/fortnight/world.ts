@@ -137,7 +137,6 @@ export function say(world: World, text: string): void {
 function vaultBy(now: () => number, onWritten: (name: string) => void): Vault {
   const vault = datedVault(memoryVault(), now);
   const folders = new Map<string, Map<string, ObjectInfo>>();
-  const folderOf = (name: string): string => name.split('/', 2).join('/');
   const sorted = new Map<string, ObjectInfo[]>();
   const namesOf = (folder: string): ObjectInfo[] => {
     const known = sorted.get(folder);
@@ -178,15 +177,34 @@ function vaultBy(now: () => number, onWritten: (name: string) => void): Vault {
       folders.get(folderOf(name))?.delete(name);
       sorted.delete(folderOf(name));
     },
-    async *list(prefix) {
-      const depth = prefix.split('/').length;
-      const infos = depth > 2 ? namesOf(folderOf(prefix)) : [...folders.keys()].sort().flatMap(namesOf);
+    list: (prefix) => {
       // Most folders are asked for as a whole.
-      yield* depth === 3 && prefix.endsWith('/')
-        ? infos
-        : infos.filter(({ name }) => name.startsWith(prefix));
+      if (folders.has(prefix.slice(0, -1))) return each(namesOf(prefix.slice(0, -1)));
+      const near = [...folders.keys()].filter((name) => name.startsWith(prefix) || prefix.startsWith(name));
+      return each(
+        near
+          .sort()
+          .flatMap(namesOf)
+          .filter(({ name }) => name.startsWith(prefix)),
+      );
     },
   });
+}
+
+/** `jobs/full` of what is in there, and `alerts` of what has no folder further in. */
+function folderOf(name: string): string {
+  const end = name.indexOf('/', name.indexOf('/') + 1);
+  return name.slice(0, end === -1 ? Math.max(0, name.indexOf('/')) : end);
+}
+
+/** As it is now, and cheaper than a generator. */
+function each<Item>(items: readonly Item[]): AsyncIterable<Item> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const inner = items[Symbol.iterator]();
+      return { next: () => Promise.resolve(inner.next()) };
+    },
+  };
 }
 
 const RECORD = /^jobs\/([a-z]+)\/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-(\d{4})(-ended)?\.json$/;

@@ -1,0 +1,70 @@
+/** A configuration that changes while it is served. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandContext } from '../../src/cli/context.ts';
+import type { ServiceLog } from '../../src/cli/log.ts';
+import { readServed } from '../../src/cli/serve-config.ts';
+import type { ServeContext } from '../../src/cli/serve-log.ts';
+import { beginStore, keepReading, openServedVault, type Served } from '../../src/cli/serve-store.ts';
+import { makeLanes } from '../../src/daemon/job-loop.ts';
+import { makeRegistry } from '../../src/daemon/registry.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'eventcore-reload-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function writeConfig(vault: string): string {
+  const file = join(folder, 'shop.yaml');
+  const lines = [
+    'store: sqlite:./shop.db',
+    `vault: ${vault}`,
+    'serve:',
+    '  jobs: { archive: always, doctor: off }',
+  ];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+function makeContext() {
+  const said: string[] = [];
+  const stop = new AbortController();
+  const say = (message: string): void => void said.push(message);
+  const log: ServiceLog = {
+    ...{ error: say, warn: () => undefined, info: say, debug: () => undefined, tell: say },
+    about: ({ job }) => (job === undefined ? log : { ...log, error: () => undefined, info: () => undefined }),
+  };
+  const { env } = process;
+  const context = { flags: { config: null }, env, cwd: folder, signal: stop.signal, log, software: 'test' };
+  return { context: context as unknown as CommandContext & ServeContext, said, stop };
+}
+
+describe('a store that moves to another vault', () => {
+  it('stays with the old one while the new one is away, which is told once, and follows when it is there', async () => {
+    const { context, said, stop } = makeContext();
+    const file = writeConfig('./vault');
+    const store = await readServed(context, file);
+    const shared = { registry: makeRegistry(), lanes: makeLanes(), forget: () => undefined, tracing: null };
+    const services: Served[] = [
+      await beginStore(context, store, { ...shared, vault: await openServedVault(store) }),
+    ];
+    const [first] = services;
+    const everyMs = { look: 20, tryAgain: 100 };
+    const reading = keepReading(context, { services, index: 0, shared, take: () => undefined, everyMs });
+    writeFileSync(join(folder, 'disk'), 'no folder');
+    writeConfig('./disk/vault');
+    for (let i = 0; i < 200 && said.length === 0; i += 1) await sleep(20);
+    await sleep(300);
+    assert.match(said.join('\n'), /^the old configuration stays in force: [^\n]+$/);
+    assert.equal(services[0], first);
+    rmSync(join(folder, 'disk'));
+    for (let i = 0; i < 500 && services[0] === first; i += 1) await sleep(20);
+    assert.notEqual(services[0], first);
+    assert.equal(existsSync(join(folder, 'disk/vault')), true);
+    stop.abort();
+    await reading;
+    await services[0]!.stop();
+  });
+});

@@ -111,7 +111,7 @@ describe('a command that refuses', () => {
       'no target is named',
       ['restore', ...V, ...S],
       /required option '--to <store>' not specified/,
-      /--help/,
+      /pass --to STORE/,
     ),
     usage(
       'a store is of an unknown kind',

@@ -9,23 +9,18 @@ interface Question {
 
 const POINTS = ['--at', '--lsn', '--before-event', '--to-transaction', '--backup'];
 const RESTORE = [...POINTS, '--to', '--dry-run', '--stream', '--checkpoints', '--replace', '--region'];
-const RULES = [
-  ...['--keep-last', '--keep-within', '--keep-daily', '--keep-weekly', '--keep-monthly', '--keep-yearly'],
-  ...['--min-redundancy', '--grace', '--region'],
-];
 const DIFF = ['--at', '--lsn', '--before-event', '--to-transaction', '--stream', '--limit', '--events'];
 
 const QUESTIONS: readonly Question[] = [
   { words: ['status'], options: ['--region'] },
   { words: ['list'], options: ['--region'] },
-  { words: ['runs'], options: ['--limit', '--region'] },
+  { words: ['runs'], options: ['--limit'] },
   { words: ['show'], options: ['--streams', '--prefix', '--stream', '--limit', '--region'] },
   { words: ['restore'], options: RESTORE },
   { words: ['diff'], options: [...DIFF, '--region'] },
   { words: ['drill', 'list'], options: ['--limit', '--region'] },
   { words: ['drill', 'show'], options: ['--region'] },
   { words: ['monitor', '--history'], options: ['--history', '--last'] },
-  { words: ['prune'], options: RULES },
   { words: ['keys', 'list'], options: ['--region'] },
   { words: ['hold', 'list'], options: ['--region'] },
   { words: ['freeze', 'status'], options: ['--region'] },

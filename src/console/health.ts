@@ -1,3 +1,5 @@
+import { plural } from '../cli/units.ts';
+import type { StoreStatus } from '../core/status.ts';
 import type { Tone } from './parts/badge.ts';
 import type { ConsoleStore } from './ports.ts';
 
@@ -16,6 +18,8 @@ export function storeHealth({ status, objectives, jobs, trouble }: ConsoleStore)
   if (breached !== undefined) return { tone: 'bad', word: 'objective breached', reason: breached.reason };
   if (trouble !== null) return { tone: 'bad', word: 'cannot be asked', reason: trouble };
   if (status === null) return { tone: 'faint', word: 'not known yet', reason: null };
+  const damage = damageOf(status);
+  if (damage !== null) return { tone: 'bad', word: 'damage', reason: damage };
   if (status.newestPoint === null)
     return { tone: 'warning', word: 'no backup yet', reason: 'Nothing of it can be brought back.' };
   const troubled = jobs.find((job) => job.trouble !== null);
@@ -30,4 +34,12 @@ export function storeHealth({ status, objectives, jobs, trouble }: ConsoleStore)
   const unknown = objectives.find(({ state }) => state === 'unknown');
   if (unknown !== undefined) return { tone: 'warning', word: 'partly known', reason: unknown.reason };
   return { tone: 'good', word: 'protected', reason: null };
+}
+
+/** Whether or not anything is promised. */
+function damageOf({ monitor, verification }: StoreStatus): string | null {
+  const open = monitor?.openCritical ?? 0;
+  if (open > 0) return `the monitor has ${plural(open, 'critical finding')} open in the store`;
+  const unsound = verification?.unsound ?? 0;
+  return unsound > 0 ? `${plural(unsound, 'part')} of the vault: unsound when verified last` : null;
 }

@@ -69,6 +69,9 @@ const MOST_ATTEMPTS = 9999;
 /** Missed times are counted up to this: each is looked for. */
 const MOST_MISSED = 1000;
 
+/** Why most jobs wait most of the time. */
+export const NOT_DUE = 'it is not due';
+
 /** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
 export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
   const { job, isHeld, askedBy } = facts;
@@ -112,7 +115,7 @@ function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: numbe
     const reason = due.missed === 0 ? 'it is due' : `it is due, and ${due.missed} earlier times were missed`;
     return run(due.wantedAtMs, 1, due.missed, reason);
   }
-  if (last.succeeded) return wait(due.startsAtMs, 'it is not due');
+  if (last.succeeded) return wait(due.startsAtMs, NOT_DUE);
   const retryAtMs = endOf(last, nowMs) + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
   if (retryAtMs >= due.startsAtMs) return wait(due.startsAtMs, 'it failed, and is due again before a retry');
   if (retryAtMs > nowMs) return wait(retryAtMs, 'it failed, and is tried again then');

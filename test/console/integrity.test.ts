@@ -44,8 +44,13 @@ describe('the page of integrity', () => {
     assert.match(text, /Nobody watches over the live store/);
     assert.match(text, /eventcore monitor --once --config \/etc\/shop\.yaml/);
     assert.doesNotMatch(text, /<form/);
-    const served = await page({ ask: askHere(config), store: { jobs: jobsOf('monitor') } });
+    const progress = { step: 'looking', events: 0, bytes: 0, totalEvents: null, totalBytes: null };
+    const jobs = jobsOf('monitor').map((view) => ({
+      ...{ ...view, runningSinceMs: 0, progress: { ...progress, sinceMs: 0, atMs: 0 } },
+    }));
+    const served = await page({ ask: askHere(config), store: { jobs } });
     assert.match(served, /Last run/);
+    assert.doesNotMatch(served, /<progress/, 'it is never done');
     assert.doesNotMatch(served, /<form/, 'it runs until it is stopped');
   });
 
@@ -138,9 +143,15 @@ describe('the page of integrity', () => {
 
   it('says of the vault what was verified of it, what never was, and what is unsound', async () => {
     const proven = [{ rung: 'checksum', units: 9 }] as const;
-    const verified = (changes: object) =>
+    const verified = (changes: object, state: 'kept' | 'unknown' = 'unknown') =>
       page({
         store: {
+          objectives: [
+            {
+              ...{ name: 'verified_within', region: null, promisedMs: 1, actualMs: 1, state },
+              ...{ reason: 'so it is', next: null },
+            },
+          ],
           status: statusOf({
             verification: { oldestSeconds: 90_000, never: 0, units: 12, unsound: 0, proven, ...changes },
           }),
@@ -151,7 +162,9 @@ describe('the page of integrity', () => {
     for (const rung of RUNGS) {
       assert.doesNotMatch(await verified({ proven: [{ rung, units: 1 }] }), /undefined|\[object/);
     }
-    assert.match(await verified({ never: 3 }), /3 of 12 files were never verified/);
+    const some = /class="notice warning">(?:(?!<div).)*3 of 12 files were never verified/;
+    assert.match(await verified({ never: 3 }), some);
+    assert.doesNotMatch(await verified({ never: 3 }, 'kept'), some, 'a log is written all the time');
     assert.match(
       await verified({ unsound: 1 }),
       /1 part of the vault[\s\S]*eventcore verify --heal --config/,

@@ -139,6 +139,39 @@ describe('the page of a store', () => {
     assert.ok(offered.includes('incremental'));
   });
 
+  it('does not call what found something done, and says no more of what waits than when', async () => {
+    const [shop] = STORES;
+    const jobs = shop!.jobs.map((view) => ({
+      ...{ ...view, reason: 'it is not due' },
+      last: view.last === null ? null : { ...view.last, exitCode: view.job === 'drill' ? 4 : 0 },
+    }));
+    const text = await renderPath('/stores/shop', {
+      ports: makePorts({ stores: () => [{ ...shop!, jobs }] }),
+    });
+    assert.match(text, /<th[^>]*>Recovery drill<\/th>(?:(?!<tr)[\s\S])*>found something</);
+    assert.doesNotMatch(text, /it is not due/);
+  });
+
+  it('is not called protected where damage was found, whatever is promised, and is named among those to look at', async () => {
+    const shop = STORES[0]!;
+    const calm = { objectives: [], trouble: null, jobs: [] };
+    const status = { ...shop.status!, problems: [], monitor: null, verification: null };
+    const overview = (changes: Partial<typeof shop.status>) =>
+      renderPath('/', {
+        ports: makePorts({ stores: () => [{ ...shop, ...calm, status: { ...status, ...changes } }] }),
+      });
+    assert.match(await overview({}), /The store is protected\./);
+    const monitor = { at: status.at, coverage: 1, openCritical: 2, openWarning: 0 };
+    const verification = { oldestSeconds: 1, never: 0, units: 9, unsound: 1, proven: [] };
+    for (const [changes, said] of [
+      [{ monitor }, /Needs somebody[\s\S]*The monitor has 2 critical findings open in the store\./],
+      [{ verification }, /Needs somebody[\s\S]*1 part of the vault: unsound when verified last\./],
+    ] as const) {
+      assert.match(await overview(changes), said);
+      assert.match(await overview(changes), /0 of 1 store is protected; 1 needs somebody to look/);
+    }
+  });
+
   it('says how far the first backup is while there is nothing to bring back', async () => {
     const text = await renderPath('/stores/billing');
     assert.match(text, /The first full backup runs\./);
@@ -184,6 +217,19 @@ describe('the page of what goes on', () => {
     const states = [...text.matchAll(/<span class="badge[^>]*>.*?<\/span>/gs)].map(([badge]) => badge);
     const of = (word: string) => states.filter((badge) => badge.includes(word)).length;
     assert.deepEqual([of('runs'), of('not ended')], [1, 2], states.join('\n'));
+  });
+});
+
+describe('the picture on the page of restores', () => {
+  it('marks the instant that was chosen, where it can be seen', async () => {
+    const chosen = async (query: string) =>
+      / class="chosen" x1="([\d.]+)%"/.exec(await renderPath(`/stores/shop/restore?range=24h&${query}`))?.[1];
+    const noon = Number(await chosen('point=at&at=2026-11-29T02:23:20Z'));
+    assert.ok(Math.abs(noon - 50 / 1.02) < 0.1, `${noon}`);
+    const [newest] = STORES[0]!.status!.backups.slice(-1);
+    assert.ok(Number(await chosen(`point=backup&backup=${newest!.backupId.slice(0, 8)}`)) > noon);
+    for (const query of ['', 'point=at&at=2026-11-01T00:00:00Z', 'point=lsn&lsn=0/16B3748'])
+      assert.equal(await chosen(query), undefined, query);
   });
 });
 

@@ -46,7 +46,7 @@ describe('the page of regions', () => {
     assert.match(text, /not at all/);
     assert.match(text, /nothing old enough yet/);
     assert.match(text, /breached<\/span> within 30min/);
-    assert.match(text, /near is 1 h behind/);
+    assert.match(text, /Near is 1 h behind\./);
     assert.match(text, /region dark: s3:\/\/dark is away/);
     assert.match(text, /action="\/stores\/shop\/jobs\/sync\/run"/);
     assert.match(text, /href="\/stores\/shop\/regions\/disaster"/);

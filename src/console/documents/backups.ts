@@ -119,6 +119,7 @@ export const runsDocument = z.object({
       reason: z.string(),
       missed: z.number(),
       state: z.enum(['succeeded', 'failed', 'interrupted', 'not_ended']),
+      exitCode: z.number().nullable(),
       durationMs: z.number().nullable(),
       code: z.string().nullable(),
       facts: z.record(z.string(), z.number()),

@@ -7,7 +7,7 @@ import { readAnswer } from '../documents/read-answer.ts';
 import { unanswered } from '../parts/answer.ts';
 import { badge, type Tone } from '../parts/badge.ts';
 import { commandBox } from '../parts/command-box.ts';
-import { JOB_WORDS } from '../parts/job-words.ts';
+import { endWords, JOB_WORDS } from '../parts/job-words.ts';
 import { progressBar } from '../parts/progress.ts';
 import { section } from '../parts/section.ts';
 import { table } from '../parts/table.ts';
@@ -75,13 +75,6 @@ function operationState({ state, startedMs, endedMs, progress, trouble, title }:
 
 type Run = RunsDocument['runs'][number];
 
-const RUN_STATES: Readonly<Record<Run['state'], readonly [Tone, string]>> = {
-  succeeded: ['good', 'done'],
-  failed: ['bad', 'failed'],
-  interrupted: ['faint', 'stopped'],
-  not_ended: ['warning', 'not ended'],
-};
-
 function runsTable({ runs }: RunsDocument, { jobs }: ConsoleStore, nowMs: number): Html {
   return table({
     caption: 'Runs on record in the vault, of all daemons, the newest first',
@@ -106,10 +99,9 @@ function runState(run: Run, runs: readonly Run[], jobs: ConsoleStore['jobs']): H
   const sinceMs = jobs.find(({ job }) => job === run.job)?.runningSinceMs ?? null;
   const isNewest = runs.find(({ job }) => job === run.job) === run;
   const isHere = sinceMs !== null && isNewest && Date.parse(run.startedAt) <= sinceMs;
-  return badge(...(run.state === 'not_ended' && isHere ? RUNS : RUN_STATES[run.state]));
+  if (run.state !== 'not_ended') return badge(...endWords({ ...run, state: run.state }));
+  return isHere ? badge('faint', 'runs') : badge('warning', 'not ended');
 }
-
-const RUNS = ['faint', 'runs'] as const;
 
 function jobWord(name: string): string {
   const job = JOB_NAMES.find((one) => one === name);

@@ -19,42 +19,43 @@ import type { Html, Visit } from '../route.ts';
 /** What is known of what lies in the vault: when it was verified, and how that ended. */
 export function vaultSection(visit: Visit, store: ConsoleStore): Html {
   const verification = store.status?.verification ?? null;
+  const sinceMs = visit.ports.now() - Date.parse(store.status?.at ?? '');
+  const promise = store.objectives.find(({ name }) => name === 'verified_within');
   const job = jobNow(visit, store, { job: 'verify', button: 'Verify now', words: ['verify'] });
   const body =
     verification === null
       ? html`${notice('faint', 'What was verified of the vault is not known.')}${job}`
-      : html`${verdict(verification)}${facts([
+      : html`${verdict(verification, promise?.state === 'kept')}${facts([
           ['Promised', promiseOf(store.objectives, 'verified_within')],
-          ...verifiedFacts(verification),
+          ...verifiedFacts(verification, sinceMs),
           ['Backup by backup', html`<a href="${storeLink(store.name, 'backups')}">Backups</a>`],
         ])}${verification.unsound === 0 ? '' : wayOut(store)}${ladder(verification)}${job}`;
   return stacked('Vault', body, { id: 'vault', live: true });
 }
 
-function verdict({ unsound, never, units }: StatusVerification): Html {
+/** What was written just now was never verified: that is well for as long as the promise is kept. */
+function verdict({ unsound, never, units }: StatusVerification, isKept: boolean): Html {
   if (units === 0) return notice('faint', 'There is nothing in the vault to verify yet.');
   if (unsound > 0)
     return notice('bad', `${plural(unsound, 'part')} of the vault: unsound when verified last.`);
   if (never > 0)
     return notice(
-      'warning',
+      isKept ? 'faint' : 'warning',
       `Nothing was found wrong; ${formatCount(never)} of ${plural(units, 'file')} were never verified.`,
     );
   return notice('good', 'All of it was verified, and is sound.');
 }
 
-function verifiedFacts({
-  oldestSeconds,
-  never,
-  units,
-  unsound,
-}: StatusVerification): readonly (readonly [string, Html | string])[] {
+function verifiedFacts(
+  { oldestSeconds, never, units, unsound }: StatusVerification,
+  sinceMs: number,
+): readonly (readonly [string, Html | string])[] {
   return [
     [
       'Longest ago',
       oldestSeconds === null
         ? 'nothing is there'
-        : `${span(oldestSeconds * 1000)} since it was verified or written`,
+        : `${span(oldestSeconds * 1000 + sinceMs)} since it was verified or written`,
     ],
     ['Files', `${formatCount(units)}, of these ${formatCount(never)} never verified`],
     ['Unsound', unsound === 0 ? 'none' : badge('bad', formatCount(unsound))],

@@ -2,10 +2,11 @@ import { html } from 'hono/html';
 import { formatDuration, plural } from '../../cli/units.ts';
 import { ASKABLE_JOBS, ENDLESS_JOBS, type JobEnd } from '../../core/job.ts';
 import type { JobView } from '../../daemon/registry.ts';
+import { NOT_DUE } from '../../policy/agenda.ts';
 import { storeLink } from '../links.ts';
 import { actionForm } from '../parts/action-form.ts';
 import { badge } from '../parts/badge.ts';
-import { JOB_WORDS } from '../parts/job-words.ts';
+import { endWords, JOB_WORDS } from '../parts/job-words.ts';
 import { progressBar } from '../parts/progress.ts';
 import { sentence } from '../parts/prose.ts';
 import { table } from '../parts/table.ts';
@@ -51,8 +52,7 @@ function lastCell(
         : html`<span class="said">${sentence(lastTrouble)}</span>`;
     return html`<p>${badge('bad', 'failed')} ${when}, <code>${last.code ?? (last.exitCode === null ? 'ended by a signal' : `exit code ${last.exitCode}`)}</code>${last.attempt > 1 ? `, attempt ${last.attempt}` : ''}</p><p class="next">${words}</p><p class="muted">${success}</p>${note}`;
   }
-  const state = last.state === 'succeeded' ? badge('good', 'done') : badge('faint', 'interrupted');
-  return html`<p>${state} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;
+  return html`<p>${badge(...endWords(last))} ${when}, in ${formatDuration(last.durationMs)}${countWords(last)}</p>${note}`;
 }
 
 function countWords({ facts }: JobEnd): string {
@@ -73,8 +73,10 @@ function nextCell({ job, asked, runningSinceMs, progress, nextMs, reason }: JobV
   if (asked !== null)
     return html`<p>as soon as it can</p><p class="muted">asked for by ${asked.who} ${ago(nowMs - asked.atMs)}</p>`;
   if (nextMs === null) return html`<span class="muted">${reason ?? 'not known yet'}</span>`;
+  // That it is not due needs no words where it says when it is.
+  const why = reason === null || reason === NOT_DUE ? '' : html`<p class="muted">${reason}</p>`;
   const when = nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
-  return html`<p>${when}</p>${reason === null ? '' : html`<p class="muted">${reason}</p>`}`;
+  return html`<p>${when}</p>${why}`;
 }
 
 /** What removes something, or runs until it is stopped, cannot be asked for. */

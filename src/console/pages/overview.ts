@@ -39,7 +39,9 @@ function summary(stores: readonly ConsoleStore[]): Html {
   ];
   const all =
     troubled + young === 0
-      ? `All ${plural(stores.length, 'store')} are protected.`
+      ? stores.length === 1
+        ? 'The store is protected.'
+        : `All ${plural(stores.length, 'store')} are protected.`
       : `${well} of ${plural(stores.length, 'store')} ${well === 1 || stores.length === 1 ? 'is' : 'are'} protected; ${words.join(', ')}.`;
   return html`<p class="lead" id="summary" data-live>${all}</p>`;
 }
@@ -69,11 +71,15 @@ function concernItem({ reason, next }: Concern): Html {
   return html`<li><p>${sentence(reason)}</p>${next === null ? '' : html`<p class="muted">${sentence(next)}</p>`}</li>`;
 }
 
-function concernsOf({ objectives, trouble }: ConsoleStore): Concern[] {
-  return [
+function concernsOf(store: ConsoleStore): Concern[] {
+  const { objectives, trouble } = store;
+  const named = [
     ...(trouble === null ? [] : [{ reason: `It cannot be asked how it is: ${trouble}`, next: null }]),
     ...objectives.filter(({ state }) => state === 'breached').map(({ reason, next }) => ({ reason, next })),
   ];
+  const { tone, reason } = storeHealth(store);
+  // Who is counted among those that somebody has to look at is named there.
+  return named.length > 0 || tone === 'good' || reason === null ? named : [{ reason, next: null }];
 }
 
 function storeCard(store: ConsoleStore, at: number, nowMs: number): Html {

@@ -31,7 +31,7 @@ export function chainTable({ name, status }: ConsoleStore, chain: readonly strin
 function chainRow(store: string, backupId: string, backup: StatusBackup | undefined): (Html | string)[] {
   const link = backupLink(store, backupId);
   if (backup === undefined)
-    return [link, '', html`<span class="muted">not among the newest</span>`, '', '', ''];
+    return [link, '', html`<span class="muted">its page says more</span>`, '', '', ''];
   const { kind, stateAt, events, sizeBytes } = backup;
   return [link, kind, instant(stateAt), formatCount(events), formatBytes(sizeBytes), verifiedBadge(backup)];
 }

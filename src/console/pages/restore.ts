@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { StatusBackup } from '../../core/status.ts';
+import type { StatusBackup, StoreStatus } from '../../core/status.ts';
 import { pointLink, storeLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';
 import { sentence } from '../parts/prose.ts';
@@ -49,7 +49,7 @@ ${plan?.body ?? ''}${start}`;
 function pickerSection(visit: Visit, store: ConsoleStore, asked: ReadForm): Html {
   return section(
     'Which point',
-    html`${windowPicture(visit, store)}${quickLinks(visit, store)}${pointForm(visit, store, asked)}`,
+    html`${windowPicture(visit, store, asked)}${quickLinks(visit, store)}${pointForm(visit, store, asked)}`,
     {
       id: 'point',
     },
@@ -57,11 +57,25 @@ function pickerSection(visit: Visit, store: ConsoleStore, asked: ReadForm): Html
 }
 
 /** With a script, a click into it is put into the field of the instant. */
-function windowPicture({ query, ports }: Visit, { name, status }: ConsoleStore): Html {
+function windowPicture({ query, ports }: Visit, { name, status }: ConsoleStore, asked: ReadForm): Html {
   if (status === null || status.windows.length + status.backups.length === 0) return html``;
   const known = timelineFacts(status, ports.now());
-  const picture = timeline(known, { zoom: zoomOf(query('range'), known), link: storeLink(name, 'restore') });
+  const picture = timeline(known, {
+    ...{ zoom: zoomOf(query('range'), known), link: storeLink(name, 'restore') },
+    chosenMs: asked.state === 'read' ? chosenMs(asked.form, status) : null,
+  });
   return html`<div class="picking" data-picks="value-at">${picture}<p class="pick-help muted">Click on an instant to put it into the field.</p></div>`;
+}
+
+/** Null where nobody knows here when it was. */
+function chosenMs({ kind, value }: RestoreForm, { backups, newestPoint }: StoreStatus): number | null {
+  const instantOf = {
+    ...{ at: value, newest: newestPoint },
+    backup: backups.find(({ backupId }) => backupId.startsWith(value))?.stateAt,
+    ...{ 'before-event': null, lsn: null },
+  }[kind];
+  const ms = Date.parse(instantOf ?? '');
+  return Number.isNaN(ms) ? null : ms;
 }
 
 function quickLinks(visit: Visit, { name, status }: ConsoleStore): Html {

@@ -12,6 +12,7 @@ import { facts } from '../parts/facts.ts';
 import { JOB_WORDS } from '../parts/job-words.ts';
 import { piece } from '../parts/piece.ts';
 import { progressBar } from '../parts/progress.ts';
+import { PROMISE_STATES } from '../parts/promise.ts';
 import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import { table } from '../parts/table.ts';
@@ -123,11 +124,6 @@ const OBJECTIVE_WORDS: Readonly<Record<Objective['name'], string>> = {
   verified_within: 'Verified within',
   drilled_within: 'Drilled within',
 };
-const STATES: Readonly<Record<Objective['state'], readonly [Tone, string]>> = {
-  kept: ['good', 'kept'],
-  breached: ['bad', 'breached'],
-  unknown: ['warning', 'not known'],
-};
 
 function objectivesSection({ objectives, status }: ConsoleStore): Html {
   const empty =
@@ -145,7 +141,7 @@ function objectivesSection({ objectives, status }: ConsoleStore): Html {
     ],
     rows: objectives.map(({ name, region, promisedMs, actualMs, state, reason, next }) => [
       region === null ? OBJECTIVE_WORDS[name] : `Recovery point in ${region}`,
-      html`<p>${badge(...STATES[state])} ${sentence(reason)}</p>${next === null ? '' : html`<p class="next">${sentence(next)}</p>`}`,
+      html`<p>${badge(...PROMISE_STATES[state])} ${sentence(reason)}</p>${next === null ? '' : html`<p class="next">${sentence(next)}</p>`}`,
       ...[span(promisedMs), actualMs === null ? 'not known' : span(actualMs)],
     ]),
     empty,

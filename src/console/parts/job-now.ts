@@ -1,15 +1,15 @@
 import { html } from 'hono/html';
-import type { JobName, JobState } from '../../core/job.ts';
+import { ENDLESS_JOBS, type JobName } from '../../core/job.ts';
 import type { JobView } from '../../daemon/registry.ts';
 import { commandLine } from '../command-line.ts';
 import { storeLink } from '../links.ts';
 import type { ConsoleStore } from '../ports.ts';
 import type { Html, Visit } from '../route.ts';
 import { actionForm } from './action-form.ts';
-import { badge, type Tone } from './badge.ts';
+import { badge } from './badge.ts';
 import { commandBox } from './command-box.ts';
 import { facts } from './facts.ts';
-import { JOB_WORDS } from './job-words.ts';
+import { endWords, JOB_WORDS } from './job-words.ts';
 import { progressBar } from './progress.ts';
 import { remark, sentence } from './prose.ts';
 import { ago, span } from './times.ts';
@@ -34,15 +34,10 @@ export function jobNow(visit: Visit, store: ConsoleStore, { job, button, words }
       ? actionForm({ visit, action: `${storeLink(store.name)}/jobs/${job}/run`, button })
       : '';
   const { progress } = view;
-  const bar = progress === null ? '' : progressBar(JOB_WORDS[job], progress);
+  // What never ends is as far as it will ever be, most of the time.
+  const bar = progress === null || ENDLESS_JOBS.has(job) ? '' : progressBar(JOB_WORDS[job], progress);
   return html`${facts(jobFacts(view, visit.ports.now()))}${bar}${form}`;
 }
-
-const ENDS: Readonly<Record<JobState, readonly [Tone, string]>> = {
-  succeeded: ['good', 'succeeded'],
-  failed: ['bad', 'failed'],
-  interrupted: ['faint', 'was stopped'],
-};
 
 type Fact = readonly [string, Html | string];
 
@@ -55,11 +50,15 @@ function jobFacts(view: JobView, nowMs: number): Fact[] {
   return [
     ...running,
     ...wanted,
-    ['Last run', last === null ? 'none on record' : lastRun(last, nowMs)],
+    ['Last run', last === null ? noRun(view) : lastRun(last, nowMs)],
     ...(lastTrouble === null ? [] : [['It said', sentence(lastTrouble)] as const]),
     ...(runningSinceMs === null && asked === null ? [['Next run', nextRun(view, nowMs)] as const] : []),
     ...(trouble === null ? [] : [['Trouble', remark('bad', trouble)] as const]),
   ];
+}
+
+function noRun({ runningSinceMs }: JobView): string {
+  return runningSinceMs === null ? 'none on record' : 'has not ended yet';
 }
 
 function nextRun({ timing, nextMs }: JobView, nowMs: number): Html | string {
@@ -68,7 +67,7 @@ function nextRun({ timing, nextMs }: JobView, nowMs: number): Html | string {
   return nextMs <= nowMs ? 'now' : `in ${span(nextMs - nowMs)}`;
 }
 
-function lastRun({ state, endedAt, durationMs }: NonNullable<JobView['last']>, nowMs: number): Html {
-  const [tone, word] = ENDS[state];
-  return html`${badge(tone, word)} ${ago(nowMs - Date.parse(endedAt))}, took ${span(durationMs)}`;
+function lastRun(last: NonNullable<JobView['last']>, nowMs: number): Html {
+  const { endedAt, durationMs } = last;
+  return html`${badge(...endWords(last))} ${ago(nowMs - Date.parse(endedAt))}, took ${span(durationMs)}`;
 }

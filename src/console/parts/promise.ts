@@ -3,9 +3,9 @@ import type { Objective } from '../../core/status.ts';
 import { formatSpan } from '../../policy/duration.ts';
 import type { Html } from '../route.ts';
 import { badge, type Tone } from './badge.ts';
-import { inCode } from './prose.ts';
+import { sentence } from './prose.ts';
 
-const STATES: Readonly<Record<Objective['state'], readonly [Tone, string]>> = {
+export const PROMISE_STATES: Readonly<Record<Objective['state'], readonly [Tone, string]>> = {
   kept: ['good', 'kept'],
   breached: ['bad', 'breached'],
   unknown: ['warning', 'not known'],
@@ -19,6 +19,6 @@ export function promiseOf(
 ): Html {
   const found = objectives.find((one) => one.name === name && one.region === region);
   if (found === undefined) return html`<span class="muted">nothing is promised</span>`;
-  const [tone, word] = STATES[found.state];
-  return html`${badge(tone, word)} within ${formatSpan(found.promisedMs)}<p class="muted">${inCode(found.reason)}</p>${found.next === null ? '' : html`<p>${inCode(found.next)}</p>`}`;
+  const [tone, word] = PROMISE_STATES[found.state];
+  return html`${badge(tone, word)} within ${formatSpan(found.promisedMs)}<p class="muted">${sentence(found.reason)}</p>${found.next === null ? '' : html`<p>${sentence(found.next)}</p>`}`;
 }

@@ -15,16 +15,23 @@ import {
 } from './timeline-geometry.ts';
 import { instant, span } from './times.ts';
 
-/** The recovery window as a picture, with links that zoom, a legend, and the same as a table. `link` is the page that it stands on. */
-export function timeline(
-  facts: TimelineFacts,
-  { zoom, link }: { readonly zoom: Zoom; readonly link: string },
-): Html {
+export interface TimelineOptions {
+  readonly zoom: Zoom;
+  /** The page that it stands on. */
+  readonly link: string;
+  /** An instant that somebody chose; left out or null: none. */
+  readonly chosenMs?: number | null;
+}
+
+/** The recovery window as a picture, with links that zoom, a legend, and the same as a table. */
+export function timeline(facts: TimelineFacts, { zoom, link, chosenMs = null }: TimelineOptions): Html {
   const laid = layTimeline(facts, zoom);
+  const chosen = chosenMs === null ? null : (chosenMs - laid.fromMs) / (laid.toMs - laid.fromMs);
+  const seen = chosen !== null && chosen >= 0 && chosen <= 1 ? chosen : null;
   return html`<figure class="timeline" data-from-ms="${Math.round(laid.fromMs)}" data-to-ms="${Math.round(laid.toMs)}">
 <div class="timeline-top"><figcaption>${rangeText(facts, laid)}</figcaption>${zoomLinks(zoom, link)}</div>
-<div class="lanes"><ul class="lane-names" aria-hidden="true"><li>Full</li><li>Incremental</li><li>Any instant</li></ul>${picture(facts, laid)}</div>
-${legend(facts, laid)}
+<div class="lanes"><ul class="lane-names" aria-hidden="true"><li>Full</li><li>Incremental</li><li>Any instant</li></ul>${picture(facts, laid, seen)}</div>
+${legend(facts, laid, seen !== null)}
 <details id="timeline-table"><summary>The same as a table</summary>${timelineTable(facts)}</details>
 </figure>`;
 }
@@ -49,7 +56,7 @@ const HEIGHT = 132;
 /** Middles of the lanes. */
 const [FULL_Y, INCREMENTAL_Y, LOG_Y, AXIS_Y] = [22, 52, 86, 112];
 
-function picture(facts: TimelineFacts, laid: Timeline): Html {
+function picture(facts: TimelineFacts, laid: Timeline, chosen: number | null): Html {
   return html`<svg class="picture" width="100%" height="${HEIGHT}" role="img" aria-label="${pictureText(facts, laid)}">
 ${hatch('gap-lines')}
 ${laid.ticks.map(({ at }) => html`<line class="grid" x1="${pc(at)}" x2="${pc(at)}" y1="6" y2="${AXIS_Y - 8}" />`)}
@@ -62,6 +69,7 @@ ${marks(laid.points, { y: LOG_Y, half: 9, className: 'point' })}
 ${[false, true].map((isUnsound) => marks(placesOf(laid.incrementals, isUnsound), { y: INCREMENTAL_Y, half: 7, className: isUnsound ? 'incremental bad' : 'incremental' }))}
 ${laid.fulls.map(fullMark)}
 <line class="now" x1="${pc(laid.now)}" x2="${pc(laid.now)}" y1="4" y2="${AXIS_Y - 8}" />
+${chosen === null ? '' : html`<line class="chosen" x1="${pc(chosen)}" x2="${pc(chosen)}" y1="4" y2="${AXIS_Y - 8}" />`}
 ${laid.ticks.map(({ at, label }, i) => html`<text class="tick${i % 2 === 1 ? ' odd' : ''}" x="${pc(at)}" y="${AXIS_Y + 8}" text-anchor="${anchor(at)}">${label}</text>`)}
 </svg>`;
 }
@@ -125,7 +133,7 @@ function pictureText(facts: TimelineFacts, laid: Timeline): string {
   return `Recovery window from ${rangeText(facts, laid)}: ${words.join(', ')}. The table beneath says the same.`;
 }
 
-function legend({ rpoMs }: TimelineFacts, laid: Timeline): Html {
+function legend({ rpoMs }: TimelineFacts, laid: Timeline, isChosen: boolean): Html {
   const unsound = [...laid.fulls, ...laid.incrementals].some(({ backup }) => backup.isSound === false);
   const keys: readonly (readonly [string, string, boolean])[] = [
     ['full', 'full backup', laid.fulls.length > 0],
@@ -135,6 +143,7 @@ function legend({ rpoMs }: TimelineFacts, laid: Timeline): Html {
     ['gap', 'gap: nothing crosses it', laid.gaps.length > 0],
     ['unsound', 'found unsound', unsound],
     ['promise', `promised: no older than ${span(rpoMs ?? 0)}`, rpoMs !== null],
+    ['chosen', 'chosen below', isChosen],
     ['now', 'now', true],
   ];
   return html`<ul class="legend">${keys.filter(([, , isShown]) => isShown).map(([key, text]) => html`<li><span class="key ${key}"></span>${text}</li>`)}</ul>`;

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { hashToken, makeToken } from '../../src/console/access/tokens.ts';
-import { startCommand } from '../harness/command.ts';
+import { startCommand, withStoreAt } from '../harness/command.ts';
 import { type DrillWorld, makeDrillWorld, REGIONS } from '../harness/drill-world.ts';
 
 /** A daemon in a process of its own, over a store with a history, and a browser to look at it. */
@@ -28,6 +28,10 @@ const ARGUMENTS = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+}
+
 /** `onLog`: what the daemon logs. */
 export async function openScene(onLog: (text: string) => void = () => undefined): Promise<BrowserScene> {
   const [operator, viewer] = [makeToken(randomBytes(32)), makeToken(randomBytes(32))];
@@ -43,10 +47,7 @@ export async function openScene(onLog: (text: string) => void = () => undefined)
     '--log-level',
     'info',
   ]);
-  const [origin, browser] = await Promise.all([
-    originOf(child, onLog),
-    chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS }),
-  ]);
+  const [origin, browser] = await Promise.all([originOf(child, onLog), launchBrowser()]);
   return {
     ...{ world, origin, browser, operator, viewer },
     close: async () => {
@@ -61,7 +62,7 @@ function serveSection(operator: string, viewer: string): string {
   return `objectives: { rpo: 24h, rto: 15m, verified_within: 7d, drilled_within: 30d }
 serve:
   jobs:
-    full: "0 2 * * 0"
+    full: { schedule: "0 2 * * 0", options: ["--rate-limit", "100kB/s"] }
     incremental: "0 */6 * * *"
     verify: { schedule: "0 5 * * *" }
     drill: "0 6 * * 1"
@@ -86,6 +87,16 @@ async function fillHistory(world: DrillWorld): Promise<void> {
   await world.succeed(['verify']);
   await world.run(['monitor', '--once']);
   await world.drill();
+  await appendScans(world);
+}
+
+/** What a full backup at the least rate takes some seconds for, so that one can be seen to run. */
+async function appendScans({ store }: DrillWorld): Promise<void> {
+  const events = Array.from({ length: 24 }, () => ({
+    type: 'Scanned',
+    data: JSON.stringify({ image: randomBytes(24_000).toString('base64') }),
+  }));
+  await withStoreAt(store, async (opened) => void (await opened.append([{ streamId: 'scans', events }])));
 }
 
 const STARTS_MS = 60_000;

@@ -86,20 +86,26 @@ async function overflow(page: Page): Promise<string[]> {
   return Number(tooWide) > 0 ? [`is ${tooWide} pixels wider than the window`] : [];
 }
 
-/** Everything that is wrong with one page. */
-export async function problemsOfPage(
-  context: BrowserContext,
-  origin: string,
-  path: string,
+/** Everything that is wrong with pages, one after the other in one tab, as somebody looks at them whose log-in is kept in `from`. */
+export async function problemsOfPages(
+  { browser, origin }: Pick<BrowserScene, 'browser' | 'origin'>,
+  from: BrowserContext,
+  { theme, size }: Look,
+  paths: readonly string[],
 ): Promise<string[]> {
+  const context = await browser.newContext({
+    ...{ viewport: size, colorScheme: theme, reducedMotion: 'reduce', baseURL: origin },
+    storageState: await from.storageState(),
+  });
   const page = await context.newPage();
   const watched = watchPage(page, origin);
-  try {
-    const answer = await page.goto(path, { waitUntil: 'load' });
-    const status = answer?.status() ?? 0;
+  const problems: string[] = [];
+  for (const path of paths) {
+    const status = (await page.goto(path))?.status() ?? 0;
     const bad = status === 200 ? [] : [`answers ${status}`];
-    return [...bad, ...(await barriers(page)), ...(await overflow(page)), ...watched];
-  } finally {
-    await page.close();
+    const found = [...bad, ...(await barriers(page)), ...(await overflow(page)), ...watched.splice(0)];
+    problems.push(...found.map((text) => `${path} ${theme} ${size.width}: ${text}`));
   }
+  await context.close();
+  return problems;
 }

@@ -6,7 +6,13 @@ import { hostile, inventory, ledger } from './fixture-troubled.ts';
 
 const OBJECTIVES: readonly Objective[] = [
   objective('rpo', 15 * MIN, 12_000, 'The newest recoverable instant is 12 s old; 15 min are promised.'),
-  objective('region_rpo', DAY, 2 * HOUR, 'us-west-2 is 2 h 00 min behind; 24 h are promised.', 'us-west-2'),
+  objective(
+    'region_rpo',
+    DAY,
+    2 * HOUR,
+    'The copy in us-west-2 is 2 h 00 min behind; 24 h are promised.',
+    'us-west-2',
+  ),
   objective('rto', HOUR, 11 * MIN, 'The last drill restored all of it in 11 min; 1 h is promised.'),
   objective(
     'verified_within',

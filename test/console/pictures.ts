@@ -1,42 +1,50 @@
 /** Pictures of the console for the documentation: `npm run console:pictures`. */
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openScene, whyNoBrowser } from './browser-scene.ts';
-import { DESKTOP, type Look, logIn, PHONE } from './browser-visit.ts';
+import { launchBrowser, whyNoBrowser } from './browser-scene.ts';
+import { type Look, PHONE } from './browser-visit.ts';
+import { makePorts } from './fixtures.ts';
+import { servePreview } from './preview-app.ts';
 
 const FOLDER = join(import.meta.dirname, '../../docs/pictures');
-const STORE = '/stores/default';
-const MOST_BYTES = 150_000;
-/** The daemon looks at its store, and its first jobs end. */
-const SETTLES_MS = 30_000;
+const MOST_BYTES = 130_000;
+/** A little smaller than a screen: they are shown in a column of text. */
+const DESK = { width: 1240, height: 740 };
+const [LIGHT, DARK, IN_HAND]: readonly [Look, Look, Look] = [
+  { theme: 'light', size: DESK },
+  { theme: 'dark', size: DESK },
+  { theme: 'light', size: PHONE },
+];
 
 const PICTURES: readonly (readonly [name: string, path: string, look: Look])[] = [
-  ['store-light', STORE, { theme: 'light', size: DESKTOP }],
-  ['store-dark', STORE, { theme: 'dark', size: DESKTOP }],
-  ['restore-light', `${STORE}/restore?point=newest`, { theme: 'light', size: DESKTOP }],
-  ['backups-dark', `${STORE}/backups`, { theme: 'dark', size: DESKTOP }],
-  ['drills-light', `${STORE}/drills`, { theme: 'light', size: DESKTOP }],
-  ['store-phone-light', STORE, { theme: 'light', size: PHONE }],
-  ['restore-phone-dark', `${STORE}/restore?point=newest`, { theme: 'dark', size: PHONE }],
+  ['stores', '/', LIGHT],
+  ['store-dark', '/stores/shop', DARK],
+  ['restore', '/stores/shop/restore?point=newest#plan', LIGHT],
+  ['drills', '/stores/shop/drills', LIGHT],
+  ['trouble-dark', '/stores/ledger', DARK],
+  ['phone', '/stores/shop', IN_HAND],
 ];
 
 if (whyNoBrowser !== null) throw new Error(whyNoBrowser);
 mkdirSync(FOLDER, { recursive: true });
-const scene = await openScene();
+const preview = await servePreview(makePorts());
+const browser = await launchBrowser();
 try {
-  await new Promise((resolve) => setTimeout(resolve, SETTLES_MS));
-  for (const [name, path, look] of PICTURES) {
-    const context = await logIn(scene, scene.operator, look);
+  for (const [name, path, { theme, size }] of PICTURES) {
+    const context = await browser.newContext({
+      ...{ viewport: size, colorScheme: theme, reducedMotion: 'reduce', baseURL: preview.origin },
+    });
     const page = await context.newPage();
     await page.goto(path);
     const file = join(FOLDER, `${name}.png`);
     await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
     await context.close();
-    const { size } = statSync(file);
+    const { size: bytes } = statSync(file);
     console.log(
-      `${name}: ${Math.round(size / 1000)} kB${size > MOST_BYTES ? ', which is more than it should be' : ''}`,
+      `${name}: ${Math.round(bytes / 1000)} kB${bytes > MOST_BYTES ? ', which is more than it should be' : ''}`,
     );
   }
 } finally {
-  await scene.close();
+  await browser.close();
+  preview.close();
 }

@@ -4,19 +4,19 @@ import { live } from './fortnight/life.ts';
 import { problemsOf, timelineOf } from './fortnight/oracle.ts';
 import { liveAsPair, pairProblems } from './fortnight/pair.ts';
 
-/** It begins some days before clocks are set back in New York; `soak:fortnight` has Berlin and Lord Howe Island too, both ways. */
+/** A week here, in which clocks are set back in New York; `soak:fortnight` has whole fortnights, and Berlin and Lord Howe Island too, both ways. */
 const SEEDS = [2];
-const DAYS = 14;
-const PAIRS = 20;
+const DAYS = 7;
+const PAIRS = 10;
 const HOURS = 2;
 
-describe('a fortnight of a daemon', () => {
+describe('a week of a daemon', () => {
   for (const seed of SEEDS) {
     it(`leaves every backup that it must, and tells what it must, whatever goes wrong (seed ${seed})`, async () => {
       const world = await live(seed, DAYS);
       const problems = await problemsOf(world);
       assert.equal(problems.length, 0, problems.length === 0 ? '' : timelineOf(world, problems.slice(0, 5)));
-      assert.ok(world.points.size > 50 && world.runs.length > 200);
+      assert.ok(world.points.size > 25 && world.runs.length > 100);
     });
   }
 });

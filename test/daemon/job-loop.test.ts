@@ -283,3 +283,19 @@ describe('the loop of a job', () => {
     assert.ok(world.ran.length >= 90 && world.ran.length <= 130, `${world.ran.length} runs`);
   });
 });
+
+describe('lanes', () => {
+  it('say how much waits for what came before it', async () => {
+    const lanes = makeLanes();
+    const ends: (() => void)[] = [];
+    const work = () => new Promise<void>((resolve) => ends.push(resolve));
+    const all = [lanes('backup', work), lanes('backup', work), lanes('own', work), lanes('proof', work)];
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([ends.length, lanes.waiting()], [3, 1]);
+    for (const end of ends.slice(0, 3)) end();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([ends.length, lanes.waiting()], [4, 0]);
+    ends[3]!();
+    await Promise.all(all);
+  });
+});

@@ -67,7 +67,7 @@ export async function beginStore(
   const about = (job: JobName): Log => context.log.about({ store: store.name, job });
   const service = serveStore({
     ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
-    ...{ store: store.name, pause },
+    ...{ store: store.name, pause, steadyMs: () => performance.now() },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
     runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
     onFailure: (job, failure) => about(job).warn(`waits: ${failure.message}`),

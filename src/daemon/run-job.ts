@@ -27,6 +27,8 @@ export interface CommandResult {
 export interface JobPorts {
   readonly vault: Vault;
   readonly clock: Clock;
+  /** Milliseconds by a clock that is never set: how long a run took. */
+  readonly steadyMs: () => number;
   /** Of the job in this vault: one daemon at a time runs it. Throws `lease_held`. */
   readonly underLease: UnderLease;
   /** Who asked for a run that did not begin yet; null: nobody. */
@@ -93,11 +95,11 @@ function heldUntil(nowMs: number): WaitDecision {
 }
 
 async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal): Promise<JobOutcome> {
-  const { vault, clock } = ports;
+  const { vault, clock, steadyMs } = ports;
   const decision = await decide(ports, plan);
   if (decision.action === 'wait') return { state: 'waits', decision };
   const run = { job: plan.name, wantedAt: instant(decision.wantedAtMs), attempt: decision.attempt };
-  const startedMs = clock.now();
+  const [startedMs, begunMs] = [clock.now(), steadyMs()];
   const { reason, missed } = decision;
   const { daemon, software } = ports;
   const begin = { ...run, startedAt: instant(startedMs), daemon, software, reason, missed };
@@ -106,7 +108,7 @@ async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal
   const result = await ports.runCommand(plan.name, signal, begin);
   const end: JobEnd = {
     ...run,
-    ...{ endedAt: instant(clock.now()), durationMs: Math.max(0, clock.now() - startedMs) },
+    ...{ endedAt: instant(clock.now()), durationMs: Math.round(steadyMs() - begunMs) },
     ...{
       state: stateOf(result, plan, signal),
       exitCode: result.exitCode,

@@ -8,7 +8,7 @@ import type { Registry } from './registry.ts';
 import type { JobPlan } from './run-job.ts';
 
 export interface StorePorts
-  extends Pick<LoopPorts, 'vault' | 'clock' | 'daemon' | 'software' | 'lanes' | 'runCommand'> {
+  extends Pick<LoopPorts, 'vault' | 'clock' | 'steadyMs' | 'daemon' | 'software' | 'lanes' | 'runCommand'> {
   /** As the daemon calls it. */
   readonly store: string;
   /** Resolves after a while by a clock that is not set, or as soon as the signal fires. */

@@ -70,7 +70,7 @@ function makeWorld() {
       jobLoop(
         {
           ...{ vault: used, clock, daemon: by, software: 'test', signal: stop.signal, lanes },
-          demand: demands.get(plan.name)!,
+          ...{ demand: demands.get(plan.name)!, steadyMs: () => time.nowMs },
           onBegin: ({ job, reason }) => {
             demands.get(job)!.clear();
             world.reasons.push(reason);

@@ -20,13 +20,14 @@ const PLAN: JobPlan = {
 
 function makeWorld() {
   const vault = memoryVault();
-  const world = { nowMs: NOON, ran: [] as string[], askedBy: null as string | null };
+  const world = { nowMs: NOON, steadyMs: 0, ran: [] as string[], askedBy: null as string | null };
   const daemon = (name: string, work: (signal: AbortSignal) => Promise<CommandResult> = async () => DONE) => {
     const stop = new AbortController();
     const clock = { now: () => world.nowMs, uuid: randomUUID };
     const ports: JobPorts = {
       ...{ vault, clock, daemon: name, software: 'test', signal: stop.signal },
       underLease: (held) => withLease(vault, 'job-incremental', { clock, holder: name }, held),
+      steadyMs: () => world.steadyMs,
       askedBy: () => world.askedBy,
       onBegin: () => undefined,
       runCommand: async (job, signal) => {
@@ -62,6 +63,18 @@ describe('a job of a daemon', () => {
       world.nowMs += HOUR;
     }
     assert.equal(world.ran.length, 5);
+  });
+
+  it('took as long as it did, though the clock was set back meanwhile', async () => {
+    const { vault, world, daemon } = makeWorld();
+    const { run } = daemon('one', async () => {
+      world.steadyMs += 4 * HOUR;
+      world.nowMs -= HOUR;
+      return DONE;
+    });
+    await run();
+    const [newest] = await readRuns(vault, 'incremental', 1);
+    assert.equal(newest!.end!.durationMs, 4 * HOUR);
   });
 
   it('is taken up by another daemon for the same time when one died in it', async () => {

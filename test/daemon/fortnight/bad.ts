@@ -1,6 +1,6 @@
 import { type JobName, STEADY_RUN_MS } from '../../../src/core/job.ts';
 import { joined, type Span, wrongClocks } from './calm.ts';
-import { DAY, MINUTE } from './faults.ts';
+import { BELIEVED_MS, DAY, MINUTE } from './faults.ts';
 import { RPO_MS } from './status.ts';
 import { type World, type Written, wallMs } from './world.ts';
 
@@ -13,7 +13,8 @@ export interface Bad {
 }
 
 /** From the second failure in a row to the next success. */
-export function failingJob({ written, days }: World, job: JobName): Bad {
+export function failingJob(world: World, job: JobName): Bad {
+  const { written, days } = world;
   const ends = written.filter(
     (one) => one.job === job && one.kind === 'end' && one.state !== 'interrupted' && one.state !== 'died',
   );
@@ -25,7 +26,29 @@ export function failingJob({ written, days }: World, job: JobName): Bad {
     failures = state === 'succeeded' ? 0 : failures + 1;
     if (failures === 2) fromMs = atMs;
   }
-  return { spans: failures >= 2 ? [...spans, { fromMs, untilMs: days * DAY }] : spans, doubtful: [] };
+  return {
+    spans: failures >= 2 ? [...spans, { fromMs, untilMs: days * DAY }] : spans,
+    doubtful: wrongClocks(world).flatMap((span) => failingByRecords(world, ends, span)),
+  };
+}
+
+/**
+ * After a clock was set, other runs than the last ones may be the newest that are believed: what went well by a clock that was ahead is not,
+ * and what failed for a time that was ahead is again when that time comes. Minutes in which the newest two that
+ * are believed failed: until the job has run again, it may be told, for that is what is on record.
+ */
+function failingByRecords(world: World, ends: readonly Written[], { fromMs, untilMs }: Span): Span[] {
+  const newestFirst = ends.toSorted((a, b) => b.wantedMs - a.wantedMs || b.attempt - a.attempt);
+  const spans: Span[] = [];
+  for (let atMs = fromMs; atMs <= untilMs; atMs += MINUTE) {
+    const believedMs = wallMs(world, atMs) + BELIEVED_MS;
+    const isKnown = (one: Written): boolean => one.atMs <= atMs && one.wantedMs <= believedMs;
+    const newest = newestFirst.findIndex(isKnown);
+    const before = newestFirst.findIndex((one, i) => i > newest && isKnown(one));
+    const isFailing = [newest, before].every((i) => newestFirst[i]?.state === 'failed');
+    if (isFailing) spans.push({ fromMs: atMs, untilMs: atMs + MINUTE });
+  }
+  return joined(spans);
 }
 
 /**

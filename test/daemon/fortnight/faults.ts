@@ -6,6 +6,8 @@ import { makeRandom, type Random } from '../../../src/testing/random.ts';
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
+/** Hosts believe what is ahead of their clocks by less than this. */
+export const BELIEVED_MS = 15 * MINUTE;
 
 export type Place = 'store' | 'vault' | 'west';
 

@@ -50,7 +50,7 @@ export function startHost(world: World, name: string, plans: readonly JobPlan[])
   const following = status.keep(stopping.signal);
   const service = serveStore({
     ...{ vault, clock, pause, daemon: name, software: 'test', lanes: makeLanes(), registry: makeRegistry() },
-    store: 'shop',
+    ...{ store: 'shop', steadyMs: world.time.now },
     leaseOf: (job) => leaseOf(world, process, vault, `job-${job}`),
     runCommand: (job, signal) => runCommand(world, process, job, signal, kill),
     onFailure: () => undefined,

@@ -1,9 +1,9 @@
 import type { JobName } from '../../../src/core/job.ts';
 import { occurrences } from './calendar.ts';
-import { calmFrom, spansAgainst } from './calm.ts';
+import { calmFrom, type Span, spansAgainst } from './calm.ts';
 import { assertRestores } from './commands.ts';
 import { allTimes, crossingsOf } from './crossings.ts';
-import { DAY, HOUR, MINUTE, offsetAt } from './faults.ts';
+import { BELIEVED_MS, DAY, HOUR, MINUTE, offsetAt } from './faults.ts';
 import { cronAt, JITTER_MS, LANES } from './life.ts';
 import { noticeProblems } from './notices.ts';
 import { pointProblems } from './owed.ts';
@@ -65,6 +65,7 @@ function late(world: World, job: JobName): Problem[] {
   return crossingsOf(world, job).flatMap(({ wantedMs, atMs }) => {
     const calmMs = calmFrom(spans, atMs, soonMs, world.days * DAY);
     if (calmMs === null || wasRunFor(world, job, wantedMs, calmMs + soonMs)) return [];
+    if (!isStillOf(world, job, wantedMs, { fromMs: calmMs, untilMs: calmMs + soonMs })) return [];
     if (done.some(({ beganMs }) => beganMs >= atMs && beganMs <= calmMs + soonMs)) return [];
     return [
       { atMs, text: `${job} did not run for ${time(wantedMs)}, though it could from ${span(calmMs)} on` },
@@ -72,9 +73,20 @@ function late(world: World, job: JobName): Problem[] {
   });
 }
 
-/** Where clocks were set back, what is to come may have been run for already: hosts believe what is ahead of them by less than this. */
-const BELIEVED_MS = 15 * MINUTE;
+/**
+ * A time that could not be run for is owed by the schedule that has it: where the configuration changed before it could, only what the new
+ * schedule says, that time or a later one that has come.
+ */
+function isStillOf(world: World, job: JobName, wantedMs: number, { fromMs, untilMs }: Span): boolean {
+  const { reloads } = world.faults;
+  const changes = reloads.filter((atMs) => atMs > fromMs && atMs <= untilMs);
+  return [fromMs, ...changes].every((atMs) => {
+    const cron = cronAt(world, job, atMs);
+    return cron !== null && occurrences(cron, wantedMs, Math.max(wantedMs, wallMs(world, atMs))).length > 0;
+  });
+}
 
+/** Where clocks were set back, what is to come may have been run for already. */
 function wasRunFor(world: World, job: JobName, wantedMs: number, atMs: number): boolean {
   const newestMs = wallMs(world, atMs) + BELIEVED_MS;
   return world.written.some(

@@ -41,9 +41,12 @@ export function makeRefreshRate(random: () => number): RefreshRate {
   };
 }
 
-/** Something runs that ends, in any of the stores. */
+/** Something runs that ends, or somebody asked for it, in any of the stores. */
 export function isBusy(stores: readonly ConsoleStore[]): boolean {
   return stores.some(({ jobs }) =>
-    jobs.some(({ job, runningSinceMs }) => runningSinceMs !== null && !ENDLESS_JOBS.has(job)),
+    jobs.some(
+      ({ job, runningSinceMs, asked }) =>
+        (runningSinceMs !== null || asked !== null) && !ENDLESS_JOBS.has(job),
+    ),
   );
 }

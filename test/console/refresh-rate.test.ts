@@ -76,5 +76,7 @@ describe('how often pages come again', () => {
     const jobs = [jobView('orders', { job: 'archive', runningMs: 5000 })];
     assert.equal(isBusy([{ ...storeNamed('orders'), jobs }]), false);
     assert.equal(isBusy([storeNamed('orders'), storeNamed('shop')]), true);
+    const asked = { ...jobView('orders', { job: 'full' }), asked: { who: 'grace', atMs: START } };
+    assert.equal(isBusy([{ ...storeNamed('orders'), jobs: [asked] }]), true, 'it begins at any moment');
   });
 });

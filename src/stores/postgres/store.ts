@@ -4,7 +4,15 @@ import type { EventStore } from '../../core/event-store.ts';
 import { appendEvents } from './append.ts';
 import { findLayout, requireOwn } from './catalog.ts';
 import type { PostgresAddress } from './config.ts';
-import { closeDatabase, type Database, inTransaction, openDatabase, withClient } from './connection.ts';
+import {
+  closeDatabase,
+  type Database,
+  inTransaction,
+  leaveConnection,
+  openConnection,
+  openDatabase,
+  withClient,
+} from './connection.ts';
 import { countAhead } from './count-ahead.ts';
 import { findCustomLayout } from './custom-check.ts';
 import { customLayout } from './custom-layout.ts';
@@ -18,6 +26,7 @@ import { openFeed } from './open-feed.ts';
 import { joinReader, parseToken } from './reader.ts';
 import { openRepair } from './repair.ts';
 import { createMissing } from './schema.ts';
+import { toBackupError } from './server-error.ts';
 import { dropFeed, readFeedState } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
 import { findSummary } from './summaries.ts';
@@ -71,11 +80,17 @@ export function openPostgresStore(address: string, layouts: CustomMappings = {})
   };
 }
 
-/** Asked once; a failure to ask is told, and asked again. */
+/** Asked once, by a connection that does not stay; a failure to ask is told, and asked again. */
 async function settleLayout(database: Database): Promise<void> {
   if (database.address.isLayoutNamed) return;
-  const found = await withClient(database, (client) => lookForLayout(client, database.address));
-  database.address = found;
+  const client = await openConnection(database);
+  try {
+    database.address = await lookForLayout(client, database.address);
+  } catch (error) {
+    throw toBackupError(error, database.address.shown);
+  } finally {
+    leaveConnection(database, client);
+  }
 }
 
 async function lookForLayout(client: pg.Client, address: PostgresAddress): Promise<PostgresAddress> {

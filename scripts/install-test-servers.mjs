@@ -1,7 +1,7 @@
 /**
- * node scripts/install-test-servers.mjs
+ * node scripts/install-test-servers.mjs [chromium]
  *
- * Installs what the integration tests start and npm cannot bring: Ceph's S3, age, BIND 9, and Chromium. Only on Debian and its like, as root,
+ * Installs what the integration tests start and npm cannot bring: Ceph's S3, age and BIND 9; for the long ones Chromium too. Only on Debian and its like, as root,
  * and only when it is not there. Where it cannot, it says why and ends well: the tests that need it skip and say so too.
  * EVENTCORE_TEST_SERVERS=none leaves the machine as it is.
  */
@@ -9,18 +9,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 
+const BROWSER = process.argv.slice(2);
 const NEEDED = [
-  'ceph',
-  'ceph-mon',
-  'ceph-osd',
-  'monmaptool',
-  'radosgw',
-  'radosgw-admin',
-  'age',
-  'named',
-  'chromium',
+  ...['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin', 'age', 'named'],
+  ...BROWSER,
 ];
-const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base', 'age', 'bind9', 'chromium'];
+const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base', 'age', 'bind9', ...BROWSER];
 const FOLDERS = ['/usr/bin', '/usr/sbin'];
 const TIMEOUT_MS = 180_000;
 const SHOWN_LINES = 15;
@@ -41,9 +35,7 @@ if (missing.length > 0) install();
 function install() {
   const reason = whyNot();
   if (reason !== null) {
-    say(
-      `not installing Ceph RGW, age, BIND and Chromium: ${reason}. Tests against what is missing will be skipped`,
-    );
+    say(`not installing ${PACKAGES.join(', ')}: ${reason}. Tests against what is missing will be skipped`);
     return;
   }
   say(`installing what integration tests need: apt-get install ${PACKAGES.join(' ')}`);
@@ -56,7 +48,7 @@ function install() {
   if (failed === null) say(`installed in ${seconds} s`);
   else
     say(
-      `could not install Ceph RGW, age, BIND and Chromium (${seconds} s); tests against what is missing will be skipped:\n${failed}`,
+      `could not install ${PACKAGES.join(', ')} (${seconds} s); tests against what is missing will be skipped:\n${failed}`,
     );
 }
 

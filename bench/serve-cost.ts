@@ -41,6 +41,8 @@ const STORES = ['shop', 'orders', 'payments'];
 const SETTLE_MS = 20_000;
 /** A round begins when what the one before has left is written. */
 const BETWEEN_MS = 4000;
+/** The daemon has told those who came when to come again, and they do: as many each second as it lets them. */
+const SETTLED_MS = 60_000;
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'eventcore-serve-cost-'));
@@ -165,7 +167,7 @@ async function measureViewers({ child, base }: Daemon, config: string, cwd: stri
     // In turn which comes first: what the first leaves behind is the second's.
     for (const viewed of pair % 2 === 0 ? [false, true] : [true, false]) {
       const viewers = viewed ? await startViewers(base, VIEWERS, pages) : null;
-      await sleep(BETWEEN_MS);
+      await sleep(viewed ? SETTLED_MS : BETWEEN_MS);
       viewers?.takeCounts();
       const cpuBefore = readTree(child.pid!)[0]?.cpuSeconds ?? 0;
       const begunMs = performance.now();

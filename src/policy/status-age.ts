@@ -20,7 +20,7 @@ const GATHER_MS = 3000;
 /** Not oftener than this, whatever happens. */
 const LEAST_MS = 10_000;
 /** For whoever looks. */
-const LOOK_MS = 30_000;
+const LOOK_MS = 60_000;
 
 /** A promise is looked at twice while it may break. `rpoMs` null: none was made. */
 export function periodOf(rpoMs: number | null): number {

@@ -29,8 +29,11 @@ export const backupsRoutes: readonly Route[] = [
   ...backupRoutes,
 ];
 
-/** What a vault holds changes with jobs only, and each of those ends with a new status. */
-export const MAX_AGE_MS = 60_000;
+/**
+ * What this daemon's jobs change is asked anew at once, whatever this says; it is for what others do to the vault. Each answer is a command, and
+ * a thousand who look are not to be felt by a backup.
+ */
+const MAX_AGE_MS = 180_000;
 const MOST_REGIONS = 6;
 
 function backupsPage(visit: Visit): Promise<Reply> {

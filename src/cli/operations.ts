@@ -79,6 +79,8 @@ export function makeOperations(ports: OperationPorts): Operations {
       };
       const entry: Entry = { operation, plan, stop: new AbortController() };
       entries.unshift(entry);
+      // Also those that were cancelled while they waited behind a long one.
+      forgetOldest();
       tails.set(
         kind,
         (tails.get(kind) ?? Promise.resolve()).then(() => runEntry(entry)),

@@ -85,7 +85,8 @@ async function restoreInto(
   try {
     const made = await makeNewStore(place, name);
     const result = await runWords(work, words, signal, onProgress);
-    const isDone = result.exitCode === 0 || (result.exitCode === WITHOUT_RECORD && result.document !== null);
+    // What it printed may be more than is kept here: it is done all the same, and what was restored stays.
+    const isDone = result.exitCode === 0 || (result.exitCode === WITHOUT_RECORD && result.sizeBytes > 0);
     if (!isDone) await made.discard();
     const { document } = result;
     return { isDone, document, trouble: result.exitCode === 0 ? null : troubleOf(result) };

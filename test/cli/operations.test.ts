@@ -81,6 +81,19 @@ describe('what somebody began from the console', () => {
     assert.equal(start('restore').state, 'started');
   });
 
+  it('is kept no longer for being cancelled again and again behind one that runs for long', async () => {
+    const { operations, start, states } = makeWorld();
+    start('restore');
+    await turn();
+    for (let i = 0; i < 200; i += 1) {
+      const started = start('restore');
+      assert.equal(started.state, 'started');
+      if (started.state === 'started') operations.cancel(started.operationId);
+    }
+    assert.ok(operations.list().length <= 52, `${operations.list().length} are kept`);
+    assert.equal(states().at(-1), 'runs', 'what runs is not forgotten');
+  });
+
   it('ends with the daemon', async () => {
     const { operations, open, start, states } = makeWorld();
     start('restore');

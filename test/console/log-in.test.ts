@@ -148,6 +148,16 @@ describe('logging in', () => {
     assert.equal(then.headers.get('location'), '/log-in?to=%2Fsample%3Fa%3D1');
     assert.deepEqual(door.handled, []);
   });
+
+  it('sends nobody who followed a link to another host, however its path is written', async () => {
+    const { ask } = await makeDoor();
+    const link = { ...PAGE, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+    for (const path of ['//evil.example/', '//evil.example', '/%2Fevil.example', '///evil.example/a?b=1']) {
+      const answer = await ask(path, { headers: link });
+      const said = `${answer.headers.get('location') ?? ''} ${await answer.text()}`;
+      assert.doesNotMatch(said, /url=\/[/\\]|href="\/[/\\]/, path);
+    }
+  });
 });
 
 describe('who is logged in', () => {

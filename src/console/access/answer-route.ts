@@ -109,8 +109,10 @@ export function refuseNobody(mounted: Mounted, context: Context): Response | Pro
   if (!isPage || !wantsPage(context) || tokens.length === 0) {
     return refuseRoute(mounted, context, refusal(401, 'nobody is logged in', hint), null);
   }
-  if (isLinkFromElsewhere(asked)) return comeAgain(context, asked.target);
-  return context.redirect(`${LOG_IN_PATH}?to=${encodeURIComponent(asked.target)}`, 303);
+  // `//elsewhere/` is a path to us, and another host to a browser that is sent there.
+  const target = isWithin(asked.target) ? asked.target : '/';
+  if (isLinkFromElsewhere(asked)) return comeAgain(context, target);
+  return context.redirect(`${LOG_IN_PATH}?to=${encodeURIComponent(target)}`, 303);
 }
 
 /** From here on it is this console that leads there, so the cookie comes along. */

@@ -37,7 +37,7 @@ test('the package has the built sources with their types, the documents, and not
     ['FORMAT.md', 'LICENSE', 'README.md', 'package.json', 'docs/rescue.md', ...rescue].sort(),
   );
   const built = files.filter((path) => path.startsWith('dist/'));
-  assert.ok(built.includes('dist/cli/thread-main.js'), 'threads have no file to start from');
+  assert.ok(built.includes('dist/cli/threads/thread-main.js'), 'threads have no file to start from');
   assert.ok(built.includes('dist/stores/sqlite/inspection-process.js'), 'no file to start a process from');
   const styles = readdirSync(new URL('../src/console/assets/style', import.meta.url));
   const assets = ['console.js', 'icon.svg', ...styles.sort().map((name) => `style/${name}`), 'theme.js'].map(

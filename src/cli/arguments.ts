@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import { formatSpan, parseSpan } from '../policy/duration.ts';
-import type { Settings } from './config.ts';
+import type { Settings } from './config/config.ts';
 
 /** Parts that are worked on at the same time. */
 export const PARALLEL = { min: 1, max: 64 } as const;

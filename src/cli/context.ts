@@ -2,10 +2,10 @@ import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import { makeRateBudget } from '../vaults/wrappers/rate.ts';
 import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
-import type { Settings } from './config.ts';
+import type { Parent } from './children/parent.ts';
+import type { Settings } from './config/config.ts';
 import type { Log, LogLevel, ServiceLog } from './log.ts';
 import type { Output } from './output.ts';
-import type { Parent } from './parent.ts';
 import type { ProgressDisplay } from './progress.ts';
 import { limitVault, openStore, openVault } from './wire.ts';
 

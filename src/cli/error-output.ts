@@ -1,7 +1,7 @@
 import { BackupError, ERROR_CODES, isBackupError } from '../core/errors.ts';
+import { printable } from '../core/units.ts';
 import { redactText } from './address.ts';
 import { makePaint, type Terminal, writeError } from './output.ts';
-import { printable } from './units.ts';
 
 export interface ErrorOutputOptions {
   readonly json: boolean;

@@ -1,5 +1,5 @@
+import { printable } from '../core/units.ts';
 import { makePaint, type Terminal, type Tone, writeError } from './output.ts';
-import { printable } from './units.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

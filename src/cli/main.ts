@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import './engine.ts';
+import { makeParent, type Parent } from './children/parent.ts';
 import { reportError, saysJson } from './error-output.ts';
-import { makeParent, type Parent } from './parent.ts';
 import { runProgram } from './program.ts';
 
 /** The entry of the `eventcore` command: ties the program to this process. */

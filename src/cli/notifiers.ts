@@ -1,9 +1,9 @@
 import type { Notifier, NotifierRule } from '../core/alert.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
-import type { Settings } from './config.ts';
+import type { Settings } from './config/config.ts';
 import type { CommandContext } from './context.ts';
-import type { NotifierSettings } from './monitor-schema.ts';
-import { folderOf, type ReadSecret, secretReader } from './secrets.ts';
+import { folderOf, type ReadSecret, secretReader } from './keys/secrets.ts';
+import type { NotifierSettings } from './monitor/schema.ts';
 import { loadNotifiersRoom } from './wire.ts';
 
 const KINDS = ['log', 'webhook', 'slack', 'mail', 'command'] as const;

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { BackupError } from '../core/errors.ts';
 import { openTracing, traceCommand } from '../daemon/tracing.ts';
-import { CONFIG_NAME, loadSettings } from './config.ts';
+import { type Parent, tellProgress } from './children/parent.ts';
+import { CONFIG_NAME, loadSettings } from './config/config.ts';
 import type { CommandContext, GlobalFlags, Left, Start, Work } from './context.ts';
 import { reportError, saysJson } from './error-output.ts';
 import { helpEnd } from './exit-codes.ts';
 import { LOG_LEVELS, type LogOptions, makeLog, type ServiceLog, serviceLogOf } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
-import { type Parent, tellProgress } from './parent.ts';
 import { makeProgress } from './progress.ts';
 import { systemClock, useLayouts } from './wire.ts';
 
@@ -86,7 +86,7 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
 
 async function openServiceLog(options: LogOptions): Promise<ServiceLog> {
   if (!options.json && options.stderr.isTTY === true) return serviceLogOf(makeLog(options));
-  const { makeServiceLog } = await import('./service-log.ts');
+  const { makeServiceLog } = await import('./serve/service-log.ts');
   return makeServiceLog(options);
 }
 

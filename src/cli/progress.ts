@@ -1,7 +1,7 @@
 import type cliProgress from 'cli-progress';
 import type { Progress } from '../core/report.ts';
+import { formatBytes, formatCount } from '../core/units.ts';
 import type { Terminal } from './output.ts';
-import { formatBytes, formatCount } from './units.ts';
 
 /** Shows on a terminal how far a long job is. Does nothing where it was not asked for. */
 export interface ProgressDisplay {

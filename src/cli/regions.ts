@@ -4,7 +4,7 @@ import type { RegionPolicy } from '../core/region-policy.ts';
 import type { RetentionRule } from '../core/retention-rule.ts';
 import type { Vault } from '../core/vault.ts';
 import type { ThrottleOptions } from '../vaults/wrappers/throttle.ts';
-import { CONFIG_NAME, requireAddress, type Settings } from './config.ts';
+import { CONFIG_NAME, requireAddress, type Settings } from './config/config.ts';
 import type { CommandContext } from './context.ts';
 import { limitVault, openVault } from './wire.ts';
 

@@ -6,7 +6,7 @@ import { archiveSources } from '../policy/archive-sources.ts';
 import { formatSpan, parseSpan } from '../policy/duration.ts';
 import { isTimeZone } from '../policy/schedule.ts';
 import { wholeNumber } from './arguments.ts';
-import type { Settings } from './config.ts';
+import type { Settings } from './config/config.ts';
 import type { CommandContext } from './context.ts';
 import { addRegionOption, type RegionFlags, regionsOf, vaultToRead } from './regions.ts';
 

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { BUILT_IN_CHECKS } from '../integrity/checks/built-in.ts';
 import type { CheckDefinition } from '../integrity/checks/check.ts';
 import { brokenCheck, moduleCheck, sqlCheck } from '../integrity/checks/custom.ts';
-import type { UserCheck } from './check-schema.ts';
+import type { UserCheck } from './config/check-schema.ts';
 
 /**
  * The checks that the configuration adds; paths of modules are seen from its folder. A module is the user's own program and may do

@@ -18,8 +18,8 @@ import { openS3Vault } from '../vaults/s3/vault.ts';
 import type { RateBudget } from '../vaults/wrappers/rate.ts';
 import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
 import { storeScheme, vaultPath, vaultScheme } from './address.ts';
-import type { DrillPlace } from './drill-target.ts';
-import type { RestorePlace } from './restore-places.ts';
+import type { DrillPlace } from './drill/target.ts';
+import type { RestorePlace } from './serve/restore-places.ts';
 
 /** The one place that knows which adapters there are. */
 

@@ -1,5 +1,5 @@
-import { plural } from '../cli/units.ts';
 import type { StatusWindow, StoreStatus } from '../core/status.ts';
+import { plural } from '../core/units.ts';
 import type { Tone } from './parts/badge.ts';
 import type { Piece } from './parts/piece.ts';
 import { ago, span } from './parts/times.ts';

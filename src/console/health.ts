@@ -1,5 +1,5 @@
-import { plural } from '../cli/units.ts';
 import type { StoreStatus } from '../core/status.ts';
+import { plural } from '../core/units.ts';
 import type { Tone } from './parts/badge.ts';
 import type { ConsoleStore } from './ports.ts';
 

@@ -1,5 +1,5 @@
-import { formatDuration } from '../cli/units.ts';
 import { formatTime, parseTime, timeFromUnixMs } from '../core/time.ts';
+import { formatDuration } from '../core/units.ts';
 import type { Catalog } from '../format/catalog.ts';
 import { followChain, isBroken } from '../format/chain.ts';
 import type { LogSurvey } from '../recovery/survey.ts';

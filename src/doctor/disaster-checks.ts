@@ -1,6 +1,6 @@
-import { formatBytes, formatDuration } from '../cli/units.ts';
 import type { Candidate, DisasterAssessment, PrimaryFinding } from '../core/disaster.ts';
 import type { BackupError } from '../core/errors.ts';
+import { formatBytes, formatDuration } from '../core/units.ts';
 import { bad, type Check, failed, good, skipped, warn } from './check.ts';
 
 /** Whether a recovery across regions could work, before there is need of one. */

@@ -1,4 +1,4 @@
-import { formatDuration } from '../cli/units.ts';
+import { formatDuration } from '../core/units.ts';
 import { DRILL_HINT, judgeDrilled } from '../policy/objectives.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';
 

@@ -1,8 +1,8 @@
-import { formatBytes, formatDuration, formatInstant, plural } from '../cli/units.ts';
 import type { FeedState } from '../core/change-feed.ts';
 import type { StoreKind } from '../core/event-store.ts';
 import type { Obstacle } from '../core/examination.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
+import { formatBytes, formatDuration, formatInstant, plural } from '../core/units.ts';
 import type { LogSurvey } from '../recovery/survey.ts';
 import { newestSpan, type SpanFacts } from '../recovery/windows.ts';
 import { isCarriedOn } from './backup-checks.ts';

@@ -1,7 +1,7 @@
-import { formatDuration, formatInstant } from '../cli/units.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Objective, StatusRegion } from '../core/status.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
+import { formatDuration, formatInstant } from '../core/units.ts';
 import { judgeRegion, judgeRpo, judgeRto } from '../policy/objectives.ts';
 import { newestInstant, type RecoveryWindow } from '../recovery/windows.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';

@@ -1,4 +1,4 @@
-import { formatBytes, plural } from '../cli/units.ts';
+import { formatBytes, plural } from '../core/units.ts';
 import type { VaultTraits } from '../core/vault.ts';
 import { DAY_MS, formatSpan } from '../policy/duration.ts';
 import { bad, type Check, good, skipped, warn } from './check.ts';

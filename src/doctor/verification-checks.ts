@@ -1,4 +1,4 @@
-import { formatDuration, plural } from '../cli/units.ts';
+import { formatDuration, plural } from '../core/units.ts';
 import { DAY_MS } from '../policy/duration.ts';
 import { judgeVerified, promiseText, VERIFY_HINT } from '../policy/objectives.ts';
 import { type VerificationAge, verificationStatus } from '../policy/verification-age.ts';

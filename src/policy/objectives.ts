@@ -1,6 +1,6 @@
-import { formatDuration, formatInstant } from '../cli/units.ts';
 import type { Objective, StatusRegion, StatusVerification, StoreStatus } from '../core/status.ts';
 import { parseTime, timeToUnixMs } from '../core/time.ts';
+import { formatDuration, formatInstant } from '../core/units.ts';
 import { isDrillOverdue } from './drill-due.ts';
 import { formatSpan } from './duration.ts';
 

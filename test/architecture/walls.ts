@@ -4,8 +4,8 @@
  */
 export const WALLS: readonly Wall[] = [
   { room: 'core/', rooms: [], packages: [] },
-  // croner says when a schedule is due; it reads no clock of its own. How numbers are said to people is the command line's.
-  { room: 'policy/', rooms: ['core/', 'cli/units.ts'], packages: ['croner'] },
+  // croner says when a schedule is due; it reads no clock of its own.
+  { room: 'policy/', rooms: ['core/'], packages: ['croner'] },
   { room: 'format/', rooms: ['core/'], packages: ['node:crypto', 'node:zlib'] },
 
   { room: 'stores/layouts/', rooms: ['core/'], packages: [] },
@@ -85,7 +85,7 @@ export const WALLS: readonly Wall[] = [
   // Pages of what the daemon knows and of what commands answer; who may see and do what.
   {
     room: 'console/',
-    rooms: ['core/', 'policy/', 'daemon/', 'cli/units.ts'],
+    rooms: ['core/', 'policy/', 'daemon/'],
     packages: [
       'hono',
       'hono/html',
@@ -98,10 +98,10 @@ export const WALLS: readonly Wall[] = [
     ],
   },
 
-  // How numbers are said to people is the command line's.
+  //
   {
     room: 'doctor/',
-    rooms: ['core/', 'policy/', 'format/', 'recovery/', 'cli/units.ts'],
+    rooms: ['core/', 'policy/', 'format/', 'recovery/'],
     packages: [],
   },
 

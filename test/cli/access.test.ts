@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseConfig } from '../../src/cli/config-file.ts';
-import { accessWarnings, httpSettings } from '../../src/cli/serve-access.ts';
+import { parseConfig } from '../../src/cli/config/file.ts';
+import { accessWarnings, httpSettings } from '../../src/cli/serve/access.ts';
 import { findToken, isToken } from '../../src/console/access/tokens.ts';
 import { BackupError } from '../../src/core/errors.ts';
 import { runHere } from '../harness/command.ts';

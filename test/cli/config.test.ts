@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { CONFIG_NAME, loadSettings, requireAddress } from '../../src/cli/config.ts';
-import { parseConfig } from '../../src/cli/config-file.ts';
-import { configTemplate } from '../../src/cli/config-template.ts';
+import { CONFIG_NAME, loadSettings, requireAddress } from '../../src/cli/config/config.ts';
+import { parseConfig } from '../../src/cli/config/file.ts';
+import { configTemplate } from '../../src/cli/config/template.ts';
 import { notifierRules } from '../../src/cli/notifiers.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { CONFIG_NAME, loadSettings, requireDisaster } from '../../src/cli/config.ts';
-import { parseConfig } from '../../src/cli/config-file.ts';
-import { configTemplate } from '../../src/cli/config-template.ts';
-import { readDisaster } from '../../src/cli/disaster-config.ts';
+import { CONFIG_NAME, loadSettings, requireDisaster } from '../../src/cli/config/config.ts';
+import { parseConfig } from '../../src/cli/config/file.ts';
+import { configTemplate } from '../../src/cli/config/template.ts';
+import { readDisaster } from '../../src/cli/disaster/config.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { RegionPolicy } from '../../src/core/region-policy.ts';
 

@@ -1,6 +1,6 @@
 /** Does one thing of a recovery in a process of its own, which may be killed: dr-child FOLDER ACTION JSON. Tells what it logs. */
-import { drRestorer } from '../../src/cli/dr-restorer.ts';
-import { drSalvager } from '../../src/cli/dr-salvager.ts';
+import { drRestorer } from '../../src/cli/disaster/restorer.ts';
+import { drSalvager } from '../../src/cli/disaster/salvager.ts';
 import type { RestoreRequest, Salvager } from '../../src/core/disaster-ports.ts';
 import { openRecoveryWork } from '../harness/recovery-work.ts';
 

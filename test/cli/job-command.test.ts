@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChildCommand } from '../../src/cli/child-command.ts';
-import type { ChildMessage } from '../../src/cli/child-messages.ts';
-import { runJobCommand } from '../../src/cli/job-command.ts';
+import type { ChildCommand } from '../../src/cli/children/command.ts';
+import { runJobCommand } from '../../src/cli/children/job-command.ts';
+import type { ChildMessage } from '../../src/cli/children/messages.ts';
 import { openStore } from '../../src/cli/wire.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-job-'));
@@ -73,7 +73,7 @@ describe('a command of a job', () => {
 
   it('ends when the process that runs it is gone, as if it were told to stop', async () => {
     const script = join(folder, 'parent.mjs');
-    const here = join(import.meta.dirname, '../../src/cli/job-command.ts');
+    const here = join(import.meta.dirname, '../../src/cli/children/job-command.ts');
     writeFileSync(
       script,
       `import { runJobCommand } from ${JSON.stringify(here)};

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { lagLines, lagOf } from '../../src/cli/log-lag.ts';
 import { makePaint } from '../../src/cli/output.ts';
+import { lagLines, lagOf } from '../../src/cli/status/log-lag.ts';
 import type { FeedState } from '../../src/core/change-feed.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import type { SpanFacts } from '../../src/recovery/windows.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeOperations, type OperationEnd, type OperationPlan } from '../../src/cli/operations.ts';
-import { newStoreName } from '../../src/cli/restore-places.ts';
-import { serveSchema } from '../../src/cli/serve-schema.ts';
+import { makeOperations, type OperationEnd, type OperationPlan } from '../../src/cli/serve/operations.ts';
+import { newStoreName } from '../../src/cli/serve/restore-places.ts';
+import { serveSchema } from '../../src/cli/serve/schema.ts';
 
 function makeWorld() {
   const open: { end: (end: OperationEnd) => void; signal: AbortSignal }[] = [];

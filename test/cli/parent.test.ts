@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ChildMessage } from '../../src/cli/child-messages.ts';
-import { readMessages } from '../../src/cli/child-messages.ts';
-import { makeParent, tellProgress } from '../../src/cli/parent.ts';
+import type { ChildMessage } from '../../src/cli/children/messages.ts';
+import { readMessages } from '../../src/cli/children/messages.ts';
+import { makeParent, tellProgress } from '../../src/cli/children/parent.ts';
 
 function makeChannel(isSlow = false) {
   const sent: (readonly ChildMessage[])[] = [];

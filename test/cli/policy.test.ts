@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { loadSettings, requirePolicy } from '../../src/cli/config.ts';
-import { parseConfig } from '../../src/cli/config-file.ts';
-import { readPolicy } from '../../src/cli/policy-file.ts';
+import { loadSettings, requirePolicy } from '../../src/cli/config/config.ts';
+import { parseConfig } from '../../src/cli/config/file.ts';
+import { readPolicy } from '../../src/cli/config/policy-file.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import { DAY_MS } from '../../src/policy/duration.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assertQuestion } from '../../src/cli/question-words.ts';
-import { makeQuestions, type Said } from '../../src/cli/questions.ts';
+import { assertQuestion } from '../../src/cli/serve/question-words.ts';
+import { makeQuestions, type Said } from '../../src/cli/serve/questions.ts';
 import type { Question } from '../../src/console/ports.ts';
 
 function makeWorld(sizeBytes = 100) {

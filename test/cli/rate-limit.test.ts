@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { runInThread } from '../../src/cli/threads.ts';
+import { runInThread } from '../../src/cli/threads/threads.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { makeRateBudget, type RateBudget } from '../../src/vaults/wrappers/rate.ts';

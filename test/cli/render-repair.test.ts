@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { repairPlanLines, repairResultLines } from '../../src/cli/render-repair.ts';
+import { repairPlanLines, repairResultLines } from '../../src/cli/render/repair.ts';
 import type { RepairPlan } from '../../src/integrity/repair/plan.ts';
 
 const plain = (_tone: string, text: string): string => text;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type SalvageView, salvageLines } from '../../src/cli/render-salvage.ts';
+import { type SalvageView, salvageLines } from '../../src/cli/render/salvage.ts';
 import type { SalvagedStream } from '../../src/disaster/salvage-table.ts';
 
 const plain = (_: string, text: string): string => text;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { shortIds } from '../../src/cli/backup-names.ts';
+import { shortIds } from '../../src/cli/backup/names.ts';
 import { makePaint } from '../../src/cli/output.ts';
 import { progressLine } from '../../src/cli/progress.ts';
-import { verificationLines } from '../../src/cli/render-verification.ts';
-import { renderPairs, renderTable } from '../../src/cli/table.ts';
+import { renderPairs, renderTable } from '../../src/cli/render/table.ts';
+import { verificationLines } from '../../src/cli/render/verification.ts';
+import type { BackupVerification, FoundProblem } from '../../src/core/report.ts';
 import {
   formatBytes,
   formatCount,
@@ -13,8 +14,7 @@ import {
   formatRate,
   plural,
   printable,
-} from '../../src/cli/units.ts';
-import type { BackupVerification, FoundProblem } from '../../src/core/report.ts';
+} from '../../src/core/units.ts';
 import { climb } from '../../src/integrity/verify/ladder.ts';
 
 describe('numbers for people', () => {

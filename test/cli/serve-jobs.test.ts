@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ServedJob, servedJobs } from '../../src/cli/serve-jobs.ts';
-import { serveSchema } from '../../src/cli/serve-schema.ts';
+import { type ServedJob, servedJobs } from '../../src/cli/serve/jobs.ts';
+import { serveSchema } from '../../src/cli/serve/schema.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { RegionPolicy } from '../../src/core/region-policy.ts';
 

@@ -7,9 +7,9 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandContext } from '../../src/cli/context.ts';
 import type { ServiceLog } from '../../src/cli/log.ts';
-import { readServed } from '../../src/cli/serve-config.ts';
-import type { ServeContext } from '../../src/cli/serve-log.ts';
-import { beginStore, keepReading, openServedVault, type Served } from '../../src/cli/serve-store.ts';
+import { readServed } from '../../src/cli/serve/config.ts';
+import type { ServeContext } from '../../src/cli/serve/log.ts';
+import { beginStore, keepReading, openServedVault, type Served } from '../../src/cli/serve/store.ts';
 import { makeLanes } from '../../src/daemon/job-loop.ts';
 import { makeRegistry } from '../../src/daemon/registry.ts';
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { type LogOptions, makeLog, serviceLogOf } from '../../src/cli/log.ts';
-import { passOn } from '../../src/cli/serve-log.ts';
-import { makeServiceLog } from '../../src/cli/service-log.ts';
+import { passOn } from '../../src/cli/serve/log.ts';
+import { makeServiceLog } from '../../src/cli/serve/service-log.ts';
 
 const NOW = Date.parse('2026-11-29T12:00:00.000Z');
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { runInThread } from '../../src/cli/threads.ts';
+import { runInThread } from '../../src/cli/threads/threads.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { openDirectoryVault } from '../../src/vaults/fs/vault.ts';
 import { backUp } from '../harness/memory-backup.ts';

@@ -1,4 +1,4 @@
-import { assertQuestion } from '../../src/cli/question-words.ts';
+import { assertQuestion } from '../../src/cli/serve/question-words.ts';
 import type {
   Answer,
   AuditEntry,

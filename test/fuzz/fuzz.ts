@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { renderTable } from '../../src/cli/table.ts';
+import { renderTable } from '../../src/cli/render/table.ts';
 import { runGuarded } from './engine/guarded-run.ts';
 import { type Finding, LIMITS, type TargetResult } from './engine/run-target.ts';
 import { TARGETS } from './targets.ts';

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { CONFIG_NAME, loadSettings, requireDisaster } from '../../src/cli/config.ts';
+import { CONFIG_NAME, loadSettings, requireDisaster } from '../../src/cli/config/config.ts';
 import type { CommandContext } from '../../src/cli/context.ts';
-import type { DrWork } from '../../src/cli/dr-places.ts';
-import { loadKeys } from '../../src/cli/keys.ts';
+import type { DrWork } from '../../src/cli/disaster/restore-places.ts';
+import { loadKeys } from '../../src/cli/keys/keys.ts';
 import { makeLog, serviceLogOf } from '../../src/cli/log.ts';
 import { makeOutput } from '../../src/cli/output.ts';
 import { openVault } from '../../src/cli/wire.ts';

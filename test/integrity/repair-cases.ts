@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { repairPorts } from '../../src/cli/repair-ports.ts';
+import { repairPorts } from '../../src/cli/monitor/repair-ports.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { Finding, RepairKind } from '../../src/core/finding.ts';
 import type { RepairStatement } from '../../src/core/repair.ts';

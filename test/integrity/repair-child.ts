@@ -1,4 +1,4 @@
-import { repairPorts } from '../../src/cli/repair-ports.ts';
+import { repairPorts } from '../../src/cli/monitor/repair-ports.ts';
 import { openStore, openVault } from '../../src/cli/wire.ts';
 import type { EventStore } from '../../src/core/event-store.ts';
 import type { RepairSession } from '../../src/core/repair.ts';

@@ -6,6 +6,7 @@ import { type ArchiveNote, archive, type Outage } from '../../capture/archiver.t
 import type { ArchiveStatus } from '../../capture/status.ts';
 import { BackupError } from '../../core/errors.ts';
 import { formatTime } from '../../core/time.ts';
+import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { positionText } from '../../format/log-name.ts';
 import { vaultScheme } from '../address.ts';
@@ -25,16 +26,15 @@ import {
   type FormatFlags,
   levelHelp,
   readLevel,
-} from '../backup-format.ts';
-import { requireAddress } from '../config.ts';
-import type { ChangeLogSettings } from '../config-file.ts';
+} from '../backup/format.ts';
+import { requireAddress } from '../config/config.ts';
+import type { ChangeLogSettings } from '../config/file.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { addKeyOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { underLease } from '../leases.ts';
-import { lacksBase } from '../log-base.ts';
-import { renderPairs } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../units.ts';
+import { renderPairs } from '../render/table.ts';
+import { lacksBase } from '../status/log-base.ts';
 import { openVault, systemClock } from '../wire.ts';
 
 interface ArchiveFlags extends FormatFlags, KeyFlags {

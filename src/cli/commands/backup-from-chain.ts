@@ -1,19 +1,25 @@
 import { type ConsolidationReport, consolidateChain } from '../../backup/consolidate.ts';
+import { formatBytes, formatCount, formatDuration, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, newestRestorePoint, requireChain } from '../../format/chain.ts';
 import { openChain } from '../../format/open-bundle.ts';
 import { verifyBackup } from '../../integrity/verify/backup.ts';
 import { chooseParallel } from '../arguments.ts';
-import { chooseFormat, type FormatFlags } from '../backup-format.ts';
-import { backupDocument, formatName } from '../backup-names.ts';
-import { type Attempt, checkText, notingId, recordedPairs, warnOfLeftovers } from '../backup-report.ts';
-import { requireAddress } from '../config.ts';
+import { chooseFormat, type FormatFlags } from '../backup/format.ts';
+import { backupDocument, formatName } from '../backup/names.ts';
+import { requireAddress } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, withVault } from '../context.ts';
-import { type KeyFlags, loadKeys } from '../keys.ts';
-import { fileRunner, prepareFiles } from '../parallel-work.ts';
-import { renderPairs } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
+import { type KeyFlags, loadKeys } from '../keys/keys.ts';
+import {
+  type Attempt,
+  checkText,
+  notingId,
+  recordedPairs,
+  warnOfLeftovers,
+} from '../render/backup-report.ts';
+import { renderPairs } from '../render/table.ts';
+import { fileRunner, prepareFiles } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 
 export interface FromChainFlags extends FormatFlags, KeyFlags {

@@ -3,6 +3,7 @@ import { type IncrementalReport, takeIncrementalBackup } from '../../backup/incr
 import type { DifferenceReport } from '../../core/differences.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
+import { plural } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { type Chain, followChain, isBroken, requireChain } from '../../format/chain.ts';
@@ -22,16 +23,15 @@ import {
   type FormatFlags,
   levelHelp,
   readLevel,
-} from '../backup-format.ts';
-import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
-import { chooseSource, orFromPrimary, type SourceFlags, sourceOptions } from '../backup-source.ts';
-import { requireAddress, type Settings } from '../config.ts';
+} from '../backup/format.ts';
+import { chooseSource, orFromPrimary, type SourceFlags, sourceOptions } from '../backup/source.ts';
+import { requireAddress, type Settings } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { fileRunner } from '../parallel-work.ts';
-import { differenceLines } from '../render-differences.ts';
-import { plural } from '../units.ts';
+import { addKeyOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { type Attempt, describeLeft, notingId, reportBackup } from '../render/backup-report.ts';
+import { differenceLines } from '../render/differences.ts';
+import { fileRunner } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 
 interface IncrementalFlags extends FormatFlags, SourceFlags, KeyFlags {

@@ -8,15 +8,15 @@ import {
   type FormatFlags,
   levelHelp,
   readLevel,
-} from '../backup-format.ts';
-import { type Attempt, describeLeft, notingId, reportBackup } from '../backup-report.ts';
-import { chooseSource, type SourceFlags, sourceOptions } from '../backup-source.ts';
-import { requireAddress } from '../config.ts';
+} from '../backup/format.ts';
+import { backUpFully } from '../backup/full.ts';
+import { chooseSource, type SourceFlags, sourceOptions } from '../backup/source.ts';
+import { requireAddress } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { backUpFully } from '../full-backup.ts';
-import { addKeyOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { prepareRanges } from '../parallel-work.ts';
+import { addKeyOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { type Attempt, describeLeft, notingId, reportBackup } from '../render/backup-report.ts';
+import { prepareRanges } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { isBackupError } from '../../core/errors.ts';
+import { formatDuration, printable } from '../../core/units.ts';
 import { wholeNumber } from '../arguments.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { readGitHistory } from '../demo/git-history.ts';
@@ -10,7 +11,6 @@ import { makeUpHistory } from '../demo/made-up-history.ts';
 import { setStage } from '../demo/story.ts';
 import { type History, tellStory } from '../demo/telling.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { formatDuration, printable } from '../units.ts';
 
 interface DemoFlags {
   readonly git?: string;

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import { selectStreams } from '../../core/stream-selection.ts';
+import { plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
 import { chainTotals, newestRestorePoint } from '../../format/chain.ts';
@@ -10,12 +11,14 @@ import { diffStore, type StoreDiff } from '../../integrity/diff/diff.ts';
 import { isDiverged, isEqual } from '../../integrity/diff/report.ts';
 import { openPast } from '../../recovery/past.ts';
 import { rateLimitOption, wholeNumber } from '../arguments.ts';
-import { requireAddress } from '../config.ts';
+import { requireAddress } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, collect, type KeyFlags, loadKeys } from '../keys.ts';
-import { addRecallOption, type RecallFlags, refuseArchived } from '../recalls.ts';
-import { pointPairs, stateOf } from '../recovery-report.ts';
+import { addIdentityOptions, collect, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
+import { diffLines } from '../render/diff.ts';
+import { pointPairs, stateOf } from '../render/recovery-report.ts';
+import { addRecallOption, type RecallFlags, refuseArchived } from '../restore/recalls.ts';
 import {
   addPointOptions,
   type ChosenPoint,
@@ -24,10 +27,7 @@ import {
   pointOf,
   targetDocument,
   warnOfPassedOver,
-} from '../recovery-target.ts';
-import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { diffLines } from '../render-diff.ts';
-import { plural, printable } from '../units.ts';
+} from '../restore/recovery-target.ts';
 
 interface DiffFlags extends Omit<PointFlags, 'backup'>, KeyFlags, RegionFlags, RecallFlags {
   readonly stream?: readonly string[];

@@ -12,14 +12,14 @@ import {
   checkVantages,
 } from '../../doctor/disaster-checks.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/config.ts';
 import { beginStep, type CommandContext } from '../context.ts';
-import { assessDisaster } from '../disaster-assessment.ts';
-import type { DisasterSettings } from '../disaster-config.ts';
-import { findGuard, findName, findPlaces, findServerFences, valueOfPrimary } from '../disaster-facts.ts';
-import { withRecoveryPorts } from '../disaster-ports.ts';
-import { withDisasterVaults } from '../disaster-vaults.ts';
-import type { DisasterWork } from '../disaster-work.ts';
+import { assessDisaster } from '../disaster/assessment.ts';
+import type { DisasterSettings } from '../disaster/config.ts';
+import { findGuard, findName, findPlaces, findServerFences, valueOfPrimary } from '../disaster/facts.ts';
+import { withRecoveryPorts } from '../disaster/ports.ts';
+import { withDisasterVaults } from '../disaster/vaults.ts';
+import type { DisasterWork } from '../disaster/work.ts';
 import { systemClock } from '../wire.ts';
 
 /** Whether `eventcore dr` could do what it is there for; nothing where no region is configured. */

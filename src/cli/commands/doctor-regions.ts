@@ -9,9 +9,9 @@ import { type ProbeOptions, probeVault } from '../../doctor/vault-probe.ts';
 import { keptInRegionMs } from '../../policy/contradictions.ts';
 import { readLock } from '../../policy/places.ts';
 import { resolveVaultAddress } from '../address.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/config.ts';
 import { beginStep, type CommandContext, withVault } from '../context.ts';
-import { readHolding } from '../status-regions.ts';
+import { readHolding } from '../status/regions.ts';
 import { systemClock } from '../wire.ts';
 
 interface RegionPlace {

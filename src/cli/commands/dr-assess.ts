@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import type { DisasterAssessment, RecoveryPlan } from '../../core/disaster.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { CommandContext, Start } from '../context.ts';
-import { type Assessed, assessDisaster } from '../disaster-assessment.ts';
-import { addWishOptions, type WishFlags, wishOf } from '../disaster-flags.ts';
-import { planRecovery } from '../disaster-planning.ts';
-import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
+import { type Assessed, assessDisaster } from '../disaster/assessment.ts';
+import { addWishOptions, type WishFlags, wishOf } from '../disaster/flags.ts';
+import { planRecovery } from '../disaster/planning.ts';
+import { type DisasterWork, withDisasterWork } from '../disaster/work.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { assessmentLines, planLines } from '../render-disaster.ts';
+import { addIdentityOptions, type KeyFlags } from '../keys/keys.ts';
+import { assessmentLines, planLines } from '../render/disaster.ts';
 
 interface AssessFlags extends WishFlags, KeyFlags {}
 

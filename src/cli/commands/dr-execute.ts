@@ -13,14 +13,14 @@ import {
   type RunFlags,
   type WishFlags,
   wishOf,
-} from '../disaster-flags.ts';
-import { recoverySettings, withRecoveryPorts } from '../disaster-ports.ts';
-import { findPlan } from '../disaster-runs.ts';
-import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
+} from '../disaster/flags.ts';
+import { recoverySettings, withRecoveryPorts } from '../disaster/ports.ts';
+import { findPlan } from '../disaster/runs.ts';
+import { type DisasterWork, withDisasterWork } from '../disaster/work.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { approveCommand, planLines } from '../render-disaster.ts';
-import { entryLine, outcomeLines } from '../render-run.ts';
+import { addIdentityOptions, type KeyFlags } from '../keys/keys.ts';
+import { approveCommand, planLines } from '../render/disaster.ts';
+import { entryLine, outcomeLines } from '../render/run.ts';
 import { makeAndStore } from './dr-plan.ts';
 import { rehearse } from './dr-rehearse.ts';
 

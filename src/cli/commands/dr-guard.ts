@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { type Command, Option } from 'commander';
 import type { RegionServer } from '../../core/disaster-ports.ts';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
+import { formatDuration, printable } from '../../core/units.ts';
 import { type GuardState, runGuard } from '../../disaster/guard.ts';
 import { type ClosePorts, close, GUARD_MARK } from '../../disaster/guard-close.ts';
 import { runWatchdog } from '../../disaster/guard-watchdog.ts';
@@ -9,12 +10,11 @@ import { within } from '../../disaster/within.ts';
 import { openOnce } from '../../vaults/wrappers/open-once.ts';
 import { redactAddress, resolveVaultAddress } from '../address.ts';
 import { spanOfTime } from '../arguments.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/config.ts';
 import type { CommandContext, Start } from '../context.ts';
+import { startWatchdog, WATCHDOG_OPTION } from '../disaster/guard-watchdog-process.ts';
+import { postmasterOf } from '../disaster/postmaster.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { startWatchdog, WATCHDOG_OPTION } from '../guard-watchdog-process.ts';
-import { postmasterOf } from '../postmaster.ts';
-import { formatDuration, printable } from '../units.ts';
 import { openRegionServer, openVault, systemClock, systemHolder } from '../wire.ts';
 
 interface GuardFlags {

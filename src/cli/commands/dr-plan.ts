@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import type { RecoveryPlan } from '../../core/disaster.ts';
 import type { CommandContext, Start } from '../context.ts';
-import { assessDisaster } from '../disaster-assessment.ts';
-import { addWishOptions, type WishFlags, wishOf } from '../disaster-flags.ts';
-import { planRecovery, storePlan } from '../disaster-planning.ts';
-import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
+import { assessDisaster } from '../disaster/assessment.ts';
+import { addWishOptions, type WishFlags, wishOf } from '../disaster/flags.ts';
+import { planRecovery, storePlan } from '../disaster/planning.ts';
+import { type DisasterWork, withDisasterWork } from '../disaster/work.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { approveCommand, planLines } from '../render-disaster.ts';
+import { addIdentityOptions, type KeyFlags } from '../keys/keys.ts';
+import { approveCommand, planLines } from '../render/disaster.ts';
 
 interface PlanFlags extends WishFlags, KeyFlags {}
 

@@ -1,13 +1,13 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { Observation } from '../../core/disaster.ts';
+import { printable } from '../../core/units.ts';
 import { probeServers } from '../../disaster/observe.ts';
 import type { ProbeDocument } from '../../disaster/vantage.ts';
-import { requireDisaster } from '../config.ts';
+import { requireDisaster } from '../config/config.ts';
 import type { CommandContext, Start } from '../context.ts';
-import { withRegionServers } from '../disaster-servers.ts';
+import { withRegionServers } from '../disaster/servers.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { printable } from '../units.ts';
 
 export function addDrProbeCommand(dr: Command, start: Start): void {
   dr.command('probe')

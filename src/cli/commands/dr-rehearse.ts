@@ -7,14 +7,14 @@ import { bad, type Check, exitCodeOf, failed, good, skipped, warn } from '../../
 import { checkFences, checkName, checkPlaces, type ServerFences } from '../../doctor/disaster-checks.ts';
 import type { StoredPlan } from '../../format/disaster-plan.ts';
 import { beginStep } from '../context.ts';
-import { type Assessed, assessDisaster } from '../disaster-assessment.ts';
-import { findName, findPlaces, findServerFences } from '../disaster-facts.ts';
-import { type AcceptFlags, acceptedBy } from '../disaster-flags.ts';
-import { withRecoveryPorts } from '../disaster-ports.ts';
-import { viewRun } from '../disaster-runs.ts';
-import type { DisasterWork } from '../disaster-work.ts';
-import { checkLines } from '../render-checks.ts';
-import { approveCommand, lossText, planLines } from '../render-disaster.ts';
+import { type Assessed, assessDisaster } from '../disaster/assessment.ts';
+import { findName, findPlaces, findServerFences } from '../disaster/facts.ts';
+import { type AcceptFlags, acceptedBy } from '../disaster/flags.ts';
+import { withRecoveryPorts } from '../disaster/ports.ts';
+import { viewRun } from '../disaster/runs.ts';
+import type { DisasterWork } from '../disaster/work.ts';
+import { checkLines } from '../render/checks.ts';
+import { approveCommand, lossText, planLines } from '../render/disaster.ts';
 import { systemClock } from '../wire.ts';
 
 /**

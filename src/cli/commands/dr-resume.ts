@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
+import { formatDuration } from '../../core/units.ts';
 import { abandonRun } from '../../disaster/abandon.ts';
 import { resumeRun } from '../../disaster/execute.ts';
 import type { StoredPlan } from '../../format/disaster-plan.ts';
@@ -11,13 +12,12 @@ import {
   addAcceptOptions,
   addRunOptions,
   type RunFlags,
-} from '../disaster-flags.ts';
-import { findCurrentPlan, findPlan } from '../disaster-runs.ts';
-import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
+} from '../disaster/flags.ts';
+import { findCurrentPlan, findPlan } from '../disaster/runs.ts';
+import { salvageFrom } from '../disaster/salvage-from.ts';
+import { type DisasterWork, withDisasterWork } from '../disaster/work.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { salvageFrom } from '../salvage-from.ts';
-import { formatDuration } from '../units.ts';
+import { addIdentityOptions, type KeyFlags } from '../keys/keys.ts';
 
 import { carryOut, leftBehind, type Running } from './dr-execute.ts';
 

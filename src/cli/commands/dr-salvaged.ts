@@ -7,12 +7,12 @@ import { runFolder } from '../../format/disaster-journal.ts';
 import { listSalvages, type SalvageRecord, salvageFileNames } from '../../format/disaster-salvage.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
 import type { CommandContext, Start } from '../context.ts';
-import { findCurrentPlan, findPlan } from '../disaster-runs.ts';
-import { withDisasterWork } from '../disaster-work.ts';
-import { drVault } from '../dr-places.ts';
+import { drVault } from '../disaster/restore-places.ts';
+import { findCurrentPlan, findPlan } from '../disaster/runs.ts';
+import { withDisasterWork } from '../disaster/work.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { type SalvageView, salvageLines } from '../render-salvage.ts';
+import { addIdentityOptions, type KeyFlags } from '../keys/keys.ts';
+import { type SalvageView, salvageLines } from '../render/salvage.ts';
 
 interface SalvagedFlags extends KeyFlags {
   readonly events?: true;

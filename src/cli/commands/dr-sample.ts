@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { throwIfAborted } from '../../core/errors.ts';
+import { formatDuration, plural, printable } from '../../core/units.ts';
 import { type SampledVault, type SampleRound, sampleOn, sampleOnce } from '../../disaster/sampler.ts';
 import { openOnce } from '../../vaults/wrappers/open-once.ts';
 import { spanOfTime } from '../arguments.ts';
-import { requireDisaster } from '../config.ts';
+import { requireDisaster } from '../config/config.ts';
 import type { CommandContext, Start } from '../context.ts';
-import type { DisasterSettings } from '../disaster-config.ts';
-import { withRegionServers } from '../disaster-servers.ts';
+import type { DisasterSettings } from '../disaster/config.ts';
+import { withRegionServers } from '../disaster/servers.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { formatDuration, plural, printable } from '../units.ts';
 import { openVault, systemClock } from '../wire.ts';
 
 interface SampleFlags {

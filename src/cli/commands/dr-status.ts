@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
+import { plural } from '../../core/units.ts';
 import { renderTimeline } from '../../disaster/timeline.ts';
 import type { CommandContext, Start } from '../context.ts';
-import { allPlans, findCurrentPlan, findPlan, type RunView, viewRun } from '../disaster-runs.ts';
-import { type DisasterWork, withDisasterWork } from '../disaster-work.ts';
+import { allPlans, findCurrentPlan, findPlan, type RunView, viewRun } from '../disaster/runs.ts';
+import { type DisasterWork, withDisasterWork } from '../disaster/work.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags } from '../keys.ts';
-import { runLines } from '../render-run.ts';
-import { plural } from '../units.ts';
+import { addIdentityOptions, type KeyFlags } from '../keys/keys.ts';
+import { runLines } from '../render/run.ts';
 import { systemClock } from '../wire.ts';
 
 interface StatusFlags extends KeyFlags {

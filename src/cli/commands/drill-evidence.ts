@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { BackupError } from '../../core/errors.ts';
+import { formatDuration, formatInstant, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import {
   checkPrevious,
@@ -10,12 +11,11 @@ import {
 } from '../../drills/evidence.ts';
 import { wholeNumber } from '../arguments.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
-import { drillLines } from '../drill-report.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { loadKeys } from '../keys.ts';
+import { loadKeys } from '../keys/keys.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { renderPairs, renderTable } from '../table.ts';
-import { formatDuration, formatInstant, plural, printable } from '../units.ts';
+import { drillLines } from '../render/drill-report.ts';
+import { renderPairs, renderTable } from '../render/table.ts';
 import { systemClock } from '../wire.ts';
 
 interface ListFlags extends RegionFlags {

@@ -15,17 +15,17 @@ import { parseSpan } from '../../policy/duration.ts';
 import type { ThrottleOptions } from '../../vaults/wrappers/throttle.ts';
 import { redactAddress } from '../address.ts';
 import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
-import { chooseFormat } from '../backup-format.ts';
-import type { Settings } from '../config.ts';
+import { chooseFormat } from '../backup/format.ts';
+import type { Settings } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withVault } from '../context.ts';
-import { loadDrillChecks } from '../drill-checks.ts';
-import { drillLines } from '../drill-report.ts';
-import { chooseDrillPlace } from '../drill-target.ts';
+import { loadDrillChecks } from '../drill/checks.ts';
+import { callHeartbeat } from '../drill/heartbeat.ts';
+import { chooseDrillPlace } from '../drill/target.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { callHeartbeat } from '../heartbeat.ts';
-import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { fileRunner, loadRunner } from '../parallel-work.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { addRegionOption, isSameVault, type RegionFlags, regionsOf, vaultToRead } from '../regions.ts';
+import { drillLines } from '../render/drill-report.ts';
+import { fileRunner, loadRunner } from '../threads/parallel-work.ts';
 import {
   emptyVault,
   findDrillPrograms,

@@ -3,6 +3,7 @@ import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Manifest, ManifestFile } from '../../core/manifest.ts';
 import type { Progress } from '../../core/report.ts';
+import { formatBytes, formatCount, formatDuration, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { naming } from '../../format/bundle-damage.ts';
 import { storedForm } from '../../format/bundle-keys.ts';
@@ -12,13 +13,12 @@ import { chunkCodec } from '../../format/chunk-codec.ts';
 import { fetchChunks, readIndex, withPlain } from '../../format/data-file-reader.ts';
 import { openChain } from '../../format/open-bundle.ts';
 import { rateLimitOption } from '../arguments.ts';
-import { requireAddress } from '../config.ts';
+import { requireAddress } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { type ExportSink, openExportFile, openExportStream } from '../export-sink.ts';
-import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { renderPairs } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, printable } from '../units.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { renderPairs } from '../render/table.ts';
 import { systemClock } from '../wire.ts';
 
 interface ExportFlags extends KeyFlags {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
+import { formatInstant, printable } from '../../core/units.ts';
 import { type Freeze, readFreezes } from '../../format/keep-marks.ts';
 import { freeze, unfreeze } from '../../upkeep/freeze.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { formatInstant, printable } from '../units.ts';
 import { systemClock } from '../wire.ts';
 import { readReason } from './hold.ts';
 

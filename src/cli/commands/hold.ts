@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatTime, parseTime } from '../../core/time.ts';
+import { formatInstant, plural, printable } from '../../core/units.ts';
 import type { Hold } from '../../format/keep-marks.ts';
 import { addHold, type HeldBackup, hasEnded, listHolds, removeHold } from '../../upkeep/holds.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { renderTable } from '../table.ts';
-import { formatInstant, plural, printable } from '../units.ts';
+import { renderTable } from '../render/table.ts';
 import { systemClock } from '../wire.ts';
 
 export function addHoldCommand(program: Command, start: Start): void {

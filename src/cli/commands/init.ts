@@ -5,15 +5,15 @@ import type { Command } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { StoreDescription } from '../../core/event-store.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { plural, printable } from '../../core/units.ts';
 import { readCatalog } from '../../format/catalog.ts';
 import { redactAddress, resolveStoreAddress, resolveVaultAddress } from '../address.ts';
-import { configPath } from '../config.ts';
-import { configTemplate, type TemplateKeys } from '../config-template.ts';
+import { configPath } from '../config/config.ts';
+import { configTemplate, type TemplateKeys } from '../config/template.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { IDENTITY_FILE, refuseExisting, SIGN_KEY_FILE, writePrivateFile } from '../key-files.ts';
-import { renderPairs } from '../table.ts';
-import { plural, printable } from '../units.ts';
+import { IDENTITY_FILE, refuseExisting, SIGN_KEY_FILE, writePrivateFile } from '../keys/key-files.ts';
+import { renderPairs } from '../render/table.ts';
 import { loadKeysRoom, systemClock } from '../wire.ts';
 
 interface InitFlags {

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { printable } from '../../core/units.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { IDENTITY_FILE, SIGN_KEY_FILE, writePrivateFile } from '../key-files.ts';
-import { renderPairs } from '../table.ts';
-import { printable } from '../units.ts';
+import { IDENTITY_FILE, SIGN_KEY_FILE, writePrivateFile } from '../keys/key-files.ts';
+import { renderPairs } from '../render/table.ts';
 import { loadKeysRoom, systemClock } from '../wire.ts';
 
 interface GenerateFlags {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { isBackupError } from '../../core/errors.ts';
 import { shortenRecipient } from '../../core/recipient-text.ts';
 import type { SignatureFinding } from '../../core/trust.ts';
+import { plural, printable } from '../../core/units.ts';
 import { type KeyRecord, unwrapKey } from '../../format/key-record.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
 import {
@@ -11,12 +12,11 @@ import {
   recordPath,
   type VaultKey,
 } from '../../format/vault-keys.ts';
-import { requireAddress } from '../config.ts';
+import { requireAddress } from '../config/config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import type { Paint } from '../output.ts';
-import { plural, printable } from '../units.ts';
 
 export function addKeysListCommand(keys: Command, start: Start): void {
   addIdentityOptions(

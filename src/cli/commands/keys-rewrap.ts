@@ -4,13 +4,13 @@ import { BackupError } from '../../core/errors.ts';
 import type { KeyRing } from '../../core/key-ring.ts';
 import { shortenRecipient } from '../../core/recipient-text.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { plural, printable } from '../../core/units.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
-import { requireAddress } from '../config.ts';
+import { requireAddress } from '../config/config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, collect, type KeyFlags, loadKeys } from '../keys.ts';
+import { addIdentityOptions, collect, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import type { Paint } from '../output.ts';
-import { plural, printable } from '../units.ts';
 import { loadKeysRoom, systemClock } from '../wire.ts';
 
 interface RewrapFlags extends KeyFlags {

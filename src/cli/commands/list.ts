@@ -1,21 +1,21 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { formatBytes, formatDuration, plural, printable } from '../../core/units.ts';
 import { type Catalog, readCatalog, type UnfinishedEntry } from '../../format/catalog.ts';
 import { readLogCatalog } from '../../format/log-catalog.ts';
 import { type LogSurvey, surveyLogs } from '../../recovery/survey.ts';
 import { vaultPath, vaultScheme } from '../address.ts';
-import { backupDocument } from '../backup-names.ts';
+import { backupDocument } from '../backup/names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { findLag, lagLines } from '../log-lag.ts';
-import { refuseArchived } from '../recalls.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { chainLines, type ListedBackup, listBackups } from '../render-chains.ts';
-import { logDocuments, logLines } from '../render-log.ts';
-import { verifiedDocument } from '../render-verified.ts';
-import { formatBytes, formatDuration, plural, printable } from '../units.ts';
-import { readMemory } from '../verified.ts';
+import { chainLines, type ListedBackup, listBackups } from '../render/chains.ts';
+import { logDocuments, logLines } from '../render/log.ts';
+import { verifiedDocument } from '../render/verified.ts';
+import { refuseArchived } from '../restore/recalls.ts';
+import { findLag, lagLines } from '../status/log-lag.ts';
+import { readMemory } from '../verify/verified.ts';
 import { systemClock } from '../wire.ts';
 
 export function addListCommand(program: Command, start: Start): void {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { isBackupError } from '../../core/errors.ts';
 import type { Lease } from '../../core/lease.ts';
 import type { ArchiveTier } from '../../core/region-policy.ts';
+import { printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { readCatalog } from '../../format/catalog.ts';
 import { DAY_MS } from '../../policy/duration.ts';
@@ -10,11 +11,11 @@ import { archivedBackups } from '../../upkeep/archive-tier.ts';
 import { UPKEEP_LEASE } from '../../upkeep/lease.ts';
 import { vaultNow } from '../../upkeep/lease-row.ts';
 import { applyPrune, type PrunePlan, type PruneReport, planPrune } from '../../upkeep/prune.ts';
-import { warnOfPolicy } from '../config.ts';
+import { warnOfPolicy } from '../config/config.ts';
 import { beginStep, type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { underLease } from '../leases.ts';
-import { describeGone, planDocument, planLines, reportLines } from '../render-retention.ts';
+import { describeGone, planDocument, planLines, reportLines } from '../render/retention.ts';
 import {
   addRetentionOptions,
   choosePruneTarget,
@@ -23,7 +24,6 @@ import {
   type RetentionFlags,
   readSpan,
 } from '../retention-flags.ts';
-import { printable } from '../units.ts';
 import { systemClock, systemWriters } from '../wire.ts';
 
 interface PruneFlags extends RetentionFlags {

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
+import { formatCount, formatDuration, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { AllowedLoss } from '../../recovery/conversion.ts';
 import { type MergeReport, mergeStreams } from '../../recovery/merge-streams.ts';
@@ -12,11 +13,10 @@ import {
   type StreamsReport,
 } from '../../recovery/restore-streams.ts';
 import { beginStep, type CommandContext } from '../context.ts';
-import { pointPairs, stateOf } from '../recovery-report.ts';
-import { type ChosenPoint, targetDocument } from '../recovery-target.ts';
-import { lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render-losses.ts';
-import { renderPairs, renderTable } from '../table.ts';
-import { formatCount, formatDuration, plural, printable } from '../units.ts';
+import { lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render/losses.ts';
+import { pointPairs, stateOf } from '../render/recovery-report.ts';
+import { renderPairs, renderTable } from '../render/table.ts';
+import { type ChosenPoint, targetDocument } from '../restore/recovery-target.ts';
 import { systemClock } from '../wire.ts';
 
 interface StreamFlags {

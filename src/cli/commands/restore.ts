@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { countBehind } from '../../recovery/behind.ts';
 import type { CheckpointOutcome, CheckpointPolicy } from '../../recovery/checkpoints.ts';
@@ -10,18 +11,22 @@ import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
 import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { addRecallOption, type RecallFlags } from '../recalls.ts';
-import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../recovery-report.ts';
-import { addPointOptions, type ChosenPoint, type PointFlags, targetDocument } from '../recovery-target.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { allowLossOption, lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render-losses.ts';
-import { openPoint, restoreToPoint } from '../restore-point.ts';
-import { renderPairs } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../units.ts';
+import { allowLossOption, lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render/losses.ts';
+import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../render/recovery-report.ts';
+import { renderPairs } from '../render/table.ts';
+import { openPoint, restoreToPoint } from '../restore/point.ts';
+import { addRecallOption, type RecallFlags } from '../restore/recalls.ts';
+import {
+  addPointOptions,
+  type ChosenPoint,
+  type PointFlags,
+  targetDocument,
+} from '../restore/recovery-target.ts';
 import {
   assertStreamFlags,
   mergeIntoStore,

@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RecordedRun } from '../../core/job.ts';
+import { formatDuration, formatInstant, printable } from '../../core/units.ts';
 import { readAllRuns } from '../../daemon/recorded-runs.ts';
-import { requireAddress } from '../config.ts';
+import { requireAddress } from '../config/config.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import type { Paint } from '../output.ts';
-import { renderTable } from '../table.ts';
-import { formatDuration, formatInstant, printable } from '../units.ts';
+import { renderTable } from '../render/table.ts';
 
 const USUAL = 20;
 const MOST = 200;

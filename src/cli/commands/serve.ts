@@ -2,17 +2,17 @@ import type { Command } from 'commander';
 import { makeLanes } from '../../daemon/job-loop.ts';
 import { makeRegistry } from '../../daemon/registry.ts';
 import { openTracing } from '../../daemon/tracing.ts';
-import { configPath } from '../config.ts';
+import { configPath } from '../config/config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { httpSettings } from '../serve-access.ts';
-import { readAllServed, type ServedStore } from '../serve-config.ts';
-import { consolePorts } from '../serve-console.ts';
-import { openHttp } from '../serve-http.ts';
-import { serveOperations } from '../serve-operations.ts';
-import { askCommands } from '../serve-questions.ts';
-import { beginStore, keepReading, openServedVault, type Served } from '../serve-store.ts';
-import { testAlerts } from '../test-alerts.ts';
+import { httpSettings } from '../serve/access.ts';
+import { askCommands } from '../serve/ask-commands.ts';
+import { serveOperations } from '../serve/command-operations.ts';
+import { readAllServed, type ServedStore } from '../serve/config.ts';
+import { consolePorts } from '../serve/console.ts';
+import { openHttp } from '../serve/http.ts';
+import { beginStore, keepReading, openServedVault, type Served } from '../serve/store.ts';
+import { testAlerts } from '../serve/test-alerts.ts';
 
 interface ServeFlags {
   readonly listen?: string;

@@ -11,8 +11,8 @@ import {
   type StreamStanding,
 } from '../../recovery/stream-history.ts';
 import { type CommandContext, withStore } from '../context.ts';
-import { type KeyFlags, loadKeys } from '../keys.ts';
-import { historyLines, type LiveStream, madeAt, onlyInBackups, type ShownStream } from '../render-history.ts';
+import { type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { historyLines, type LiveStream, madeAt, onlyInBackups, type ShownStream } from '../render/history.ts';
 
 export interface HistoryFlags extends KeyFlags {
   readonly stream: string;

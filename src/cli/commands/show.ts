@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { ChangeMethod, Manifest, Oddities } from '../../core/manifest.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatInstant,
+  plural,
+  printable,
+} from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { type CatalogEntry, findBackup, readCatalog } from '../../format/catalog.ts';
 import {
@@ -17,16 +25,15 @@ import type { HeadLine } from '../../format/heads.ts';
 import { openChain } from '../../format/open-bundle.ts';
 import { stateOfBackup, type VerifiedState } from '../../policy/verified-memory.ts';
 import { wholeNumber } from '../arguments.ts';
-import { backupDocument, formatName } from '../backup-names.ts';
+import { backupDocument, formatName } from '../backup/names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { refuseArchived } from '../recalls.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { verifiedDocument, verifiedText } from '../render-verified.ts';
-import { renderPairs, renderTable } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant, plural, printable } from '../units.ts';
-import { readMemory } from '../verified.ts';
+import { renderPairs, renderTable } from '../render/table.ts';
+import { verifiedDocument, verifiedText } from '../render/verified.ts';
+import { refuseArchived } from '../restore/recalls.ts';
+import { readMemory } from '../verify/verified.ts';
 import { systemClock } from '../wire.ts';
 import { HISTORY_BACKUPS, showStream } from './show-stream.ts';
 

@@ -3,8 +3,8 @@ import { judgeObjectives } from '../../policy/objectives.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { statusLines } from '../render-status.ts';
-import { readStatus } from '../status-facts.ts';
+import { statusLines } from '../render/status.ts';
+import { readStatus } from '../status/facts.ts';
 import { systemClock } from '../wire.ts';
 
 export function addStatusCommand(program: Command, start: Start): void {

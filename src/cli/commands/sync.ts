@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { RegionPolicy } from '../../core/region-policy.ts';
+import { formatBytes, formatCount, formatDuration, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { archiveSources } from '../../policy/archive-sources.ts';
 import { archiveChains } from '../../upkeep/archive-tier.ts';
@@ -8,15 +9,14 @@ import { type SyncReport, syncVault } from '../../upkeep/sync.ts';
 import { rulesOf } from '../../upkeep/sync-rules.ts';
 import type { ThrottleOptions } from '../../vaults/wrappers/throttle.ts';
 import { rateLimitOption } from '../arguments.ts';
-import { requireAddress, requirePolicy } from '../config.ts';
+import { requireAddress, requirePolicy } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { collect } from '../keys.ts';
+import { collect } from '../keys/keys.ts';
 import { underLease } from '../leases.ts';
 import type { Paint } from '../output.ts';
 import { findRegion, isSameVault, type NamedRegion, regionsOf, withOtherRegions } from '../regions.ts';
-import { renderTable } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
+import { renderTable } from '../render/table.ts';
 import { emptyVault, systemClock, systemWriters } from '../wire.ts';
 
 interface SyncFlags {

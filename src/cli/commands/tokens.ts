@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { hashToken, makeToken, TOKEN_BYTES, type TokenEntry } from '../../console/access/tokens.ts';
-import { isAccessName } from '../access-schema.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { isAccessName } from '../serve/access-schema.ts';
 
 export function addTokensCommand(program: Command, start: Start): void {
   const tokens = program

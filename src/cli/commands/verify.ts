@@ -3,6 +3,7 @@ import { BackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { BackupVerification } from '../../core/report.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { plural } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { BACKUPS_PREFIX } from '../../format/bundle.ts';
 import { type Catalog, type CatalogEntry, readCatalog } from '../../format/catalog.ts';
@@ -15,18 +16,16 @@ import { makeRecorder, type Recorder } from '../../integrity/verify/record-verif
 import { unitOfBackup, unitOfFile, unitOfLogFile } from '../../integrity/verify/verified-units.ts';
 import type { HealReport } from '../../upkeep/heal.ts';
 import { chooseParallel, rateLimitOption } from '../arguments.ts';
-import { requireAddress, requirePolicy } from '../config.ts';
+import { requireAddress, requirePolicy } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { healFolders, healLines, suspectFolders } from '../heal.ts';
-import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys.ts';
-import { fileRunner, prepareFiles } from '../parallel-work.ts';
-import { addRecallOption, type RecallFlags, refuseArchived } from '../recalls.ts';
+import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
-import { logLines, type Verified, verificationLines } from '../render-verification.ts';
+import { logLines, type Verified, verificationLines } from '../render/verification.ts';
+import { addRecallOption, type RecallFlags, refuseArchived } from '../restore/recalls.ts';
 import { readSpan } from '../retention-flags.ts';
-import { plural } from '../units.ts';
-import { allCandidates, type Candidate, entriesOf, named } from '../verify-candidates.ts';
+import { fileRunner, prepareFiles } from '../threads/parallel-work.ts';
+import { allCandidates, type Candidate, entriesOf, named } from '../verify/candidates.ts';
 import {
   type Choice,
   type ChoiceFlags,
@@ -37,7 +36,8 @@ import {
   chosenLogs,
   chosenOf,
   readShare,
-} from '../verify-choice.ts';
+} from '../verify/choice.ts';
+import { healFolders, healLines, suspectFolders } from '../verify/heal.ts';
 import { limitVault, systemClock } from '../wire.ts';
 
 interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags, ChoiceFlags {

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../../core/errors.ts';
+import { formatBytes, formatCount, formatDuration, plural, printable } from '../../core/units.ts';
 import type { CommandContext } from '../context.ts';
 import type { Paint } from '../output.ts';
-import { formatBytes, formatCount, formatDuration, plural, printable } from '../units.ts';
 import type { Transaction } from './application.ts';
 import * as story from './story.ts';
 

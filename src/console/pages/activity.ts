@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatDuration, plural } from '../../cli/units.ts';
 import { JOB_NAMES } from '../../core/job.ts';
+import { formatDuration, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import { type RunsDocument, runsDocument } from '../documents/backups.ts';
 import { readAnswer } from '../documents/read-answer.ts';

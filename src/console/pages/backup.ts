@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount, formatDuration, plural } from '../../cli/units.ts';
+import { formatBytes, formatCount, formatDuration, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import { type ShowDocument, showDocument } from '../documents/backups.ts';
 import { readAnswer } from '../documents/read-answer.ts';

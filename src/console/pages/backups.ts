@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatBytes, plural } from '../../cli/units.ts';
+import { formatBytes, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import {
   freezeDocument,

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount, plural } from '../../cli/units.ts';
+import { formatBytes, formatCount, plural } from '../../core/units.ts';
 import type { BackupDocument, HoldsDocument, ListDocument } from '../documents/backups.ts';
 import type { ReadAnswer } from '../documents/read-answer.ts';
 import { storeLink } from '../links.ts';

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount, formatDuration, formatInstant, plural } from '../../cli/units.ts';
 import { type DisasterTrigger, RECOVERY_RISKS } from '../../core/disaster.ts';
+import { formatBytes, formatCount, formatDuration, formatInstant, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import type { Assessment } from '../documents/disaster.ts';
 import { notice } from '../parts/answer.ts';

@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html';
-import { formatDuration, plural } from '../../cli/units.ts';
 import { RECOVERY_RISKS } from '../../core/disaster.ts';
+import { formatDuration, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import {
   type COPY_STATES,

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatBytes, formatDuration, plural } from '../../cli/units.ts';
 import type { DisasterTrigger, PrimaryFinding, ProbeOutcome, StrategyKind } from '../../core/disaster.ts';
+import { formatBytes, formatDuration, plural } from '../../core/units.ts';
 import type { Loss, Strategy } from '../documents/disaster.ts';
 import type { Tone } from '../parts/badge.ts';
 import type { Html } from '../route.ts';

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount, formatDuration } from '../../cli/units.ts';
 import type { DrillFact } from '../../core/drill.ts';
+import { formatBytes, formatCount, formatDuration } from '../../core/units.ts';
 import { formatSpan } from '../../policy/duration.ts';
 import { commandLine } from '../command-line.ts';
 import { type LINK_STATES, type ShownDrill, shownDrill } from '../documents/drills.ts';

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatCount, formatDuration, plural } from '../../cli/units.ts';
+import { formatCount, formatDuration, plural } from '../../core/units.ts';
 import { formatSpan } from '../../policy/duration.ts';
 import { commandLine } from '../command-line.ts';
 import { drillList, type ListedDrill } from '../documents/drills.ts';

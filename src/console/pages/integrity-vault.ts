@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import { formatCount, plural } from '../../cli/units.ts';
 import type { Rung } from '../../core/rungs.ts';
 import type { StatusVerification } from '../../core/status.ts';
+import { formatCount, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import { storeLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';

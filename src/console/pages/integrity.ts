@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatCount, formatDuration, plural } from '../../cli/units.ts';
+import { formatCount, formatDuration, plural } from '../../core/units.ts';
 import { blindOf, whereOf } from '../../policy/alert-text.ts';
 import { BLIND_CHECK } from '../../policy/blind.ts';
 import { commandLine } from '../command-line.ts';

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatDuration, plural } from '../../cli/units.ts';
 import { ASKABLE_JOBS, ENDLESS_JOBS, type JobEnd } from '../../core/job.ts';
+import { formatDuration, plural } from '../../core/units.ts';
 import type { JobView } from '../../daemon/registry.ts';
 import { NOT_DUE } from '../../policy/agenda.ts';
 import { storeLink } from '../links.ts';

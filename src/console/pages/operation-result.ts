@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatCount, formatDuration, plural } from '../../cli/units.ts';
+import { formatCount, formatDuration, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import { type RestoreReportDocument, restoreReport } from '../documents/restore.ts';
 import { type VerifyReportDocument, verifyReport } from '../documents/verify.ts';

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { plural } from '../../cli/units.ts';
 import { ENDLESS_JOBS } from '../../core/job.ts';
+import { plural } from '../../core/units.ts';
 import { type StoreAnswer, storeAnswer } from '../answer-words.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink } from '../links.ts';

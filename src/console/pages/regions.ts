@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatCount } from '../../cli/units.ts';
 import type { StatusProblem, StatusRegion } from '../../core/status.ts';
+import { formatCount } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import { storeLink } from '../links.ts';
 import { notice } from '../parts/answer.ts';

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount } from '../../cli/units.ts';
 import type { StatusBackup } from '../../core/status.ts';
+import { formatBytes, formatCount } from '../../core/units.ts';
 import { storeLink } from '../links.ts';
 import { badge } from '../parts/badge.ts';
 import { table } from '../parts/table.ts';

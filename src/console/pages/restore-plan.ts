@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount, plural } from '../../cli/units.ts';
+import { formatBytes, formatCount, plural } from '../../core/units.ts';
 import { drillList } from '../documents/drills.ts';
 import { type ReadAnswer, readAnswer, type Unread } from '../documents/read-answer.ts';
 import {

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import { formatBytes, plural } from '../../cli/units.ts';
 import { JOB_NAMES, type JobName } from '../../core/job.ts';
 import type { Objective, StoreStatus } from '../../core/status.ts';
+import { formatBytes, plural } from '../../core/units.ts';
 import { type Grounds, groundsOf, isAbandoned, storeAnswer } from '../answer-words.ts';
 import { storeHealth } from '../health.ts';
 import { storeLink, withQuery } from '../links.ts';

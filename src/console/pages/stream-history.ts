@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatCount, plural } from '../../cli/units.ts';
+import { formatCount, plural } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import type { STANDINGS, StreamHistoryDocument, StreamPointDocument } from '../documents/streams.ts';
 import { pointLink } from '../links.ts';

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatCount } from '../../cli/units.ts';
+import { formatCount } from '../../core/units.ts';
 import { commandLine } from '../command-line.ts';
 import { readAnswer } from '../documents/read-answer.ts';
 import { streamHistory, streamList } from '../documents/streams.ts';

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { plural } from '../../cli/units.ts';
+import { plural } from '../../core/units.ts';
 import type { Html } from '../route.ts';
 import { marks, pc, width } from './timeline.ts';
 import { layTimeline, type TimelineFacts } from './timeline-geometry.ts';

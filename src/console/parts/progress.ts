@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { formatBytes, formatCount, plural } from '../../cli/units.ts';
 import type { JobProgress } from '../../core/job.ts';
+import { formatBytes, formatCount, plural } from '../../core/units.ts';
 import type { Html } from '../route.ts';
 import { span } from './times.ts';
 

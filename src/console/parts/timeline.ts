@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatInstant, plural } from '../../cli/units.ts';
+import { formatInstant, plural } from '../../core/units.ts';
 import { withQuery } from '../links.ts';
 import type { Html } from '../route.ts';
 import { table } from './table.ts';

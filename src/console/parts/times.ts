@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatInstant } from '../../cli/units.ts';
+import { formatInstant } from '../../core/units.ts';
 import type { Html } from '../route.ts';
 
 /** `2026-11-23 04:05:06 UTC`; with a script, hovering tells the time of whoever reads. */

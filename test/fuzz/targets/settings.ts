@@ -9,9 +9,9 @@ import {
   vaultPath,
 } from '../../../src/cli/address.ts';
 import { readSize, wholeNumber } from '../../../src/cli/arguments.ts';
-import { readLevel } from '../../../src/cli/backup-format.ts';
-import { parseConfig } from '../../../src/cli/config-file.ts';
-import { configTemplate } from '../../../src/cli/config-template.ts';
+import { readLevel } from '../../../src/cli/backup/format.ts';
+import { parseConfig } from '../../../src/cli/config/file.ts';
+import { configTemplate } from '../../../src/cli/config/template.ts';
 import { BackupError } from '../../../src/core/errors.ts';
 import type { StoreCursor } from '../../../src/core/event-store.ts';
 import { isTooDeep } from '../../../src/format/json-depth.ts';

@@ -1,8 +1,8 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findAttempts, planRest } from '../../../src/backup/attempts.ts';
-import { backupDocument } from '../../../src/cli/backup-names.ts';
-import { chainLines, listBackups } from '../../../src/cli/render-chains.ts';
+import { backupDocument } from '../../../src/cli/backup/names.ts';
+import { chainLines, listBackups } from '../../../src/cli/render/chains.ts';
 import { BackupError } from '../../../src/core/errors.ts';
 import type { Vault } from '../../../src/core/vault.ts';
 import { type Catalog, readCatalog } from '../../../src/format/catalog.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { checksSchema, type UserCheck } from '../../../src/cli/check-schema.ts';
+import { checksSchema, type UserCheck } from '../../../src/cli/config/check-schema.ts';
 import { loadUserChecks } from '../../../src/cli/user-checks.ts';
 import type { EventStore } from '../../../src/core/event-store.ts';
 import type { SqlNames } from '../../../src/core/inspection.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { checksSchema } from '../../../src/cli/check-schema.ts';
+import { checksSchema } from '../../../src/cli/config/check-schema.ts';
 import { loadUserChecks } from '../../../src/cli/user-checks.ts';
 import { BUILT_IN_CHECKS } from '../../../src/integrity/checks/built-in.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts';

@@ -1,0 +1,160 @@
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { BackupError } from '../../core/errors.ts';
+import { CHUNK_FORMATS, COMPRESSIONS } from '../../core/manifest.ts';
+import { redactText } from '../address.ts';
+import {
+  BACKUP_TARGETS,
+  DIFFERENCE_ACTIONS,
+  FLUSH_MS,
+  IDLE_MS,
+  OUTAGE_POLICIES,
+  PARALLEL,
+  parseRate,
+  parseSize,
+} from '../arguments.ts';
+import { allowedInDisaster, disasterSchema } from '../disaster/schema.ts';
+import { drillSchema } from '../drill/schema.ts';
+import { allowedInMonitor, monitorShape } from '../monitor/schema.ts';
+import { allowedInServe, serveSchema } from '../serve/schema.ts';
+import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
+import { allowedInPolicy, policyShape } from './policy-schema.ts';
+
+/** What may stand in a configuration file. */
+const backupSchema = z.strictObject({
+  format: z.enum(CHUNK_FORMATS).optional(),
+  compression: z.enum(COMPRESSIONS).optional(),
+  level: z.union([z.int(), z.literal('max')], { error: 'expected number, or max' }).optional(),
+  on_difference: z.enum(DIFFERENCE_ACTIONS).optional(),
+  target: z.enum(BACKUP_TARGETS).optional(),
+  parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
+});
+
+const changeLogSchema = z.strictObject({
+  flush_ms: z.int().min(FLUSH_MS.min).max(FLUSH_MS.max).optional(),
+  idle_ms: z.int().min(IDLE_MS.min).max(IDLE_MS.max).optional(),
+  on_outage: z.enum(OUTAGE_POLICIES).optional(),
+  outage_limit: z
+    .string()
+    .refine((text) => parseSize(text) !== null, { error: 'expected a size, as 500MB or 20GB' })
+    .optional(),
+  spool: z.string().min(1).optional(),
+});
+
+const signer = z
+  .string()
+  .regex(/^ed25519:[A-Za-z0-9_-]{43}$/, { error: 'expected the name of a signer, as ed25519:…' });
+
+const encryptionSchema = z.strictObject({
+  recipients: z.array(z.string().min(1)).optional(),
+  passphrase: z.string().min(1).optional(),
+  identities: z.array(z.string().min(1)).optional(),
+  sign_key: z.string().min(1).optional(),
+  trusted_signers: z.array(signer).optional(),
+  require_signature: z.boolean().optional(),
+});
+
+/** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
+const configSchema = z.strictObject({
+  store: z.string().min(1).nullish(),
+  standby: z.string().min(1).nullish(),
+  vault: z.string().min(1).nullish(),
+  backup: backupSchema.nullish(),
+  change_log: changeLogSchema.nullish(),
+  encryption: encryptionSchema.nullish(),
+  rate_limit: z
+    .string()
+    .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
+    .nullish(),
+  drill: drillSchema.nullish(),
+  serve: serveSchema.nullish(),
+  disaster: disasterSchema.nullish(),
+  layouts: layoutsSchema.nullish(),
+  ...policyShape,
+  ...monitorShape,
+});
+
+export type BackupSettings = z.infer<typeof backupSchema>;
+export type EncryptionSettings = z.infer<typeof encryptionSchema>;
+export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
+
+/** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
+export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
+  const value = parseYaml(text, path);
+  const inner = innerText(value);
+  const parsed = configSchema.safeParse(inner === null ? value : parseYaml(inner, `${path} (${INNER_NAME})`));
+  if (parsed.success) return parsed.data;
+  throw schemaFault(path, parsed.error.issues[0]!);
+}
+
+const INNER_NAME = 'backup-policy.yaml';
+
+/** A ConfigMap of Kubernetes holds the configuration as a text. */
+function innerText(value: unknown): string | null {
+  const { kind, data } = value as { readonly kind?: unknown; readonly data?: Record<string, unknown> };
+  if (kind !== 'ConfigMap' || typeof data !== 'object' || data === null) return null;
+  const text = data[INNER_NAME];
+  return typeof text === 'string' ? text : null;
+}
+
+function parseYaml(text: string, path: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true });
+  const [fault] = document.errors;
+  if (fault !== undefined) throw yamlFault(path, fault.message, fault.linePos?.[0]);
+  try {
+    return document.toJS() ?? {};
+  } catch (cause) {
+    throw yamlFault(path, cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+/** The first line only: the others show the source, and that may hold a password. */
+function yamlFault(path: string, message: string, place?: { line: number; col: number }): BackupError {
+  const reason = redactText(message.split('\n')[0]!.replace(/( at line \d+, column \d+)?:?$/, ''));
+  const at = place === undefined ? '' : `:${place.line}:${place.col}`;
+  return new BackupError('config_invalid', `${path}${at} is not valid YAML: ${reason}`, {
+    hint: 'correct it, or begin anew with `eventcore init --force`',
+  });
+}
+
+type Issue = z.core.$ZodIssue;
+
+function schemaFault(path: string, issue: Issue): BackupError {
+  const place = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const key = [...issue.path, issue.keys[0]].join('.');
+    return new BackupError('config_invalid', `${path}: unknown key \`${key}\``, {
+      hint: `allowed ${place === '' ? 'at the top' : `in \`${place}\``}: ${allowedKeys(issue.path).join(', ')}`,
+    });
+  }
+  return new BackupError(
+    'config_invalid',
+    `${path}: ${place === '' ? 'the file' : `\`${place}\``} is not valid: ${reasonOf(issue)}`,
+    { hint: 'correct it, or begin anew with `eventcore init --force`' },
+  );
+}
+
+const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
+  backup: backupSchema,
+  change_log: changeLogSchema,
+  encryption: encryptionSchema,
+  drill: drillSchema,
+};
+
+function allowedKeys(path: readonly PropertyKey[]): string[] {
+  const section = SECTIONS[String(path[0])] ?? configSchema;
+  return (
+    allowedInPolicy(path) ??
+    allowedInMonitor(path) ??
+    allowedInServe(path) ??
+    allowedInDisaster(path) ??
+    allowedInLayouts(path) ??
+    Object.keys(section.shape)
+  );
+}
+
+function reasonOf(issue: Issue): string {
+  if (issue.code === 'invalid_value') return `it must be one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  return issue.message.replace(/^Invalid input: /, '').replace(/^./, (letter) => letter.toLowerCase());
+}

@@ -1,0 +1,83 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { BackupError, isBackupError } from '../../core/errors.ts';
+import { loadSettings, requireAddress, type Settings } from '../config/config.ts';
+import type { CommandContext } from '../context.ts';
+import { type ServedJob, servedJobs } from './jobs.ts';
+
+/** A store that the daemon serves, as its configuration has it now. */
+export interface ServedStore {
+  /** Of the file, without its ending: what metrics and notices call it. */
+  readonly name: string;
+  readonly file: string;
+  readonly settings: Settings;
+  readonly vault: string;
+  readonly jobs: readonly ServedJob[];
+  /** Of the file, from before it was read: what is written from then on shows. */
+  readonly fileState: string | null;
+}
+
+/** Throws `config_invalid` for what cannot be served. */
+export async function readServed(context: CommandContext, file: string): Promise<ServedStore> {
+  const { env, cwd } = context;
+  const fileState = await stateOfFile(file);
+  const settings = await loadSettings({ flags: { ...context.flags, config: file }, env, cwd });
+  const jobs = servedJobs(settings);
+  if (jobs.every(({ timing }) => timing.kind === 'asked')) {
+    throw new BackupError('config_invalid', `${file} asks for no job`, {
+      hint: 'write `serve:` with `jobs:`, as incremental: "*/15 * * * *" (docs/serve.md), or `primary:` with a schedule',
+    });
+  }
+  requireAddress(settings, 'store');
+  return { name: storeName(file), file, settings, vault: requireAddress(settings, 'vault'), jobs, fileState };
+}
+
+function storeName(file: string): string {
+  const name = basename(file).replace(/\.ya?ml$/, '');
+  return name === 'eventcore.config' ? 'default' : name.replace(/^eventcore\.|\.config$/g, '');
+}
+
+/** Reads all, each under its own name. Throws `config_invalid`. */
+export async function readAllServed(
+  context: CommandContext,
+  files: readonly string[],
+): Promise<ServedStore[]> {
+  const stores: ServedStore[] = [];
+  for (const file of files) stores.push(await readServed(context, file));
+  const twice = stores.find(({ name }, i) => stores.findIndex((other) => other.name === name) !== i);
+  if (twice === undefined) return stores;
+  throw new BackupError(
+    'config_invalid',
+    `two configurations would be called ${JSON.stringify(twice.name)}`,
+    {
+      hint: 'stores go by the names of their files: give each file another one',
+    },
+  );
+}
+
+/** Which state of a file was read last, so that a change shows; null while it is not there. */
+export async function stateOfFile(file: string): Promise<string | null> {
+  try {
+    const { mtimeMs, size, ino } = await stat(file);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return null;
+  }
+}
+
+/** The configuration as it is now, with what `accept` made of it; or why the old one stays, since that may refuse it. */
+export async function reread<Accepted>(
+  context: CommandContext,
+  file: string,
+  accept: (changed: ServedStore) => Promise<Accepted>,
+): Promise<
+  { readonly served: ServedStore; readonly accepted: Accepted } | { readonly failure: BackupError }
+> {
+  try {
+    const served = await readServed(context, file);
+    return { served, accepted: await accept(served) };
+  } catch (error) {
+    if (!isBackupError(error)) throw error;
+    return { failure: error };
+  }
+}

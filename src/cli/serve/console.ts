@@ -1,0 +1,73 @@
+import type { ConsolePorts, ConsoleStore, OperationStart } from '../../console/ports.ts';
+import type { Registry } from '../../daemon/registry.ts';
+import { redactAddress } from '../address.ts';
+import type { CommandContext } from '../context.ts';
+import { systemClock } from '../wire.ts';
+import { startRestore, startVerify } from './command-operations.ts';
+import { isAskable } from './jobs.ts';
+import type { Operations } from './operations.ts';
+import type { Questions } from './questions.ts';
+import { restorePlaces } from './restore-places.ts';
+import type { Served } from './store.ts';
+
+export interface ConsoleParts {
+  /** In the order of the command line. */
+  readonly services: readonly Served[];
+  readonly registry: Registry;
+  readonly questions: Questions;
+  readonly operations: Operations;
+}
+
+/** What the console is made of. */
+export function consolePorts(
+  context: CommandContext,
+  { services, registry, questions, operations }: ConsoleParts,
+): Omit<ConsolePorts, 'audit'> {
+  const servedAs = (store: string): Served | undefined => services.find(({ name }) => name === store);
+  return {
+    stores: () => services.map((served) => consoleStore(served, registry)),
+    ask: questions.ask,
+    actions: {
+      runJob: (store, job, who) => {
+        const served = servedAs(store);
+        if (served === undefined || !isAskable(job, served.current.settings.policy)) return 'unknown';
+        return served.service.demand(job, who);
+      },
+      restore: (request, who) => {
+        const served = servedAs(request.store);
+        return served === undefined
+          ? noStore(request.store)
+          : startRestore({ context, operations, served, who }, request);
+      },
+      verify: (store, backupId, who) => {
+        const served = servedAs(store);
+        return served === undefined
+          ? noStore(store)
+          : startVerify({ context, operations, served, who }, backupId);
+      },
+      cancel: (operationId) => operations.cancel(operationId),
+    },
+    operations: operations.list,
+    now: systemClock.now,
+    software: context.software,
+  };
+}
+
+function noStore(store: string): OperationStart {
+  const message = `this daemon serves no store ${JSON.stringify(store)}`;
+  return { state: 'refused', message, hint: 'choose one of the list' };
+}
+
+function consoleStore({ name, file, current, status }: Served, registry: Registry): ConsoleStore {
+  status.look();
+  const known = status.view();
+  return {
+    ...{ name, store: redactAddress(current.settings.store ?? ''), vault: redactAddress(current.vault) },
+    ...{ config: file, jobs: registry.views().filter(({ store }) => store === name) },
+    ...{ status: known.status, objectives: known.objectives, trouble: known.trouble },
+    restoreTargets: restorePlaces(current.settings).map((target) => ({
+      ...target,
+      place: redactAddress(target.place),
+    })),
+  };
+}

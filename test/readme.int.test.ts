@@ -78,8 +78,4 @@ describe('the README', () => {
       run.stderr,
     );
   });
-
-  it('links only to files that are there', () => {
-    for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) readFileSync(join(ROOT, target!));
-  });
 });

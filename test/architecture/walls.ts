@@ -105,6 +105,9 @@ export const WALLS: readonly Wall[] = [
     packages: [],
   },
 
+  // Manifests of Kubernetes: judged (check/) and made of a policy (render/). No cluster is asked.
+  { room: 'kubernetes/', rooms: ['core/', 'policy/'], packages: ['yaml'] },
+
   { room: 'cli/', rooms: ['*'], packages: ['*'] },
   { room: 'testing/', rooms: ['core/', 'format/'], packages: ['node:test', 'node:assert/strict'] },
   { room: 'index.ts', rooms: ['*'], packages: [] },

@@ -55,7 +55,7 @@ const encryptionSchema = z.strictObject({
 });
 
 /** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
-const configSchema = z.strictObject({
+export const configSchema = z.strictObject({
   store: z.string().min(1).nullish(),
   standby: z.string().min(1).nullish(),
   vault: z.string().min(1).nullish(),

@@ -44,6 +44,7 @@ export type ManifestRule =
   | 'plugin_parameters'
   | 'backup_method'
   | 'synchronous_invalid'
+  | 'synchronous_stops'
   | 'not_synchronous'
   | 'failover_loses'
   | 'one_instance'

@@ -22,20 +22,24 @@ export interface PolicyRemark {
   readonly hint: string | null;
 }
 
-export const POLICY_KEY = 'backup-policy.yaml';
+/** Under these names a ConfigMap holds a policy, or a whole configuration. */
+const POLICY_KEYS = ['backup-policy.yaml', 'eventcore.config.yaml'];
+
+/** Others have kinds of the same names. */
+const OURS = /^(v1|(postgresql|barmancloud)\.cnpg\.io\/v1)$/;
 
 /**
  * All that is wrong, or worth a look, with manifests that are applied together, by file and line. What the definitions and webhooks of CloudNativePG refuse is an
  * error, and so is what they take and would not do what it says; a warning is advice, or what will be refused by a later version.
  */
 export function checkManifests(manifests: readonly Manifest[], judgePolicy: JudgePolicy): ManifestFinding[] {
-  const clusters = manifests.filter(isOf('postgresql.cnpg.io', 'Cluster')).map(readCluster);
-  const given: Given = { manifests, clusters };
+  const clusters = manifests.filter(isCluster).map(readCluster);
+  const given: Given = { manifests: manifests.filter(({ apiVersion }) => OURS.test(apiVersion)), clusters };
   return manifests
     .flatMap((manifest) =>
       [
         ...checkOne(manifest),
-        ...checkAcross(manifest, given),
+        ...(OURS.test(manifest.apiVersion) ? checkAcross(manifest, given) : []),
         ...checkTwice(manifest, manifests),
         ...checkPolicy(manifest, judgePolicy),
       ].map((remark) => findingOf(manifest, remark)),
@@ -47,8 +51,8 @@ export function inOrder(a: ManifestFinding, b: ManifestFinding): number {
   return a.file < b.file ? -1 : a.file > b.file ? 1 : a.document - b.document || a.line - b.line;
 }
 
-function isOf(group: string, kind: string): (manifest: Manifest) => boolean {
-  return (manifest) => manifest.kind === kind && manifest.apiVersion.startsWith(`${group}/`);
+function isCluster({ apiVersion, kind }: Manifest): boolean {
+  return kind === 'Cluster' && apiVersion === 'postgresql.cnpg.io/v1';
 }
 
 function checkOne(manifest: Manifest): Remark[] {
@@ -90,9 +94,11 @@ function checkTwice(manifest: Manifest, manifests: readonly Manifest[]): Remark[
 
 function checkPolicy(manifest: Manifest, judgePolicy: JudgePolicy): Remark[] {
   if (manifest.kind !== 'ConfigMap') return [];
-  const text = recordAt(manifest.value, 'data')?.[POLICY_KEY];
-  if (typeof text !== 'string') return [];
-  return judgePolicy(text, POLICY_KEY).map(({ level, message, hint }) =>
-    (level === 'error' ? error : warning)('policy', ['data', POLICY_KEY], message, hint),
-  );
+  return POLICY_KEYS.flatMap((key) => {
+    const text = recordAt(manifest.value, 'data')?.[key];
+    if (typeof text !== 'string') return [];
+    return judgePolicy(text, key).map(({ level, message, hint }) =>
+      (level === 'error' ? error : warning)('policy', ['data', key], message, hint),
+    );
+  });
 }

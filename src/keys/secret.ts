@@ -116,13 +116,31 @@ function cannotRead(path: string | null, code: string): BackupError {
   });
 }
 
+function ownGroups(): number[] {
+  return [process.getegid!(), ...process.getgroups!()];
+}
+
+/**
+ * Whether nobody but its owner may read a file; or, where it is root's and this process is not, nobody but a group of this process as well.
+ * That is how Kubernetes lays a Secret into a pod (0440, of root and `fsGroup`), and what PostgreSQL allows for its own keys.
+ */
+export function isPrivate(
+  file: { readonly uid: number; readonly gid: number; readonly mode: number },
+  reader: { readonly uid: number; readonly groups: readonly number[] },
+): boolean {
+  if ((file.mode & 0o077) === 0) return true;
+  const isLent = file.uid === 0 && reader.uid !== 0 && reader.groups.includes(file.gid);
+  return isLent && (file.mode & 0o037) === 0;
+}
+
 /** Windows tells rights in another way than by these bits. */
 async function requirePrivate(file: FileHandle, path: string): Promise<void> {
   const found = await file.stat();
   if (!found.isFile()) {
     throw new BackupError('key_refused', `${path} is no file`, { hint: 'name a file that holds the secret' });
   }
-  if (process.platform === 'win32' || (found.mode & 0o077) === 0) return;
+  if (process.platform === 'win32' || isPrivate(found, { uid: process.getuid!(), groups: ownGroups() }))
+    return;
   const mode = (found.mode & 0o777).toString(8);
   throw new BackupError('key_refused', `${path} is open to other users (mode ${mode})`, {
     hint: `chmod 600 ${path}; if others could read it, take its content as known to them`,

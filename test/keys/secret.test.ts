@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
-import { MAX_SECRET_BYTES, parseSecretSource, readSecret } from '../../src/keys/secret.ts';
+import { isPrivate, MAX_SECRET_BYTES, parseSecretSource, readSecret } from '../../src/keys/secret.ts';
 import { runSecretCommand } from '../../src/keys/secret-command.ts';
 
 const CANARY = 'c4n4ry-s3cr3t';
@@ -44,6 +44,18 @@ describe('the place of a secret', () => {
       );
     }
   });
+});
+
+it('a file of root may be open to the group of who reads it, as in a pod of Kubernetes, and to nobody else', () => {
+  const pod = { uid: 65532, groups: [65532] };
+  const laid = { uid: 0, gid: 65532, mode: 0o100440 };
+  assert.ok(isPrivate(laid, pod));
+  assert.ok(isPrivate({ ...laid, mode: 0o100640 }, pod));
+  assert.ok(!isPrivate({ ...laid, mode: 0o100444 }, pod), 'everybody may read it');
+  assert.ok(!isPrivate({ ...laid, mode: 0o100460 }, pod), 'its group may change it');
+  assert.ok(!isPrivate({ ...laid, gid: 100 }, pod), 'a group of others');
+  assert.ok(!isPrivate({ ...laid, uid: 65532 }, pod), 'who owns it should have closed it');
+  assert.ok(!isPrivate({ ...laid, gid: 0 }, { uid: 0, groups: [0] }), 'root lends nothing to itself');
 });
 
 describe('a secret', () => {

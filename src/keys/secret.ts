@@ -116,21 +116,16 @@ function cannotRead(path: string | null, code: string): BackupError {
   });
 }
 
-function ownGroups(): number[] {
-  return [process.getegid!(), ...process.getgroups!()];
-}
-
 /**
- * Whether nobody but its owner may read a file; or, where it is root's and this process is not, nobody but a group of this process as well.
- * That is how Kubernetes lays a Secret into a pod (0440, of root and `fsGroup`), and what PostgreSQL allows for its own keys.
+ * Whether nobody may read it but its owner, or, where root gave it to the reader, the reader's group. Kubernetes (`fsGroup`) and systemd (an access
+ * control list, whose mask shows as the group's rights) hand secrets to a user who is not root in no other way.
  */
 export function isPrivate(
-  file: { readonly uid: number; readonly gid: number; readonly mode: number },
-  reader: { readonly uid: number; readonly groups: readonly number[] },
+  { mode, uid }: { readonly mode: number; readonly uid: number },
+  reader: number,
 ): boolean {
-  if ((file.mode & 0o077) === 0) return true;
-  const isLent = file.uid === 0 && reader.uid !== 0 && reader.groups.includes(file.gid);
-  return isLent && (file.mode & 0o037) === 0;
+  const forbidden = uid === 0 && reader !== 0 ? 0o037 : 0o077;
+  return (mode & forbidden) === 0;
 }
 
 /** Windows tells rights in another way than by these bits. */
@@ -139,8 +134,7 @@ async function requirePrivate(file: FileHandle, path: string): Promise<void> {
   if (!found.isFile()) {
     throw new BackupError('key_refused', `${path} is no file`, { hint: 'name a file that holds the secret' });
   }
-  if (process.platform === 'win32' || isPrivate(found, { uid: process.getuid!(), groups: ownGroups() }))
-    return;
+  if (process.platform === 'win32' || isPrivate(found, process.getuid?.() ?? 0)) return;
   const mode = (found.mode & 0o777).toString(8);
   throw new BackupError('key_refused', `${path} is open to other users (mode ${mode})`, {
     hint: `chmod 600 ${path}; if others could read it, take its content as known to them`,

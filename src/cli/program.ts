@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
 import { BackupError } from '../core/errors.ts';
 import { openTracing, traceCommand } from '../daemon/tracing.ts';
@@ -95,10 +96,21 @@ function sayStopping(stderr: Terminal): void {
   if (stderr.isTTY) stderr.write('\rstopping; press Ctrl-C again to stop at once, without cleaning up\n');
 }
 
-async function makeProgram(words: readonly string[], start: Start, host: Host): Promise<Command> {
+/** All of the command line, to be looked at: it runs nothing and prints nothing. */
+export function defineProgram(): Promise<Command> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return makeProgram([], async () => {}, { stdout: nowhere, stderr: nowhere });
+}
+
+async function makeProgram(
+  words: readonly string[],
+  start: Start,
+  host: Pick<Host, 'stdout' | 'stderr'>,
+): Promise<Command> {
   const program = new Command('eventcore')
     .description('Backup, verification and recovery for event stores.')
-    .version(packageVersion())
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
     .option('--json', 'print one JSON document on stdout, and logs as JSON lines on stderr')
     .option('--quiet', 'print no account of what was done')
     .option('--no-progress', 'show no progress')

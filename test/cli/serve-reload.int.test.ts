@@ -3,15 +3,22 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandContext } from '../../src/cli/context.ts';
 import type { ServiceLog } from '../../src/cli/log.ts';
 import { readServed } from '../../src/cli/serve/config.ts';
 import type { ServeContext } from '../../src/cli/serve/log.ts';
-import { beginStore, keepReading, openServedVault, type Served } from '../../src/cli/serve/store.ts';
+import {
+  beginStore,
+  keepReading,
+  openServedVault,
+  openVaults,
+  type Served,
+} from '../../src/cli/serve/store.ts';
 import { makeLanes } from '../../src/daemon/job-loop.ts';
 import { makeRegistry } from '../../src/daemon/registry.ts';
+import { freePort } from '../harness/free-port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-reload-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -66,5 +73,31 @@ describe('a store that moves to another vault', () => {
     stop.abort();
     await reading;
     await services[0]!.stop();
+  });
+});
+
+describe('a daemon that is started while a vault is away', () => {
+  before(() => {
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'nobody', AWS_SECRET_ACCESS_KEY: 'none' });
+  });
+
+  it('begins all the same, says so, and goes on trying', async () => {
+    const { context, said } = makeContext();
+    const bucket = `s3://backups/shop?endpoint=http://127.0.0.1:${await freePort()}&forcePathStyle=true`;
+    const here = await readServed(context, writeConfig('./vault-here'));
+    const away = await readServed(context, writeConfig(JSON.stringify(bucket)));
+    const vaults = await openVaults(context, [here, away], { openMs: 300, restMs: 1000 });
+    assert.equal(await vaults[0]!.stat('a'), null);
+    await assert.rejects(vaults[1]!.stat('a'), { code: 'vault_unreachable' });
+    assert.match(said.join('\n'), /^jobs wait for the vault: [^\n]+$/);
+    for (const vault of vaults) await vault.close();
+  });
+
+  it('does not begin with what time does not mend', async () => {
+    const { context } = makeContext();
+    writeFileSync(join(folder, 'file'), 'no folder');
+    const here = await readServed(context, writeConfig('./vault-here'));
+    const wrong = await readServed(context, writeConfig('./file/vault'));
+    await assert.rejects(openVaults(context, [here, wrong]), { code: 'vault_refused' });
   });
 });

@@ -1,19 +1,17 @@
 /** The daemon as a process, over a real store and vault. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore, openVault } from '../../src/cli/wire.ts';
 import { hashToken, makeToken } from '../../src/console/access/tokens.ts';
 import type { JobName, RecordedRun } from '../../src/core/job.ts';
 import { readRuns } from '../../src/daemon/job-records.ts';
-import { freePort } from '../harness/free-port.ts';
+import { type Daemon, postAs, startDaemon as startDaemonIn, until } from '../harness/daemon.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-serve-'));
 const children: ChildProcess[] = [];
 const TOKEN = makeToken(randomBytes(32));
@@ -22,40 +20,14 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Daemon {
-  readonly child: ChildProcess;
-  readonly url: string;
-  readonly log: () => string;
-  readonly ended: Promise<number | null>;
-}
-
 async function startDaemon(config: string): Promise<Daemon> {
-  const listen = `127.0.0.1:${await freePort()}`;
-  const child = spawn(process.execPath, [MAIN, 'serve', config, '--listen', listen, '--log-level', 'info'], {
-    ...{ cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  });
-  children.push(child);
-  let log = '';
-  child.stderr.on('data', (bytes: Buffer) => {
-    log += bytes.toString();
-  });
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  await until(
-    () => log.includes('serving'),
-    () => log,
-  );
-  return { child, url: `http://${listen}`, log: () => log, ended };
+  const daemon = await startDaemonIn(folder, config);
+  children.push(daemon.child);
+  return daemon;
 }
 
-async function until(
-  isSo: () => boolean | Promise<boolean>,
-  what: () => string,
-  { withinMs = 60_000, everyMs = 100 } = {},
-): Promise<void> {
-  for (const endMs = Date.now() + withinMs; Date.now() < endMs; await sleep(everyMs))
-    if (await isSo()) return;
-  assert.fail(`did not come about: ${what()}`);
-}
+const post = (url: string, path: string, fields: Record<string, string>): Promise<string> =>
+  postAs(TOKEN, url + path, fields);
 
 function commandsOf({ child: { pid } }: Daemon): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
@@ -68,16 +40,6 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** An operator's request; gives where it leads. */
-async function post(url: string, path: string, fields: Record<string, string>): Promise<string> {
-  const answer = await fetch(url + path, {
-    ...{ method: 'POST', redirect: 'manual', headers: { authorization: `Bearer ${TOKEN}` } },
-    body: new URLSearchParams(fields),
-  });
-  assert.equal(answer.status, 303, await answer.text());
-  return answer.headers.get('location')!;
 }
 
 async function makeStore(name: string, count = 1): Promise<void> {

@@ -73,11 +73,10 @@ export function addDrillCommand(program: Command, start: Start): void {
     .option('--full', 'the full restore is due, whenever the last one was')
     .option('--sample <percentage>', 'restore so many of the streams in the partial restore', readPercentage)
     .option('--keep-on-failure', 'leave what a test that failed had restored, to be looked at')
-    .option(
-      '--deadline <span>',
-      'the longest time that one test may take',
-      readDeadline,
-      parseSpan(DEADLINE, 'minutes')!,
+    .addOption(
+      new Option('--deadline <span>', 'the longest time that one test may take')
+        .argParser(readDeadline)
+        .default(parseSpan(DEADLINE, 'minutes')!, DEADLINE),
     )
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse);

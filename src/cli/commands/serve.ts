@@ -11,7 +11,7 @@ import { serveOperations } from '../serve/command-operations.ts';
 import { readAllServed, type ServedStore } from '../serve/config.ts';
 import { consolePorts } from '../serve/console.ts';
 import { openHttp } from '../serve/http.ts';
-import { beginStore, keepReading, openServedVault, type Served } from '../serve/store.ts';
+import { beginStore, keepReading, openVaults, type Served } from '../serve/store.ts';
 import { testAlerts } from '../serve/test-alerts.ts';
 
 interface ServeFlags {
@@ -104,9 +104,9 @@ async function serve(
       log.error(`\`serve.listen\` is ${wanted} now, and ${address} until the daemon is started anew`);
   };
   try {
-    for (const store of stores) {
-      const vault = await openServedVault(store);
-      services.push(await beginStore(context, store, { ...shared, vault }));
+    const vaults = await openVaults(context, stores);
+    for (const [i, vault] of vaults.entries()) {
+      services.push(await beginStore(context, stores[i]!, { ...shared, vault }));
     }
     log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
     await Promise.all(services.map((_, index) => keepReading(context, { services, index, shared, take })));

@@ -1,3 +1,4 @@
+import { isBackupError } from '../../core/errors.ts';
 import type { JobBegin, JobName } from '../../core/job.ts';
 import { pause } from '../../core/pause.ts';
 import type { Vault } from '../../core/vault.ts';
@@ -8,6 +9,8 @@ import type { Registry } from '../../daemon/registry.ts';
 import { type CommandResult, stateOf } from '../../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../../daemon/serve-store.ts';
 import { type Tracing, traceJob } from '../../daemon/tracing.ts';
+import { type LeaveSilentOptions, leaveSilent } from '../../vaults/wrappers/leave-silent.ts';
+import { openWhenUsed } from '../../vaults/wrappers/open-when-used.ts';
 import { runJobCommand } from '../children/job-command.ts';
 import type { ChildMessage } from '../children/messages.ts';
 import { underLease } from '../leases.ts';
@@ -53,7 +56,45 @@ export async function openServedVault({ vault: address }: Pick<ServedStore, 'vau
   }
 }
 
-/** Begins the jobs of a store. `vault` is open, and closed when the store is stopped. */
+/** An answer is waited for so long; then the vault is left alone for a while. */
+const SILENT = { openMs: 10_000, restMs: 15_000 };
+
+/**
+ * For the start of a daemon: who starts it while a vault is away has jobs that wait for it, and is told. Throws what is no matter of time,
+ * with none left open.
+ */
+export async function openVaults(
+  context: ServeContext,
+  stores: readonly ServedStore[],
+  silent: LeaveSilentOptions = SILENT,
+): Promise<Vault[]> {
+  const opened = await Promise.allSettled(stores.map((store) => openNowOrLater(context, store, silent)));
+  const vaults = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failure = opened.find((one) => one.status === 'rejected');
+  if (failure === undefined) return vaults;
+  await Promise.all(vaults.map((vault) => vault.close()));
+  throw failure.reason;
+}
+
+async function openNowOrLater(
+  context: ServeContext,
+  store: ServedStore,
+  silent: LeaveSilentOptions,
+): Promise<Vault> {
+  const vault = openWhenUsed(leaveSilent(openVault(store.vault), silent));
+  try {
+    await vault.open({ create: true });
+  } catch (error) {
+    if (!isBackupError(error, 'vault_unreachable')) {
+      await vault.close();
+      throw error;
+    }
+    context.log.about({ store: store.name }).error(`jobs wait for the vault: ${error.message}`);
+  }
+  return vault;
+}
+
+/** Begins the jobs of a store. `vault` is open or opens when it is used, and is closed when the store is stopped. */
 export async function beginStore(
   context: ServeContext,
   store: ServedStore,

@@ -7,6 +7,7 @@ import { dryRunVault } from '../../../src/vaults/wrappers/dry-run.ts';
 import { leaveSilent } from '../../../src/vaults/wrappers/leave-silent.ts';
 import { meteredVault } from '../../../src/vaults/wrappers/metered.ts';
 import { mirrorVault } from '../../../src/vaults/wrappers/mirror.ts';
+import { openWhenUsed } from '../../../src/vaults/wrappers/open-when-used.ts';
 import { makeRateBudget } from '../../../src/vaults/wrappers/rate.ts';
 import { retryVault } from '../../../src/vaults/wrappers/retry.ts';
 import { throttleVault } from '../../../src/vaults/wrappers/throttle.ts';
@@ -32,6 +33,7 @@ vaultContract(
     leaveSilent(inner, { openMs: 5000, restMs: 1000 }),
   ),
 );
+vaultContract(around('a vault that is opened when it is used', openWhenUsed));
 vaultContract(around('a folder of a vault', (inner) => vaultBelow(inner, 'drills/scratch/one/')));
 vaultContract({
   name: 'a dry run',

@@ -1,0 +1,14 @@
+import { defineProgram } from '../../src/cli/program.ts';
+import { describeProgram } from '../../src/reference/command-line.ts';
+import { commandsPage } from './commands-page.ts';
+import { errorsPage, exitCodesPage } from './failure-pages.ts';
+
+/** All that is made of the command line, the configuration and the tables of codes, by their paths. */
+export async function makePages(): Promise<ReadonlyMap<string, string>> {
+  const program = describeProgram(await defineProgram());
+  return new Map([
+    ['docs/reference/commands.md', commandsPage(program)],
+    ['docs/reference/errors.md', errorsPage()],
+    ['docs/reference/exit-codes.md', exitCodesPage(program)],
+  ]);
+}

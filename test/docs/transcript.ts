@@ -8,22 +8,27 @@ export interface Step {
 
 /** A line after `$ ` is a command; what follows, until the next one, is what it prints. */
 export function readSteps(block: string): Step[] {
-  const [before = '', ...parts] = `\n${block}`.split(/\n\$ /);
-  if (before.trim() !== '') throw new Error(`a block of a terminal begins with "$ ", not with: ${before}`);
-  return parts.map((part) => {
-    const lines = part.split('\n');
-    const typed = countTyped(lines);
-    return { command: lines.slice(0, typed).join('\n'), output: lines.slice(typed).join('\n').trimEnd() };
-  });
+  const lines = block.trimEnd().split('\n');
+  const steps: Step[] = [];
+  for (let at = 0; at < lines.length; ) {
+    if (!lines[at]!.startsWith('$ ')) throw new Error(`"$ " is missing before: ${lines[at]}`);
+    const printed = endOfCommand(lines, at);
+    const next = lines.findIndex((line, index) => index >= printed && line.startsWith('$ '));
+    const end = next === -1 ? lines.length : next;
+    const command = lines.slice(at, printed).join('\n').slice(2);
+    steps.push({ command, output: lines.slice(printed, end).join('\n').trimEnd() });
+    at = end;
+  }
+  return steps;
 }
 
-/** How many lines were typed: all that a backslash goes on to, and a here-document with its end. */
-function countTyped(lines: readonly string[]): number {
-  let typed = 1;
-  while (lines[typed - 1]!.endsWith('\\') && typed < lines.length) typed += 1;
-  const mark = /<<-?\s*['"]?(\w+)['"]?/.exec(lines.slice(0, typed).join('\n'))?.[1];
-  const end = mark === undefined ? -1 : lines.indexOf(mark, typed);
-  return end === -1 ? typed : end + 1;
+/** A backslash goes on to the next line, and a here-document to its end. */
+function endOfCommand(lines: readonly string[], from: number): number {
+  let end = from + 1;
+  while (lines[end - 1]!.endsWith('\\') && end < lines.length) end += 1;
+  const mark = /<<-?\s*['"]?(\w+)['"]?/.exec(lines.slice(from, end).join('\n'))?.[1];
+  const close = mark === undefined ? -1 : lines.indexOf(mark, end);
+  return close === -1 ? end : close + 1;
 }
 
 export function writeSteps(steps: readonly Step[]): string {
@@ -36,7 +41,7 @@ const MASKS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b(?:age1|AGE-SECRET-KEY-1)[0-9a-z]{20,}/gi, '<key>'],
   [/\bed25519:[\w-]{43}/g, '<key>'],
   [/\bect_[0-9a-f]+/g, '<token>'],
-  [/\b[0-9a-f]{16,}\b/g, '<digest>'],
+  [/\b[0-9a-fA-F]{16,}\b/g, '<digest>'],
   [/\b[0-9a-f]{8}\b/g, '<id>'],
   [/\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z)?/g, '<time>'],
   [/\b\d{4}-\d\d-\d\d\b/g, '<date>'],

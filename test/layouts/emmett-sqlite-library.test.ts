@@ -17,7 +17,7 @@ async function openEmmett(t: TestContext): Promise<{ emmett: Emmett; store: Even
   const fileName = `${folder.path}/emmett.db`;
   const emmett = getSQLiteEventStore({ fileName });
   await emmett.schema.migrate();
-  const store = openSqliteStore(fileName);
+  const store = openSqliteStore(`sqlite:${fileName}`);
   t.after(async () => {
     await store.close();
     await folder.remove();
@@ -35,6 +35,7 @@ async function consume(emmett: Emmett, processorId: string, count: number): Prom
   const consumer = emmett.consumer({ pulling: { pullingFrequencyInMs: 5 } });
   consumer.processor({
     processorId,
+    startFrom: 'CURRENT',
     eachMessage: ({ metadata }) => {
       seen.push(`${metadata.streamName}@${metadata.globalPosition}`);
     },

@@ -3,9 +3,6 @@
  */
 const { DatabaseSync } = require('node:sqlite');
 
-/** Of SQLite; what is finer stands in the bits above. */
-const SQLITE_CONSTRAINT = 19;
-
 class Database {
   #db;
 
@@ -38,9 +35,8 @@ class Database {
     try {
       outcome = work((rest[0] ?? []).map(bindable));
     } catch (error) {
-      // Its errors have names of SQLite's as codes; here the number says which.
-      const isConstraint = (error.errcode & 255) === SQLITE_CONSTRAINT;
-      outcome = { error: Object.assign(error, isConstraint ? { code: 'SQLITE_CONSTRAINT' } : {}) };
+      // There the number is the coarse one, without the bits that say which constraint it was.
+      outcome = { error: Object.assign(error, { errno: error.errcode & 255 }) };
     }
     const { error = null, result, self } = outcome;
     queueMicrotask(() => callback.call(self, error, result));

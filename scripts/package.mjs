@@ -6,7 +6,7 @@
  * development dependencies, and the Node and PostgreSQL binaries that are optional dependencies here.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -32,7 +32,9 @@ mkdirSync(out, { recursive: true });
 build(join(out, 'dist'));
 const manifest = readManifest();
 for (const file of manifest.files) {
-  if (file !== 'dist') cpSync(join(root, file), join(out, file), { recursive: true });
+  // Before the first release there is no CHANGELOG.md.
+  if (file === 'dist' || (file === 'CHANGELOG.md' && !existsSync(join(root, file)))) continue;
+  cpSync(join(root, file), join(out, file), { recursive: true });
 }
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 for (const path of Object.values(manifest.bin)) makeExecutable(join(out, path));

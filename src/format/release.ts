@@ -3,10 +3,9 @@
  * small objects and lets hundreds of MiB of buffers stand. The caller must own the whole buffer, and nobody may look
  * at it again. Small buffers share their memory with others and are left alone.
  */
-export function releaseBytes(bytes: Uint8Array): void {
-  if (bytes.buffer instanceof ArrayBuffer && bytes.buffer.byteLength > SHARED_POOL_BYTES)
-    bytes.buffer.transfer(0);
+export function releaseBytes({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > SHARED_POOL_BYTES) buffer.transfer(0);
 }
 
-/** Above this no Buffer comes out of Node's shared pool. */
-const SHARED_POOL_BYTES = 65_536;
+/** Above this no Buffer comes out of Node's shared pool. Its size differs between versions: Node 26 has 64 bytes more than `Buffer.poolSize`. */
+const SHARED_POOL_BYTES = Math.max(65_536, Buffer.from('x').buffer.byteLength);

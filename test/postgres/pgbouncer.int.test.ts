@@ -25,6 +25,10 @@ describe('behind PgBouncer', { skip: whyNoPgbouncer() ?? false }, () => {
     server = await startPostgres();
     database = await server.createDatabase();
     await fillStore(server.address(database), EVENTS);
+    await server.exec(
+      `INSERT INTO eventcore_subscription_versions VALUES ('reader', gen_random_uuid(), '2026-02-01T00:00:00Z')`,
+      database,
+    );
     for (const name of ['empty_1', 'empty_2']) await server.createDatabase(name);
     for (const [name, value] of Object.entries(ODD))
       await server.exec(
@@ -103,6 +107,9 @@ describe('behind PgBouncer', { skip: whyNoPgbouncer() ?? false }, () => {
       '--json',
     ]);
     assert.equal(restored.code, 0, restored.stderr);
+    // Read with our settings: as the database has them, the day would stand before the month.
+    const read = `SELECT extract(month FROM updated_at)::int AS month FROM eventcore_subscription_versions`;
+    assert.deepEqual(await server.exec(read, 'empty_1'), [{ month: 2 }]);
     assert.equal(await digestAt(server.address('empty_1')), await digestAt(server.address(database)));
   });
 

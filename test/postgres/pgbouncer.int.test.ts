@@ -26,7 +26,7 @@ describe('behind PgBouncer', { skip: whyNoPgbouncer() ?? false }, () => {
     database = await server.createDatabase();
     await fillStore(server.address(database), EVENTS);
     await server.exec(
-      `INSERT INTO eventcore_subscription_versions VALUES ('reader', gen_random_uuid(), '2026-02-01T00:00:00Z')`,
+      `INSERT INTO eventcore_subscription_versions VALUES ('reader', '00000000-0000-7000-8000-000000000000', '2026-02-01T00:00:00Z')`,
       database,
     );
     for (const name of ['empty_1', 'empty_2']) await server.createDatabase(name);

@@ -58,7 +58,7 @@ async function main(): Promise<void> {
         `at rest, ${STORES.length} stores: ${idle.processMiB.toFixed(0)} MiB, ${idle.corePercent.toFixed(2)} % of a core`,
       );
       const rounds = await measureViewers(daemon, configs[0]!, folder);
-      const ratio = report(rounds);
+      const ratio = ROUNDS === 0 ? null : report(rounds);
       const settings = { events: EVENTS, viewers: VIEWERS, processors: availableParallelism() };
       const document = { settings, idle, ratio, rounds };
       console.log(JSON.stringify(document));

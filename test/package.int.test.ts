@@ -34,7 +34,10 @@ test('the package has the built sources with their types, the documents, and not
   const rescue = ['', '-chunks', '-log', '-sealed'].map((part) => `rescue/rescue${part}.mjs`);
   assert.deepEqual(
     documents.sort(),
-    ['FORMAT.md', 'LICENSE', 'README.md', 'package.json', 'docs/rescue.md', ...rescue].sort(),
+    [
+      ...['FORMAT.md', 'LICENSE', 'README.md', 'package.json', 'docs/rescue.md'],
+      ...['deploy/prometheus/alerts.yaml', ...rescue],
+    ].sort(),
   );
   const built = files.filter((path) => path.startsWith('dist/'));
   assert.ok(built.includes('dist/cli/threads/thread-main.js'), 'threads have no file to start from');

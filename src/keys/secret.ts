@@ -116,13 +116,25 @@ function cannotRead(path: string | null, code: string): BackupError {
   });
 }
 
+/**
+ * Whether nobody may read it but its owner, or, where root gave it to the reader, the reader's group. Kubernetes (`fsGroup`) and systemd (an access
+ * control list, whose mask shows as the group's rights) hand secrets to a user who is not root in no other way.
+ */
+export function isPrivate(
+  { mode, uid }: { readonly mode: number; readonly uid: number },
+  reader: number,
+): boolean {
+  const forbidden = uid === 0 && reader !== 0 ? 0o037 : 0o077;
+  return (mode & forbidden) === 0;
+}
+
 /** Windows tells rights in another way than by these bits. */
 async function requirePrivate(file: FileHandle, path: string): Promise<void> {
   const found = await file.stat();
   if (!found.isFile()) {
     throw new BackupError('key_refused', `${path} is no file`, { hint: 'name a file that holds the secret' });
   }
-  if (process.platform === 'win32' || (found.mode & 0o077) === 0) return;
+  if (process.platform === 'win32' || isPrivate(found, process.getuid?.() ?? 0)) return;
   const mode = (found.mode & 0o777).toString(8);
   throw new BackupError('key_refused', `${path} is open to other users (mode ${mode})`, {
     hint: `chmod 600 ${path}; if others could read it, take its content as known to them`,

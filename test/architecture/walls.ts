@@ -111,6 +111,9 @@ export const WALLS: readonly Wall[] = [
   // The command line and the configuration as data, read from their definitions, and what is made of them at run time.
   { room: 'reference/', rooms: ['core/'], packages: ['commander', 'zod'] },
 
+  // Manifests of Kubernetes: judged (check/) and made of a policy (render/). No cluster is asked.
+  { room: 'kubernetes/', rooms: ['core/', 'policy/'], packages: ['yaml'] },
+
   { room: 'cli/', rooms: ['*'], packages: ['*'] },
   { room: 'testing/', rooms: ['core/', 'format/'], packages: ['node:test', 'node:assert/strict'] },
   { room: 'index.ts', rooms: ['*'], packages: [] },

@@ -41,7 +41,7 @@ const MASKS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b(?:age1|AGE-SECRET-KEY-1)[0-9a-z]{20,}/gi, '<key>'],
   [/\bed25519:[\w-]{43}/g, '<key>'],
   [/\bect_[0-9a-f]+/g, '<token>'],
-  [/\b[0-9a-f]{16,}\b/g, '<digest>'],
+  [/\b[0-9a-fA-F]{16,}\b/g, '<digest>'],
   [/\b[0-9a-f]{8}\b/g, '<id>'],
   [/\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z)?/g, '<time>'],
   [/\b\d{4}-\d\d-\d\d\b/g, '<date>'],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
-import { MAX_SECRET_BYTES, parseSecretSource, readSecret } from '../../src/keys/secret.ts';
+import { isPrivate, MAX_SECRET_BYTES, parseSecretSource, readSecret } from '../../src/keys/secret.ts';
 import { runSecretCommand } from '../../src/keys/secret-command.ts';
 
 const CANARY = 'c4n4ry-s3cr3t';
@@ -77,6 +77,16 @@ describe('a secret', () => {
     assert.equal(await read('read-only'), CANARY);
     assert.equal(await read('env:KEY', { KEY: CANARY }), CANARY);
     assert.equal(await read('command:printf %s "$KEY"', { ...process.env, KEY: CANARY }), CANARY);
+  });
+
+  it('that root hands to another user may be read by the group of that user, and by nobody else', () => {
+    const [root, service] = [0, 10_001];
+    assert.ok(isPrivate({ mode: 0o100440, uid: root }, service), 'a Secret of Kubernetes, with fsGroup');
+    for (const mode of [0o100444, 0o100460, 0o100450, 0o100441]) {
+      assert.ok(!isPrivate({ mode, uid: root }, service), mode.toString(8));
+    }
+    assert.ok(!isPrivate({ mode: 0o100440, uid: service }, service), 'its owner could have closed it');
+    assert.ok(!isPrivate({ mode: 0o100440, uid: root }, root));
   });
 
   it('in a file that others may read is refused, also behind a link, saying how to close it', async () => {

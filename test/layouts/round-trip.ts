@@ -7,6 +7,7 @@ import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { addIncremental } from '../harness/chain.ts';
 import { backUp, verifyAll } from '../harness/memory-backup.ts';
 import type { TestPostgres } from '../harness/postgres.ts';
+import { assertBecomesOwn } from './as-own.ts';
 import { restoreNewest } from './restore-newest.ts';
 
 /** Shared by the tests of a file. */
@@ -45,6 +46,7 @@ export async function goRound({
   await backUp(store, vault);
   await writes[1](source);
   await addIncremental(store, vault);
+  await assertBecomesOwn(store, vault);
   await store.close();
   assert.ok((await verifyAll(vault)).every(({ overallValid }) => overallValid));
   const target = await to.createDatabase();

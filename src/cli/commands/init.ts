@@ -13,11 +13,12 @@ import { configTemplate, type TemplateKeys } from '../config/template.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { IDENTITY_FILE, refuseExisting, SIGN_KEY_FILE, writePrivateFile } from '../keys/key-files.ts';
+import { type KubernetesFlags, readName, readVolume } from '../kubernetes/flags.ts';
 import { renderPairs } from '../render/table.ts';
 import { loadKeysRoom, systemClock } from '../wire.ts';
 
-interface InitFlags {
-  readonly force?: true;
+interface InitFlags extends KubernetesFlags {
+  readonly kubernetes?: true;
   readonly keys?: true;
   readonly createStore?: true;
 }
@@ -31,7 +32,19 @@ export function addInitCommand(program: Command, start: Start): void {
     .description('write a commented configuration, then check the store and the vault')
     .option('--create-store', 'create the tables of an event store where there are none')
     .option('--keys', 'make an identity and a key that signs, beside the configuration, and name them in it')
-    .option('--force', 'overwrite the configuration that is there')
+    .option('--force', 'overwrite the configuration, or the manifests, that are there')
+    .option(
+      '--kubernetes',
+      'write manifests that run the configuration on Kubernetes instead (docs/kubernetes.md)',
+    )
+    .option('--to <folder>', 'where manifests go, or - for stdout (default: kubernetes)')
+    .option('--namespace <name>', 'of all that is made (default: eventcore)', readName)
+    .option('--name <name>', 'of all that is made (default: eventcore-backup)', readName)
+    .option('--image <image>', 'with registry and version (default: eventcore-backup and this version)')
+    .option('--cron-jobs', 'a CronJob for each job, in place of the daemon')
+    .option('--volume <folder=claim>', 'mount a PersistentVolumeClaim that is there (repeatable)', readVolume)
+    .option('--prometheus-operator', "a PodMonitor and the alerts, for Prometheus's operator")
+    .option('--dry-run', 'say which manifests would be written, and write none')
     .addHelpText(
       'after',
       helpEnd(
@@ -40,12 +53,31 @@ export function addInitCommand(program: Command, start: Start): void {
           'eventcore init --store postgres://backup@db.example/shop --vault file:/mnt/backups',
           "eventcore init --vault 's3://backups/shop?region=eu-central-1'",
           'eventcore init --store sqlite:./events.db --create-store',
+          'eventcore init --kubernetes --namespace shop --image registry.example.com/eventcore-backup:0.1.0',
+          'eventcore init --kubernetes --cron-jobs --to - | kubectl apply -f -',
           'eventcore init --keys                # backups are sealed and signed from the first one on',
         ],
         [0, 2, 5, 6, 9],
       ),
     )
-    .action((flags: InitFlags) => start((context) => init(context, flags), 'what was done so far stays'));
+    .action((flags: InitFlags) =>
+      start(async (context) => {
+        if (flags.kubernetes) return (await import('../kubernetes/init.ts')).initKubernetes(context, flags);
+        refuseKubernetes(flags);
+        return init(context, flags);
+      }, 'what was done so far stays'),
+    );
+}
+
+const KUBERNETES_ONLY = {
+  ...{ to: '--to', namespace: '--namespace', name: '--name', image: '--image', cronJobs: '--cron-jobs' },
+  ...{ volume: '--volume', prometheusOperator: '--prometheus-operator', dryRun: '--dry-run' },
+} as const;
+
+function refuseKubernetes(flags: InitFlags): void {
+  const given = Object.entries(KUBERNETES_ONLY).find(([key]) => Object.hasOwn(flags, key));
+  if (given === undefined) return;
+  throw new BackupError('usage', `${given[1]} is for manifests`, { hint: 'pass --kubernetes as well' });
 }
 
 async function init(context: CommandContext, flags: InitFlags): Promise<number> {

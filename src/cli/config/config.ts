@@ -70,9 +70,16 @@ export function configPath({ flags, env, cwd }: SettingsSources): { path: string
  * directory, those in the file from the file's folder. Throws `config_invalid`, or `usage` for an address.
  */
 export async function loadSettings(sources: SettingsSources): Promise<Settings> {
-  const { flags, env } = sources;
   const { path, required } = configPath(sources);
-  const text = readConfig(path, required);
+  return settingsOf(readConfig(path, required), path, sources);
+}
+
+/** As `loadSettings`, of a text as if it stood in the file of that path; null: there is none. */
+export async function settingsOf(
+  text: string | null,
+  path: string,
+  { flags, env }: Pick<SettingsSources, 'flags' | 'env'>,
+): Promise<Settings> {
   // What reads and checks it takes longer to load than all the rest: only where there is a file.
   const config = text === null ? {} : (await import('./file.ts')).parseConfig(text, path);
   const folder = dirname(path);

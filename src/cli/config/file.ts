@@ -80,21 +80,30 @@ export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
 
 /** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
 export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
-  const value = parseYaml(text, path);
-  const inner = innerText(value);
-  const parsed = configSchema.safeParse(inner === null ? value : parseYaml(inner, `${path} (${INNER_NAME})`));
+  const parsed = configSchema.safeParse(readConfigText(text, path).value);
   if (parsed.success) return parsed.data;
   throw schemaFault(path, parsed.error.issues[0]!);
 }
 
-const INNER_NAME = 'backup-policy.yaml';
+/** The configuration itself: of a file, or of a ConfigMap of Kubernetes that holds it as a text. Throws `config_invalid` for what is no YAML. */
+export function readConfigText(
+  text: string,
+  path: string,
+): { readonly text: string; readonly value: unknown } {
+  const value = parseYaml(text, path);
+  const inner = innerText(value);
+  if (inner === null) return { text, value };
+  return { text: inner.text, value: parseYaml(inner.text, `${path} (${inner.name})`) };
+}
 
-/** A ConfigMap of Kubernetes holds the configuration as a text. */
-function innerText(value: unknown): string | null {
+/** As the specification calls it, and as `eventcore init --kubernetes` does. */
+const INNER_NAMES = ['backup-policy.yaml', 'eventcore.config.yaml'];
+
+function innerText(value: unknown): { readonly name: string; readonly text: string } | null {
   const { kind, data } = value as { readonly kind?: unknown; readonly data?: Record<string, unknown> };
   if (kind !== 'ConfigMap' || typeof data !== 'object' || data === null) return null;
-  const text = data[INNER_NAME];
-  return typeof text === 'string' ? text : null;
+  const name = INNER_NAMES.find((known) => typeof data[known] === 'string');
+  return name === undefined ? null : { name, text: data[name] as string };
 }
 
 function parseYaml(text: string, path: string): unknown {

@@ -65,6 +65,8 @@ function late(world: World, job: JobName): Problem[] {
   return crossingsOf(world, job).flatMap(({ wantedMs, atMs }) => {
     const calmMs = calmFrom(spans, atMs, soonMs, world.days * DAY);
     if (calmMs === null || wasRunFor(world, job, wantedMs, calmMs + soonMs)) return [];
+    // Set back before it could: the clock comes to it once more, which is another crossing.
+    if (wallMs(world, calmMs) < wantedMs) return [];
     if (!isStillOf(world, job, wantedMs, { fromMs: calmMs, untilMs: calmMs + soonMs })) return [];
     if (done.some(({ beganMs }) => beganMs >= atMs && beganMs <= calmMs + soonMs)) return [];
     return [
@@ -124,7 +126,7 @@ function notOfTheSchedule(world: World, job: JobName): Problem[] {
   return begun.flatMap(({ wantedMs, attempt, atMs }, i) => {
     if (attempt > 1) return [];
     const nowMs = wallMs(world, atMs);
-    const isFirst = begun.slice(0, i).every((one) => one.wantedMs > nowMs + DAY);
+    const isFirst = begun.slice(0, i).every((one) => one.wantedMs > nowMs + BELIEVED_MS);
     if (isFirst && Math.abs(wantedMs - nowMs) < HOUR) return [];
     if (!known.has(wantedMs))
       return [{ atMs, text: `${job} ran for ${time(wantedMs)}, which no schedule says` }];

@@ -1,0 +1,26 @@
+import type { Wanted } from '../../../src/kubernetes/render/wanted.ts';
+
+/** What a daemon for one store in PostgreSQL needs. */
+export const SAMPLE: Wanted = {
+  ...{ name: 'shop-backup', namespace: 'shop', image: 'registry.example.com/eventcore-backup:1.2.3' },
+  config: { fileName: 'shop.yaml', text: 'store: postgres://backup@events-rw:5432/shop\n' },
+  variables: [
+    { name: 'PGPASSWORD', isOptional: false },
+    { name: 'AWS_ACCESS_KEY_ID', isOptional: true },
+  ],
+  files: [{ key: 'keys-sign.pem', path: 'keys/sign.pem' }],
+  volumes: [],
+  endpoints: [{ host: 'events-rw', port: 5432 }],
+  jobs: [
+    {
+      name: 'full',
+      args: ['backup', 'full'],
+      timing: { kind: 'schedule', cron: '0 2 * * 0', timeZone: 'UTC' },
+    },
+    { name: 'archive', args: ['archive'], timing: { kind: 'always' } },
+    { name: 'verify', args: ['verify'], timing: { kind: 'asked' } },
+  ],
+  isTls: false,
+  deadlineSeconds: 43_200,
+  targets: [],
+};

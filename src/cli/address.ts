@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { BackupError } from '../core/errors.ts';
+import { databaseOf, hostsOf, parsePostgresUri, redactPostgresAddress } from '../core/postgres-address.ts';
 
 /**
  * Addresses of stores and vaults as people write them. Nothing is opened here. An address may hold a password:
@@ -68,10 +69,11 @@ function storeIdentity(address: string): string {
     const [path] = splitQuery(address.slice(`${scheme}:`.length));
     return `${scheme}:${resolve(path.replace(/^\/\/(?=\/)/, ''))}`;
   }
-  if (!URL.canParse(address)) return address;
-  const { hostname, port, pathname, searchParams } = new URL(address);
-  const place = [hostname || 'localhost', port || '5432', pathname, searchParams.get('schema') ?? 'public'];
-  return JSON.stringify(place);
+  const uri = parsePostgresUri(address);
+  if (uri === null) return address;
+  const hosts = hostsOf(uri).map(({ host, port }) => [host || 'localhost', port || '5432']);
+  const places = hosts.length === 0 ? [['localhost', '5432']] : hosts;
+  return JSON.stringify([places, databaseOf(uri), uri.parameters.get('schema') ?? 'public']);
 }
 
 const SECRET_PARAMETER = /password|secret|token/i;
@@ -81,6 +83,7 @@ export function redactAddress(address: string): string {
   // Without the slashes nothing tells where the password is.
   if (/^postgres(?:ql)?:(?!\/\/)/i.test(address)) return `${address.slice(0, address.indexOf(':'))}:…`;
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(address)) return address;
+  if (/^postgres(?:ql)?:/i.test(address)) return redactPostgresAddress(address);
   if (!URL.canParse(address)) return address.replace(/^([^:]+:\/\/[^:/?#]*):.*@/s, '$1@');
   const url = new URL(address);
   const secrets = [...url.searchParams.keys()].filter((name) => SECRET_PARAMETER.test(name));

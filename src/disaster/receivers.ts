@@ -1,4 +1,5 @@
 import type { Observation, ServerState } from '../core/disaster.ts';
+import { hostsOf, parsePostgresUri } from '../core/postgres-address.ts';
 
 /**
  * What standbys say of the server that they stream from, by when they last heard it: vantage points that cost nothing. What their
@@ -57,12 +58,10 @@ function findServer(here: readonly Observation[], upstream: NonNullable<Upstream
 }
 
 function placeOf(address: string): { readonly host: string; readonly port: number } | null {
-  if (!URL.canParse(address)) return null;
-  const { hostname, port, searchParams } = new URL(address);
-  return {
-    host: plainHost(searchParams.get('host') ?? hostname),
-    port: Number(searchParams.get('port') ?? (port === '' ? 5432 : port)),
-  };
+  const uri = parsePostgresUri(address);
+  if (uri === null) return null;
+  const { host, port } = hostsOf(uri)[0] ?? { host: '', port: '' };
+  return { host: plainHost(host), port: Number(port || 5432) };
 }
 
 function plainHost(host: string): string {

@@ -3,6 +3,13 @@ import pg from 'pg';
 import type { DrillTarget, DrillTargets, GuardOutcome, ProtectedStore } from '../core/drill-target.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
 import type { EventStore } from '../core/event-store.ts';
+import {
+  addressForOthers,
+  readPostgresUri,
+  redactPostgresAddress,
+  withDatabase,
+} from '../core/postgres-address.ts';
+import { connectPostgres } from '../postgres/connect.ts';
 import { EVENTS } from '../stores/layouts/eventcore-postgres.ts';
 
 export interface PostgresDatabasesOptions {
@@ -51,29 +58,24 @@ export function postgresDatabaseTargets({ address, openStore }: PostgresDatabase
 type Server = () => Promise<pg.Client>;
 
 export async function connect(address: string, onEnd: () => void = () => {}): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: databaseAddress(address, null),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    application_name: 'eventcore-drill',
+  const explain = (error: unknown): BackupError => refusedBy(error, 'the server for drills cannot be used');
+  const { client } = await connectPostgres(readPostgresUri(address), {
+    session: { application_name: 'eventcore-drill' },
+    ...{ explain, shown: redactPostgresAddress(address), timeoutMs: CONNECT_TIMEOUT_MS },
   });
-  client.on('error', () => undefined);
   client.once('end', onEnd);
   try {
-    await client.connect();
     await client.query('SET statement_timeout = 0');
     return client;
   } catch (error) {
-    throw refusedBy(error, 'the server for drills cannot be used');
+    throw explain(error);
   }
 }
 
 /** The address of another database on the same server, without what only a store's address has. */
 export function databaseAddress(address: string, database: string | null): string {
-  const url = new URL(address);
-  for (const own of ['layout', 'schema', 'table', 'lock_timeout']) url.searchParams.delete(own);
-  if (database !== null) url.pathname = `/${database}`;
-  return url.href;
+  const others = addressForOthers(address);
+  return database === null ? others : withDatabase(others, database);
 }
 
 async function refuseSame(client: pg.Client, address: string, store: ProtectedStore): Promise<void> {
@@ -90,10 +92,13 @@ async function refuseSame(client: pg.Client, address: string, store: ProtectedSt
     });
   const { system, database } = rows[0] ?? { system: null, database: null };
   if (system !== store.systemIdentifier || database !== store.database) return;
-  const { hostname, pathname } = new URL(address);
-  throw new BackupError('store_refused', `${hostname}${pathname} is the store itself, by another name`, {
-    hint: 'name another database of the server, as /postgres: a drill makes one of its own beside it',
-  });
+  throw new BackupError(
+    'store_refused',
+    `${redactPostgresAddress(address)} is the store itself, by another name`,
+    {
+      hint: 'name another database of the server, as /postgres: a drill makes one of its own beside it',
+    },
+  );
 }
 
 async function createDatabase(

@@ -8,13 +8,16 @@ export const WALLS: readonly Wall[] = [
   { room: 'policy/', rooms: ['core/'], packages: ['croner'] },
   { room: 'format/', rooms: ['core/'], packages: ['node:crypto', 'node:zlib'] },
 
+  // How a server of PostgreSQL is reached, by whichever room does it.
+  { room: 'postgres/', rooms: ['core/'], packages: ['node:*', 'pg'] },
+
   { room: 'stores/layouts/', rooms: ['core/'], packages: [] },
   { room: 'stores/memory/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
   { room: 'stores/sqlite/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
   { room: 'stores/files/', rooms: ['core/'], packages: ['node:*'] },
   {
     room: 'stores/postgres/',
-    rooms: ['core/', 'stores/layouts/'],
+    rooms: ['core/', 'postgres/', 'stores/layouts/'],
     packages: ['node:*', 'pg', 'pg-copy-streams'],
   },
 
@@ -63,7 +66,7 @@ export const WALLS: readonly Wall[] = [
     packages: ['node:crypto', 'node:util'],
   },
   // Where drills restore to. It makes databases, and is given what opens stores in them.
-  { room: 'targets/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*', 'pg'] },
+  { room: 'targets/', rooms: ['core/', 'postgres/', 'stores/layouts/'], packages: ['node:*', 'pg'] },
 
   // Assessment, strategy, plan and steps; what they do to the world comes in through ports.
   {
@@ -72,7 +75,7 @@ export const WALLS: readonly Wall[] = [
     packages: ['node:crypto'],
   },
   // Servers as a recovery sees them: asked what they are, fenced, promoted, made to follow.
-  { room: 'servers/', rooms: ['core/'], packages: ['node:*', 'pg'] },
+  { room: 'servers/', rooms: ['core/', 'postgres/'], packages: ['node:*', 'pg'] },
   // What else a recovery does to the world: names, scale, fences from outside, commands.
   { room: 'actions/', rooms: ['core/', 'outside/'], packages: ['node:*', '@aws-sdk/client-route-53'] },
 

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import type { Obstacle } from '../../core/examination.ts';
@@ -54,14 +54,23 @@ export function addDoctorCommand(program: Command, start: Start): void {
       `also race for an object larger than one part of an upload (${LARGE_TEXT} are written)`,
     )
     .option('--no-promises', 'leave out what the policy promises, which `serve` judges by itself')
+    .addOption(
+      new Option(
+        '--manifests <file>',
+        'look at manifests of Kubernetes instead, in a file, a folder or - for stdin (repeatable)',
+      )
+        .argParser(collect)
+        .conflicts(['region', 'large']),
+    )
     .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]))
-    .action((flags: DoctorFlags) => start((context) => examineAll(context, flags)));
+    .action((flags: DoctorFlags) => start((context) => examine(context, flags)));
 }
 
 interface DoctorFlags extends KeyFlags {
   readonly region?: readonly string[];
   readonly large?: true;
   readonly promises: boolean;
+  readonly manifests?: readonly string[];
 }
 
 function collect(name: string, names: readonly string[] = []): string[] {
@@ -75,8 +84,16 @@ const EXAMPLES = [
   'eventcore doctor --vault file:/mnt/backups --large      # is this a place for backups?',
   'eventcore doctor --region us-west-2',
   'eventcore doctor --quiet || mail -s "backups need a look" ops@example.com',
+  'eventcore doctor --manifests deploy/            # before `kubectl apply`',
   `eventcore doctor --json | jq '.checks[] | select(.verdict == "bad")'`,
 ];
+
+async function examine(context: CommandContext, flags: DoctorFlags): Promise<number> {
+  if (flags.manifests === undefined) return examineAll(context, flags);
+  // What judges manifests is needed for nothing else.
+  const { examineManifests } = await import('./doctor-manifests.ts');
+  return examineManifests(context, flags.manifests);
+}
 
 /** Whatever fails is a finding; the rest is looked at all the same. */
 async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<number> {

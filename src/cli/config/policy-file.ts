@@ -26,6 +26,12 @@ export interface PolicyRead {
  * contradicts itself so that something would be lost.
  */
 export function readPolicy(sections: PolicySections, source: PolicySource): PolicyRead | null {
+  const policy = policyOf(sections, source);
+  return policy === null ? null : { policy, warnings: checkPolicy(policy, source) };
+}
+
+/** As `readPolicy`, whatever contradicts itself. */
+export function policyOf(sections: PolicySections, source: PolicySource): RegionPolicy | null {
   const { primary, replicas, archive, objectives } = sections;
   if (primary == null) {
     const found =
@@ -67,7 +73,7 @@ export function readPolicy(sections: PolicySections, source: PolicySource): Poli
           },
     ...(objectives == null ? {} : { objectives: objectivesOf(objectives) }),
   };
-  return { policy, warnings: checkPolicy(policy, source) };
+  return policy;
 }
 
 function checkPolicy(policy: RegionPolicy, source: PolicySource): PolicyFinding[] {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Fence, Hook, PublicName, Scaler } from '../../core/disaster-ports.ts';
+import { hostsOf, readPostgresUri } from '../../core/postgres-address.ts';
 import { folderOf, type ReadSecret, secretReader } from '../keys/secrets.ts';
 import { loadActionsRoom, loadNamesRoom } from '../wire.ts';
 import type { DisasterSettings } from './config.ts';
@@ -45,7 +46,10 @@ export async function openPublicName(
     const { zone_id: zoneId, ...record } = name.route53;
     return room.route53Name({ ...record, zoneId });
   }
-  return room.commandName({ ...commandOf(name.command!, places), name: new URL(address!).hostname });
+  return room.commandName({
+    ...commandOf(name.command!, places),
+    name: hostsOf(readPostgresUri(address!))[0]?.host ?? '',
+  });
 }
 
 /** The values of records as they are compared: in the form that their name servers give them. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { RecoveryStep } from '../../core/disaster.ts';
 import { BackupError } from '../../core/errors.ts';
+import { databaseOf, parsePostgresUri } from '../../core/postgres-address.ts';
 import type { RegionPolicy } from '../../core/region-policy.ts';
 import { isSameStore, redactAddress, redactText, storeScheme } from '../address.ts';
 import type {
@@ -325,9 +326,9 @@ function warnOfFences({ regions }: DisasterSettings): Warning[] {
 /** A name leads to a host, not to a database. */
 function warnOfPlaces({ public: address, regions }: DisasterSettings): Warning[] {
   if (address === null) return [];
-  const wanted = databaseOf(address);
+  const wanted = databaseIn(address);
   return regions.flatMap(({ region, restoreTo }) => {
-    const found = restoreTo === null ? null : databaseOf(restoreTo.address);
+    const found = restoreTo === null ? null : databaseIn(restoreTo.address);
     if (wanted === null || found === null || found === wanted) return [];
     return [
       {
@@ -338,8 +339,9 @@ function warnOfPlaces({ public: address, regions }: DisasterSettings): Warning[]
   });
 }
 
-function databaseOf(address: string): string | null {
-  return URL.canParse(address) ? decodeURIComponent(new URL(address).pathname.slice(1)) || null : null;
+function databaseIn(address: string): string | null {
+  const uri = parsePostgresUri(address);
+  return uri === null ? null : databaseOf(uri);
 }
 
 function warnOfVaults({ regions }: DisasterSettings): Warning[] {

@@ -2,6 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import type { Notifier } from '../../core/alert.ts';
 import type { RecoveryPlan } from '../../core/disaster.ts';
 import type { Fence, RegionServer, Rejoiner, Scaler } from '../../core/disaster-ports.ts';
+import { addressForOthers } from '../../core/postgres-address.ts';
 import type { Vault } from '../../core/vault.ts';
 import {
   RECOVERY_SETTINGS,
@@ -256,18 +257,11 @@ async function openRejoiners({ regions }: DisasterSettings): Promise<Map<string,
     const options = {
       ...(given as Exactly<typeof rejoin>),
       address,
-      source: rejoin.source ?? forLibpq(address),
+      source: rejoin.source ?? addressForOthers(address),
     };
     rejoiners.set(redactAddress(address), await openRejoiner(options));
   }
   return rejoiners;
-}
-
-/** Without the parameters that are this program's own. */
-function forLibpq(address: string): string {
-  const url = new URL(address);
-  for (const name of ['layout', 'schema', 'table', 'lock_timeout']) url.searchParams.delete(name);
-  return url.href;
 }
 
 type Exactly<Given> = { [Key in keyof Given]: Exclude<Given[Key], undefined> };

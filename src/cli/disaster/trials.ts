@@ -5,6 +5,7 @@ import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { StreamSample } from '../../core/inspection.ts';
 import { pause } from '../../core/pause.ts';
+import { databaseOf, formatPostgresUri, hostsOf, parsePostgresUri } from '../../core/postgres-address.ts';
 import type { Vault } from '../../core/vault.ts';
 import { withDeadline } from '../../disaster/deadline.ts';
 import { findGhosts } from '../../disaster/ghosts.ts';
@@ -210,14 +211,16 @@ async function probeByName(
 
 /** Name and password as for the server itself, port and database as applications ask for them. */
 function withHost(publicAddress: string, own: string, value: string): string {
-  if (!URL.canParse(publicAddress) || !URL.canParse(own)) return own;
-  const [asked, url] = [new URL(publicAddress), new URL(own)];
-  url.hostname = value.includes(':') ? `[${value}]` : value.replace(/\.$/, '');
-  if (publicAddress !== own) {
-    url.port = asked.port;
-    url.pathname = asked.pathname;
-  }
-  return url.href;
+  const [asked, uri] = [parsePostgresUri(publicAddress), parsePostgresUri(own)];
+  if (asked === null || uri === null) return own;
+  const { port = '' } = hostsOf(asked)[0] ?? {};
+  const parameters = [...uri.parameters].filter(
+    ([name]) => !['host', 'hostaddr', 'port', 'dbname'].includes(name),
+  );
+  return formatPostgresUri({
+    ...{ ...uri, parameters: new Map(parameters), database: databaseOf(asked) },
+    hosts: [{ host: value.replace(/\.$/, ''), port }],
+  });
 }
 
 const FIRST_PAUSE_MS = 200;

@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { RestoreTarget } from '../../console/ports.ts';
+import { withDatabase } from '../../core/postgres-address.ts';
 import { redactAddress } from '../address.ts';
 import type { Settings } from '../config/config.ts';
 
@@ -62,7 +63,5 @@ export function newStoreName(
     return { name: file, address: `sqlite:${join(place, file)}` };
   }
   const database = `${called}_${time}_${random}`.toLowerCase().replace(/-/g, '_');
-  const url = new URL(place);
-  url.pathname = `/${database}`;
-  return { name: database, address: url.href };
+  return { name: database, address: withDatabase(place, database) };
 }

@@ -2,6 +2,7 @@ import type { ServerState } from '../../core/disaster.ts';
 import type { RegionServer } from '../../core/disaster-ports.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
+import { hostsOf, parsePostgresUri } from '../../core/postgres-address.ts';
 import type { StepContext } from '../context.ts';
 import { withDeadline } from '../deadline.ts';
 import { textFact } from '../run-state.ts';
@@ -89,9 +90,9 @@ export function isRestore({ plan }: Pick<StepContext, 'plan'>): boolean {
 
 /** Host and port of a server's address. Throws `config_invalid`. */
 export function endpointOf(address: string): { readonly host: string; readonly port: number } {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  const host = url?.searchParams.get('host') ?? url?.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (url !== null && host) return { host, port: Number(url.port || url.searchParams.get('port') || 5432) };
+  const uri = parsePostgresUri(address);
+  const { host, port } = (uri === null ? undefined : hostsOf(uri)[0]) ?? { host: '', port: '' };
+  if (host !== '') return { host, port: Number(port || 5432) };
   throw new BackupError('config_invalid', `${address} names no host that others could follow`, {
     hint: 'give each server an address of the form postgres://user@host:port/database',
   });

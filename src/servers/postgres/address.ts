@@ -1,41 +1,41 @@
-import { driverUrl, readPostgresUrl, redactPostgresUrl } from '../../core/postgres-address.ts';
+import { BackupError } from '../../core/errors.ts';
+import {
+  hostsOf,
+  type PostgresUri,
+  readPostgresUri,
+  redactPostgresAddress,
+} from '../../core/postgres-address.ts';
+import { checkUri } from '../../postgres/settings.ts';
 
 /** Where a server is, and as whom it is spoken to. */
 export interface ServerAddress {
   /** To show to people: without the password. */
   readonly shown: string;
-  /** For the driver; may hold a password, so it is never shown. */
-  readonly connectionString: string;
+  /** How it is reached; may hold a password, so it is never shown. */
+  readonly uri: PostgresUri;
   /** Of the table of events. */
   readonly schema: string;
 }
 
-const OWN_PARAMETERS = ['layout', 'schema', 'table', 'lock_timeout'];
-
-/** Throws `usage` for what is no address of PostgreSQL. */
+/** Throws `usage` for what is no address of one server of PostgreSQL. */
 export function parseServerAddress(address: string): ServerAddress {
-  const url = readPostgresUrl(address);
-  const redacted = redactPostgresUrl(url);
-  return {
-    // As it was written, where that may be shown: people look for it in the configuration.
-    shown: redacted === url.href ? address : redacted,
-    connectionString: driverUrl(url, OWN_PARAMETERS).href,
-    schema: url.searchParams.get('schema') ?? 'public',
-  };
-}
-
-/** The same place for somebody else, with a password that opens nothing. */
-export function asStranger({ connectionString }: ServerAddress, user: string): string {
-  const url = driverUrl(new URL(connectionString), ['user', 'password']);
-  // An address without a host cannot hold a user.
-  if (url.hostname === '') {
-    url.searchParams.set('user', user);
-    url.searchParams.set('password', NO_PASSWORD);
-    return url.href;
+  const uri = readPostgresUri(address);
+  const shown = redactPostgresAddress(address);
+  checkUri(uri, shown);
+  if (hostsOf(uri).length > 1) {
+    throw new BackupError('usage', `${shown} names several servers, and one is asked here`, {
+      hint: 'give each server an address of its own',
+    });
   }
-  url.username = user;
-  url.password = NO_PASSWORD;
-  return url.href;
+  return { shown, uri, schema: uri.parameters.get('schema') ?? 'public' };
 }
 
+/** The same place for somebody else, with a password that opens nothing, and nothing else that does. */
+export function asStranger({ uri }: ServerAddress, user: string): PostgresUri {
+  const kept = [...uri.parameters].filter(([name]) => !IDENTITY.includes(name));
+  return { ...uri, user, password: NO_PASSWORD, parameters: new Map([...kept, ['sslcertmode', 'disable']]) };
+}
+
+/** What says who somebody is. */
+const IDENTITY = ['user', 'password', 'passfile', 'sslcert', 'sslkey', 'sslpassword', 'sslcertmode'];
 const NO_PASSWORD = 'nobody';

@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
+import { connectPostgres } from '../../postgres/connect.ts';
 import type { ServerAddress } from './address.ts';
 import { timedOut, toServerError } from './server-error.ts';
 
@@ -37,17 +38,20 @@ export async function withConnection<Result>(
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
   if (signal.aborted) throw endedBy(signal, address.shown);
-  const client = new pg.Client(clientConfig(address.connectionString));
-  // Without a listener a server that goes away would end the process; what is being asked of it fails by itself.
-  client.on('error', () => undefined);
+  const { client } = await connectPostgres(address.uri, {
+    explain: (error) =>
+      signal.aborted ? endedBy(signal, address.shown) : toServerError(error, address.shown),
+    ...{ signal, shown: address.shown, session: SESSION, timeoutMs: CONNECT_TIMEOUT_MS, takesAny: true },
+  });
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const cut = (): void => {
     reject(endedBy(signal, address.shown));
     client.connection.stream.destroy();
   };
   signal.addEventListener('abort', cut, { once: true });
+  if (signal.aborted) cut();
   try {
-    return await Promise.race([ended, connectAndWork(client, work)]);
+    return await Promise.race([ended, work(client)]);
   } catch (error) {
     throw toServerError(error, address.shown);
   } finally {
@@ -56,23 +60,11 @@ export async function withConnection<Result>(
   }
 }
 
-export function clientConfig(connectionString: string): pg.ClientConfig {
-  return {
-    connectionString,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    application_name: APPLICATION_NAME,
-    options: OPTIONS,
-  };
-}
-
-async function connectAndWork<Result>(
-  client: pg.Client,
-  work: (client: pg.Client) => Promise<Result>,
-): Promise<Result> {
-  await client.connect();
-  return work(client);
-}
+const SESSION = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  application_name: APPLICATION_NAME,
+  options: OPTIONS,
+};
 
 /** Says goodbye without waiting for the answer, which may never come. */
 function close(client: pg.Client): void {

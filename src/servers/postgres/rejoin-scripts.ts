@@ -1,3 +1,4 @@
+import { formatPostgresUri, readPostgresUri } from '../../core/postgres-address.ts';
 import { formatConninfo, parseConninfo } from './conninfo.ts';
 import { quoteWord, type Script } from './shell.ts';
 
@@ -75,12 +76,11 @@ exit 0
 
 function withoutPassword(source: string): { password: string | null; rest: string } {
   if (/^postgres(?:ql)?:\/\//.test(source)) {
-    const url = new URL(source);
-    const password =
-      url.searchParams.get('password') ?? (url.password === '' ? null : decodeURIComponent(url.password));
-    url.password = '';
-    url.searchParams.delete('password');
-    return { password, rest: url.href };
+    const uri = readPostgresUri(source);
+    const parameters = new Map(uri.parameters);
+    const password = parameters.get('password') ?? uri.password;
+    parameters.delete('password');
+    return { password, rest: formatPostgresUri({ ...uri, password: null, parameters }) };
   }
   const parameters = parseConninfo(source);
   const password = parameters.get('password') ?? null;

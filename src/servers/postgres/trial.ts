@@ -27,7 +27,7 @@ export async function isFenceLoaded(
 }
 
 async function receptionOf(address: ServerAddress, user: string, signal: AbortSignal): Promise<Reception> {
-  const place = { ...address, connectionString: asStranger(address, user) };
+  const place = { ...address, uri: asStranger(address, user) };
   try {
     await withConnection(place, signal, async () => undefined);
     return 'other';

@@ -1,6 +1,7 @@
 import type { CustomMapping, CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError } from '../../core/errors.ts';
-import { driverUrl, readPostgresUrl, redactPostgresUrl } from '../../core/postgres-address.ts';
+import { type PostgresUri, readPostgresUri, redactPostgresAddress } from '../../core/postgres-address.ts';
+import { checkUri } from '../../postgres/settings.ts';
 import { LAYOUT_NAME } from '../layouts/eventcore-postgres.ts';
 import type { ForeignLayout } from '../layouts/foreign.ts';
 import { FOREIGN_LAYOUTS, LAYOUT_NAMES } from '../layouts/postgres-layouts.ts';
@@ -9,8 +10,8 @@ import { FOREIGN_LAYOUTS, LAYOUT_NAMES } from '../layouts/postgres-layouts.ts';
 export interface PostgresAddress {
   /** To show to people: without the password. */
   readonly shown: string;
-  /** For the driver: everything but our own parameters; may hold a password, so it is never shown. */
-  readonly connectionString: string;
+  /** How it is reached; may hold a password, so it is never shown. */
+  readonly uri: PostgresUri;
   /** Of the events table. */
   readonly schema: string;
   readonly isSchemaNamed: boolean;
@@ -28,15 +29,17 @@ const LOCK_TIMEOUT = '30s';
 const TIMEOUT = /^\d{1,9}(ms|s|min)?$/;
 /** PostgreSQL cuts longer names silently (NAMEDATALEN). */
 const MAX_NAME_BYTES = 63;
-const OWN_PARAMETERS = ['layout', 'schema', 'table', 'lock_timeout'];
 
 /**
- * Reads a store address. All other parameters (`sslmode`, `host` for a socket folder, …) are the driver's. Throws
+ * Reads a store address. All other parameters (`sslmode`, `host` for a socket folder, …) are libpq's. Throws
  * `usage` for what is no such address and `store_unsupported` for an unknown layout.
  */
 export function parsePostgresAddress(address: string, layouts: CustomMappings = {}): PostgresAddress {
-  const url = readPostgresUrl(address);
-  const layout = url.searchParams.get('layout') ?? LAYOUT_NAME;
+  const uri = readPostgresUri(address);
+  const shown = redactPostgresAddress(address);
+  checkUri(uri, shown);
+  const { parameters } = uri;
+  const layout = parameters.get('layout') ?? LAYOUT_NAME;
   const usual = FOREIGN_LAYOUTS.find(({ name }) => name === layout) ?? null;
   const custom = customOf(layout, layouts);
   if (usual === null && custom === null && layout !== LAYOUT_NAME) {
@@ -45,21 +48,20 @@ export function parsePostgresAddress(address: string, layouts: CustomMappings = 
       hint: `leave the layout out, say one of ${names.join(', ')}, or describe it under \`layouts:\` in the configuration (docs/layouts.md)`,
     });
   }
-  const foreign = withTable(usual, url.searchParams.get('table'));
-  const schema = url.searchParams.get('schema') ?? foreign?.schema ?? custom?.mapping.schema ?? 'public';
+  const foreign = withTable(usual, parameters.get('table') ?? null);
+  const schema = parameters.get('schema') ?? foreign?.schema ?? custom?.mapping.schema ?? 'public';
   requireName('schema', schema);
-  const isSchemaNamed = url.searchParams.has('schema');
-  const isLayoutNamed = url.searchParams.has('layout') && custom === null;
-  const lockTimeout = url.searchParams.get('lock_timeout') ?? LOCK_TIMEOUT;
+  const isSchemaNamed = parameters.has('schema');
+  const isLayoutNamed = parameters.has('layout') && custom === null;
+  const lockTimeout = parameters.get('lock_timeout') ?? LOCK_TIMEOUT;
   if (!TIMEOUT.test(lockTimeout)) {
     throw new BackupError('usage', `lock_timeout "${lockTimeout}" is no time`, {
       hint: 'write milliseconds, or a number with ms, s or min; 0 waits for ever',
     });
   }
-  const connectionString = driverUrl(url, OWN_PARAMETERS).href;
   return {
-    shown: redactPostgresUrl(url),
-    connectionString,
+    shown,
+    uri,
     schema,
     isSchemaNamed,
     foreign,

@@ -2,8 +2,10 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError } from '../../core/errors.ts';
+import { connectPostgres } from '../../postgres/connect.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
 import { makeSocket } from './divertible-socket.ts';
+import { type ConnectionPool, makePool } from './pool.ts';
 import { toBackupError } from './server-error.ts';
 
 /** A database and the connections that this process holds to it. None is opened before it is needed. */
@@ -11,11 +13,9 @@ export interface Database {
   /** Replaced once, where it names no layout, by what was found. */
   address: PostgresAddress;
   /** For short operations. */
-  readonly pool: pg.Pool;
+  readonly pool: ConnectionPool;
   /** Connections of snapshots, readers and restores, each with an owner. */
   readonly owned: Set<pg.Client>;
-  /** Those of the pool that have their session settings. */
-  readonly prepared: WeakSet<pg.Client>;
   /** The server's process that read a slot for us, until the connection to it was lost; null when there is none. */
   formerReader: FormerReader | null;
 }
@@ -31,26 +31,15 @@ export const APPLICATION_NAME = 'eventcore-backup';
 
 const POOL_SIZE = 4;
 const CONNECT_TIMEOUT_MS = 15_000;
-const KEEP_ALIVE_AFTER_MS = 10_000;
 const OLDEST_SERVER = 130_000;
 
 export function openDatabase(address: string, layouts: CustomMappings = {}): Database {
   const parsed = parsePostgresAddress(address, layouts);
-  const pool = new pg.Pool({ ...clientConfig(parsed), max: POOL_SIZE, allowExitOnIdle: true });
-  // Without a listener a server that goes away would end the process; the next operation reports it. The pool itself listens only while a
-  // connection is idle, and not to one that is being given up.
-  pool.on('error', ignore);
-  pool.on('connect', (client) => client.on('error', ignore));
-  return { address: parsed, pool, owned: new Set(), prepared: new WeakSet(), formerReader: null };
-}
-
-function clientConfig(address: PostgresAddress): pg.ClientConfig {
-  return {
-    connectionString: address.connectionString,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+  const database: Database = {
+    ...{ address: parsed, owned: new Set(), formerReader: null },
+    pool: makePool(POOL_SIZE, () => connect(database, {})),
   };
+  return database;
 }
 
 /** Opens a connection that the caller must end with `endConnection` or `dropConnection`; `more` goes to the driver. */
@@ -58,17 +47,24 @@ export async function openConnection(
   database: Database,
   more: Readonly<Record<string, string>> = {},
 ): Promise<pg.Client> {
-  const client = new pg.Client({ ...clientConfig(database.address), ...more, stream: makeSocket });
-  client.on('error', () => undefined);
+  const client = await connect(database, more);
   database.owned.add(client);
   client.once('end', () => database.owned.delete(client));
+  return client;
+}
+
+async function connect(database: Database, more: Readonly<Record<string, string>>): Promise<pg.Client> {
+  const explain = (error: unknown): BackupError => toBackupError(error, database.address.shown);
+  const { client } = await connectPostgres(database.address.uri, {
+    session: { application_name: APPLICATION_NAME, ...more },
+    ...{ makeSocket, explain, shown: database.address.shown, timeoutMs: CONNECT_TIMEOUT_MS },
+  });
   try {
-    await client.connect();
     await applySettings(client, database.address);
     return client;
   } catch (error) {
-    dropConnection(database, client);
-    throw toBackupError(error, database.address.shown);
+    client.connection.stream.destroy();
+    throw explain(error);
   }
 }
 
@@ -99,13 +95,11 @@ export async function withClient<Result>(
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
   try {
-    const client = await database.pool.connect();
+    const client = await database.pool.take();
     try {
-      if (!database.prepared.has(client)) await applySettings(client, database.address);
-      database.prepared.add(client);
       return await work(client);
     } finally {
-      client.release(client.getTransactionStatus() !== 'I');
+      database.pool.give(client, client.getTransactionStatus() === 'I');
     }
   } catch (error) {
     throw toBackupError(error, database.address.shown);
@@ -116,7 +110,7 @@ function ignore(): void {}
 
 export async function closeDatabase(database: Database): Promise<void> {
   for (const client of database.owned) dropConnection(database, client);
-  if (!database.pool.ending) await database.pool.end();
+  await database.pool.end();
 }
 
 /** Runs `work` in a transaction that is rolled back when it throws. */

@@ -152,7 +152,7 @@ function take(feed: RunningFeed, length: number): boolean {
 
 function fail(feed: RunningFeed, error: unknown): void {
   // The store was closed, and with it what is open of it.
-  if (feed.database.pool.ending) feed.isClosed = true;
+  if (feed.database.pool.isEnded) feed.isClosed = true;
   if (feed.failure === null && !feed.isClosed) feed.failure = explain(feed, error);
   clearInterval(feed.statusTimer);
   feed.isOver = true;

@@ -1,28 +1,34 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatPostgresUri, type PostgresUri } from '../../../src/core/postgres-address.ts';
 import { asStranger, parseServerAddress } from '../../../src/servers/postgres/address.ts';
 import { forkLsnOf } from '../../../src/servers/postgres/promote.ts';
 import { lookScript, readFound } from '../../../src/servers/postgres/rejoin-scripts.ts';
 
 test('an address is shown as it was written unless it holds a password', () => {
   const plain = 'postgres://Ann@Db.example/shop?schema=app&sslmode=verify-full';
-  assert.deepEqual(parseServerAddress(plain), {
-    shown: plain,
-    connectionString: 'postgres://Ann@Db.example/shop?sslmode=verify-full',
-    schema: 'app',
-  });
+  const { shown, schema, uri } = parseServerAddress(plain);
+  assert.deepEqual([shown, schema, uri.user, uri.hosts[0]?.host], [plain, 'app', 'Ann', 'Db.example']);
   const secret = parseServerAddress('postgres://ann:s3cret@db/shop?password=s3cret&sslpassword=s3cret');
   assert.equal(secret.shown, 'postgres://ann@db/shop');
   assert.throws(() => parseServerAddress('postgres://ann:s3cret@db'), { code: 'usage' });
+  assert.throws(() => parseServerAddress('postgres://ann:s3cret@a,b/shop'), { code: 'usage' });
 });
 
 test('a stranger comes to the same place, without anything that lets us in', () => {
   const address = parseServerAddress(
-    'postgres://ann:s3cret@db:5433/shop?user=bob&password=s3cret&sslmode=disable',
+    'postgres://ann:s3cret@db:5433/shop?user=bob&password=s3cret&sslcert=own.crt&sslmode=disable',
   );
-  assert.equal(asStranger(address, 'x-1'), 'postgres://x-1:nobody@db:5433/shop?sslmode=disable');
+  const text = (uri: PostgresUri) => formatPostgresUri(uri);
+  assert.equal(
+    text(asStranger(address, 'x-1')),
+    'postgres://x-1:nobody@db:5433/shop?sslmode=disable&sslcertmode=disable',
+  );
   const socket = parseServerAddress('postgres:///shop?host=/run/pg&user=ann&password=s3cret');
-  assert.equal(asStranger(socket, 'x-1'), 'postgres:///shop?host=%2Frun%2Fpg&user=x-1&password=nobody');
+  assert.equal(
+    text(asStranger(socket, 'x-1')),
+    'postgres://x-1:nobody@/shop?host=%2Frun%2Fpg&sslcertmode=disable',
+  );
 });
 
 test('where a timeline was left is the last line of its history', () => {

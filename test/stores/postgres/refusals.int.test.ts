@@ -61,7 +61,7 @@ test('a wrong or missing password is refused, and no message repeats it', async 
 
 test('TLS that the server has not is refused', async () => {
   const address = `${server.address('postgres')}?sslmode=verify-full`;
-  await refused(countAt(address), 'store_refused', /SSL.*sslmode/s);
+  await refused(countAt(address), 'store_refused', /does not offer TLS.*sslmode/s);
 });
 
 test('a database that is not there is named: nothing here makes one', async () => {

@@ -13,6 +13,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -24,8 +25,13 @@ import { parseArgs } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
 const APP = 'opt/eventcore';
-/** Never loaded: types and sources, maps of them, pages, and what tools of others look for. */
-const NEEDLESS = /\.(?:ts|mts|cts|map|md)$|^(?:node_modules|dist)\/(?:.*\/)?\.(?!package-lock\.json$)/;
+/** Never loaded: types and sources, maps of them, pages, and what is for those who work on a package. */
+const NEEDLESS = [
+  /\.(?:ts|mts|cts|map|md)$/,
+  /\.test\.[cm]?js$/,
+  /^node_modules\/(?:@[^/]+\/)?[^/]+\/(?:tests?|benchmarks?|examples?)\//,
+  /^node_modules\/.*\/\./,
+];
 const KEPT = /(?:^|\/)(?:licen[cs]e|notice|copying)[^/]*$|^[^/]+$|^(?:docs|rescue)\//i;
 
 const { values } = parseArgs({ options: { out: { type: 'string' } } });
@@ -87,7 +93,7 @@ function needlessFiles() {
   return list(app)
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(app, pathOf(entry)))
-    .filter((path) => NEEDLESS.test(path) && !KEPT.test(path));
+    .filter((path) => NEEDLESS.some((pattern) => pattern.test(path)) && !KEPT.test(path));
 }
 
 /** The same whoever built it, with whatever umask. */
@@ -95,6 +101,10 @@ function settle() {
   const seconds = Number(process.env.SOURCE_DATE_EPOCH || Number.NaN);
   for (const entry of list(out)) {
     const path = pathOf(entry);
+    if (entry.isDirectory() && path.startsWith(app) && readdirSync(path).length === 0) {
+      rmdirSync(path);
+      continue;
+    }
     if (!entry.isSymbolicLink()) {
       const isRun = entry.isDirectory() || (statSync(path).mode & 0o100) !== 0;
       chmodSync(path, isRun ? 0o755 : 0o644);

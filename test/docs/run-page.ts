@@ -92,8 +92,7 @@ async function runBlock(block: CodeBlock, world: World): Promise<Ran[]> {
     return [];
   }
   if (block.language === 'sql') {
-    if (world.runSql === null)
-      throw new Error(`SQL in line ${block.line}, and no \`runs with: postgres\``);
+    if (world.runSql === null) throw new Error(`SQL in line ${block.line}, and no \`runs with: postgres\``);
     await world.runSql(block.text);
     return [];
   }

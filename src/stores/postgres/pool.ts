@@ -50,6 +50,8 @@ export function makePool(most: number, open: () => Promise<pg.Client>): Connecti
     },
     end: async () => {
       isEnded = true;
+      // Whoever waits for the end must not find that nothing keeps the process alive until then.
+      for (const client of idle.keys()) socketOf(client).ref();
       const ending = [...idle.keys()].map((client) => client.end().catch(() => undefined));
       for (const timer of idle.values()) clearTimeout(timer);
       idle.clear();

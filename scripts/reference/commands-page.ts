@@ -14,7 +14,7 @@ export function commandsPage({ root, globalOptions }: ProgramDefinition): string
   return [
     '# Commands',
     GENERATED,
-    'What `eventcore COMMAND --help` says, of all commands. Words mean what [ARCHITECTURE.md](../../ARCHITECTURE.md#words) says.',
+    'What `eventcore COMMAND --help` says, of all commands. Words mean what [ARCHITECTURE.md](../../ARCHITECTURE.md#words) says; keys of the configuration are in [configuration](configuration.md).',
     table(['command', 'does'], below.filter(doesWork).map(row)),
     '## Options of every command',
     optionTable(globalOptions),

@@ -14,4 +14,6 @@ export interface StoreExamination {
 export interface Obstacle {
   readonly message: string;
   readonly hint: string | null;
+  /** Only this role's: another one may well do it. */
+  readonly isOfRole?: true;
 }

@@ -46,8 +46,15 @@ function isWanted({ survey, store }: LogFacts): boolean {
 function checkFollowing(facts: LogFacts): Check {
   const name = 'rights to follow';
   if (facts.store === null) return skipped(name, NO_STORE);
-  const [message, hint] = told(facts.store.obstacles);
+  const { obstacles, feed } = facts.store;
+  const [message, hint] = told(obstacles);
   if (message === '') return good(name, 'commits can be followed');
+  // Whoever archives has a role of its own, as it should be.
+  if (feed !== null && obstacles.every(({ isOfRole }) => isOfRole === true)) {
+    if (feed.isRead) return good(name, 'another role follows the commits; this one may not');
+    const way = `if another role archives, run the doctor as that one${hint === null ? '' : `; else ${hint}`}`;
+    return warn(name, `this role may not follow the commits: ${message}`, way);
+  }
   if (isWanted(facts)) return bad(name, 'store_refused', message, hint);
   return skipped(name, `${NO_LOG}, and none can be begun: ${message}`, hint);
 }

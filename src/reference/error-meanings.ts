@@ -19,7 +19,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   },
   config_invalid: {
     meaning: 'The configuration cannot be read, has an unknown key or a value that is not allowed.',
-    wayOut: 'Correct the key that is named; the hint lists those that are allowed.',
+    wayOut: 'Correct the key that is named: [configuration](configuration.md) lists all of them.',
   },
   event_invalid: {
     meaning: 'An event that is to be appended lacks something, or has an id that is taken.',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FeedState } from '../../src/core/change-feed.ts';
+import type { Obstacle } from '../../src/core/examination.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
 import { bad, exitCodeOf, good, warn } from '../../src/doctor/check.ts';
 import { checkLogs, type LogFacts } from '../../src/doctor/log-checks.ts';
@@ -217,6 +218,25 @@ describe('a change log', () => {
       nowMs: NOW_MS,
     });
     assert.deepEqual([kept[0]!.verdict, kept[0]!.code], ['bad', 'store_refused']);
+  });
+
+  it('that another role follows is no failure of this one, unless more than its rights is in the way', () => {
+    const right = {
+      message: 'permission denied',
+      hint: 'ALTER ROLE "a" REPLICATION',
+      isOfRole: true,
+    } as const;
+    const other = { message: 'may not create the publication', hint: 'CREATE PUBLICATION' };
+    const follow = (isRead: boolean, obstacles: readonly Obstacle[]) =>
+      checkLogs({
+        survey: EMPTY,
+        store: { kind: 'postgres', feed: { ...SLOT, isRead }, obstacles },
+        nowMs: NOW_MS,
+      })[0]!;
+    assert.equal(follow(true, [right]).verdict, 'good');
+    assert.equal(follow(false, [right]).verdict, 'warn');
+    assert.match(follow(false, [right]).hint!, /as that one; else ALTER ROLE "a" REPLICATION/);
+    assert.equal(follow(true, [right, other]).verdict, 'bad');
   });
 
   it('whose vault is away is still watched for what its store keeps', () => {

@@ -12,14 +12,30 @@ const name = z
   });
 
 const statementSchema = z.strictObject({
-  name,
-  sql: z.string().trim().min(1),
-  severity: z.enum(['damage', 'risk']).optional(),
-  every: z.enum(['run', 'sweep']).optional(),
+  name: name.describe('its name in findings and alerts'),
+  sql: z
+    .string()
+    .trim()
+    .min(1)
+    .describe(
+      'one statement that reads; each row is a finding, with `stream_id`, `version`, `event_id` and `message` where it has them',
+    ),
+  severity: z
+    .enum(['damage', 'risk'])
+    .optional()
+    .meta({ description: 'what a finding stands for', default: 'risk' }),
+  every: z
+    .enum(['run', 'sweep'])
+    .optional()
+    .meta({ description: 'asked in each run, or once in each round through the store', default: 'run' }),
 });
 
-/** A path is seen from the folder of the file. */
-const moduleSchema = z.strictObject({ module: z.string().min(1) });
+const moduleSchema = z.strictObject({
+  module: z
+    .string()
+    .min(1)
+    .describe('a module that exports a check; its path is seen from the folder of the file'),
+});
 
 export const checksSchema = z
   .array(z.union([statementSchema, moduleSchema], { error: 'expected name and sql, or module' }))

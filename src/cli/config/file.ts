@@ -22,23 +22,66 @@ import { allowedInPolicy, policyShape } from './policy-schema.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
-  format: z.enum(CHUNK_FORMATS).optional(),
-  compression: z.enum(COMPRESSIONS).optional(),
-  level: z.union([z.int(), z.literal('max')], { error: 'expected number, or max' }).optional(),
-  on_difference: z.enum(DIFFERENCE_ACTIONS).optional(),
-  target: z.enum(BACKUP_TARGETS).optional(),
-  parallel: z.int().min(PARALLEL.min).max(PARALLEL.max).optional(),
+  format: z.enum(CHUNK_FORMATS).optional().meta({
+    description:
+      'how chunks are written: smallest and fastest, so that zstdcat and jq can read them, or MessagePack',
+    default: 'columns',
+  }),
+  compression: z
+    .enum(COMPRESSIONS)
+    .optional()
+    .meta({ description: 'how chunks are compressed', default: 'zstd' }),
+  level: z
+    .union([z.int(), z.literal('max')], { error: 'expected number, or max' })
+    .optional()
+    .meta({ description: 'gzip 1 to 9, zstd 1 to 19; max: smallest, much slower', default: 1 }),
+  on_difference: z.enum(DIFFERENCE_ACTIONS).optional().meta({
+    description:
+      'what an incremental backup does when the store has lost or changed what was backed up: stop and say so, or take a full backup',
+    default: 'alarm',
+  }),
+  target: z.enum(BACKUP_TARGETS).optional().meta({
+    description: 'which server is read: prefer-standby takes the primary where the standby cannot be read',
+    default: 'primary',
+  }),
+  parallel: z
+    .int()
+    .min(PARALLEL.min)
+    .max(PARALLEL.max)
+    .optional()
+    .describe('parts that are worked on at once; left out: as many as there are processors, at most 4'),
 });
 
 const changeLogSchema = z.strictObject({
-  flush_ms: z.int().min(FLUSH_MS.min).max(FLUSH_MS.max).optional(),
-  idle_ms: z.int().min(IDLE_MS.min).max(IDLE_MS.max).optional(),
-  on_outage: z.enum(OUTAGE_POLICIES).optional(),
+  flush_ms: z.int().min(FLUSH_MS.min).max(FLUSH_MS.max).optional().meta({
+    description: 'how long a commit may wait before it is written to the vault',
+    default: FLUSH_MS.default,
+  }),
+  idle_ms: z
+    .int()
+    .min(IDLE_MS.min)
+    .max(IDLE_MS.max)
+    .optional()
+    .meta({ description: 'how often the log says that nothing was committed', default: IDLE_MS.default }),
+  on_outage: z.enum(OUTAGE_POLICIES).optional().meta({
+    description:
+      'while the vault cannot be written: let the store hold what was not archived, spool it to a local vault, or let the store drop it beyond the limit and mark a gap',
+    default: 'hold',
+  }),
   outage_limit: z
     .string()
     .refine((text) => parseSize(text) !== null, { error: 'expected a size, as 500MB or 20GB' })
-    .optional(),
-  spool: z.string().min(1).optional(),
+    .optional()
+    .meta({
+      description: 'how much is spooled, or kept by the store before it is dropped',
+      default: '10GB',
+      title: 'size',
+    }),
+  spool: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('a local vault where files are put aside, for `on_outage: spool`'),
 });
 
 const signer = z
@@ -46,30 +89,80 @@ const signer = z
   .regex(/^ed25519:[A-Za-z0-9_-]{43}$/, { error: 'expected the name of a signer, as ed25519:…' });
 
 const encryptionSchema = z.strictObject({
-  recipients: z.array(z.string().min(1)).optional(),
-  passphrase: z.string().min(1).optional(),
-  identities: z.array(z.string().min(1)).optional(),
-  sign_key: z.string().min(1).optional(),
-  trusted_signers: z.array(signer).optional(),
-  require_signature: z.boolean().optional(),
+  recipients: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('who can open what is sealed: age1… (from `eventcore keys generate`), or keys of AWS KMS'),
+  passphrase: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'where the passphrase is that backups are sealed with, and opened: file:PATH, env:NAME or command:LINE',
+    ),
+  identities: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('where what opens is; a host that only takes backups needs none, and is safer without'),
+  sign_key: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('where the key is that signs what this host writes, and lets it go on without an identity'),
+  trusted_signers: z.array(signer).optional().describe('whose signatures count; left out: any that is sound'),
+  require_signature: z
+    .boolean()
+    .optional()
+    .meta({ description: 'refuse what none of them signed', default: false }),
 });
 
 /** A key whose whole content is commented out has the value null in YAML: as if it were not there. */
 export const configSchema = z.strictObject({
-  store: z.string().min(1).nullish(),
-  standby: z.string().min(1).nullish(),
-  vault: z.string().min(1).nullish(),
-  backup: backupSchema.nullish(),
-  change_log: changeLogSchema.nullish(),
-  encryption: encryptionSchema.nullish(),
+  store: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe(
+      'where the events live: sqlite:./events.db, or postgres://user@host:5432/database (without the password)',
+    ),
+  standby: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe('a hot standby of a PostgreSQL store, which backups may read (`backup.target`)'),
+  vault: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe('where backups live: a directory, or s3://bucket/prefix; left out: `primary.storage`'),
+  backup: backupSchema.nullish().describe('how `eventcore backup` works'),
+  change_log: changeLogSchema.nullish().describe('how `eventcore archive` captures the change log'),
+  encryption: encryptionSchema
+    .nullish()
+    .describe(
+      'sealed and signed backups; a secret is named by where it is: file:PATH, env:NAME or command:LINE. Nothing is sealed while no recipient and no passphrase is named',
+    ),
   rate_limit: z
     .string()
     .refine((text) => parseRate(text) !== null, { error: 'expected a rate of at least 100kB/s, as 50MB/s' })
-    .nullish(),
-  drill: drillSchema.nullish(),
-  serve: serveSchema.nullish(),
-  disaster: disasterSchema.nullish(),
-  layouts: layoutsSchema.nullish(),
+    .nullish()
+    .meta({
+      title: 'rate',
+      description:
+        'how fast a command may read from a vault, and write into it, as 50MB/s; left out: no limit',
+    }),
+  drill: drillSchema
+    .nullish()
+    .describe('restores that are made only to see that they work, by `eventcore drill`'),
+  serve: serveSchema
+    .nullish()
+    .describe('what `eventcore serve` does, and when, and who gets into its console'),
+  disaster: disasterSchema
+    .nullish()
+    .describe('regions whose servers can take over from one another, for `eventcore dr`'),
+  layouts: layoutsSchema
+    .nullish()
+    .describe('tables that no layout of this program knows, each by the name that `?layout=` gives it'),
   ...policyShape,
   ...monitorShape,
 });

@@ -14,29 +14,54 @@ const name = z
 
 const columnsSchema = z
   .strictObject({
-    id: name.optional(),
-    ...{ stream: name, version: name, type: name, data: name },
-    metadata: name.optional(),
-    time: name,
+    id: name.optional().describe('of an event; left out: made of its stream and version'),
+    stream: name.describe('id of the stream'),
+    version: name.describe('place of the event in its stream'),
+    type: name.describe('what happened, by name'),
+    data: name.describe('what happened, as JSON'),
+    metadata: name.optional().describe('what else is known of it, as JSON; left out: none'),
+    time: name.describe('when it was recorded'),
   })
   .refine((columns) => new Set(Object.values(columns)).size === Object.values(columns).length, {
     error: 'one column cannot be two things',
   });
 
 const belongsSchema = z.strictObject({
-  table: name,
-  role: z.enum(['streams', 'progress', 'ledger']),
-  key: name,
+  table: name.describe('its name, in the same schema'),
+  role: z
+    .enum(['streams', 'progress', 'ledger'])
+    .describe(
+      'what is kept of each stream, how far consumers are (`--checkpoints reset` leaves it out), or a list of migrations (restored only where the target has none)',
+    ),
+  key: name.describe('the column in whose order rows are read: best the primary key'),
 });
 
 const layoutSchema = z.strictObject({
-  table: name,
-  schema: name.optional(),
-  columns: columnsSchema,
-  version_base: z.union([z.literal(0), z.literal(1)], { error: 'expected 0 or 1' }),
-  order: z.array(name).min(1).max(10).optional(),
-  sequences: z.record(name, name).optional(),
-  belongs: z.array(belongsSchema).max(50).optional(),
+  table: name.describe('where the events are'),
+  schema: name
+    .optional()
+    .meta({ description: 'the schema of the table; `?schema=` beats it', default: 'public' }),
+  columns: columnsSchema.describe('which column is what'),
+  version_base: z
+    .union([z.literal(0), z.literal(1)], { error: 'expected 0 or 1' })
+    .describe('the version of a stream’s first event'),
+  order: z
+    .array(name)
+    .min(1)
+    .max(10)
+    .optional()
+    .describe('columns by which consumers read; left out: stream by stream'),
+  sequences: z
+    .record(name, name)
+    .optional()
+    .describe(
+      'sequences that must stand behind the greatest value of a column after a restore, as `{ SEQUENCE: COLUMN }`; those of columns’ defaults are found without it',
+    ),
+  belongs: z
+    .array(belongsSchema)
+    .max(50)
+    .optional()
+    .describe('tables that are backed up whole, with the events'),
 });
 
 const layoutName = z.string().regex(/^[a-z][a-z0-9-]{0,40}$/, {

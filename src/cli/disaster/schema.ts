@@ -19,12 +19,16 @@ const argv = z
     },
   )
   .min(1, { error: 'expected a command as a list of words, as [ssh, host, stop-it]' })
-  .max(100);
+  .max(100)
+  .meta({ title: 'command' });
 
 /** Where a secret is. The secret itself is taken for a mistake, and not shown. */
-const source = z.string().regex(/^(file|env|command):/, {
-  error: 'expected where the secret is: file:PATH, env:NAME or command:LINE',
-});
+const source = z
+  .string()
+  .regex(/^(file|env|command):/, {
+    error: 'expected where the secret is: file:PATH, env:NAME or command:LINE',
+  })
+  .meta({ title: 'file:PATH, env:NAME or command:LINE' });
 
 const webAddress = z.url({ protocol: /^https?$/, error: 'expected an address of http or https' });
 
@@ -49,55 +53,66 @@ function oneOf<Shape extends z.ZodRawShape>(kinds: Shape) {
 /** Keys that say what kind an entry is; others, such as `check`, say more of it. */
 const KIND_KEYS = ['rfc2136', 'route53', 'postgres', 'lease', 'command', 'kubernetes', 'webhook'] as const;
 
+const recordShape = {
+  name: text.describe('the name in full, as db.example.com'),
+  type: z.enum(['A', 'AAAA', 'CNAME']).describe('the kind of its record'),
+  ttl: z.int().min(1).max(86_400).default(30).describe('how long resolvers may keep it, in seconds'),
+};
+
 const rfc2136Shape = {
-  /** Host and port of the server that takes updates of the zone. */
-  server: z.string().regex(/^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$/, {
-    error: 'expected host:port, as ns1.example.com:53',
-  }),
-  zone: text,
-  name: text,
-  type: z.enum(['A', 'AAAA', 'CNAME']),
-  ttl: z.int().min(1).max(86_400).default(30),
-  /** The text of a key file of BIND. */
-  key: source,
+  server: z
+    .string()
+    .regex(/^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$/, {
+      error: 'expected host:port, as ns1.example.com:53',
+    })
+    .describe('host and port of the server that takes updates of the zone'),
+  zone: text.describe('the zone, as example.com'),
+  ...recordShape,
+  key: source.describe('where the text of a key file of BIND is'),
 };
 
 const route53Shape = {
-  zone_id: text,
-  name: text,
-  type: z.enum(['A', 'AAAA', 'CNAME']),
-  ttl: z.int().min(1).max(86_400).default(30),
+  zone_id: text.describe('id of the hosted zone'),
+  ...recordShape,
 };
 
 const nameShape = {
-  rfc2136: z.strictObject(rfc2136Shape).optional(),
-  route53: z.strictObject(route53Shape).optional(),
-  command: argv.optional(),
+  rfc2136: z
+    .strictObject(rfc2136Shape)
+    .optional()
+    .describe('a zone that takes dynamic updates, as BIND, Knot and PowerDNS do'),
+  route53: z
+    .strictObject(route53Shape)
+    .optional()
+    .describe('a hosted zone of Route 53; the package `@aws-sdk/client-route-53` must be installed'),
+  command: argv.optional().describe('a command, called with `read`, or with `switch FROM TO`'),
 };
 
-/** Left out, the API server, token and certificate are those that a pod finds in itself. */
 const clusterShape = {
-  api: webAddress.optional(),
-  token: source.optional(),
-  /** Path of the certificate that the API server's own is signed with. */
-  ca: text.optional(),
-  namespace: name,
+  api: webAddress.optional().describe('address of the API server; left out: that of the pod it runs in'),
+  token: source.optional().describe('where the token is; goes with `api`'),
+  ca: text
+    .optional()
+    .describe('file of the certificate that the API server’s own is signed with; left out: that of the pod'),
+  namespace: name.describe('where it is'),
 };
 
 const fencedShape = {
   ...clusterShape,
-  /** A Cluster of CloudNativePG, that is fenced. */
-  cluster: name.optional(),
-  /** A Deployment or StatefulSet, that is scaled to zero: statefulset/NAME. */
+  cluster: name.optional().describe('a Cluster of CloudNativePG: it is fenced, or given instances'),
   workload: z
     .string()
     .regex(/^(deployment|statefulset)\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, {
       error: 'expected deployment/NAME or statefulset/NAME',
     })
-    .optional(),
+    .optional()
+    .describe('instead: deployment/NAME or statefulset/NAME, scaled to zero, or to `instances`'),
 };
 
-const scaledShape = { ...fencedShape, instances: z.int().min(1).max(1000) };
+const scaledShape = {
+  ...fencedShape,
+  instances: z.int().min(1).max(1000).describe('so many are wanted'),
+};
 
 const oneTarget = {
   error: 'expected either `cluster` or `workload`',
@@ -112,56 +127,72 @@ const hasOneTarget = (entry: { readonly cluster?: unknown; readonly workload?: u
   (entry.cluster === undefined) !== (entry.workload === undefined);
 
 const fenceShape = {
-  postgres: z.strictObject({}).nullable().optional(),
-  lease: z.strictObject({}).nullable().optional(),
-  command: argv.optional(),
-  /** Says by its exit code whether the fence stands: 0, or 1 for open. */
-  check: argv.optional(),
+  postgres: z.strictObject({}).nullable().optional().describe('the server’s own rules; always tried too'),
+  lease: z
+    .strictObject({})
+    .nullable()
+    .optional()
+    .describe('the lease of the guard beside the server is waited for and taken'),
+  command: argv.optional().describe('a command that fences'),
+  check: argv
+    .optional()
+    .describe('goes with it: says by its exit code whether the fence stands: 0, or 1 for open'),
   kubernetes: z
     .strictObject(fencedShape)
     .refine(hasOneTarget, oneTarget)
     .refine(hasOneWay, oneWay)
-    .optional(),
+    .optional()
+    .describe('a cluster or workload of Kubernetes'),
 };
 
-const fence = z.array(oneOf(fenceShape)).max(20);
+const fence = z.array(oneOf(fenceShape)).max(20).meta({
+  id: 'fence',
+  description: 'ways to keep an old primary from writing, each entry one; all are tried in their order',
+});
 
-const webhookShape = { url: secretAddress, secret: source.optional() };
+const webhookShape = {
+  url: secretAddress.describe('where it is posted, or where that address is'),
+  secret: source.optional().describe('where the secret is that it is signed with (Standard Webhooks)'),
+};
 
 const scaleShape = {
   kubernetes: z
     .strictObject(scaledShape)
     .refine(hasOneTarget, oneTarget)
     .refine(hasOneWay, oneWay)
-    .optional(),
-  command: argv.optional(),
-  check: argv.optional(),
-  webhook: z.strictObject(webhookShape).optional(),
+    .optional()
+    .describe('instances of a cluster or workload of Kubernetes'),
+  command: argv.optional().describe('a command that adds capacity'),
+  check: argv.optional().describe('goes with it: ends with 0 once the capacity is there'),
+  webhook: z.strictObject(webhookShape).optional().describe('somebody else who adds it'),
 };
 
-const rejoinSchema = z.strictObject({
-  /** The data directory of the old primary, on its host. */
-  data: text,
-  /** The folder of its programs, such as pg_ctl and pg_rewind. */
-  bin: text,
-  /** What stands before `sh`, to have it run on that host. */
-  run: argv.optional(),
-  /** How that host reaches the new primary, whose host and port are put in; left out, as the server's own address says. */
-  source: text.optional(),
-  /** For the programs, such as PGPASSFILE. */
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).optional(),
-  /** postgresql.conf, where that is not in the data directory. */
-  config: text.optional(),
-  /** Lines for the shell in place of pg_ctl. */
-  start: text.optional(),
-  stop: text.optional(),
-  /** Whether it may be cloned anew where it cannot be rewound. */
-  reclone: z.boolean().default(false),
-});
+const rejoinSchema = z
+  .strictObject({
+    data: text.describe('the data directory of the old primary, on its host'),
+    bin: text.describe('the folder of its programs, such as pg_ctl and pg_rewind'),
+    run: argv.optional().describe('what stands before `sh`, to have it run on that host, as [ssh, HOST]'),
+    source: text
+      .optional()
+      .describe(
+        'how that host reaches the new primary, whose host and port are put in; left out: as the server’s own address says',
+      ),
+    env: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
+      .optional()
+      .describe('variables for the programs, such as PGPASSFILE'),
+    config: text.optional().describe('postgresql.conf, where that is not in the data directory'),
+    start: text.optional().describe('a line for the shell in place of pg_ctl start'),
+    stop: text.optional().describe('a line for the shell in place of pg_ctl stop'),
+    reclone: z.boolean().default(false).describe('it may be copied anew where it cannot be rewound'),
+  })
+  .meta({ id: 'rejoin', description: 'how an old primary is made a standby again' });
+
+const value = text.optional().describe('what the public name points to when this is the primary');
 
 const serverShape = {
-  address: text,
-  value: text.optional(),
+  address: text.describe('of the database with the events, without the password'),
+  value,
   fence: fence.optional(),
   rejoin: rejoinSchema.optional(),
 };
@@ -171,56 +202,92 @@ const serverSchema = z.preprocess(
   z.strictObject(serverShape),
 );
 
-const placeShape = { address: text, value: text.optional() };
+const placeShape = { address: text.describe('of an empty database, without the password'), value };
 
 const regionSchema = z.strictObject({
-  region: name,
-  servers: z.array(serverSchema).min(1, { error: 'expected at least one server' }).max(20),
+  region: name.describe('its name; the same as in the policy, where the vault is that region’s'),
+  servers: z
+    .array(serverSchema)
+    .min(1, { error: 'expected at least one server' })
+    .max(20)
+    .describe(
+      'PostgreSQL servers, by address alone or in detail; which one is the primary is asked, never configured',
+    ),
   restore_to: z
     .preprocess(
       (value) => (typeof value === 'string' ? { address: value } : value),
       z.strictObject(placeShape),
     )
-    .optional(),
-  vault: text.optional(),
-  value: text.optional(),
-  health: webAddress.optional(),
+    .optional()
+    .describe('a clean, empty database that backups are restored into, by address alone or in detail'),
+  vault: text.optional().describe('its vault; left out: the storage of the policy’s region of this name'),
+  value,
+  health: webAddress
+    .optional()
+    .describe('an address of http or https: a warning where it is not well, and nothing more'),
   fence: fence.optional(),
-  scale: oneOf(scaleShape).optional(),
+  scale: oneOf(scaleShape).optional().describe('adds capacity where this region takes over: one of'),
   rejoin: rejoinSchema.optional(),
 });
 
-const vantageSchema = z.strictObject({ name, command: argv });
-
-const leaseSchema = z.strictObject({
-  vault: text,
-  ttl: duration.refine((ms) => ms >= 3000 && ms <= 600_000, { error: 'expected 3s to 10m' }).default(30_000),
+const vantageSchema = z.strictObject({
+  name: name.describe('what it is called'),
+  command: argv.describe(
+    'prints what `eventcore dr probe --json` does there, as [ssh, HOST, eventcore, dr, probe, --json]',
+  ),
 });
 
-const deadline = duration.optional();
+const leaseSchema = z.strictObject({
+  vault: text.describe('where the lease is: best in a place of its own'),
+  ttl: duration
+    .refine((ms) => ms >= 3000 && ms <= 600_000, { error: 'expected 3s to 10m' })
+    .default(30_000)
+    .meta({ description: 'for how long it is held: a server is closed before it ends', default: '30s' }),
+});
+
 const stepsSchema = z.strictObject(
-  Object.fromEntries(RECOVERY_STEPS.map((step) => [step, deadline])) as Record<
-    (typeof RECOVERY_STEPS)[number],
-    typeof deadline
-  >,
+  Object.fromEntries(
+    RECOVERY_STEPS.map((step) => [step, duration.optional().describe(`the longest time for \`${step}\``)]),
+  ) as Record<(typeof RECOVERY_STEPS)[number], z.ZodOptional<typeof duration>>,
 );
 
 export const disasterSchema = z.strictObject({
-  public: text.optional(),
-  name: oneOf(nameShape).optional(),
+  public: text
+    .optional()
+    .describe('how applications reach the store; what is proven at the end is proven through it'),
+  name: oneOf(nameShape)
+    .optional()
+    .describe('where the public name is kept: one of; left out: no name is switched'),
   max_data_loss: z
     .string()
     .refine((size) => parseSize(size) !== null, { error: 'expected a size, as 500kB or 1MB' })
     .transform((size) => parseSize(size)!)
-    .optional(),
-  probe_timeout: duration.refine((ms) => ms <= 60_000, { error: 'expected at most 60s' }).optional(),
-  /** Of the lock that a run holds: who dies keeps others out for so long. */
-  lock_ttl: duration.refine((ms) => ms >= 5000 && ms <= 600_000, { error: 'expected 5s to 10m' }).optional(),
-  vantages: z.array(vantageSchema).max(20).optional(),
-  migrate: argv.optional(),
-  lease: leaseSchema.optional(),
-  regions: z.array(regionSchema).min(1, { error: 'expected at least one region' }).max(20),
-  steps: stepsSchema.optional(),
+    .optional()
+    .meta({
+      title: 'size',
+      description: 'write-ahead log that may be lost; more needs --accept-data-loss',
+      default: '1MB',
+    }),
+  probe_timeout: duration
+    .refine((ms) => ms <= 60_000, { error: 'expected at most 60s' })
+    .optional()
+    .meta({ description: 'how long one question to one server may take', default: '3s' }),
+  lock_ttl: duration
+    .refine((ms) => ms >= 5000 && ms <= 600_000, { error: 'expected 5s to 10m' })
+    .optional()
+    .meta({
+      description: 'of the lock that a run holds: a run that died keeps others out for so long',
+      default: '30s',
+    }),
+  vantages: z.array(vantageSchema).max(20).optional().describe('other places to look from'),
+  migrate: argv.optional().describe('a command that is run before the restored store is looked at'),
+  lease: leaseSchema.optional().describe('the lease that a primary must hold, for the fence `lease`'),
+  regions: z
+    .array(regionSchema)
+    .min(1, { error: 'expected at least one region' })
+    .max(20)
+    .describe('each place with what it has'),
+  steps: stepsSchema.optional().describe('how long steps of a recovery may take'),
 });
 
 export type DisasterSection = z.output<typeof disasterSchema>;

@@ -16,11 +16,14 @@ const header = z
 const groups = z.array(name).max(1000).optional();
 
 const tokenSchema = z.strictObject({
-  name,
-  role: z.enum(['viewer', 'operator']),
-  hash: z.string().regex(TOKEN_HASH, {
-    error: 'expected sha256:… as `eventcore tokens generate` prints it, not the token itself',
-  }),
+  name: name.describe('who has it; stands in the audit log'),
+  role: z.enum(['viewer', 'operator']).describe('operators start jobs and restores; viewers look'),
+  hash: z
+    .string()
+    .regex(TOKEN_HASH, {
+      error: 'expected sha256:… as `eventcore tokens generate` prints it, not the token itself',
+    })
+    .describe('what `eventcore tokens generate` prints for here; the token itself is never written down'),
 });
 
 const proxySchema = z
@@ -28,11 +31,16 @@ const proxySchema = z
     from: z
       .array(z.string().refine(isNetwork, { error: 'expected an address or a network, as 10.1.0.0/16' }))
       .min(1, { error: 'expected at least one address that the proxy comes from' })
-      .max(100),
-    user_header: header.optional(),
-    groups_header: header.optional(),
-    operators: groups,
-    viewers: groups,
+      .max(100)
+      .describe('addresses or networks that it comes from: its headers count from there only'),
+    user_header: header
+      .optional()
+      .meta({ description: 'the header that says who it is', default: 'X-Forwarded-User' }),
+    groups_header: header
+      .optional()
+      .meta({ description: 'the header that says in which groups they are', default: 'X-Forwarded-Groups' }),
+    operators: groups.describe('groups whose people may start jobs and restores'),
+    viewers: groups.describe('groups whose people may look'),
   })
   .refine(({ operators = [], viewers = [] }) => operators.length + viewers.length > 0, {
     error: 'expected a group in `operators` or `viewers`: without one nobody gets in',
@@ -45,27 +53,30 @@ const accessSchema = z.strictObject({
     .refine((tokens) => new Set(tokens.map((token) => token.name)).size === tokens.length, {
       error: 'expected a name of its own for each token',
     })
-    .optional(),
-  proxy: proxySchema.optional(),
+    .optional()
+    .describe('tokens with which people and programs get in'),
+  proxy: proxySchema.optional().describe('a proxy that logs people in'),
 });
 
 const tlsSchema = z.strictObject({
-  /** With what leads to an authority that browsers know, in PEM. */
-  cert: z.string().min(1),
-  key: z.string().min(1),
+  cert: z
+    .string()
+    .min(1)
+    .describe('file of the certificate, with what leads to an authority that browsers know, in PEM'),
+  key: z.string().min(1).describe('file of its key, in PEM'),
 });
 
 export const accessShape = {
-  access: accessSchema.optional(),
-  tls: tlsSchema.optional(),
-  /** What people type to get here. */
+  access: accessSchema.optional().describe('who gets in; left out: whoever is on this host, to look'),
+  tls: tlsSchema.optional().describe('answer by TLS'),
   public_url: z
     .string()
     .refine((text) => originOf(text) !== null, {
       error: 'expected scheme, name and port without a path, as https://backups.example.com',
     })
-    .optional(),
-  audit_log: z.string().min(1).optional(),
+    .optional()
+    .describe('what people type to get here, as https://backups.example.com'),
+  audit_log: z.string().min(1).optional().describe('file of who did what; left out: lines of the log'),
 };
 
 /** Null where it is more, or less, than an origin. */

@@ -19,7 +19,11 @@ const server = z
     error: 'expected an address without a password: it belongs into PGPASSWORD or ~/.pgpass',
   });
 
-const placeShape = { name, sqlite: z.string().min(1).optional(), postgres: server.optional() };
+const placeShape = {
+  name: name.describe('what the console calls it'),
+  sqlite: z.string().min(1).optional().describe('a folder, in which files of SQLite are made'),
+  postgres: server.optional().describe('instead: an address of a server, on which databases are made'),
+};
 
 export const restoreToSchema = z
   .array(

@@ -5,6 +5,7 @@ import { findCompanions, qualified, requireEvents } from './catalog.ts';
 import type { PostgresAddress } from './config.ts';
 import { type Database, endConnection, withClient } from './connection.ts';
 import { openReplication } from './open-feed.ts';
+import { sqlState } from './server-error.ts';
 import { type FeedPlace, findPlace, publicationHint, readPublication, readSlot } from './slot.ts';
 import { describeLeftovers } from './staging.ts';
 
@@ -87,12 +88,25 @@ function missingRight(message: string, right: string, role: string): Obstacle {
 async function findFeedObstacles(database: Database, client: pg.Client): Promise<Obstacle[]> {
   try {
     const place = await findPlace(client, database.address);
-    // What a role may is best told by doing it: providers have roles of their own that allow it.
-    await endConnection(database, await openReplication(database, place));
-    return [...(await findPublicationObstacles(client, place)), ...(await findSlotObstacles(client, place))];
+    const ofRole = await findRoleObstacles(database, place);
+    // Where nobody follows yet, one thing after the other.
+    if (ofRole.length > 0 && (await readSlot(client, place.name)) === null) return ofRole;
+    const others = [await findPublicationObstacles(client, place), await findSlotObstacles(client, place)];
+    return [...ofRole, ...others.flat()];
   } catch (error) {
     if (!isBackupError(error, 'store_refused', 'store_unsupported')) throw error;
     return [{ message: error.message, hint: error.hint }];
+  }
+}
+
+/** What a role may is best told by doing it: providers have roles of their own that allow it. */
+async function findRoleObstacles(database: Database, place: FeedPlace): Promise<Obstacle[]> {
+  try {
+    await endConnection(database, await openReplication(database, place));
+    return [];
+  } catch (error) {
+    if (!isBackupError(error, 'store_refused') || sqlState(error) !== '42501') throw error;
+    return [{ message: error.message, hint: error.hint, isOfRole: true }];
   }
 }
 

@@ -1,6 +1,5 @@
 import pg from 'pg';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
-import { qualified } from './catalog.ts';
 import { lsnNumber } from './cursor.ts';
 
 /** What a look at the server says about commits that a feed has not read yet. */
@@ -32,14 +31,16 @@ export async function takeProbe(
   publication: string,
   relation: string,
 ): Promise<Probe> {
-  const table = pg.escapeLiteral(qualified(schema, EVENTS.name));
+  // By the catalog: to_regclass() would take the right to use the schema, and no row is read here.
+  const table = `(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE n.nspname = ${pg.escapeLiteral(schema)} AND c.relname = ${pg.escapeLiteral(EVENTS.name)})`;
   const results: unknown = await client.query(`
     SELECT pg_current_wal_insert_lsn()::text AS lsn,
            encode(timestamptz_send(statement_timestamp()), 'hex') AS time;
     SELECT coalesce(array_agg(transactionid::text), '{}')::text[] AS held
       FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted;
     SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax,
-           to_regclass(${table})::oid = ${relation}
+           ${table} = ${relation}
            AND EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
                         WHERE p.pubname = ${pg.escapeLiteral(publication)} AND r.prrelid = ${relation}) AS published`);
   const [where, locks, after] = (results as pg.QueryResult[]).map(({ rows }) => rows[0]);

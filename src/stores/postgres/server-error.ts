@@ -33,6 +33,7 @@ interface Meaning {
 const RETRY_HINT = 'look at the server and try again';
 const TABLES_HINT = 'check the address; `eventcore init --create-store` makes the tables';
 const RIGHTS_HINT = 'GRANT SELECT on the event tables to back up; to restore, own them';
+const ALL_RIGHTS_HINT = '`eventcore doctor` names all that is missing, docs/roles.md what each command needs';
 
 const DISK_HINT = 'a file of the server is missing or cannot be read: see its log and the log of the system';
 
@@ -51,7 +52,6 @@ const BY_STATE: Readonly<Record<string, Meaning>> = {
   },
   '3F000': { code: 'not_an_event_store', hint: TABLES_HINT },
   '42P01': { code: 'not_an_event_store', hint: TABLES_HINT },
-  '42501': { code: 'store_refused', hint: RIGHTS_HINT },
   '25006': { code: 'store_refused', hint: 'the server is a standby or read-only: name the primary' },
   '40001': { code: 'store_unreachable', hint: 'on a standby set hot_standby_feedback = on, then try again' },
   '40P01': { code: 'store_unreachable', hint: 'two transactions waited for each other: try again' },
@@ -83,8 +83,22 @@ function meaningOfState(state: string, message: string): Meaning {
       hint: 'row-level security would hide events: use a role with BYPASSRLS or the owner of the tables',
     };
   }
+  if (state === '42501') {
+    return { code: 'store_refused', hint: `${grantFor(message) ?? RIGHTS_HINT}; ${ALL_RIGHTS_HINT}` };
+  }
   if (state === 'XX000' && STORED_DAMAGE.test(message)) return DAMAGED_STORE;
   return BY_STATE[state] ?? BY_CLASS[state.slice(0, 2)] ?? { code: 'store_refused', hint: null };
+}
+
+/** The server names what it keeps from a role, in English at least, and not the right that is missing. */
+function grantFor(message: string): string | null {
+  const database = /create temporary tables in database "(.*)"$/.exec(message)?.[1];
+  if (database !== undefined)
+    return `GRANT TEMPORARY ON DATABASE ${pg.escapeIdentifier(database)} to this role`;
+  const [, kind, name] = /^permission denied for (schema|table) (.+)$/.exec(message) ?? [];
+  if (name === undefined) return null;
+  if (kind === 'schema') return `GRANT USAGE ON SCHEMA ${pg.escapeIdentifier(name)} to this role`;
+  return `to read it, GRANT SELECT ON ${pg.escapeIdentifier(name)} to this role; to restore, be a member of its owner`;
 }
 
 const NETWORK_CODES: Readonly<Record<string, string>> = {

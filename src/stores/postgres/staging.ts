@@ -84,10 +84,14 @@ async function createSchema(client: pg.Client, schema: string): Promise<void> {
     await client.query(`CREATE SCHEMA ${schema}`);
   } catch (error) {
     if (sqlState(error) !== '42501') throw error;
-    throw new BackupError('store_refused', `a restore needs the right to create a schema: ${String(error)}`, {
-      hint: `as the owner of the database: GRANT CREATE ON DATABASE ${client.database} TO ${client.user}`,
-      cause: error,
-    });
+    throw new BackupError(
+      'store_refused',
+      `a restore needs the right to create a schema: ${(error as Error).message}`,
+      {
+        hint: `as the owner of the database: GRANT CREATE ON DATABASE ${client.database} TO ${client.user}`,
+        cause: error,
+      },
+    );
   }
 }
 

@@ -50,7 +50,11 @@ export function makePool(most: number, open: () => Promise<pg.Client>): Connecti
     },
     end: async () => {
       isEnded = true;
-      const ending = [...idle.keys()].map((client) => client.end().catch(() => undefined));
+      const ending = [...idle.keys()].map((client) => {
+        // Whoever waits for their end must not find the process gone before.
+        socketOf(client).ref();
+        return client.end().catch(() => undefined);
+      });
       for (const timer of idle.values()) clearTimeout(timer);
       idle.clear();
       await Promise.all(ending);

@@ -51,7 +51,7 @@ export function makePool(most: number, open: () => Promise<pg.Client>): Connecti
     end: async () => {
       isEnded = true;
       const ending = [...idle.keys()].map((client) => {
-        // Whoever waits for their end must not find the process gone before.
+        // The goodbye is waited for: nothing else may be there that keeps the process alive until it is said.
         socketOf(client).ref();
         return client.end().catch(() => undefined);
       });

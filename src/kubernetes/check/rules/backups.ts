@@ -1,3 +1,4 @@
+import { BARMAN_PLUGIN } from '../cluster.ts';
 import { error, type Remark, warning } from '../finding.ts';
 import type { Manifest } from '../manifest.ts';
 import {
@@ -14,10 +15,14 @@ export function checkBackup(manifest: Manifest): Remark[] {
   const method = methodOf(manifest);
   const remarks: Remark[] = [];
   if (method === 'plugin' && textAt(value, 'spec', 'pluginConfiguration', 'name') === null) {
-    const hint = 'write pluginConfiguration: { name: barman-cloud.cloudnative-pg.io }';
+    const hint = `write pluginConfiguration: { name: ${BARMAN_PLUGIN} }`;
     remarks.push(error('backup_method', ['spec'], 'method plugin does not say which plugin', hint));
   }
   if (method === 'barmanObjectStore') {
+    const hint = `write method: plugin and pluginConfiguration: { name: ${BARMAN_PLUGIN} }`;
+    const at = textAt(value, 'spec', 'method') === null ? ['spec'] : ['spec', 'method'];
+    const message = `method barmanObjectStore${saidMethod(manifest)}, ${REMOVED}`;
+    remarks.push(warning('in_tree_removed', at, message, hint));
     for (const key of ['online', 'onlineConfiguration']) {
       if (valueAt(value, 'spec', key) === undefined) continue;
       const message = `${key} is for snapshots of volumes: with barmanObjectStore it is refused`;
@@ -30,6 +35,8 @@ export function checkBackup(manifest: Manifest): Remark[] {
   }
   return manifest.kind === 'ScheduledBackup' ? [...remarks, ...checkSchedule(manifest)] : remarks;
 }
+
+const REMOVED = 'is deprecated since CloudNativePG 1.26 and removed in 1.31';
 
 /** How a backup is taken; what nothing says is Barman inside of the operator. */
 export function methodOf({ value }: Manifest): string {

@@ -170,9 +170,9 @@ async function openEitherWay(
   } catch (error) {
     if (!isSoft || signal.aborted || !mayGoOtherWay(error, first)) throw error;
     const second = first === 'tls' ? 'plain' : 'tls';
-    // What was wrong first says more than that the other way is closed, too.
     return await open(settings, options, endpoint, second, signal).catch((last) => {
-      throw isRefusal(error) && !isRefusal(last) ? error : last;
+      // A connection that fails says less than what was wrong first.
+      throw isBackupError(last) || last instanceof pg.DatabaseError ? last : error;
     });
   }
 }

@@ -87,3 +87,29 @@ function toPattern(line: string): RegExp {
   const parts = line.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 'u');
 }
+
+/** What a command names after another one has printed it: ids, long and short, times, positions, keys. */
+const NAMED: readonly RegExp[] = [
+  /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g,
+  /(?<![\w-])[0-9a-f]{8}(?![\w-])/g,
+  /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z/g,
+  /\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/g,
+  /\bage1[0-9a-z]{20,}/g,
+  /\bed25519:[\w-]{43}/g,
+];
+
+const UUID_CHARS = 36;
+const SHORT_CHARS = 8;
+
+/** Names that were seen where others are shown: later commands of the page mean these. */
+export function findStandIns(shown: string, seen: string): { shown: string; real: string }[] {
+  return NAMED.flatMap((pattern) => {
+    const [named, real] = [shown, seen].map((text) => text.match(pattern) ?? []);
+    if (named!.length !== real!.length) return [];
+    const pairs = named!.map((name, at) => ({ shown: name, real: real![at]! }));
+    const short = pairs
+      .filter((pair) => pair.shown.length === UUID_CHARS)
+      .map((pair) => ({ shown: pair.shown.slice(0, SHORT_CHARS), real: pair.real.slice(0, SHORT_CHARS) }));
+    return [...pairs, ...short];
+  });
+}

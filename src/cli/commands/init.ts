@@ -13,7 +13,7 @@ import { configTemplate, type TemplateKeys } from '../config/template.ts';
 import { type CommandContext, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { IDENTITY_FILE, refuseExisting, SIGN_KEY_FILE, writePrivateFile } from '../keys/key-files.ts';
-import { type KubernetesFlags, readName, readVolume } from '../kubernetes/flags.ts';
+import { type KubernetesFlags, readName, readSecretKey, readVolume } from '../kubernetes/flags.ts';
 import { renderPairs } from '../render/table.ts';
 import { loadKeysRoom, systemClock } from '../wire.ts';
 
@@ -43,6 +43,11 @@ export function addInitCommand(program: Command, start: Start): void {
     .option('--image <image>', 'with registry and version (default: eventcore-backup and this version)')
     .option('--cron-jobs', 'a CronJob for each job, in place of the daemon')
     .option('--volume <folder=claim>', 'mount a PersistentVolumeClaim that is there (repeatable)', readVolume)
+    .option(
+      '--password-from <secret/key>',
+      "where the store's password is (default: eventcore-backup/PGPASSWORD)",
+      readSecretKey,
+    )
     .option('--prometheus-operator', "a PodMonitor and the alerts, for Prometheus's operator")
     .option('--dry-run', 'say which manifests would be written, and write none')
     .addHelpText(
@@ -71,7 +76,12 @@ export function addInitCommand(program: Command, start: Start): void {
 
 const KUBERNETES_ONLY = {
   ...{ to: '--to', namespace: '--namespace', name: '--name', image: '--image', cronJobs: '--cron-jobs' },
-  ...{ volume: '--volume', prometheusOperator: '--prometheus-operator', dryRun: '--dry-run' },
+  ...{
+    volume: '--volume',
+    passwordFrom: '--password-from',
+    prometheusOperator: '--prometheus-operator',
+    dryRun: '--dry-run',
+  },
 } as const;
 
 function refuseKubernetes(flags: InitFlags): void {

@@ -9,6 +9,7 @@ export interface KubernetesFlags {
   readonly cronJobs?: true;
   readonly prometheusOperator?: true;
   readonly volume?: readonly ClaimedVolume[];
+  readonly passwordFrom?: { readonly secret: string; readonly key: string };
   readonly to?: string;
   readonly dryRun?: true;
   readonly force?: true;
@@ -35,4 +36,11 @@ export function readVolume(text: string, before: readonly ClaimedVolume[] = []):
   if (before.some((volume) => volume.path === path))
     throw new InvalidArgumentError(`Two claims cannot be mounted at ${path}.`);
   return [...before, { path, claim }];
+}
+
+/** A parser for `--password-from`. */
+export function readSecretKey(text: string): { secret: string; key: string } {
+  const [, secret, key] = /^([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)\/([A-Za-z0-9._-]+)$/.exec(text) ?? [];
+  if (secret !== undefined && key !== undefined) return { secret, key };
+  throw new InvalidArgumentError('It must be a Secret and a key of it, as events-backup-role/password.');
 }

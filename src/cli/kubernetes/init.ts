@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { BackupError } from '../../core/errors.ts';
 import { printable } from '../../core/units.ts';
-import { kustomization, renderFiles } from '../../kubernetes/render/files.ts';
+import { kustomization, type ManifestFile, renderFiles } from '../../kubernetes/render/files.ts';
 import type { AlertRules } from '../../kubernetes/render/prometheus.ts';
+import { exampleSecrets } from '../../kubernetes/render/shared.ts';
 import { namesOf, type Wanted } from '../../kubernetes/render/wanted.ts';
 import { requireAddress } from '../config/config.ts';
 import type { CommandContext } from '../context.ts';
@@ -24,7 +25,7 @@ export async function initKubernetes(context: CommandContext, flags: KubernetesF
       hint: 'leave one of them out',
     });
   const read = await readWanted(context, flags);
-  const files = await render(read, flags);
+  const files = await renderOf(read, flags);
   for (const note of read.notes) context.log.warn(note);
   if (to === '-') {
     await output.write(
@@ -49,11 +50,24 @@ export async function initKubernetes(context: CommandContext, flags: KubernetesF
   }));
   const dryRun = flags.dryRun === true;
   output.document({ folder, dryRun, namespace: read.wanted.namespace, files: listed, notes: read.notes });
-  output.account(account(context, { folder, dryRun, listed, wanted: read.wanted, to }));
+  output.account(
+    account(context, {
+      folder,
+      dryRun,
+      listed,
+      wanted: read.wanted,
+      to,
+      hasPrometheus: flags.prometheusOperator === true,
+    }),
+  );
   return 0;
 }
 
-async function render({ wanted, settings }: WantedRead, flags: KubernetesFlags) {
+/** The files of a configuration, but for `kustomization.yaml`. */
+export async function renderOf(
+  { wanted, settings }: WantedRead,
+  flags: KubernetesFlags,
+): Promise<ManifestFile[]> {
   return renderFiles(wanted, {
     variant: flags.cronJobs ? 'cron-jobs' : 'daemon',
     alerts: flags.prometheusOperator ? await readAlerts() : null,
@@ -63,10 +77,10 @@ async function render({ wanted, settings }: WantedRead, flags: KubernetesFlags) 
 }
 
 /** Lies in the package as well. */
-const ALERTS = new URL('../../../deploy/prometheus/alerts.yaml', import.meta.url);
+export const ALERTS_FILE = new URL('../../../deploy/prometheus/alerts.yaml', import.meta.url);
 
-export async function readAlerts(): Promise<AlertRules> {
-  return parse(await readFile(ALERTS, 'utf8')) as AlertRules;
+async function readAlerts(): Promise<AlertRules> {
+  return parse(await readFile(ALERTS_FILE, 'utf8')) as AlertRules;
 }
 
 /** The role that takes backups may not write. */
@@ -75,6 +89,7 @@ function asRestorer(store: string): string {
 }
 
 interface Account {
+  readonly hasPrometheus: boolean;
   readonly folder: string;
   readonly to: string;
   readonly dryRun: boolean;
@@ -87,17 +102,18 @@ interface Account {
   }[];
 }
 
-function account({ output }: CommandContext, { folder, to, dryRun, wanted, listed }: Account): string[] {
+function account(
+  { output }: CommandContext,
+  { folder, to, dryRun, wanted, listed, hasPrometheus }: Account,
+): string[] {
   const head = dryRun ? output.paint('strong', 'Would write') : output.paint('good', 'Wrote');
   const rows = listed.map(({ name, objects, wasThere, isApplied }) => [
     name,
     `${objects.join(', ')}${isApplied ? '' : ' (an example)'}${wasThere ? ' (overwrites)' : ''}`,
   ]);
-  const { secret, files } = namesOf(wanted);
-  const secrets = [
-    ...(wanted.variables.some((variable) => !('value' in variable)) ? [secret] : []),
-    ...(wanted.files.length > 0 ? [files] : []),
-  ];
+  const secrets = [...new Set(exampleSecrets(wanted).map(({ metadata }) => String(metadata.name)))].filter(
+    (name) => hasPrometheus || name !== namesOf(wanted).metrics,
+  );
   return [
     `${head} ${printable(folder)}`,
     ...rows.map(([name, objects]) => `  ${name!.padEnd(28)}${objects}`),

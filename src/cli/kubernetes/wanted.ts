@@ -48,7 +48,7 @@ export async function readWanted(
   const wanted: Wanted = {
     ...{ name, namespace, image: options.image ?? software.replace(' ', ':') },
     config: { fileName, text },
-    variables: [...addressVariables(given), ...secretVariables(needs)],
+    variables: [...addressVariables(given), ...secretVariables(needs, options)],
     files: filesOf(needs, volumes, name),
     ...{ volumes, endpoints: needs.endpoints },
     jobs: options.cronJobs ? cronJobsOf(settings) : [],
@@ -124,10 +124,13 @@ function addressVariables(given: Readonly<Record<string, string | undefined>>): 
 }
 
 /** Roles of clouds give pods what they need for buckets and keys without any of these. */
-function secretVariables({ variables, usesPostgres, usesAmazon, lacksRegion }: Needs): Variable[] {
+function secretVariables(
+  { variables, usesPostgres, usesAmazon, lacksRegion }: Needs,
+  { passwordFrom }: KubernetesFlags,
+): Variable[] {
   const amazon = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', ...(lacksRegion ? ['AWS_REGION'] : [])];
   const own = [
-    ...(usesPostgres ? [{ name: 'PGPASSWORD', isOptional: false }] : []),
+    ...(usesPostgres ? [{ name: 'PGPASSWORD', isOptional: false, ...passwordFrom }] : []),
     ...(usesAmazon ? amazon.map((name) => ({ name, isOptional: true })) : []),
   ];
   const named = variables.filter((name) => own.every((variable) => variable.name !== name));

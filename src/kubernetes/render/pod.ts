@@ -84,7 +84,7 @@ function variablesOf(wanted: Wanted) {
           valueFrom: {
             secretKeyRef: {
               name: variable.secret ?? namesOf(wanted).secret,
-              key: variable.name,
+              key: variable.key ?? variable.name,
               ...(variable.isOptional ? { optional: true } : {}),
             },
           },

@@ -21,12 +21,12 @@ export function serviceAccount(wanted: Wanted): Manifest {
   };
 }
 
-const FILL_IN = 'FILL-IN';
-
 /** Secrets as they must be, without what is in them. */
 export function exampleSecrets(wanted: Wanted): Manifest[] {
   const { secret, files, metrics } = namesOf(wanted);
-  const variables = wanted.variables.filter((variable) => !('value' in variable)).map(({ name }) => name);
+  // What is in a Secret of others is there already.
+  const own = wanted.variables.filter((variable) => !('value' in variable || variable.secret !== undefined));
+  const variables = own.map(({ name }) => name);
   return [
     ...secretOf(wanted, secret, variables),
     ...secretOf(
@@ -40,7 +40,7 @@ export function exampleSecrets(wanted: Wanted): Manifest[] {
 
 function secretOf(wanted: Wanted, name: string, keys: readonly string[]): Manifest[] {
   if (keys.length === 0) return [];
-  const stringData = Object.fromEntries(keys.map((key) => [key, FILL_IN]));
+  const stringData = Object.fromEntries(keys.map((key) => [key, '']));
   return [
     { apiVersion: 'v1', kind: 'Secret', metadata: metadataOf(wanted, name), type: 'Opaque', stringData },
   ];

@@ -41,7 +41,9 @@ export type Variable =
   | {
       readonly name: string;
       readonly isOptional: boolean;
-      /** Left out: the one of all that runs. */
+      /** Of the Secret; left out: as the variable is called. */
+      readonly key?: string;
+      /** Left out: the Secret of all that runs. */
       readonly secret?: string;
     };
 

@@ -60,7 +60,9 @@ export async function openRestore(
     const discarded = await discardLeftovers(client, targetSchema);
     const mayMove = foreign === null && (await mayMoveInto(client, target?.oid ?? null));
     const attempt = { schema: staging, attemptId: options.attemptId, targetSchema };
-    await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
+    await inTransaction(database, client, 'BEGIN', () =>
+      createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '),
+    );
     const companions: StagedCompanions = {
       ...{ targetSchema, stagingSchema: staging, tables: new Map() },
       layouts: await companionsOf(client, database.address),

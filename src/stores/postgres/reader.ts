@@ -3,7 +3,7 @@ import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { BatchReader, RangeBatch, StoreRange } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, type FoundEvents, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, leaveConnection, openConnection } from './connection.ts';
+import { begin, type Database, dropConnection, leaveConnection, openShared } from './connection.ts';
 import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
 import { makeCutter, passSource, passStatements } from './pass.ts';
@@ -76,9 +76,9 @@ interface Joined {
 }
 
 async function join(database: Database, token: SnapshotToken): Promise<Joined> {
-  const client = await openConnection(database);
+  const client = await openShared(database);
   try {
-    await client.query(BEGIN_VIEW);
+    await begin(database, client, BEGIN_VIEW);
     await joinSnapshot(client, token);
     const events = await requireEvents(client, database.address);
     if (events.oid === token.relation) return { client, events };

@@ -265,7 +265,7 @@ describe('the files', () => {
     assert.equal(secrets.length, 3);
     for (const { manifest, isApplied } of secrets) {
       assert.ok(!isApplied);
-      for (const value of Object.values(manifest.stringData as object)) assert.equal(value, 'FILL-IN');
+      for (const value of Object.values(manifest.stringData as object)) assert.equal(value, '');
     }
   });
 });

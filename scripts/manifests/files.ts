@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ALERTS_FILE, renderOf } from '../../src/cli/kubernetes/init.ts';
+import { readWanted } from '../../src/cli/kubernetes/wanted.ts';
+import { kustomization, toYaml } from '../../src/kubernetes/render/files.ts';
+
+/** What `deploy/kubernetes` and the chart have of what `eventcore init --kubernetes` makes: their paths, and what is in them. */
+
+const ROOT = join(import.meta.dirname, '../..');
+const PLACE = 'deploy/kubernetes';
+const CHART = 'deploy/helm/eventcore-backup';
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+
+function read(config: string, cronJobs: boolean) {
+  const context = {
+    flags: { config: join(ROOT, config), progress: false, logLevel: 'warn' },
+    ...{ env: {}, cwd: ROOT, software: `eventcore-backup ${version}` },
+  } as const;
+  const options = {
+    namespace: 'eventcore',
+    prometheusOperator: true,
+    ...(cronJobs ? { cronJobs } : {}),
+  } as const;
+  return readWanted(context, options).then((made) => renderOf(made, options));
+}
+
+/** By their paths from the root of the project. */
+export async function makeManifests(): Promise<Map<string, string>> {
+  const daemon = await read(`${PLACE}/eventcore.config.yaml`, false);
+  const jobs = await read(`${PLACE}/eventcore.config.yaml`, true);
+  const west = await read(`${PLACE}/overlays/two-regions/west/eventcore.config.yaml`, false);
+  const made = new Map<string, string>();
+  const put = (
+    folder: string,
+    names: readonly string[],
+    from: typeof daemon,
+    above: readonly string[] = [],
+  ) => {
+    const files = from.filter(({ name }) => names.includes(name));
+    for (const { name, text } of files) made.set(`${folder}/${name}`, text);
+    const resources = [...above.map((name) => ({ name, isApplied: true })), ...files];
+    made.set(`${folder}/kustomization.yaml`, kustomization(resources));
+  };
+  const shared = ['config-map.yaml', 'service-account.yaml', 'network-policy.yaml'];
+  put(`${PLACE}/base`, [...shared, 'secrets.example.yaml', 'restore-job.example.yaml'], daemon);
+  put(`${PLACE}/overlays/daemon`, ['daemon.yaml'], daemon, ['../../base']);
+  put(`${PLACE}/overlays/cron-jobs`, ['cron-jobs.yaml'], jobs, ['../../base']);
+  put(`${PLACE}/overlays/prometheus-operator`, ['prometheus.yaml'], daemon, ['../daemon']);
+  put(`${PLACE}/overlays/two-regions/east`, [], daemon, ['../../daemon']);
+  for (const [path, text] of westFiles(west)) made.set(path, text);
+  made.set(`${CHART}/files/alerts.yaml`, readFileSync(ALERTS_FILE, 'utf8'));
+  return made;
+}
+
+/** As the east, with a configuration of its own. */
+function westFiles(west: Awaited<ReturnType<typeof read>>): [path: string, text: string][] {
+  const folder = `${PLACE}/overlays/two-regions/west`;
+  const { name, text } = west.find((file) => file.name === 'config-map.yaml')!;
+  const head = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
+  const body = toYaml({ ...head, resources: ['../../daemon'], patches: [{ path: name }] });
+  return [
+    [`${folder}/${name}`, text],
+    [`${folder}/kustomization.yaml`, body],
+  ];
+}

@@ -24,7 +24,10 @@ ${valueCases(words).join('\n')}
   esac
 }
 
-_eventcore_offer() {
+${FUNCTIONS}`;
+}
+
+const FUNCTIONS = `_eventcore_offer() {
   local word
   for word in $1; do
     [[ $word == "$cur"* ]] && COMPREPLY+=("$before$word")
@@ -132,7 +135,6 @@ _eventcore() {
 
 complete -F _eventcore eventcore
 `;
-}
 
 function commandCase({ path, commands, options, argument }: CompletionCommand): string {
   return [

@@ -35,7 +35,7 @@ test('the package has the built sources with their types, the documents, and not
     documents.sort(),
     [
       ...['FORMAT.md', 'LICENSE', 'README.md', 'package.json', 'docs/rescue.md'],
-      ...['deploy/prometheus/alerts.yaml', ...rescue],
+      ...['deploy/prometheus/alerts.yaml', 'man/eventcore.1', 'man/eventcore.config.yaml.5', ...rescue],
     ].sort(),
   );
   const built = files.filter((path) => path.startsWith('dist/'));

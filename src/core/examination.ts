@@ -6,6 +6,11 @@ export interface StoreExamination {
   readonly backupObstacles: readonly Obstacle[];
   /** What keeps this user from following the commits. */
   readonly feedObstacles: readonly Obstacle[];
+  /**
+   * How a connection pooler stands before the server: where it gives no sessions, only what reads works through it. Null where none does; left
+   * out where there is no server.
+   */
+  readonly pooler?: 'session' | 'transaction' | null;
   /** What killed restores left here, in words. */
   readonly leftovers: readonly string[];
 }

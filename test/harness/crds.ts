@@ -60,10 +60,10 @@ export function readSchemas(): ReadonlyMap<string, Schema> {
 }
 
 /** What says whether a manifest is valid, unknown fields refused, as by `kubectl apply --validate=strict`. */
-export function compileSchemas(): ReadonlyMap<string, ValidateFunction> {
+export function compileSchemas(schemas: ReadonlyMap<string, Schema>): ReadonlyMap<string, ValidateFunction> {
   const ajv = new Ajv({ allErrors: true, strict: false });
   addFormats.default(ajv);
-  return new Map([...readSchemas()].map(([key, schema]) => [key, ajv.compile(closedRoot(schema))]));
+  return new Map([...schemas].map(([key, schema]) => [key, ajv.compile(closedRoot(schema))]));
 }
 
 function closedRoot(schema: Schema): Schema {

@@ -1,41 +1,68 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { test } from 'node:test';
-import { readManifests } from '../../src/kubernetes/check/manifest.ts';
-import { compileSchemas, withoutCrds } from '../harness/crds.ts';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { MANIFEST_RULES } from '../../src/kubernetes/check/finding.ts';
+import { PAGES } from '../docs/pages.ts';
+import { briefly, judge } from './check/judge.ts';
+import { deployedFiles, ROOT } from './deployed.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+/** What support inside of the operator is told, since it is going away. */
+const DEPRECATED = [
+  'warning in_tree_removed spec.backup.barmanObjectStore',
+  'warning in_tree_removed spec.method',
+];
 
-/** All YAML under deploy/, but templates of Helm, which are none before they are rendered. */
-function deployed(): string[] {
-  const files = readdirSync(join(ROOT, 'deploy'), { recursive: true, encoding: 'utf8' });
-  return files
-    .filter((file) => /\.ya?ml$/.test(file) && !file.startsWith('helm/') && !file.startsWith('prometheus/'))
-    .map((file) => join('deploy', file))
-    .sort();
-}
+describe('manifests under deploy/', () => {
+  const files = deployedFiles().filter((file) => !/kustomization\.ya?ml$/.test(file));
+  const texts = Object.fromEntries(files.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
 
-const FILES = deployed();
+  it('are there', () => {
+    for (const name of [
+      'cluster',
+      'object-store',
+      'scheduled-backup',
+      'two-regions/us-west-2',
+      'in-tree/cluster',
+    ]) {
+      assert.ok(files.includes(`deploy/cloudnative-pg/${name}.yaml`), files.join(', '));
+    }
+  });
 
-test('there are manifests to judge', () => {
-  assert.ok(FILES.includes('deploy/cloudnative-pg/cluster.yaml'), FILES.join(', '));
+  it('have no fault, and nothing that is worth a look', () => {
+    const findings = judge(texts);
+    const [old, rest] = [true, false].map((isOld) =>
+      findings.filter(({ file }) => (dirname(file) === 'deploy/cloudnative-pg/in-tree') === isOld),
+    );
+    assert.deepEqual(rest, []);
+    assert.deepEqual(old!.map(briefly).sort(), DEPRECATED);
+  });
+
+  it('of CloudNativePG are of no namespace, so that they go where they are applied', () => {
+    for (const [file, text] of Object.entries(texts)) {
+      if (file.startsWith('deploy/cloudnative-pg/')) assert.doesNotMatch(text, /^ *namespace:/m, file);
+    }
+  });
 });
 
-test('every manifest is valid by the definitions of CloudNativePG, unknown fields refused', {
-  skip: withoutCrds(),
-}, () => {
-  const validators = compileSchemas();
-  const seen = new Set<string>();
-  for (const file of FILES) {
-    const { manifests } = readManifests(readFileSync(join(ROOT, file), 'utf8'), relative('deploy', file));
-    for (const { apiVersion, kind, value } of manifests) {
-      const validate = validators.get(`${apiVersion} ${kind}`);
-      if (validate === undefined) continue;
-      seen.add(kind);
-      const isValid = validate(value);
-      assert.ok(isValid, `${file}: ${kind}: ${JSON.stringify(validate.errors, null, 1)}`);
+describe('pages', () => {
+  it('have no manifests with faults, but for the one that shows them', () => {
+    for (const [page, { blocks }] of PAGES) {
+      for (const { text, line, language } of blocks) {
+        if (language !== 'yaml' || !/^apiVersion: /m.test(text) || text.startsWith('# backup.yaml\n'))
+          continue;
+        const errors = judge({ [page]: text }).filter(({ severity }) => severity === 'error');
+        assert.deepEqual(errors, [], `${page}:${line}`);
+      }
     }
-  }
-  assert.deepEqual([...seen].sort(), ['Cluster', 'ObjectStore', 'ScheduledBackup']);
+  });
+
+  it('tell all rules for manifests, in their order', () => {
+    const page = readFileSync(join(ROOT, 'docs/cloudnative-pg.md'), 'utf8');
+    const told = [...page.matchAll(/^\| `(\w+)` \| \S/gm)].map(([, rule]) => rule!);
+    assert.deepEqual(
+      told.filter((name) => name.includes('_') || name === 'policy'),
+      MANIFEST_RULES.filter((name) => name.includes('_') || name === 'policy'),
+    );
+  });
 });

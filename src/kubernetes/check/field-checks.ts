@@ -55,6 +55,7 @@ function checkRecord(
 /** Null is as if nothing were there. */
 function checkField(manifest: Manifest, value: unknown, at: FieldPath, field: Field): Remark[] {
   if (value === null || value === undefined || field === 'any') return [];
+  if (field === 'texts' || field === 'text map') return checkTexts(value, at, field === 'texts');
   if (typeof field === 'string') {
     const expected = TYPES[field](value);
     return expected === null ? [] : [wrongType(at, expected)];
@@ -69,19 +70,21 @@ function checkField(manifest: Manifest, value: unknown, at: FieldPath, field: Fi
 }
 
 /** What is expected in place of a value; null where it is right. */
-const TYPES: Readonly<Record<Exclude<Field & string, 'any'>, (value: unknown) => string | null>> = {
-  text: (value) => (typeof value === 'string' ? null : QUOTED),
-  flag: (value) => (typeof value === 'boolean' ? null : 'true or false, without quotation marks'),
-  whole: (value) => (Number.isInteger(value) ? null : 'a whole number, without quotation marks'),
-  texts: (value) => (Array.isArray(value) && value.every(isText) ? null : 'a list of texts'),
-  'text map': (value) =>
-    !isRecord(value) ? 'names with texts' : Object.values(value).every(isText) ? null : QUOTED,
+const TYPES = {
+  text: (value: unknown) =>
+    typeof value === 'string' ? null : 'a text: put quotation marks around it, if it is one',
+  flag: (value: unknown) => (typeof value === 'boolean' ? null : 'true or false, without quotation marks'),
+  whole: (value: unknown) => (Number.isInteger(value) ? null : 'a whole number, without quotation marks'),
 };
 
-const QUOTED = 'a text: put quotation marks around it';
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string';
+function checkTexts(value: unknown, at: FieldPath, isList: boolean): Remark[] {
+  if (Array.isArray(value) !== isList || typeof value !== 'object' || value === null) {
+    return [wrongType(at, isList ? 'a list of texts' : 'names with texts')];
+  }
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const expected = TYPES.text(inner);
+    return expected === null ? [] : [wrongType([...at, isList ? Number(key) : key], expected)];
+  });
 }
 
 function wrongType(at: FieldPath, expected: string): Remark {
@@ -108,7 +111,7 @@ function unknownField(
   siblings: readonly string[],
 ): Remark {
   const inner = isRecord(value) ? Object.keys(value) : [];
-  const lost = inner.length === 0 ? '' : `, and ${inner.join(', ')} in it with it`;
+  const lost = inner.length === 0 ? '' : ` with what is in it: ${inner.join(', ')}`;
   const hint = placeFor(`${apiVersion} ${kind}`, at, siblings);
   return error(
     'field_unknown',

@@ -23,7 +23,7 @@ const LOCAL_KEY: Field = { fields: { name: 'text', key: 'text', optional: 'flag'
 const NAMED: Field = { fields: { name: 'text' }, needs: ['name'] };
 const ENCRYPTION: Field = { oneOf: ['AES256', 'aws:kms'] };
 
-export const OBJECT_STORE_FIELDS: Fields = {
+const OBJECT_STORE_FIELDS = {
   destinationPath: 'text',
   endpointURL: 'text',
   endpointCA: SECRET_KEY,
@@ -57,7 +57,6 @@ export const OBJECT_STORE_FIELDS: Fields = {
       jobs: { atLeast: 1 },
       immediateCheckpoint: 'flag',
       additionalCommandArgs: 'texts',
-      restoreAdditionalCommandArgs: 'texts',
     },
   },
   wal: {
@@ -69,9 +68,17 @@ export const OBJECT_STORE_FIELDS: Fields = {
       restoreAdditionalCommandArgs: 'texts',
     },
   },
-};
+} satisfies Fields;
 
 const OBJECT_STORE: Field = { fields: OBJECT_STORE_FIELDS, needs: ['destinationPath'] };
+/** The plugin is newer than what the operator has of it. */
+const PLUGIN_STORE: Field = {
+  fields: {
+    ...OBJECT_STORE_FIELDS,
+    data: { fields: { ...OBJECT_STORE_FIELDS.data.fields, restoreAdditionalCommandArgs: 'texts' } },
+  },
+  needs: ['destinationPath'],
+};
 const ONLINE: Field = { fields: { immediateCheckpoint: 'flag', waitForArchive: 'flag' } };
 const PLUGIN_FIELDS: Fields = {
   name: 'text',
@@ -259,8 +266,8 @@ const CLUSTER_SPEC: Fields = {
   inheritedMetadata: 'any',
   livenessProbeTimeout: 'whole',
   logLevel: { oneOf: ['error', 'warning', 'info', 'debug', 'trace'] },
-  maxSyncReplicas: 'whole',
-  minSyncReplicas: 'whole',
+  maxSyncReplicas: { atLeast: 0 },
+  minSyncReplicas: { atLeast: 0 },
   nodeMaintenanceWindow: 'any',
   podSecurityContext: 'any',
   podSelectorRefs: 'any',
@@ -314,7 +321,7 @@ export const KNOWN_KINDS: Readonly<
   },
   'barmancloud.cnpg.io/v1 ObjectStore': {
     fields: {
-      configuration: OBJECT_STORE,
+      configuration: PLUGIN_STORE,
       retentionPolicy: 'text',
       instanceSidecarConfiguration: {
         fields: {

@@ -18,53 +18,57 @@ export interface ManifestFinding {
   readonly hint: string | null;
 }
 
-export type ManifestRule =
-  | 'not_yaml'
-  | 'not_a_manifest'
-  | 'resource_twice'
-  | 'field_unknown'
-  | 'field_type'
-  | 'field_value'
-  | 'field_missing'
-  | 'name_invalid'
-  | 'schedule_invalid'
-  | 'schedule_five_fields'
-  | 'schedule_often'
-  | 'schedule_elsewhere'
-  | 'retention_invalid'
-  | 'retention_unused'
-  | 'storage_size'
-  | 'destination_invalid'
-  | 'credentials_invalid'
-  | 'server_name_forbidden'
-  | 'in_tree_removed'
-  | 'in_tree_and_plugin'
-  | 'wal_archivers'
-  | 'wal_not_archived'
-  | 'plugin_parameters'
-  | 'backup_method'
-  | 'synchronous_invalid'
-  | 'synchronous_stops'
-  | 'not_synchronous'
-  | 'failover_loses'
-  | 'one_instance'
-  | 'no_backup'
-  | 'no_schedule'
-  | 'recovery_invalid'
-  | 'archive_overwrites'
-  | 'external_cluster'
-  | 'replica_invalid'
-  | 'image_invalid'
-  | 'parameter_invalid'
-  | 'slot_wal_unbounded'
-  | 'change_log_off'
-  | 'logical_slots'
-  | 'role_invalid'
-  | 'pod_monitor_deprecated'
-  | 'checks_off'
-  | 'reference_missing'
-  | 'secret_literal'
-  | 'policy';
+/** By which a program may tell findings apart. */
+export const MANIFEST_RULES = [
+  'not_yaml',
+  'not_a_manifest',
+  'resource_twice',
+  'field_unknown',
+  'field_type',
+  'field_value',
+  'field_missing',
+  'name_invalid',
+  'schedule_invalid',
+  'schedule_five_fields',
+  'schedule_often',
+  'schedule_elsewhere',
+  'retention_invalid',
+  'retention_unused',
+  'storage_size',
+  'destination_invalid',
+  'credentials_invalid',
+  'server_name_forbidden',
+  'in_tree_removed',
+  'in_tree_and_plugin',
+  'wal_archivers',
+  'wal_not_archived',
+  'plugin_parameters',
+  'backup_method',
+  'synchronous_invalid',
+  'synchronous_stops',
+  'not_synchronous',
+  'failover_loses',
+  'one_instance',
+  'no_backup',
+  'no_schedule',
+  'recovery_invalid',
+  'archive_overwrites',
+  'external_cluster',
+  'replica_invalid',
+  'image_invalid',
+  'parameter_invalid',
+  'slot_wal_unbounded',
+  'change_log_off',
+  'logical_slots',
+  'role_invalid',
+  'pod_monitor_deprecated',
+  'checks_off',
+  'reference_missing',
+  'secret_literal',
+  'policy',
+] as const;
+
+export type ManifestRule = (typeof MANIFEST_RULES)[number];
 
 /** What a rule says of a place in a manifest. */
 export interface Remark {

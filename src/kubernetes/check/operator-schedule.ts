@@ -115,7 +115,9 @@ export function runsADay({ seconds, minutes, hours }: OperatorSchedule): number 
 
 /** When it runs, in words, as `every hour at hh:02:00`. */
 export function describeSchedule(schedule: OperatorSchedule): string {
-  return [timesOf(schedule), ...daysOf(schedule)].join(', ');
+  const times = timesOf(schedule);
+  const days = daysOf(schedule);
+  return [days.length === 0 && times.startsWith('at ') ? `every day ${times}` : times, ...days].join(', ');
 }
 
 function timesOf(schedule: OperatorSchedule): string {

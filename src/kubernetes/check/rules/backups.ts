@@ -1,3 +1,4 @@
+import { BARMAN_PLUGIN } from '../cluster.ts';
 import { error, type Remark, warning } from '../finding.ts';
 import type { Manifest } from '../manifest.ts';
 import {
@@ -14,10 +15,17 @@ export function checkBackup(manifest: Manifest): Remark[] {
   const method = methodOf(manifest);
   const remarks: Remark[] = [];
   if (method === 'plugin' && textAt(value, 'spec', 'pluginConfiguration', 'name') === null) {
-    const hint = 'write pluginConfiguration: { name: barman-cloud.cloudnative-pg.io }';
+    const hint = `write pluginConfiguration: { name: ${BARMAN_PLUGIN} }`;
     remarks.push(error('backup_method', ['spec'], 'method plugin does not say which plugin', hint));
   }
   if (method === 'barmanObjectStore') {
+    const hint = `write method: plugin and pluginConfiguration: { name: ${BARMAN_PLUGIN} }`;
+    const isSaid = textAt(value, 'spec', 'method') !== null;
+    const what = isSaid
+      ? 'method barmanObjectStore'
+      : 'no method is said, and so it is barmanObjectStore, which';
+    const message = `${what} is deprecated since CloudNativePG 1.26 and removed in 1.31`;
+    remarks.push(warning('in_tree_removed', isSaid ? ['spec', 'method'] : ['spec'], message, hint));
     for (const key of ['online', 'onlineConfiguration']) {
       if (valueAt(value, 'spec', key) === undefined) continue;
       const message = `${key} is for snapshots of volumes: with barmanObjectStore it is refused`;

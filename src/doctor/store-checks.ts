@@ -43,7 +43,7 @@ export function checkStore(found: StoreDescription, address: string): Check {
 /** `breaches`: what the tables lack of what keeps events as they are, or why that cannot be told. */
 export function checkExamination(found: StoreExamination, breaches: readonly Obstacle[] | string): Check[] {
   return [
-    ...checkPooler(found.pooler ?? null),
+    ...checkPooler(found.pooler),
     checkContract(breaches),
     checkStoreClock(found.clockAheadMs),
     checkRights(found.backupObstacles),
@@ -52,8 +52,8 @@ export function checkExamination(found: StoreExamination, breaches: readonly Obs
 }
 
 /** Where none stands before the server there is nothing to say. */
-function checkPooler(pooler: 'session' | 'transaction' | null): Check[] {
-  if (pooler === null) return [];
+function checkPooler(pooler: StoreExamination['pooler']): Check[] {
+  if (pooler === undefined) return [];
   if (pooler === 'session')
     return [good('pooler', 'a connection pooler that gives sessions: restores work through it')];
   return [

@@ -16,7 +16,7 @@ export function examineStore(database: Database): Promise<StoreExamination> {
     await requireEvents(client, database.address);
     const pooler = isPooled(client) ? await findPooler(database) : null;
     return {
-      pooler,
+      ...(pooler === null ? {} : { pooler }),
       clockAheadMs: await compareClocks(client),
       backupObstacles: await findBackupObstacles(client, database.address),
       feedObstacles:

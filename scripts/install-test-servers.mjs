@@ -1,7 +1,7 @@
 /**
  * node scripts/install-test-servers.mjs [chromium]
  *
- * Installs what the integration tests start and npm cannot bring: Ceph's S3, age, BIND 9, PgBouncer and openssl; for the long ones Chromium too. Only on Debian and its like, as root,
+ * Installs what the integration tests start and npm cannot bring: Ceph's S3, age, BIND 9, PgBouncer, openssl, shells and mandoc; for the long ones Chromium too. Only on Debian and its like, as root,
  * and only when it is not there. Where it cannot, it says why and ends well: the tests that need it skip and say so too.
  * EVENTCORE_TEST_SERVERS=none leaves the machine as it is.
  */
@@ -22,6 +22,9 @@ const NEEDED = [
     'named',
     'pgbouncer',
     'openssl',
+    'zsh',
+    'fish',
+    'mandoc',
   ],
   ...BROWSER,
 ];
@@ -35,6 +38,9 @@ const PACKAGES = [
   'bind9',
   'pgbouncer',
   'openssl',
+  'zsh',
+  'fish',
+  'mandoc',
   ...BROWSER,
 ];
 const FOLDERS = ['/usr/bin', '/usr/sbin'];

@@ -57,6 +57,7 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
     const { client } = await connectPostgres(readPostgresUri(address), {
       ...{
         shown: 'postgres://shown',
+        program: 'eventcore-test',
         timeoutMs,
         explain: (error) => toBackupError(error, 'postgres://shown'),
       },
@@ -114,7 +115,8 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
 
   it('goes without TLS where that is allowed and the server wants it so', async () => {
     const plain = `postgres://plain:${secret}@127.0.0.1:${server.port}/${database}`;
-    assert.equal((await lookAt(plain)).ssl, false);
+    const { ssl, name } = await lookAt(`${plain}?application_name=nightly`);
+    assert.deepEqual([ssl, name], [false, 'eventcore-test nightly']);
     await refused(`${plain}?sslmode=require`, 'store_refused', /pg_hba.conf/);
     await refused(`${plain}?channel_binding=require`, 'store_refused', /channel_binding=require/);
     const clear = `postgres://clear:${secret}@127.0.0.1:${server.port}/${database}`;
@@ -145,6 +147,27 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
     );
     // Whoever is refused by one is not led to the next.
     await refused(`postgres://nobody@${first},${dead}/${database}`, 'store_refused', /pg_hba.conf/);
+  });
+
+  it('leads all that join a snapshot to the server that has it, in whatever order hosts are tried', async () => {
+    const both = `127.0.0.1:${standby.port},127.0.0.1:${server.port}`;
+    const address = `postgres://postgres@${both}/${database}?load_balance_hosts=random&layout=eventcore`;
+    for (let i = 0; i < 4; i += 1) {
+      await withStoreAt(address, async (store) => {
+        const snapshot = await store.openSnapshot();
+        const others = [1, 2, 3].map(async () => {
+          await withStoreAt(address, async (other) => {
+            const reader = await other.joinSnapshot(snapshot.token!);
+            await reader.close();
+          });
+        });
+        try {
+          await Promise.all(others);
+        } finally {
+          await snapshot.close();
+        }
+      });
+    }
   });
 
   it('backs up, verifies and restores every way in', async () => {
@@ -190,11 +213,9 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
       const feed = await store.openFeed(NEW_LOG);
       try {
         await store.append([{ streamId: 'over-tls', events: [{ type: 'T', data: '{}' }] }]);
-        const { value } = await feed
-          .read({ batchBytes: 1 << 20, lingerMs: 10, idleMs: 100 })
-          [Symbol.asyncIterator]()
-          .next();
-        assert.ok(value !== undefined);
+        for await (const { events } of feed.read({ batchBytes: 1 << 20, lingerMs: 10, idleMs: 100 })) {
+          if (events.count > 0) break;
+        }
       } finally {
         await feed.close();
         await store.dropFeed();

@@ -1,12 +1,14 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError } from '../../core/errors.ts';
+import { keyNumber } from '../../postgres/backend-key.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
+import type { Place } from '../../postgres/settings.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
 import { makeSocket } from './divertible-socket.ts';
 import { type ConnectionPool, makePool } from './pool.ts';
-import { begin as beginWith, holdsSession, isPooled, keyNumber, needsSession, notePooler } from './pooler.ts';
+import { begin as beginWith, holdsSession, isPooled, needsSession, notePooler } from './pooler.ts';
 import { toBackupError } from './server-error.ts';
 
 /** A database and the connections that this process holds to it. None is opened before it is needed. */
@@ -17,6 +19,8 @@ export interface Database {
   readonly pool: ConnectionPool;
   /** Connections of snapshots, readers and restores, each with an owner. */
   readonly owned: Set<pg.Client>;
+  /** Where its connections lead; null while none was opened, and where the address leaves no choice. */
+  at: Place | null;
   /** Whether a pooler gives sessions; null until somebody asked. */
   sessions: Promise<boolean> | null;
   /** The server's process that read a slot for us, until the connection to it was lost; null when there is none. */
@@ -40,7 +44,7 @@ export function openDatabase(address: string, layouts: CustomMappings = {}): Dat
   const parsed = parsePostgresAddress(address, layouts);
   const database: Database = {
     ...{ address: parsed, owned: new Set(), formerReader: null },
-    ...{ sessions: null, pool: makePool(POOL_SIZE, () => connect(database, {})) },
+    ...{ at: null, sessions: null, pool: makePool(POOL_SIZE, () => connect(database, {})) },
   };
   return database;
 }
@@ -109,14 +113,28 @@ function asksForSession(database: Database, client: pg.Client): Promise<boolean>
   return database.sessions;
 }
 
+/** To the server where this store's other connections lead: a snapshot or a restore is in no other. Where none is open, any may be chosen. */
 async function connect(database: Database, more: Readonly<Record<string, string>>): Promise<pg.Client> {
+  try {
+    return await connectTo(database, more);
+  } catch (error) {
+    if (database.at === null || database.owned.size > 0 || !isBackupError(error, 'store_unreachable'))
+      throw error;
+    database.at = null;
+    return connectTo(database, more);
+  }
+}
+
+async function connectTo(database: Database, more: Readonly<Record<string, string>>): Promise<pg.Client> {
   const explain = (error: unknown): BackupError => toBackupError(error, database.address.shown);
-  const { client } = await connectPostgres(database.address.uri, {
-    session: { application_name: APPLICATION_NAME, ...more },
+  const { client, place } = await connectPostgres(database.address.uri, {
+    ...(database.at === null ? {} : { at: database.at }),
+    ...{ program: APPLICATION_NAME, session: more },
     ...{ makeSocket, explain, shown: database.address.shown, timeoutMs: CONNECT_TIMEOUT_MS },
   });
   try {
     await applySettings(client, database.address, false);
+    database.at = place;
     return client;
   } catch (error) {
     client.connection.stream.destroy();
@@ -201,7 +219,6 @@ export async function inTransaction<Result>(
  * silently shorter answer where row-level security applies. Settings that the server does not know are left out.
  */
 const SESSION_SETTINGS: Readonly<Record<string, string>> = {
-  application_name: APPLICATION_NAME,
   search_path: 'pg_catalog',
   row_security: 'off',
   datestyle: 'ISO, YMD',

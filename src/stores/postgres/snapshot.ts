@@ -76,7 +76,10 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
   await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
   const { rows } = await client.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
   const events = await requireEvents(client, database.address);
-  const token: SnapshotToken = { snapshot: rows[0]!.snapshot, relation: events.oid };
+  const token: SnapshotToken = {
+    ...{ snapshot: rows[0]!.snapshot, relation: events.oid },
+    ...(database.at === null ? {} : { at: database.at }),
+  };
   const reader = readerOver(database, token);
   const refusing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {

@@ -28,6 +28,10 @@ export const NOT_RUN: readonly NotRun[] = [
     ...{ page: 'docs/layouts.md', begins },
     reason: 'needs a server of its own: test/layouts/ has stores of one’s own',
   })),
+  ...['npm install --global eventcore-backup', 'npm install --global @aws-sdk/client-s3'].map((begins) => ({
+    ...{ page: 'docs/quick-start.md', begins },
+    reason: 'asks a registry; test/package.int.test.ts installs the package, and runs the page with it',
+  })),
   { page: 'docs/nats-jetstream.md', begins: 'nats stream backup', reason: 'needs a server of NATS' },
 ];
 

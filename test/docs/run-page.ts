@@ -27,6 +27,9 @@ const UNSET = /^(EVENTCORE_|AWS_|PG|NO_COLOR|FORCE_COLOR|NODE_OPTIONS)/;
 /** How a page shows the folder that it runs in. */
 const FOLDER_SHOWN = '/data';
 
+/** Run with the package that `test/package.int.test.ts` has installed. */
+export const QUICK_START = 'docs/quick-start.md';
+
 /** Whether anything of the page runs in a shell. */
 export function isRunPage(path: string): boolean {
   return PAGES.get(path)!.blocks.some((block) => SHELLS.includes(block.language) && isRun(path, block));

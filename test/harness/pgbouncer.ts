@@ -49,6 +49,8 @@ export async function startPgbouncer(
     unix_socket_dir: '',
     auth_type: 'trust',
     auth_file: users,
+    // As many have it, for drivers that say more than it knows.
+    ignore_startup_parameters: 'options,statement_timeout',
   };
   const settings = Object.entries(own).map(([name, value]) => `${name} = ${value}`);
   const file = join(folder, 'pgbouncer.ini');

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
+import type { BackupError } from '../../src/core/errors.ts';
+import { openRegionServer } from '../../src/servers/postgres/server.ts';
 import { digestAt, fillStore, makeFolder, type Ran, runHere, withStoreAt } from '../harness/command.ts';
 import { type PoolMode, startPgbouncer, type TestPgbouncer, whyNoPgbouncer } from '../harness/pgbouncer.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
@@ -152,6 +154,16 @@ describe('behind PgBouncer', { skip: whyNoPgbouncer() ?? false }, () => {
     const ran = await eventcore('session', vault, 'archive', '--once');
     assert.match(`${ran.stdout}${ran.stderr}`, /store_refused.*connect to the server itself/s);
     assert.deepEqual(await server.exec('SELECT FROM pg_replication_slots'), []);
+  });
+
+  it('a recovery wants the server itself', async () => {
+    const address = bouncer.address(database, 'session');
+    const one = openRegionServer({ region: 'here', address });
+    await assert.rejects(one.probe({ signal: AbortSignal.timeout(20_000) }), (error: BackupError) => {
+      assert.deepEqual([error.code, error.hint?.includes('not those of PgBouncer')], ['store_refused', true]);
+      return true;
+    });
+    await one.close();
   });
 
   it('in statement mode everything is refused at once', async () => {

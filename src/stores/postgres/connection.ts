@@ -2,12 +2,13 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
+import { keyNumber } from '../../postgres/backend-key.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import type { Place } from '../../postgres/settings.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
 import { makeSocket } from './divertible-socket.ts';
 import { type ConnectionPool, makePool } from './pool.ts';
-import { begin as beginWith, holdsSession, isPooled, keyNumber, needsSession, notePooler } from './pooler.ts';
+import { begin as beginWith, holdsSession, isPooled, needsSession, notePooler } from './pooler.ts';
 import { toBackupError } from './server-error.ts';
 
 /** A database and the connections that this process holds to it. None is opened before it is needed. */

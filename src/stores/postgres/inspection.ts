@@ -1,9 +1,10 @@
 import pg from 'pg';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { InspectionOptions, SelectOptions, SqlRow, StoreInspection } from '../../core/inspection.ts';
+import { keyNumber } from '../../postgres/backend-key.ts';
 import { findCompanions, requireEvents } from './catalog.ts';
 import { begin, type Database, dropConnection, endConnection, openShared, withClient } from './connection.ts';
-import { isPooled, keyNumber, serverProcess } from './pooler.ts';
+import { isPooled, serverProcess } from './pooler.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 import { sqlNames } from './sql-names.ts';
 

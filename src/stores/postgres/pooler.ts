@@ -16,11 +16,6 @@ export function isPooled(client: pg.Client): boolean {
   return pooled.has(client);
 }
 
-/** A pooler tells each client a key of its own, by which it could cancel, and no process of the server has that number. */
-export function keyNumber(client: pg.Client): number {
-  return (client as pg.Client & { readonly processID: number | null }).processID ?? 0;
-}
-
 export function notePooler(client: pg.Client, serverVersion: number): void {
   pooled.set(client, { serverVersion });
 }

@@ -21,7 +21,9 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** What the socket is made by. */
   readonly makeSocket?: () => net.Socket;
-  /** For the driver, stronger than the address: `application_name`, `options`, `replication`, … */
+  /** By which sessions are known in pg_stat_activity, and others must know them: what somebody else names them comes behind it. */
+  readonly program: string;
+  /** For the driver, stronger than the address: `options`, `replication`, … */
   readonly session?: Readonly<Record<string, string | number>>;
   /** Only there: where others of the same work are connected already. */
   readonly at?: Place;
@@ -264,7 +266,7 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 /** The driver is told everything: what it is not told it would take from the environment, by rules of its own. */
 function driverClient(
   settings: ConnectionSettings,
-  { session = {}, timeoutMs }: ConnectOptions,
+  { program, session = {}, timeoutMs }: ConnectOptions,
   place: Place,
   stream: net.Socket,
   isEncrypted: boolean,
@@ -280,7 +282,7 @@ function driverClient(
       ssl: false,
       sslnegotiation: 'postgres' as const,
     },
-    ...(applicationName === null ? {} : { application_name: applicationName }),
+    application_name: applicationName === null ? program : `${program} ${applicationName}`,
     ...session,
     ...(options.length === 0 ? {} : { options: options.join(' ') }),
     password: passwordFor(settings, place),

@@ -57,6 +57,7 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
     const { client } = await connectPostgres(readPostgresUri(address), {
       ...{
         shown: 'postgres://shown',
+        program: 'eventcore-test',
         timeoutMs,
         explain: (error) => toBackupError(error, 'postgres://shown'),
       },
@@ -114,7 +115,8 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
 
   it('goes without TLS where that is allowed and the server wants it so', async () => {
     const plain = `postgres://plain:${secret}@127.0.0.1:${server.port}/${database}`;
-    assert.equal((await lookAt(plain)).ssl, false);
+    const { ssl, name } = await lookAt(`${plain}?application_name=nightly`);
+    assert.deepEqual([ssl, name], [false, 'eventcore-test nightly']);
     await refused(`${plain}?sslmode=require`, 'store_refused', /pg_hba.conf/);
     await refused(`${plain}?channel_binding=require`, 'store_refused', /channel_binding=require/);
     const clear = `postgres://clear:${secret}@127.0.0.1:${server.port}/${database}`;

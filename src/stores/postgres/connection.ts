@@ -129,7 +129,7 @@ async function connectTo(database: Database, more: Readonly<Record<string, strin
   const explain = (error: unknown): BackupError => toBackupError(error, database.address.shown);
   const { client, place } = await connectPostgres(database.address.uri, {
     ...(database.at === null ? {} : { at: database.at }),
-    session: { application_name: APPLICATION_NAME, ...more },
+    ...{ program: APPLICATION_NAME, session: more },
     ...{ makeSocket, explain, shown: database.address.shown, timeoutMs: CONNECT_TIMEOUT_MS },
   });
   try {
@@ -219,7 +219,6 @@ export async function inTransaction<Result>(
  * silently shorter answer where row-level security applies. Settings that the server does not know are left out.
  */
 const SESSION_SETTINGS: Readonly<Record<string, string>> = {
-  application_name: APPLICATION_NAME,
   search_path: 'pg_catalog',
   row_security: 'off',
   datestyle: 'ISO, YMD',

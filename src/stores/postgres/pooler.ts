@@ -25,8 +25,8 @@ export async function serverProcess(client: pg.Client): Promise<number> {
   return (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid;
 }
 
-/** Not for a transaction, or said when the connection is made. */
-const OF_SESSIONS = ['application_name', 'idle_session_timeout', 'default_transaction_isolation'];
+/** Not for a transaction. */
+const OF_SESSIONS = ['idle_session_timeout', 'default_transaction_isolation'];
 const SINCE: Readonly<Record<string, number>> = { transaction_timeout: 170_000 };
 
 /**

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CAPACITY_PAGE, fillCapacityPage, readCapacityPage } from './capacity.ts';
 import { machineText } from './machine.ts';
 import { drawPicture } from './picture.ts';
 import { judge, REQUIREMENTS } from './requirements.ts';
@@ -26,6 +27,7 @@ export function publish(outcome: Outcome): void {
   writeFileSync(NUMBERS, `${JSON.stringify({ outcomes }, null, 2)}\n`);
   writeFileSync(PICTURE, drawPicture(mainOutcome(outcomes)));
   writeFileSync(PAGE, fillPage(readFileSync(PAGE, 'utf8'), outcomes));
+  writeFileSync(CAPACITY_PAGE, fillCapacityPage(readCapacityPage(), outcomes));
 }
 
 /** The one that shows the most; of those the one with the most events. */

@@ -1,7 +1,7 @@
 /**
  * node scripts/install-test-servers.mjs [chromium]
  *
- * Installs what the integration tests start and npm cannot bring: Ceph's S3, age and BIND 9; for the long ones Chromium too. Only on Debian and its like, as root,
+ * Installs what the integration tests start and npm cannot bring: Ceph's S3, age, BIND 9, PgBouncer, openssl, shells and mandoc; for the long ones Chromium too. Only on Debian and its like, as root,
  * and only when it is not there. Where it cannot, it says why and ends well: the tests that need it skip and say so too.
  * EVENTCORE_TEST_SERVERS=none leaves the machine as it is.
  */
@@ -11,10 +11,38 @@ import process from 'node:process';
 
 const BROWSER = process.argv.slice(2);
 const NEEDED = [
-  ...['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin', 'age', 'named'],
+  ...[
+    'ceph',
+    'ceph-mon',
+    'ceph-osd',
+    'monmaptool',
+    'radosgw',
+    'radosgw-admin',
+    'age',
+    'named',
+    'pgbouncer',
+    'openssl',
+    'zsh',
+    'fish',
+    'mandoc',
+  ],
   ...BROWSER,
 ];
-const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base', 'age', 'bind9', ...BROWSER];
+const PACKAGES = [
+  'radosgw',
+  'ceph-mon',
+  'ceph-osd',
+  'ceph-common',
+  'ceph-base',
+  'age',
+  'bind9',
+  'pgbouncer',
+  'openssl',
+  'zsh',
+  'fish',
+  'mandoc',
+  ...BROWSER,
+];
 const FOLDERS = ['/usr/bin', '/usr/sbin'];
 const TIMEOUT_MS = 180_000;
 const SHOWN_LINES = 15;

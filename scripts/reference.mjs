@@ -1,4 +1,4 @@
-/** Writes what is generated from code: docs/reference. */
+/** Writes what is generated from code: docs/reference and man. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makePages } from './reference/pages.ts';

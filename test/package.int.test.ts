@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { openPostgresStore } from '../src/stores/postgres/store.ts';
-import { generateAppends } from '../src/testing/event-generator.ts';
-import { startPostgres } from './harness/postgres.ts';
+import { openFixtures } from './docs/fixtures.ts';
+import { describeDifferences, QUICK_START, runPage } from './docs/run-page.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..');
@@ -31,7 +30,7 @@ after(() => rm(place, { recursive: true, force: true }));
 
 test('the package has the built sources with their types, all that the documents speak of, and nothing else', () => {
   const documents = files.filter((path) => !path.startsWith('dist/'));
-  const folders = ['deploy', 'docs', 'rescue'].flatMap((name) => filesUnder(name));
+  const folders = ['deploy', 'docs', 'man', 'rescue'].flatMap((name) => filesUnder(name));
   const named = ['CHANGELOG.md', 'FORMAT.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
   assert.deepEqual(
     documents.sort(),
@@ -73,27 +72,14 @@ test('the installed command tells its version', async () => {
   assert.equal(stdout.trim(), version);
 });
 
-test('the installed command tells its whole story', async () => {
-  const { stdout } = await runCommand('demo', '--no-progress');
-  assert.match(stdout, /restore/i);
-});
-
-test('the installed command reads PostgreSQL in threads of its own', async () => {
-  const server = await startPostgres();
+test('the installed command does what the quick start shows, with PostgreSQL, S3 and threads of its own', async () => {
+  const room = openFixtures();
   try {
-    const address = server.address(await server.createDatabase());
-    const store = openPostgresStore(address);
-    await store.initialise();
-    for (const appends of generateAppends({ seed: 7, events: 500 })) await store.append(appends);
-    const { events } = await store.count();
-    await store.close();
-    const vault = join(place, 'vault');
-    const { stdout } = await runCommand(
-      ...['backup', 'full', '--store', address, '--vault', vault, '--parallel', '2', '--json'],
-    );
-    assert.equal((JSON.parse(stdout) as { totalEvents: number }).totalEvents, events);
+    const ran = await runPage(QUICK_START, room, { main: join(installed, 'dist/cli/main.js') });
+    const differences = describeDifferences(QUICK_START, ran);
+    assert.equal(differences.length, 0, differences.join('\n\n'));
   } finally {
-    await server.stop();
+    await room.end();
   }
 });
 
@@ -129,8 +115,8 @@ async function install(tarball: string): Promise<string> {
   const { dependencies } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  // Types of Node and of the PostgreSQL client come from the one who compiles against the package.
-  const names = [...Object.keys(dependencies), '@types/node', '@types/pg'];
+  // Types of Node and of the PostgreSQL client come from the one who compiles against the package, the client of S3 from who needs it.
+  const names = [...Object.keys(dependencies), '@types/node', '@types/pg', '@aws-sdk/client-s3'];
   for (const name of names) {
     await mkdir(dirname(join(modules, name)), { recursive: true });
     await symlink(join(ROOT, 'node_modules', name), join(modules, name));

@@ -1,7 +1,7 @@
 -- The right to follow a store's commits: a publication of its events and of nothing else. No schema can be used and no table read by SQL.
 -- For eventcore archive. REPLICATION itself is an attribute of who logs in, and is not inherited: logins.sql gives it.
 --
--- Run it in the store's database, as a superuser or as the owner of the tables with CREATEROLE; again whenever you like:
+-- Run it in the store's database, as a superuser, or with CREATEROLE as a member of the owner of the tables; again whenever you like:
 --
 --     psql -d shop -f deploy/postgres/archive.sql
 DO $$

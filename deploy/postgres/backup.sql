@@ -1,7 +1,7 @@
 -- The right to back a store up: its tables can be read, nothing can be written.
 -- For eventcore backup, verify --against-store, diff, export --store, show --stream, doctor and status.
 --
--- Run it in the store's database, as a superuser or as the owner of the tables with CREATEROLE; again whenever you like:
+-- Run it in the store's database, as a superuser, or with CREATEROLE as a member of the owner of the tables; again whenever you like:
 --
 --     psql -d shop -f deploy/postgres/backup.sql
 DO $$

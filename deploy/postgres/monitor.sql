@@ -1,7 +1,7 @@
 -- The right to watch over a store: its tables can be read and its indexes checked, and nothing of other schemas.
 -- For eventcore monitor without repairs, doctor and status.
 --
--- Run it in the store's database, as a superuser or as the owner of the tables with CREATEROLE; again whenever you like:
+-- Run it in the store's database, as a superuser, or with CREATEROLE as a member of the owner of the tables; again whenever you like:
 --
 --     psql -d shop -f deploy/postgres/monitor.sql
 DO $$

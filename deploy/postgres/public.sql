@@ -1,6 +1,6 @@
 -- What every role of the server may do with a store because everybody may, taken back. Who was granted something by name keeps it.
 --
--- Run it in the store's database, as a superuser or as the owner of schema and tables; again whenever you like:
+-- Run it in the store's database, as a superuser or a member of the owner of schema and tables; again whenever you like:
 --
 --     psql -d shop -f deploy/postgres/public.sql
 DO $$

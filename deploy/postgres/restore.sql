@@ -1,7 +1,7 @@
 -- The right to restore into a store: what a restore makes can be made, and what belongs to the owner of the store's tables replaced.
 -- For eventcore restore (also --replace, --stream, --merge) and monitor --repair. Give it to nobody who only backs up.
 --
--- Run it in the store's database, as a superuser or as the owner of the tables with CREATEROLE; again whenever you like:
+-- Run it in the store's database, as a superuser, or with CREATEROLE as a member of the owner of the tables; again whenever you like:
 --
 --     psql -d shop -f deploy/postgres/restore.sql
 DO $$

@@ -17,6 +17,13 @@ export interface Link {
   readonly line: number;
 }
 
+/** Code within a text. */
+export interface InlineCode {
+  readonly text: string;
+  /** Where its paragraph begins. */
+  readonly line: number;
+}
+
 export interface CodeBlock {
   /** What stands behind the fence, such as `console`; empty when there is nothing, or the block is indented. */
   readonly language: string;
@@ -29,6 +36,7 @@ export interface CodeBlock {
 export interface Page {
   readonly headings: readonly Heading[];
   readonly links: readonly Link[];
+  readonly codes: readonly InlineCode[];
   readonly blocks: readonly CodeBlock[];
 }
 
@@ -39,7 +47,10 @@ type Token = ReturnType<typeof markdown.parse>[number];
 
 export function readPage(text: string): Page {
   const tokens = markdown.parse(text, {});
-  return { headings: readHeadings(tokens), links: readLinks(tokens), blocks: readBlocks(tokens) };
+  return {
+    ...{ headings: readHeadings(tokens), links: readLinks(tokens) },
+    ...{ codes: readCodes(tokens), blocks: readBlocks(tokens) },
+  };
 }
 
 /** As GitHub does: small letters, no punctuation, a dash for each space, and a number where a name comes again. */
@@ -105,6 +116,14 @@ function readHtmlLinks(html: string, line: number): Link[] {
   return [...html.matchAll(/\b(?:href|src|srcset)="([^"]+)"/g)].map(([, target]) => ({
     ...{ text: '', target: target!, line },
   }));
+}
+
+function readCodes(tokens: readonly Token[]): InlineCode[] {
+  return tokens.flatMap((token) =>
+    (token.children ?? [])
+      .filter(({ type }) => type === 'code_inline')
+      .map(({ content }) => ({ text: content, line: lineOf(token) })),
+  );
 }
 
 function readBlocks(tokens: readonly Token[]): CodeBlock[] {

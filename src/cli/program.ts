@@ -162,13 +162,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   serve: async () => (await import('./commands/serve.ts')).addServeCommand,
   runs: async () => (await import('./commands/runs.ts')).addRunsCommand,
   tokens: async () => (await import('./commands/tokens.ts')).addTokensCommand,
+  completion: async () => (await import('./commands/completion.ts')).addCompletionCommand,
   demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
 };
 
-/** Only the commands that the words name; all of them for help, or where no command is named. */
+/** Only the commands that the words name; all of them for help and for scripts of completion, or where no command is named. */
 function loadCommands(words: readonly string[]): Promise<AddCommand[]> {
   const named = Object.keys(COMMANDS).filter((name) => words.includes(name));
-  const needsAll = named.length === 0 || words.some((word) => ['help', '--help', '-h'].includes(word));
+  const looksAtAll = words.includes('completion') && !words.includes('--backups');
+  const needsAll =
+    named.length === 0 || looksAtAll || words.some((word) => ['help', '--help', '-h'].includes(word));
   return Promise.all((needsAll ? Object.keys(COMMANDS) : named).map((name) => COMMANDS[name]!()));
 }
 

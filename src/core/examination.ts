@@ -6,6 +6,11 @@ export interface StoreExamination {
   readonly backupObstacles: readonly Obstacle[];
   /** What keeps this user from following the commits. */
   readonly feedObstacles: readonly Obstacle[];
+  /**
+   * How a connection pooler stands before the server: where it gives no sessions, only what reads works through it. Left
+   * out where none does.
+   */
+  readonly pooler?: 'session' | 'transaction';
   /** What killed restores left here, in words. */
   readonly leftovers: readonly string[];
 }

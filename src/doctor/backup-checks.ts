@@ -4,7 +4,7 @@ import type { Catalog } from '../format/catalog.ts';
 import { followChain, isBroken } from '../format/chain.ts';
 import type { LogSurvey } from '../recovery/survey.ts';
 import { newestSpan } from '../recovery/windows.ts';
-import { bad, type Check, good, warn } from './check.ts';
+import { bad, type Check, good, skipped, warn } from './check.ts';
 
 /** One a day, and the time that it takes. */
 const STALE_MS = 26 * 60 * 60 * 1000;
@@ -77,5 +77,6 @@ function checkTrust({ backups, damaged }: Catalog): Check {
   if (unknown.length > 0) {
     return warn(name, `${unknown.length} of a newer program`, 'use that program to read them');
   }
+  if (backups.length === 0) return skipped(name, 'there is none to read');
   return good(name, `${backups.length} can be trusted; \`eventcore verify\` reads what they name`);
 }

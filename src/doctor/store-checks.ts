@@ -43,10 +43,25 @@ export function checkStore(found: StoreDescription, address: string): Check {
 /** `breaches`: what the tables lack of what keeps events as they are, or why that cannot be told. */
 export function checkExamination(found: StoreExamination, breaches: readonly Obstacle[] | string): Check[] {
   return [
+    ...checkPooler(found.pooler),
     checkContract(breaches),
     checkStoreClock(found.clockAheadMs),
     checkRights(found.backupObstacles),
     checkLeftovers(found.leftovers),
+  ];
+}
+
+/** Where none stands before the server there is nothing to say. */
+function checkPooler(pooler: StoreExamination['pooler']): Check[] {
+  if (pooler === undefined) return [];
+  if (pooler === 'session')
+    return [good('pooler', 'a connection pooler that gives sessions: restores work through it')];
+  return [
+    warn(
+      'pooler',
+      'a connection pooler in transaction mode: backups work through it; restores, repairs and the change log need a session',
+      'name the server itself for those, or a pool with pool_mode=session (docs/connections.md)',
+    ),
   ];
 }
 

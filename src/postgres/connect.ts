@@ -21,7 +21,9 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** What the socket is made by. */
   readonly makeSocket?: () => net.Socket;
-  /** For the driver, stronger than the address: `application_name`, `options`, `replication`, … */
+  /** By which sessions are known in pg_stat_activity, and others must know them: what somebody else names them comes behind it. */
+  readonly program: string;
+  /** For the driver, stronger than the address: `options`, `replication`, … */
   readonly session?: Readonly<Record<string, string | number>>;
   /** Only there: where others of the same work are connected already. */
   readonly at?: Place;
@@ -37,7 +39,8 @@ export interface ConnectOptions {
 
 export interface Connected {
   readonly client: pg.Client;
-  readonly place: Place;
+  /** Where it leads, to connect there again; null where the address leaves no choice. */
+  readonly place: Place | null;
 }
 
 /**
@@ -48,15 +51,26 @@ export async function connectPostgres(uri: PostgresUri, options: ConnectOptions)
   const settings = connectionSettings(uri);
   const failures: ConnectFailure[] = [];
   const places = options.at === undefined ? inOrder(settings) : [options.at];
-  const target = options.takesAny || options.at !== undefined ? 'any' : settings.targetSession;
   const attempt: Attempt = { settings, options, failures };
-  for (const wanted of target === 'prefer-standby' ? (['standby', 'any'] as const) : [target]) {
+  for (const wanted of targetsOf(settings, options)) {
     for (const place of places) {
-      const client = await tryPlace(attempt, place, wanted);
-      if (client !== null) return { client, place };
+      const found = await tryPlace(attempt, place, wanted);
+      if (found === null) continue;
+      const isOnly = settings.places.length === 1 && found.isOnly;
+      return { client: found.client, place: isOnly ? null : found.place };
     }
   }
   throw summarise(failures);
+}
+
+/** What is wanted, in the order in which all places are tried for it. */
+function targetsOf(
+  { targetSession }: ConnectionSettings,
+  { takesAny, at }: ConnectOptions,
+): readonly TargetSession[] {
+  if (takesAny === true) return ['any'];
+  if (targetSession !== 'prefer-standby') return [targetSession];
+  return at === undefined ? ['standby', 'any'] : ['any'];
 }
 
 interface Attempt {
@@ -65,12 +79,19 @@ interface Attempt {
   readonly failures: ConnectFailure[];
 }
 
+interface Found {
+  readonly client: pg.Client;
+  /** With the address that answered, where the name has several. */
+  readonly place: Place;
+  readonly isOnly: boolean;
+}
+
 /** Null where the next place is to be tried. */
 async function tryPlace(
   { settings, options, failures }: Attempt,
   place: Place,
   wanted: TargetSession,
-): Promise<pg.Client | null> {
+): Promise<Found | null> {
   /** Somebody who is refused here would be refused by the next one, too. */
   const note = (error: unknown): void => {
     if (options.signal?.aborted) throw options.explain(error);
@@ -87,9 +108,12 @@ async function tryPlace(
   }
   for (const endpoint of settings.isInAnyOrder ? shuffled(endpoints) : endpoints) {
     try {
-      return await inTime(settings, options, (signal) =>
+      const client = await inTime(settings, options, (signal) =>
         openSuitable(settings, options, endpoint, wanted, signal),
       );
+      const { path, address } = endpoint;
+      const isOnly = endpoints.length === 1;
+      return { client, isOnly, place: path === null ? { ...place, address } : place };
     } catch (error) {
       note(error);
     }
@@ -170,9 +194,9 @@ async function openEitherWay(
   } catch (error) {
     if (!isSoft || signal.aborted || !mayGoOtherWay(error, first)) throw error;
     const second = first === 'tls' ? 'plain' : 'tls';
-    // What was wrong first says more than that the other way is closed, too.
     return await open(settings, options, endpoint, second, signal).catch((last) => {
-      throw isRefusal(error) && !isRefusal(last) ? error : last;
+      // A connection that fails says less than what was wrong first.
+      throw isBackupError(last) || last instanceof pg.DatabaseError ? last : error;
     });
   }
 }
@@ -242,7 +266,7 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 /** The driver is told everything: what it is not told it would take from the environment, by rules of its own. */
 function driverClient(
   settings: ConnectionSettings,
-  { session = {}, timeoutMs }: ConnectOptions,
+  { program, session = {}, timeoutMs }: ConnectOptions,
   place: Place,
   stream: net.Socket,
   isEncrypted: boolean,
@@ -258,7 +282,7 @@ function driverClient(
       ssl: false,
       sslnegotiation: 'postgres' as const,
     },
-    ...(applicationName === null ? {} : { application_name: applicationName }),
+    application_name: applicationName === null ? program : `${program} ${applicationName}`,
     ...session,
     ...(options.length === 0 ? {} : { options: options.join(' ') }),
     password: passwordFor(settings, place),

@@ -19,6 +19,7 @@ export interface CommandDefinition {
 export interface ArgumentDefinition {
   readonly name: string;
   readonly description: string;
+  readonly choices: readonly string[];
   readonly required: boolean;
   readonly variadic: boolean;
 }
@@ -78,8 +79,8 @@ function commandOf(command: Command, above: readonly string[]): CommandDefinitio
 }
 
 function argumentOf(argument: Argument): ArgumentDefinition {
-  const { description, required, variadic } = argument;
-  return { name: argument.name(), description, required, variadic };
+  const { description, required, variadic, argChoices = [] } = argument;
+  return { name: argument.name(), description, choices: argChoices, required, variadic };
 }
 
 function optionOf(option: Option): OptionDefinition {

@@ -60,7 +60,7 @@ type Server = () => Promise<pg.Client>;
 export async function connect(address: string, onEnd: () => void = () => {}): Promise<pg.Client> {
   const explain = (error: unknown): BackupError => refusedBy(error, 'the server for drills cannot be used');
   const { client } = await connectPostgres(readPostgresUri(address), {
-    session: { application_name: 'eventcore-drill' },
+    program: 'eventcore-drill',
     ...{ explain, shown: redactPostgresAddress(address), timeoutMs: CONNECT_TIMEOUT_MS },
   });
   client.once('end', onEnd);

@@ -50,6 +50,47 @@ describe('the demonstration', () => {
     assert.equal(document.folder, null);
   });
 
+  describe('that fills a store to try things out on', () => {
+    const fill = (store: string, ...words: string[]) =>
+      runHere(['demo', '--fill', store, '--json', ...words]);
+
+    it('makes it where it is not there, and goes on where it stopped', async () => {
+      const first = JSON.parse((await fill('sqlite:./shop.db', '--events', '300')).stdout);
+      assert.equal(first.created, true);
+      assert.ok(
+        first.events >= 300 && first.events < 320 && first.added === first.events,
+        String(first.events),
+      );
+      const second = JSON.parse((await fill('sqlite:./shop.db', '--events', '50')).stdout);
+      assert.deepEqual([second.created, second.events], [false, first.events + second.added]);
+      assert.ok(second.streams > first.streams);
+    });
+
+    it('gives each stream its versions without a gap, and events the time of now', async () => {
+      const begunAt = new Date(Date.now() - 1000).toISOString();
+      await fill('sqlite:./versions.db', '--events', '150');
+      await fill('sqlite:./versions.db', '--events', '150');
+      await withStoreAt('sqlite:./versions.db', async (store) => {
+        for await (const { streamId, version } of store.listStreams()) {
+          const events = await store.readStream(streamId);
+          assert.equal(BigInt(events.length), version);
+          assert.ok(events.every(({ recordedAt }) => recordedAt > begunAt));
+        }
+      });
+    });
+
+    it('leaves a store alone that has the events of others', async () => {
+      await fill('sqlite:./others.db', '--events', '1');
+      await withStoreAt('sqlite:./others.db', (store) =>
+        store.append([{ streamId: 'precious', events: [{ type: 'Happened', data: '{}' }] }]),
+      );
+      const { code, stderr } = await fill('sqlite:./others.db');
+      assert.equal(code, 2);
+      assert.match(stderr, /has events that are not of the made-up shop/);
+      await withStoreAt('sqlite:./others.db', async (store) => assert.ok((await store.count()).events < 20));
+    });
+  });
+
   describe('on a git history', () => {
     before(makeRepository);
 

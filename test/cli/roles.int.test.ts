@@ -1,7 +1,10 @@
 /** Every command as the role that is there for it and may do nothing else (deploy/postgres), on each version of PostgreSQL. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readPage } from '../../scripts/site/markdown.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import { digestAt, makeFolder, runHere, withStoreAt } from '../harness/command.ts';
 import { startPostgres, type TestPostgres, versionsHere } from '../harness/postgres.ts';
@@ -146,3 +149,34 @@ for (const version of VERSIONS) {
     });
   });
 }
+
+it('docs/roles.md says what the scripts do: once its statements are made, they find nothing to do', async () => {
+  const server = await startPostgres();
+  try {
+    await server.exec('CREATE ROLE shop LOGIN');
+    await server.exec('CREATE DATABASE shop OWNER shop');
+    await server.exec('GRANT CREATE ON SCHEMA public TO shop', 'shop');
+    await withStoreAt(server.address('shop', 'shop'), (store) => store.initialise());
+    const { blocks } = readPage(readFileSync(PAGE, 'utf8'));
+    for (const { text } of blocks.filter(({ language }) => language === 'sql')) {
+      await server.exec(text, 'shop');
+    }
+    const made = await server.exec(RIGHTS, 'shop');
+    assert.equal(made.filter(({ what }) => what === 'role').length, 8);
+    await makeRoles(server, 'shop', ['backup', 'monitor', 'restore', 'archive', 'logins']);
+    assert.deepEqual(await server.exec(RIGHTS, 'shop'), made);
+  } finally {
+    await server.stop();
+  }
+});
+
+const PAGE = join(import.meta.dirname, '../../docs/roles.md');
+const RIGHTS = `
+  SELECT 'role' AS what, rolname::text AS name, concat_ws(' ', rolcanlogin, rolreplication, rolcreatedb, rolsuper) AS rights
+    FROM pg_roles WHERE rolname ~ '^eventcore_|_login$'
+  UNION ALL SELECT 'member', roleid::regrole::text, member::regrole::text FROM pg_auth_members WHERE roleid::regrole::text !~ '^pg_'
+  UNION ALL SELECT 'table', oid::regclass::text, relacl::text FROM pg_class WHERE relname LIKE 'eventcore%'
+  UNION ALL SELECT 'schema', nspname, nspacl::text FROM pg_namespace
+  UNION ALL SELECT 'database', datname, datacl::text FROM pg_database
+  UNION ALL SELECT 'default', defaclrole::regrole::text, defaclacl::text FROM pg_default_acl
+   ORDER BY 1, 2, 3`;

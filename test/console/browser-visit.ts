@@ -59,7 +59,7 @@ interface AxeAnswer {
 }
 
 /** What stands in the way of people who cannot see, or not well: by axe. It comes past the page's policy, which would refuse it. */
-async function barriers(page: Page): Promise<string[]> {
+export async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate<AxeAnswer, string[]>(
     (tags) =>
@@ -79,7 +79,7 @@ async function barriers(page: Page): Promise<string[]> {
 }
 
 /** A page that is wider than its window has to be pushed about. */
-async function overflow(page: Page): Promise<string[]> {
+export async function overflow(page: Page): Promise<string[]> {
   const tooWide = await page.evaluate(
     'document.documentElement.scrollWidth - document.documentElement.clientWidth',
   );

@@ -85,8 +85,10 @@ test('each alert has a section that says what it means, what to do, and when it 
   }
 });
 
-test('runbooks and guides name no command and no flag that there is not', async () => {
-  const pages = [...PAGES.keys()].filter((path) => /^docs\/(operating|guides)\//.test(path));
+test('runbooks, guides and answers name no command and no flag that there is not', async () => {
+  const pages = [...PAGES.keys()].filter((path) =>
+    /^docs\/(operating\/|guides\/|faq|comparison|threat-model|concepts)/.test(path),
+  );
   const named = namedCommands(pages.map(read).join('\n'));
   assert.ok(named.size > 20, `${named.size} commands`);
   await assertCommands(named);

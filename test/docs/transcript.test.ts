@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isShown, readSteps, writeSteps } from './transcript.ts';
+import { findStandIns, isShown, readSteps, writeSteps } from './transcript.ts';
 
 describe('a block of a terminal', () => {
   const block =
@@ -51,5 +51,22 @@ describe('what was seen', () => {
     assert.ok(isShown('one\n  …\nlast', 'one\ntwo\nthree\nlast'));
     assert.ok(isShown('one\n…', 'one'));
     assert.ok(!isShown('one\n…\nlast', 'one\ntwo'));
+  });
+});
+
+describe('what was seen where something else is shown', () => {
+  it('is what later commands mean: ids, long and short, times and positions', () => {
+    const shown = 'backup e1c7d12a-af57-48c6-a6fe-2879a6961a1e at 0/1A2B, 2026-11-24T13:46:57Z';
+    const seen = 'backup 3f2a9c1e-0000-48c6-a6fe-2879a6961a1e at 7/F, 2027-01-02T03:04:05Z';
+    assert.deepEqual(findStandIns(shown, seen), [
+      { shown: 'e1c7d12a-af57-48c6-a6fe-2879a6961a1e', real: '3f2a9c1e-0000-48c6-a6fe-2879a6961a1e' },
+      { shown: 'e1c7d12a', real: '3f2a9c1e' },
+      { shown: '2026-11-24T13:46:57Z', real: '2027-01-02T03:04:05Z' },
+      { shown: '0/1A2B', real: '7/F' },
+    ]);
+  });
+
+  it('is not guessed where some of it is left out', () => {
+    assert.deepEqual(findStandIns('e1c7d12a\n…', '3f2a9c1e\n4b5c6d7e'), []);
   });
 });

@@ -42,12 +42,13 @@ const MASKS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bed25519:[\w-]{43}/g, '<key>'],
   [/\bect_[0-9a-f]+/g, '<token>'],
   [/\b[0-9a-fA-F]{16,}\b/g, '<digest>'],
+  [/\btimeline \d+/g, 'timeline <n>'],
   [/\b[0-9a-f]{8}\b/g, '<id>'],
   [/\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z)?/g, '<time>'],
   [/\b\d{4}-\d\d-\d\d\b/g, '<date>'],
   [/\b\d\d:\d\d:\d\d(\.\d+)?( UTC)?/g, '<time>'],
   [/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/g, '<lsn>'],
-  [/(\b(PostgreSQL|SQLite|Node|node)) v?\d[\d.]*/g, '$1 <version>'],
+  [/\b(PostgreSQL|postgres|SQLite|Node) v?\d[\d.]*/gi, '$1 <version>'],
   [/\b\d+\.\d+\.\d+\b(?!\.)/g, '<version>'],
   [/\b\d[\d,.]* events\/s/g, '<rate>'],
   [/\b\d[\d,.]* ?(B|[kKMGT]i?B)(\/s)?\b/g, '<size>'],
@@ -86,4 +87,30 @@ function matchLines(shown: readonly string[], seen: readonly string[]): boolean 
 function toPattern(line: string): RegExp {
   const parts = line.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 'u');
+}
+
+/** What a command names after another one has printed it: ids, long and short, times, positions, keys. */
+const NAMED: readonly RegExp[] = [
+  /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g,
+  /(?<![\w-])[0-9a-f]{8}(?![\w-])/g,
+  /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z/g,
+  /\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/g,
+  /\bage1[0-9a-z]{20,}/g,
+  /\bed25519:[\w-]{43}/g,
+];
+
+const UUID_CHARS = 36;
+const SHORT_CHARS = 8;
+
+/** Names that were seen where others are shown: later commands of the page mean these. */
+export function findStandIns(shown: string, seen: string): { shown: string; real: string }[] {
+  return NAMED.flatMap((pattern) => {
+    const [named, real] = [shown, seen].map((text) => text.match(pattern) ?? []);
+    if (named!.length !== real!.length) return [];
+    const pairs = named!.map((name, at) => ({ shown: name, real: real![at]! }));
+    const short = pairs
+      .filter((pair) => pair.shown.length === UUID_CHARS)
+      .map((pair) => ({ shown: pair.shown.slice(0, SHORT_CHARS), real: pair.real.slice(0, SHORT_CHARS) }));
+    return [...pairs, ...short];
+  });
 }

@@ -6,6 +6,7 @@ import { DOCUMENT_TARGETS } from './targets/documents.ts';
 import { FRAME_TARGETS } from './targets/frames.ts';
 import { KEY_TARGETS } from './targets/keys.ts';
 import { LINE_TARGETS } from './targets/lines.ts';
+import { MANIFEST_TARGETS } from './targets/manifests.ts';
 import { MONITOR_TARGETS } from './targets/monitor.ts';
 import { NAME_TARGETS } from './targets/names.ts';
 import { SEALED_LOG_TARGETS } from './targets/sealed-log.ts';
@@ -32,4 +33,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...NAME_TARGETS,
   ...TEXT_TARGETS,
   ...SETTING_TARGETS,
+  ...MANIFEST_TARGETS,
 ];

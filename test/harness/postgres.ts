@@ -379,7 +379,7 @@ function startServer(
   // Read to the end, so that the pipe never fills.
   child.stderr.on('data', (bytes: Buffer) => {
     log = (log + bytes.toString()).slice(-LOG_KEPT_CHARS);
-    if (/ready to accept (read-only )?connections/.test(log)) {
+    if (/ready to accept (read[ -]only )?connections/.test(log)) {
       clearTimeout(timer);
       resolve(child);
     }

@@ -168,6 +168,8 @@ test('a role without the rights is refused with the way out, and nothing is chan
   await exec(BREAK);
   const before = await dump();
   const role = `reader_${database}`;
+  // As it is by itself from PostgreSQL 15 on.
+  await exec('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
   await exec(`CREATE ROLE ${role} LOGIN; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO ${role}`);
   const ports = await portsOf(openStore(server.address(database, role)), vault);
   const planned = await plan(ports, [found('b', 'put_back_events')]);

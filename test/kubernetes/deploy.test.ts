@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { MANIFEST_RULES } from '../../src/kubernetes/check/finding.ts';
+import { PAGES } from '../docs/pages.ts';
 import { briefly, judge } from './check/judge.ts';
 import { deployedFiles, ROOT } from './deployed.ts';
 
@@ -40,5 +42,27 @@ describe('manifests under deploy/', () => {
     for (const [file, text] of Object.entries(texts)) {
       if (file.startsWith('deploy/cloudnative-pg/')) assert.doesNotMatch(text, /^ *namespace:/m, file);
     }
+  });
+});
+
+describe('pages', () => {
+  it('have no manifests with faults, but for the one that shows them', () => {
+    for (const [page, { blocks }] of PAGES) {
+      for (const { text, line, language } of blocks) {
+        if (language !== 'yaml' || !/^apiVersion: /m.test(text) || text.startsWith('# backup.yaml\n'))
+          continue;
+        const errors = judge({ [page]: text }).filter(({ severity }) => severity === 'error');
+        assert.deepEqual(errors, [], `${page}:${line}`);
+      }
+    }
+  });
+
+  it('tell all rules for manifests, in their order', () => {
+    const page = readFileSync(join(ROOT, 'docs/cloudnative-pg.md'), 'utf8');
+    const told = [...page.matchAll(/^\| `(\w+)` \| \S/gm)].map(([, rule]) => rule!);
+    assert.deepEqual(
+      told.filter((name) => name.includes('_') || name === 'policy'),
+      MANIFEST_RULES.filter((name) => name.includes('_') || name === 'policy'),
+    );
   });
 });

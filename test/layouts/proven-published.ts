@@ -1,5 +1,7 @@
+import { PostgresEventStorageAdapter } from '@castore/event-storage-adapter-postgres';
 import { digestSql, type ProvenStore } from '../harness/proven-store.ts';
 import { installMarten } from './marten.ts';
+import { installPyeventsourcing } from './pyeventsourcing.ts';
 import { installRailsEventStore } from './rails-event-store.ts';
 
 /** Stores put to the proof of exact incrementals by their published tables, with what their appends do. */
@@ -76,4 +78,69 @@ export const PROVEN_RAILS_EVENT_STORE: ProvenStore = {
   rows: digestSql(
     'SELECT e, l FROM event_store_events AS e LEFT JOIN event_store_events_in_streams AS l USING (event_id) ORDER BY e.id, l.id',
   ),
+};
+
+const IN_STORED = { table: 'stored_events', id: 'ref' };
+
+/** Its events have no ids: those of the proof stand in a column of the application's. */
+export const PROVEN_PYEVENTSOURCING: ProvenStore = {
+  make: async (server) => {
+    const name = await server.createDatabase();
+    await installPyeventsourcing(server, name, '');
+    await server.exec('ALTER TABLE stored_events ADD COLUMN ref uuid', name);
+    return server.address(name);
+  },
+  append: async (client, { stream, from, ids }) => {
+    await client.query('LOCK TABLE stored_events IN EXCLUSIVE MODE');
+    await client.query(
+      `INSERT INTO stored_events (originator_id, originator_version, topic, state, ref)
+       SELECT md5($2)::uuid, $3::bigint + n - 1, 'shop:Slow', convert_to(n::text, 'UTF8'), ref
+         FROM unnest($1::uuid[]) WITH ORDINALITY AS new (ref, n)`,
+      [ids, stream, from],
+    );
+  },
+  positions: false,
+  naive: {
+    ...{ events: 'stored_events', id: 'ref' },
+    questions: [
+      {
+        ...{ ...IN_STORED, name: 'notification_id > last', column: 'notification_id' },
+        ...{ type: 'bigint', max: 'max(notification_id)' },
+      },
+    ],
+  },
+  rows: digestSql('SELECT * FROM stored_events ORDER BY notification_id'),
+};
+
+const IN_CASTORE = { table: 'event', id: 'ref' };
+
+/** The same. */
+export const PROVEN_CASTORE: ProvenStore = {
+  make: async (server) => {
+    const name = await server.createDatabase();
+    const connectionString = server.address(name);
+    const aggregateId = { type: 'VARCHAR', length: 60 } as const;
+    await PostgresEventStorageAdapter.createEventTable({ connectionString, tableName: 'event', aggregateId });
+    await server.exec('ALTER TABLE event ADD COLUMN ref uuid', name);
+    return connectionString;
+  },
+  append: (client, { stream, from, ids }) =>
+    client.query(
+      `INSERT INTO event (aggregate_name, aggregate_id, version, type, data, metadata, ref)
+       SELECT 'carts', $2, $3::bigint + n - 1, 'SLOW', jsonb_build_object('n', n), NULL, ref
+         FROM unnest($1::uuid[]) WITH ORDINALITY AS new (ref, n)`,
+      [ids, stream, from],
+    ),
+  positions: false,
+  naive: {
+    ...{ events: 'event', id: 'ref' },
+    questions: [
+      {
+        ...{ ...IN_CASTORE, name: 'timestamp > last', column: 'timestamp' },
+        ...{ type: 'timestamptz', max: 'max(timestamp)' },
+      },
+      { ...IN_CASTORE, name: 'id > last', column: 'id', type: 'bigint', max: 'max(id)' },
+    ],
+  },
+  rows: digestSql('SELECT * FROM event ORDER BY id'),
 };

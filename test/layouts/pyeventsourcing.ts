@@ -8,7 +8,11 @@ import { allRows, dumpAndRestore, findDumper, goRound, type Servers } from './ro
 
 /** Stores of the Python library eventsourcing 9: its tables, and the statements that its recorders send. */
 
-async function install(server: TestPostgres, database: string, application: string): Promise<void> {
+export async function installPyeventsourcing(
+  server: TestPostgres,
+  database: string,
+  application: string,
+): Promise<void> {
   const stored = application === '' ? 'stored' : application;
   const tracked = application === '' ? 'notification' : application;
   const columns = 'originator_id uuid NOT NULL, originator_version bigint NOT NULL, topic text, state bytea';
@@ -83,7 +87,7 @@ export function pyeventsourcingTests(servers: () => Servers): void {
         const { from, to } = servers();
         const [source, target] = await goRound({
           ...{ from, to },
-          install: (server, database) => install(server, database, application),
+          install: (server, database) => installPyeventsourcing(server, database, application),
           writes: [
             async (database) => {
               const address = from.address(database);
@@ -119,7 +123,7 @@ export function pyeventsourcingTests(servers: () => Servers): void {
     it('is named where an address leads to several', async () => {
       const { from } = servers();
       const database = await from.createDatabase();
-      for (const application of ['dogs', 'cats']) await install(from, database, application);
+      for (const application of ['dogs', 'cats']) await installPyeventsourcing(from, database, application);
       await record(from.address(database), 'dogs_events', [event(0)]);
       const store = openPostgresStore(from.address(database));
       await assert.rejects(store.inspect(), {
@@ -142,7 +146,7 @@ export function pyeventsourcingTests(servers: () => Servers): void {
       const dumper = findDumper(from);
       if (dumper === null) return t.skip('no pg_dump on this machine');
       const source = await from.createDatabase();
-      await install(from, source, '');
+      await installPyeventsourcing(from, source, '');
       await record(from.address(source), 'stored_events', [0, 1, 2].map(event));
       const target = await dumpAndRestore(dumper, { from, to, source });
       const tables = ['stored_events', 'notification_tracking'];

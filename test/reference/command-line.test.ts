@@ -31,7 +31,7 @@ describe('a command line as data', () => {
     const [copy] = describeProgram(made).root.commands;
     assert.deepEqual(copy, {
       ...{ path: ['tool', 'copy'], description: 'copies', commands: [] },
-      arguments: [{ name: 'from', description: 'what', required: true, variadic: true }],
+      arguments: [{ name: 'from', description: 'what', choices: [], required: true, variadic: true }],
       options: [
         {
           ...{ flags: '-m, --mode <how>', names: ['--mode', '-m'], description: 'in which way' },

@@ -5,10 +5,12 @@ import { type ArchiveNote, archive, type Outage } from '../../capture/archiver.t
 
 import type { ArchiveStatus } from '../../capture/status.ts';
 import { BackupError } from '../../core/errors.ts';
+import type { StoreKind } from '../../core/event-store.ts';
 import { formatTime } from '../../core/time.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant, printable } from '../../core/units.ts';
+import { formatBytes, formatDuration, formatInstant, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { positionText } from '../../format/log-name.ts';
+import { formatPosition } from '../../recovery/position.ts';
 import { vaultScheme } from '../address.ts';
 import {
   FLUSH_MS,
@@ -134,7 +136,8 @@ async function runArchive(
       progress.end();
       const elapsedMs = systemClock.now() - startedAtMs;
       context.output.document({ store: store.address, vault: vault.address, ...statusDocument(status) });
-      context.output.account(statusLines(status, elapsedMs, context));
+      const kind = store.address.startsWith('postgres:') ? 'postgres' : 'sqlite';
+      context.output.account(statusLines(status, { elapsedMs, kind }, context));
     }),
   );
   return latest.last !== null && latest.last.gaps > 0 ? GAP_EXIT_CODE : 0;
@@ -258,15 +261,15 @@ function statusDocument({ position, asOf, ...status }: ArchiveStatus): Record<st
 
 function statusLines(
   { events, transactions, files, sizeBytes, position, asOf, gaps }: ArchiveStatus,
-  elapsedMs: number,
+  { elapsedMs, kind }: { readonly elapsedMs: number; readonly kind: StoreKind },
   { output: { paint } }: CommandContext,
 ): string[] {
   return [
     paint('strong', 'The change log has caught up'),
     ...renderPairs([
-      ['captured', `${formatCount(events)} events in ${formatCount(transactions)} transactions`],
-      ['written', `${formatBytes(sizeBytes)} in ${formatCount(files)} files, ${formatDuration(elapsedMs)}`],
-      ...(position === null ? [] : ([['up to', positionText(position)]] as [string, string][])),
+      ['captured', `${plural(events, 'event')} in ${plural(transactions, 'transaction')}`],
+      ['written', `${formatBytes(sizeBytes)} in ${plural(files, 'file')}, ${formatDuration(elapsedMs)}`],
+      ...(position === null ? [] : ([['up to', formatPosition(position, kind)]] as [string, string][])),
       ...(asOf === null ? [] : ([['as of', formatInstant(formatTime(asOf))]] as [string, string][])),
     ]),
     ...(gaps === 0 ? [] : [paint('bad', 'There is a gap in it: no recovery crosses that')]),

@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { isBackupError } from '../../core/errors.ts';
-import { formatDuration, printable } from '../../core/units.ts';
+import { formatDuration, plural, printable } from '../../core/units.ts';
+import { resolveStoreAddress } from '../address.ts';
 import { wholeNumber } from '../arguments.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { readGitHistory } from '../demo/git-history.ts';
@@ -11,12 +12,14 @@ import { makeUpHistory } from '../demo/made-up-history.ts';
 import { setStage } from '../demo/story.ts';
 import { type History, tellStory } from '../demo/telling.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { renderPairs } from '../render/table.ts';
 
 interface DemoFlags {
   readonly git?: string;
   readonly events: number;
   readonly keep?: true;
   readonly dir?: string;
+  readonly fill?: string;
 }
 
 const DEFAULT_EVENTS = 10_000;
@@ -35,14 +38,28 @@ export function addDemoCommand(program: Command, start: Start): void {
     )
     .option('--keep', 'do not remove the folder at the end')
     .option('--dir <folder>', "make the temporary folder in this one (default: the system's)")
+    .addOption(
+      new Option(
+        '--fill <store>',
+        'tell no story: append events of a made-up shop to this store, made where it is not there, to try things out on',
+      ).conflicts(['git', 'keep', 'dir']),
+    )
     .addHelpText(
       'after',
       helpEnd(
-        ['eventcore demo', 'eventcore demo --git ~/src/linux --events 200000', 'eventcore demo --keep'],
-        [...([0, 1, 2, 4, 130] as const)],
+        [
+          'eventcore demo',
+          'eventcore demo --git ~/src/linux --events 200000',
+          'eventcore demo --keep',
+          'eventcore demo --fill sqlite:./shop.db',
+        ],
+        [0, 1, 2, 4, 5, 130],
       ),
     )
     .action((flags: DemoFlags) => {
+      const { fill } = flags;
+      if (fill !== undefined)
+        return start((context) => fillToTry(context, fill, flags.events), FILLED_SO_FAR);
       const place: Place = { folder: null };
       return start(
         (context) => demo(context, flags, place),
@@ -77,6 +94,26 @@ async function demo(context: CommandContext, flags: DemoFlags, place: Place): Pr
     if (!flags.keep) await rm(folder, { recursive: true, force: true });
   }
   output.account(farewell(folder, flags.keep === true, output.paint));
+  return 0;
+}
+
+const FILLED_SO_FAR = 'what was appended so far stays; the same command goes on';
+
+async function fillToTry(
+  { output, signal, cwd }: CommandContext,
+  address: string,
+  events: number,
+): Promise<number> {
+  const { fillStore } = await import('../demo/fill.ts');
+  const filled = await fillStore(resolveStoreAddress(address, cwd), events, signal);
+  output.document(filled);
+  output.account([
+    `${output.paint('good', 'Filled')} ${printable(filled.address)}`,
+    ...renderPairs([
+      ['added', `${plural(filled.added, 'event')} of a made-up shop`],
+      ['holds', `${plural(filled.events, 'event')} in ${plural(filled.streams, 'stream')}`],
+    ]),
+  ]);
   return 0;
 }
 

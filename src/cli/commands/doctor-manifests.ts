@@ -6,7 +6,7 @@ import { type Manifest, readManifests } from '../../kubernetes/check/manifest.ts
 import type { CommandContext } from '../context.ts';
 import { judgePolicy } from '../manifests/policy.ts';
 import { type ManifestSource, readSources } from '../manifests/read.ts';
-import { checkLines } from '../render/checks.ts';
+import { manifestLines } from '../render/checks.ts';
 
 /** What of a finding a program may want beside what every check has. */
 interface ManifestCheck extends Check {
@@ -104,5 +104,5 @@ function report(
         ? paint('warning', `Nothing is wrong; worth a look: ${plural(found.length, 'thing')}`)
         : paint('good', 'All is well');
   if (output.isQuiet && bads === 0) return;
-  output.answer(output.isQuiet ? [headline] : [headline, ...checkLines(checks, paint)]);
+  output.answer(output.isQuiet ? [headline] : [headline, ...manifestLines(checks, paint)]);
 }

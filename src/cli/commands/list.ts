@@ -103,7 +103,9 @@ function damagedLines({ damaged }: Catalog, paint: Paint): string[] {
     '',
     paint('bad', `${plural(damaged.length, 'backup')} that cannot be trusted`),
     ...damaged.map(({ backupId, kind, message }) => `  ${backupId}  ${kind}  ${printable(message)}`),
-    '  Take it from another copy of this vault; until then restore from another backup.',
+    damaged.every(({ code }) => code === 'format_unknown')
+      ? '  A newer program wrote it: use that one.'
+      : '  Take it from another copy of this vault; until then restore from another backup.',
   ];
 }
 

@@ -52,7 +52,6 @@ export async function initKubernetes(context: CommandContext, flags: KubernetesF
   output.document({ folder, dryRun, namespace: read.wanted.namespace, files: listed, notes: read.notes });
   output.account(
     account(context, {
-      folder,
       dryRun,
       listed,
       wanted: read.wanted,
@@ -90,7 +89,6 @@ function asRestorer(store: string): string {
 
 interface Account {
   readonly hasPrometheus: boolean;
-  readonly folder: string;
   readonly to: string;
   readonly dryRun: boolean;
   readonly wanted: Wanted;
@@ -104,22 +102,25 @@ interface Account {
 
 function account(
   { output }: CommandContext,
-  { folder, to, dryRun, wanted, listed, hasPrometheus }: Account,
+  { to, dryRun, wanted, listed, hasPrometheus }: Account,
 ): string[] {
   const head = dryRun ? output.paint('strong', 'Would write') : output.paint('good', 'Wrote');
   const rows = listed.map(({ name, objects, wasThere, isApplied }) => [
     name,
-    `${objects.join(', ')}${isApplied ? '' : ' (an example)'}${wasThere ? ' (overwrites)' : ''}`,
+    `${name === KUSTOMIZATION ? 'for kubectl apply -k' : objects.join(', ')}${isApplied ? '' : ' (an example)'}${wasThere ? ' (overwrites)' : ''}`,
   ]);
   const secrets = [...new Set(exampleSecrets(wanted).map(({ metadata }) => String(metadata.name)))].filter(
     (name) => hasPrometheus || name !== namesOf(wanted).metrics,
   );
   return [
-    `${head} ${printable(folder)}`,
+    `${head} ${printable(to)}`,
     ...rows.map(([name, objects]) => `  ${name!.padEnd(28)}${objects}`),
-    ...(secrets.length === 0
-      ? []
-      : [`Make ${secrets.join(' and ')} first: ${join(to, 'secrets.example.yaml')} says what is in them.`]),
+    ...(secrets.length === 0 ? [] : [secretsLine(secrets, to)]),
     ...(dryRun ? [] : [`Next: ${output.paint('strong', `kubectl apply -k ${to}`)}`]),
   ];
+}
+
+function secretsLine(names: readonly string[], to: string): string {
+  const [what, them] = names.length === 1 ? ['Secret', 'it'] : ['Secrets', 'them'];
+  return `Make the ${what} ${names.join(' and ')} first: ${join(to, 'secrets.example.yaml')} says what is in ${them}.`;
 }

@@ -23,3 +23,13 @@ export function checkLines(checks: readonly Check[], paint: Paint): string[] {
       : ['', ...renderPairs(hints.map(({ name, hint }) => [`${name}:`, printable(hint!)]))]),
   ];
 }
+
+/** As `checkLines`, where many checks have the same place: each has its way out right below. */
+export function manifestLines(checks: readonly Check[], paint: Paint): string[] {
+  const rows = checks.map(({ name, verdict, message, hint }) => [
+    paint(TONES[verdict], verdict),
+    name,
+    printable(message) + (hint === null ? '' : `\n${paint('faint', `hint: ${printable(hint)}`)}`),
+  ]);
+  return renderTable([{ title: '' }, { title: 'WHERE' }, { title: 'WHAT WAS FOUND' }], rows);
+}

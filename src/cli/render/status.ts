@@ -90,7 +90,7 @@ function proofPairs(
     const text =
       never === 0
         ? `all of ${plural(units, 'file')} within ${oldest}`
-        : `${formatCount(never)} of ${plural(units, 'file')} never`;
+        : `${formatCount(never)} of ${plural(units, 'file')} never since it was written`;
     const bad = unsound === 0 ? '' : paint('bad', `; ${formatCount(unsound)} found unsound`);
     pairs.push(['verified', text + bad]);
   }

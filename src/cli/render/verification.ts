@@ -169,6 +169,9 @@ function adviceFor(problems: readonly Problem[]): string {
   if (problems.every(({ code }) => code === 'store_differs')) {
     return 'the backup itself is sound; the store has lost or changed what it names';
   }
+  if (problems.every(({ code }) => code === 'format_unknown')) {
+    return 'a newer program wrote it: use that one';
+  }
   if (problems.some(({ code }) => code === 'manifest_missing')) {
     return 'if no backup is being written now, remove the attempt (`eventcore list` says how)';
   }

@@ -90,6 +90,7 @@ export function lagLines(lag: LogLag | null, paint: Paint): string[] {
   ];
   const kept = lag.retainedBytes === null ? '' : `; the store keeps ${formatBytes(lag.retainedBytes)} for it`;
   const spare = lag.spareBytes === null ? '' : `, and at most ${formatBytes(lag.spareBytes)} more`;
-  const said = `  behind the store by ${parts.join(', ')}${kept}${spare}`;
+  const isNothing = lag.events === 0 && lag.seconds === 0 && !lag.bytes;
+  const said = `  behind the store by ${isNothing ? 'nothing' : parts.join(', ')}${kept}${spare}`;
   return [said, ...(lag.isRead ? [] : [paint('warning', '  nobody captures at the moment')])];
 }

@@ -111,7 +111,7 @@ function unknownField(
   siblings: readonly string[],
 ): Remark {
   const inner = isRecord(value) ? Object.keys(value) : [];
-  const lost = inner.length === 0 ? '' : `, and ${inner.join(', ')} in it with it`;
+  const lost = inner.length === 0 ? '' : ` with what is in it: ${inner.join(', ')}`;
   const hint = placeFor(`${apiVersion} ${kind}`, at, siblings);
   return error(
     'field_unknown',

@@ -41,7 +41,14 @@ export async function withConnection<Result>(
   const { client } = await connectPostgres(address.uri, {
     explain: (error) =>
       signal.aborted ? endedBy(signal, address.shown) : toServerError(error, address.shown),
-    ...{ signal, shown: address.shown, session: SESSION, timeoutMs: CONNECT_TIMEOUT_MS, takesAny: true },
+    ...{
+      signal,
+      program: APPLICATION_NAME,
+      shown: address.shown,
+      session: SESSION,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      takesAny: true,
+    },
   });
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const cut = (): void => {
@@ -62,7 +69,6 @@ export async function withConnection<Result>(
 
 const SESSION = {
   statement_timeout: STATEMENT_TIMEOUT_MS,
-  application_name: APPLICATION_NAME,
   options: OPTIONS,
 };
 

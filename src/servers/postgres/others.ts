@@ -5,7 +5,7 @@ import { sqlState } from './server-error.ts';
  * Sessions of a recovery or a backup, as a condition on pg_stat_activity: of this role, and with our names. Whoever shares the role is not
  * ours by that alone.
  */
-export const OURS = `(usename = session_user AND application_name IN ('eventcore-recovery', 'eventcore-backup'))`;
+export const OURS = `(usename = session_user AND application_name ~ '^eventcore-(recovery|backup)( |$)')`;
 
 /** Somebody else who is in. */
 export interface Other {

@@ -1,12 +1,15 @@
 import type pg from 'pg';
 import type { PositionSample, ServerState } from '../../core/disaster.ts';
+import { BackupError } from '../../core/errors.ts';
 import { formatTime, timeFromUnixMs } from '../../core/time.ts';
+import { keyNumber } from '../../postgres/backend-key.ts';
 import { askRow } from './connection.ts';
 import { beginsWithFence } from './hba-fence.ts';
 import { OURS } from './others.ts';
-import { sqlState } from './server-error.ts';
+import { POOLER_HINT, sqlState } from './server-error.ts';
 
 interface ProbeRow {
+  readonly pid: number;
   readonly is_standby: boolean;
   readonly system_identifier: string;
   readonly timeline: number;
@@ -31,7 +34,7 @@ interface ProbeRow {
 const probeSql = (rules: string) => `
   WITH server AS MATERIALIZED (SELECT pg_is_in_recovery() AS is_standby),
        receiver AS MATERIALIZED (SELECT * FROM pg_stat_wal_receiver WHERE last_msg_receipt_time IS NOT NULL)
-  SELECT is_standby,
+  SELECT pg_backend_pid() AS pid, is_standby,
          (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
          CASE WHEN is_standby THEN greatest((SELECT received_tli FROM receiver),
                 (SELECT timeline_id FROM pg_control_checkpoint()),
@@ -68,7 +71,15 @@ export async function probe(client: pg.Client): Promise<ServerState> {
 
 async function probeWith(client: pg.Client, rules: string): Promise<ServerState> {
   const { row, middleMs } = await timed(() => askRow<ProbeRow>(client, probeSql(rules)));
+  if (row.pid !== keyNumber(client)) throw behindPooler();
   return toState(row, middleMs);
+}
+
+/** It may lead to another server tomorrow, and no setting of ours reaches the one behind it. */
+function behindPooler(): BackupError {
+  return new BackupError('store_refused', 'a connection pooler stands before the server', {
+    hint: POOLER_HINT,
+  });
 }
 
 function toState(row: ProbeRow, middleMs: number): ServerState {

@@ -52,7 +52,11 @@ export function sqlState(error: unknown): string | null {
 /** By our own statement_timeout. */
 const CANCELLED = '57014';
 
+export const POOLER_HINT =
+  'a recovery speaks to servers themselves: name the host and port of PostgreSQL, not those of PgBouncer';
+
 const HINTS: Readonly<Record<string, string>> = {
+  '08P01': POOLER_HINT,
   '28': 'check user and password (PGPASSWORD, ~/.pgpass) and pg_hba.conf; a fence lets only the role in that set it',
   '3D000': 'check the database in the address',
   '42501': 'use a superuser, or grant what docs/disaster-recovery.md lists',

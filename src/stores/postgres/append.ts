@@ -33,7 +33,7 @@ export async function appendEvents(
   return withClient(database, async (client) => {
     requireOwn(database.address, 'events are appended by its own functions');
     await requireEvents(client, database.address);
-    const heads = await inTransaction(client, 'BEGIN', async () => {
+    const heads = await inTransaction(database, client, 'BEGIN', async () => {
       // The layout's trigger names the table without its schema.
       await client.query(`SET LOCAL search_path = ${pg.escapeIdentifier(schema)}, pg_catalog`);
       try {

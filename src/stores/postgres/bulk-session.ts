@@ -45,18 +45,19 @@ export async function endWithUs(client: pg.Client): Promise<void> {
 }
 
 /**
- * Raises a memory setting of the session to what a server with such a cache can spare: half of it for all of
+ * Raises a memory setting of the session, or of the transaction, to what a server with such a cache can spare: half of it for all of
  * `sessions` together, 512 MiB each at most. Never lowers it.
  */
 export async function raiseMemory(
   client: pg.Client,
   setting: 'maintenance_work_mem' | 'work_mem',
   sessions: number,
+  scope: 'session' | 'transaction' = 'session',
 ): Promise<void> {
   await client.query(
     `SELECT set_config($1, greatest(
         pg_size_bytes(current_setting($1)) / 1024,
-        least(pg_size_bytes(current_setting('shared_buffers')) / 1024 / 2 / $2::int, 512 * 1024))::text || 'kB', false)`,
-    [setting, sessions],
+        least(pg_size_bytes(current_setting('shared_buffers')) / 1024 / 2 / $2::int, 512 * 1024))::text || 'kB', $3)`,
+    [setting, sessions, scope === 'transaction'],
   );
 }

@@ -4,7 +4,7 @@ import type { FeedSource } from '../../core/change-feed.ts';
 import type { PlaceAhead } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { findTable } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { type Database, dropConnection, endConnection, findPooler, openConnection } from './connection.ts';
 import { readCursor } from './cursor.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 import { feedName, readPublication, readSlot } from './slot.ts';
@@ -23,6 +23,7 @@ const IDLE_TIMEOUT_MS = 10_000;
  * Null when the server stands elsewhere than `source`, keeps too much for the slot, takes longer, or does not let us.
  */
 export async function countAhead(database: Database, place: PlaceAhead): Promise<number | null> {
+  if ((await findPooler(database)) === 'transaction') return null;
   const client = await openConnection(database);
   try {
     const slot = await findSlot(client, database.address.schema, place.source);

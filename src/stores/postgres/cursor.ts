@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { StoreCursor } from '../../core/event-store.ts';
-import { type Database, withClient } from './connection.ts';
+import { type Database, inTransaction, withClient } from './connection.ts';
 
 /**
  * Identifies the state that the snapshot saw: transactions are comparable only on the same system and timeline. The
@@ -104,9 +104,9 @@ export async function settle(
  */
 export function urgeFlush(database: Database): Promise<void> {
   return withClient(database, async (client) => {
-    await client.query('BEGIN READ WRITE');
-    await client.query('SELECT pg_current_xact_id()');
-    await client.query('COMMIT');
+    await inTransaction(database, client, 'BEGIN READ WRITE', () =>
+      client.query('SELECT pg_current_xact_id()'),
+    );
   });
 }
 

@@ -6,10 +6,11 @@ import { formatTime, parseTime } from '../../core/time.ts';
 import { CHECKPOINTS, EVENTS, SNAPSHOTS } from '../layouts/eventcore-postgres.ts';
 import { findTable, qualified, requireEvents, requireOwn } from './catalog.ts';
 import {
+  begin,
   type Database,
   dropConnection,
   endConnection,
-  openConnection,
+  openShared,
   readPages,
   withClient,
 } from './connection.ts';
@@ -120,11 +121,11 @@ async function* viewPages<Row extends pg.QueryResultRow>(
   parameters: readonly unknown[],
   pageRows: number,
 ): AsyncGenerator<Row[]> {
-  const client = await openConnection(database);
+  const client = await openShared(database);
   let whole = false;
   try {
+    await begin(database, client, BEGIN_VIEW);
     const { source } = await requireEvents(client, database.address);
-    await client.query(BEGIN_VIEW);
     yield* readPages<Row>(client, sql(`${source} AS events`), parameters, pageRows);
     whole = true;
   } catch (error) {

@@ -3,8 +3,9 @@ import { isBackupError } from '../../core/errors.ts';
 import type { Obstacle, StoreExamination } from '../../core/examination.ts';
 import { findCompanions, qualified, requireEvents } from './catalog.ts';
 import type { PostgresAddress } from './config.ts';
-import { type Database, endConnection, withClient } from './connection.ts';
+import { type Database, endConnection, findPooler, withClient } from './connection.ts';
 import { openReplication } from './open-feed.ts';
+import { isPooled, needsSession } from './pooler.ts';
 import { sqlState } from './server-error.ts';
 import { type FeedPlace, findPlace, publicationHint, readPublication, readSlot } from './slot.ts';
 import { describeLeftovers } from './staging.ts';
@@ -13,10 +14,13 @@ export function examineStore(database: Database): Promise<StoreExamination> {
   const { schema } = database.address;
   return withClient(database, async (client) => {
     await requireEvents(client, database.address);
+    const pooler = isPooled(client) ? await findPooler(database) : null;
     return {
+      ...(pooler === null ? {} : { pooler }),
       clockAheadMs: await compareClocks(client),
       backupObstacles: await findBackupObstacles(client, database.address),
-      feedObstacles: await findFeedObstacles(database, client),
+      feedObstacles:
+        pooler === 'transaction' ? [behindPooler(database)] : await findFeedObstacles(database, client),
       leftovers: await describeLeftovers(client, schema),
     };
   });
@@ -97,6 +101,11 @@ async function findFeedObstacles(database: Database, client: pg.Client): Promise
     if (!isBackupError(error, 'store_refused', 'store_unsupported')) throw error;
     return [{ message: error.message, hint: error.hint }];
   }
+}
+
+function behindPooler({ address }: Database): Obstacle {
+  const { message, hint } = needsSession(address.shown);
+  return { message, hint };
 }
 
 /** What a role may is best told by doing it: providers have roles of their own that allow it. */

@@ -215,6 +215,8 @@ async function acknowledge(feed: RunningFeed, position: bigint): Promise<void> {
 
 async function* read(feed: RunningFeed, options: FeedReadOptions): AsyncGenerator<ChangeBatch> {
   const { receiver } = feed;
+  // What came before anybody read may be what cannot be read; to go on behind it would tell another reason.
+  if (feed.failure !== null) throw feed.failure;
   const wake = (): void => feed.wake();
   options.signal?.addEventListener('abort', wake, { once: true });
   setBatchBytes(receiver, options.batchBytes, performance.now());

@@ -1,8 +1,10 @@
 import pg from 'pg';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { InspectionOptions, SelectOptions, SqlRow, StoreInspection } from '../../core/inspection.ts';
+import { keyNumber } from '../../postgres/backend-key.ts';
 import { findCompanions, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection, withClient } from './connection.ts';
+import { begin, type Database, dropConnection, endConnection, openShared, withClient } from './connection.ts';
+import { isPooled, serverProcess } from './pooler.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 import { sqlNames } from './sql-names.ts';
 
@@ -44,6 +46,8 @@ export async function openInspection(
 interface Running {
   readonly client: pg.Client;
   readonly deadline: number;
+  /** The number of the server's process, by which it is told to stop. */
+  process: number;
   cut: 'late' | 'aborted' | null;
 }
 
@@ -54,12 +58,16 @@ async function* select(
 ): AsyncGenerator<SqlRow, void> {
   const { database, timeoutMs } = inspection;
   throwIfAborted(options.signal);
-  const client = takeIdle(inspection) ?? (await openConnection(database));
-  const running: Running = { client, deadline: performance.now() + timeoutMs, cut: null };
+  const client = takeIdle(inspection) ?? (await openShared(database));
+  const deadline = performance.now() + timeoutMs;
+  const running: Running = { client, deadline, process: keyNumber(client), cut: null };
   const release = watch(database, running, timeoutMs, options.signal);
   let isUsable = false;
   try {
-    await client.query(beginSql(timeoutMs, options.settings));
+    const settings = settingsSql(timeoutMs, options.settings);
+    await begin(database, client, 'BEGIN TRANSACTION READ ONLY');
+    if (isPooled(client)) running.process = await serverProcess(client);
+    await client.query(settings);
     try {
       yield* pagesOf(running, sql, options);
     } finally {
@@ -90,7 +98,7 @@ function takeIdle({ database, idle }: Inspection): pg.Client | undefined {
 const SETTING = /^(?:enable_[a-z_]+|search_path|work_mem|max_parallel_workers_per_gather)$/;
 
 /** A list of names, a search path say, is one text here: SET would take it for one name. */
-function beginSql(timeoutMs: number, settings: SelectOptions['settings'] = {}): string {
+function settingsSql(timeoutMs: number, settings: SelectOptions['settings'] = {}): string {
   const refused = Object.keys(settings).find((name) => !SETTING.test(name));
   if (refused !== undefined) {
     const hint = 'it may set enable_…, search_path, work_mem and max_parallel_workers_per_gather';
@@ -105,7 +113,7 @@ function beginSql(timeoutMs: number, settings: SelectOptions['settings'] = {}): 
   const set = Object.entries(all).map(
     (setting) => `set_config(${setting.map((text) => pg.escapeLiteral(text)).join(', ')}, true)`,
   );
-  return `BEGIN TRANSACTION READ ONLY; SELECT ${set.join(', ')}`;
+  return `SELECT ${set.join(', ')}`;
 }
 
 /** Cuts the connection when the time is long over, and when the signal fires: then the server is told, too. */
@@ -122,7 +130,7 @@ function watch(
   const timer = setTimeout(() => cut('late'), timeoutMs + GRACE_MS);
   const onAbort = (): void => {
     running.cut ??= 'aborted';
-    void cancel(database, running.client).finally(() => cut('aborted'));
+    void cancel(database, running).finally(() => cut('aborted'));
   };
   // It may have fired while the connection was made.
   if (signal?.aborted) onAbort();
@@ -134,9 +142,10 @@ function watch(
 }
 
 /** What a server computes it goes on with, whoever has left, until it has a row to send. */
-async function cancel(database: Database, client: pg.Client): Promise<void> {
-  const pid = (client as pg.Client & { readonly processID: number | null }).processID;
-  await withClient(database, (other) => other.query('SELECT pg_cancel_backend($1)', [pid])).catch(() => {});
+async function cancel(database: Database, { process }: Running): Promise<void> {
+  await withClient(database, (other) => other.query('SELECT pg_cancel_backend($1)', [process])).catch(
+    () => {},
+  );
 }
 
 /**

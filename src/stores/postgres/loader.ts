@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
+import type { Place } from '../../postgres/settings.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
 import { companionsOf, findEvents, qualified, requireEvents } from './catalog.ts';
@@ -60,7 +61,9 @@ export async function openRestore(
     const discarded = await discardLeftovers(client, targetSchema);
     const mayMove = foreign === null && (await mayMoveInto(client, target?.oid ?? null));
     const attempt = { schema: staging, attemptId: options.attemptId, targetSchema };
-    await inTransaction(client, 'BEGIN', () => createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '));
+    await inTransaction(database, client, 'BEGIN', () =>
+      createStaging(client, attempt, mayMove ? '' : 'UNLOGGED '),
+    );
     const companions: StagedCompanions = {
       ...{ targetSchema, stagingSchema: staging, tables: new Map() },
       layouts: await companionsOf(client, database.address),
@@ -83,12 +86,28 @@ export async function openRestore(
   }
 }
 
-/** Joins a restore of another connection; the token is the name of its schema. */
+/** Joins a restore of another connection. */
 export async function joinRestore(database: Database, token: string): Promise<BatchWriter> {
-  if (!/^[0-9A-Za-z_]+$/.test(token)) {
-    throw new BackupError('usage', `${JSON.stringify(token)} is no restore of a PostgreSQL store`);
+  const { schema, at } = parseToken(token);
+  database.at ??= at;
+  return openCopyWriter(database, schema, false);
+}
+
+/** The name of the schema; and where the address has several servers, that of the one which has it. */
+function formatToken({ at }: Database, schema: string): string {
+  return at === null ? schema : JSON.stringify({ schema, at });
+}
+
+function parseToken(token: string): { readonly schema: string; readonly at: Place | null } {
+  try {
+    const { schema = '', at = null } = token.startsWith('{')
+      ? (JSON.parse(token) as { schema?: string; at?: Place })
+      : { schema: token };
+    if (/^[0-9A-Za-z_]+$/.test(schema)) return { schema, at };
+  } catch {
+    // Said below.
   }
-  return openCopyWriter(database, token, false);
+  throw new BackupError('usage', `${JSON.stringify(token)} is no restore of a PostgreSQL store`);
 }
 
 function session(restore: Restore, discarded: readonly string[]): RestoreSession {
@@ -102,7 +121,7 @@ function session(restore: Restore, discarded: readonly string[]): RestoreSession
     }
   };
   return {
-    token: publication.stagingSchema,
+    token: formatToken(database, publication.stagingSchema),
     discarded,
     openWriter: ({ alone = false } = {}) =>
       refusing(async () => {

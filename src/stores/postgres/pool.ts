@@ -50,7 +50,11 @@ export function makePool(most: number, open: () => Promise<pg.Client>): Connecti
     },
     end: async () => {
       isEnded = true;
-      const ending = [...idle.keys()].map((client) => client.end().catch(() => undefined));
+      const ending = [...idle.keys()].map((client) => {
+        // The goodbye is waited for: nothing else may be there that keeps the process alive until it is said.
+        socketOf(client).ref();
+        return client.end().catch(() => undefined);
+      });
       for (const timer of idle.values()) clearTimeout(timer);
       idle.clear();
       await Promise.all(ending);

@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { BackupError, throwIfAborted } from '../../core/errors.ts';
 import type { BatchReader, RangeBatch, StoreRange } from '../../core/event-store.ts';
+import type { Place } from '../../postgres/settings.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { columnNames, type FoundEvents, requireEvents } from './catalog.ts';
-import { type Database, dropConnection, leaveConnection, openConnection } from './connection.ts';
+import { begin, type Database, dropConnection, leaveConnection, openShared } from './connection.ts';
 import type { CopyBatch } from './copy-decoder.ts';
 import { readCopy } from './copy-reader.ts';
 import { makeCutter, passSource, passStatements } from './pass.ts';
@@ -16,6 +17,8 @@ export interface SnapshotToken {
   readonly snapshot: string;
   /** Oid of the events table when the snapshot was taken. */
   readonly relation: string;
+  /** Of the server that has it, where the address has several. */
+  readonly at?: Place;
 }
 
 /** Views are read only, and each statement in them sees the same rows. */
@@ -26,6 +29,7 @@ export const BEGIN_VIEW = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
  * next one; the first is opened here, so that a snapshot that is gone is found out now.
  */
 export async function joinReader(database: Database, token: SnapshotToken): Promise<BatchReader> {
+  database.at ??= token.at ?? null;
   return readerOver(database, token, [await join(database, token)]);
 }
 
@@ -55,9 +59,9 @@ export function readerOver(database: Database, token: SnapshotToken, idle: Joine
 
 export function parseToken(token: string): SnapshotToken {
   try {
-    const { snapshot, relation } = JSON.parse(token) as Partial<SnapshotToken>;
+    const { snapshot, relation, at } = JSON.parse(token) as Partial<SnapshotToken>;
     if (/^[0-9A-F-]+$/i.test(snapshot ?? '') && /^\d+$/.test(relation ?? '')) {
-      return { snapshot: snapshot!, relation: relation! };
+      return { ...{ snapshot: snapshot!, relation: relation! }, ...(at === undefined ? {} : { at }) };
     }
   } catch {
     // Said below.
@@ -76,9 +80,9 @@ interface Joined {
 }
 
 async function join(database: Database, token: SnapshotToken): Promise<Joined> {
-  const client = await openConnection(database);
+  const client = await openShared(database);
   try {
-    await client.query(BEGIN_VIEW);
+    await begin(database, client, BEGIN_VIEW);
     await joinSnapshot(client, token);
     const events = await requireEvents(client, database.address);
     if (events.oid === token.relation) return { client, events };

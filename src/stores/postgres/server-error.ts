@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { BackupError, type ErrorCode } from '../../core/errors.ts';
+import { poolerRefusal } from './pooler.ts';
 
 /**
  * Says in the words of BackupError what the server, the network or the driver refused. SQLSTATE codes:
@@ -77,6 +78,8 @@ const BY_CLASS: Readonly<Record<string, Meaning>> = {
 };
 
 function meaningOfState(state: string, message: string): Meaning {
+  const refusal = state === '08P01' ? poolerRefusal(message) : null;
+  if (refusal !== null) return refusal;
   if (state === '42501' && message.includes('row-level security')) {
     return {
       code: 'store_refused',

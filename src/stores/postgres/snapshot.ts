@@ -14,9 +14,18 @@ import {
   requireEvents,
 } from './catalog.ts';
 import type { PostgresAddress } from './config.ts';
-import { type Database, dropConnection, leaveConnection, openConnection, readPages } from './connection.ts';
+import {
+  begin,
+  type Database,
+  dropConnection,
+  inTransaction,
+  leaveConnection,
+  openShared,
+  readPages,
+} from './connection.ts';
 import { readCursor, readFilenode, readLsn, settle, whyMoved, whyNotComparable } from './cursor.ts';
 import { cutIntoPasses, type TableFacts } from './pass.ts';
+import { isPooled } from './pooler.ts';
 import {
   type Changes,
   cutChanges,
@@ -46,7 +55,7 @@ const PAGE_ROWS = 50;
  * connections that join it.
  */
 export async function openSnapshot(database: Database): Promise<StoreSnapshot> {
-  const client = await openConnection(database);
+  const client = await openShared(database);
   try {
     return await startSnapshot(database, client);
   } catch (error) {
@@ -57,16 +66,20 @@ export async function openSnapshot(database: Database): Promise<StoreSnapshot> {
 
 async function startSnapshot(database: Database, client: pg.Client): Promise<StoreSnapshot> {
   const { schema, shown } = database.address;
-  const { table } = await requireEvents(client, database.address);
-  const present = await findCompanions(client, database.address);
-  const seenLsn = await readLsn(client);
-  await client.query(BEGIN_VIEW);
+  const look = () => lookBefore(database, client);
+  const { table, present, seenLsn } = isPooled(client)
+    ? await inTransaction(database, client, 'BEGIN', look)
+    : await look();
+  await begin(database, client, BEGIN_VIEW);
   // Before the snapshot is taken: TRUNCATE and DROP do not care for snapshots, but they wait for this lock.
   const tables = [table, ...present.map(({ layout }) => qualified(schema, layout.name))];
   await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
   const { rows } = await client.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
   const events = await requireEvents(client, database.address);
-  const token: SnapshotToken = { snapshot: rows[0]!.snapshot, relation: events.oid };
+  const token: SnapshotToken = {
+    ...{ snapshot: rows[0]!.snapshot, relation: events.oid },
+    ...(database.at === null ? {} : { at: database.at }),
+  };
   const reader = readerOver(database, token);
   const refusing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
@@ -110,6 +123,13 @@ async function startSnapshot(database: Database, client: pg.Client): Promise<Sto
       await reader.close();
     },
   };
+}
+
+/** What has to be known before the view begins. */
+async function lookBefore(database: Database, client: pg.Client) {
+  const { table } = await requireEvents(client, database.address);
+  const present = await findCompanions(client, database.address);
+  return { table, present, seenLsn: await readLsn(client) };
 }
 
 /** What a plan is made from. */

@@ -9,8 +9,8 @@ import {
   type Database,
   inTransaction,
   leaveConnection,
-  openConnection,
   openDatabase,
+  openShared,
   withClient,
 } from './connection.ts';
 import { countAhead } from './count-ahead.ts';
@@ -23,6 +23,7 @@ import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
 import { openMerge } from './merge.ts';
 import { openFeed } from './open-feed.ts';
+import { isPooled } from './pooler.ts';
 import { joinReader, parseToken } from './reader.ts';
 import { openRepair } from './repair.ts';
 import { createMissing } from './schema.ts';
@@ -33,8 +34,7 @@ import { findSummary } from './summaries.ts';
 
 /**
  * An event store in PostgreSQL 13 or newer, by its address: `postgres://user@host:5432/db?schema=public`. Nothing is
- * connected before the first call. The address must lead to the server itself, or to a pooler in session mode: locks
- * and settings belong to sessions. `layouts`: what `?layout=` may name besides the layouts that are known. Throws `usage` or `store_unsupported` for what the address says.
+ * connected before the first call. Where the address leads to a pooler in transaction mode, what needs a session is refused. `layouts`: what `?layout=` may name besides the layouts that are known. Throws `usage` or `store_unsupported` for what the address says.
  */
 export function openPostgresStore(address: string, layouts: CustomMappings = {}): EventStore {
   const database = openDatabase(address, layouts);
@@ -83,9 +83,11 @@ export function openPostgresStore(address: string, layouts: CustomMappings = {})
 /** Asked once, by a connection that does not stay; a failure to ask is told, and asked again. */
 async function settleLayout(database: Database): Promise<void> {
   if (database.address.isLayoutNamed) return;
-  const client = await openConnection(database);
+  const client = await openShared(database);
   try {
-    database.address = await lookForLayout(client, database.address);
+    // Also before anything else is done: a pool in statement mode refuses it.
+    const look = (): Promise<PostgresAddress> => lookForLayout(client, database.address);
+    database.address = isPooled(client) ? await inTransaction(database, client, 'BEGIN', look) : await look();
   } catch (error) {
     throw toBackupError(error, database.address.shown);
   } finally {
@@ -107,6 +109,6 @@ function initialise(database: Database): Promise<void> {
   const { address } = database;
   requireOwn(address, 'its tables are made by its own tools');
   return withClient(database, (client) =>
-    inTransaction(client, 'BEGIN', () => createMissing(client, address.schema)),
+    inTransaction(database, client, 'BEGIN', () => createMissing(client, address.schema)),
   );
 }

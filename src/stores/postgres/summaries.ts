@@ -103,10 +103,10 @@ async function* readCursor(
 }
 
 async function startSummaries(client: pg.Client, events: string): Promise<void> {
-  await raiseMemory(client, 'work_mem', MEMORY_SHARE);
+  await raiseMemory(client, 'work_mem', MEMORY_SHARE, 'transaction');
   // Other processors have the indexes to build, and by an index that
   // is there already the rows would be read in the order of their streams: each from another place of the disk.
-  await client.query('SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off');
+  await client.query('SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL enable_indexscan = off');
   await client.query(`DECLARE summaries NO SCROLL CURSOR FOR ${summarySql(events)}`);
 }
 
@@ -116,8 +116,8 @@ async function startSampled(
   { events, isOwn }: SummariesSource,
   sample: StreamSample,
 ): Promise<void> {
-  await raiseMemory(client, 'work_mem', MEMORY_SHARE);
-  await client.query('SET max_parallel_workers_per_gather = 0');
+  await raiseMemory(client, 'work_mem', MEMORY_SHARE, 'transaction');
+  await client.query('SET LOCAL max_parallel_workers_per_gather = 0');
   const condition = (await hashesAlike(client, sample)) ? inBucketSql('stream_id', sample) : 'true';
   const sql =
     isOwn && (await hasStreamIndex(client, events))

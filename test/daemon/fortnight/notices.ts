@@ -87,7 +87,8 @@ function outOfOrder(world: World, what: string, told: readonly Told[]): Problem[
     const before = told[i - 1];
     const wasOpen = before !== undefined && before.state !== 'resolved';
     if (wasOpen === (state !== 'raised')) return [];
-    if (wasOpen && (isToldAnew(world, before.atMs, atMs) || isForgotten(world, before.atMs))) return [];
+    if (wasOpen && isToldAnew(world, before.atMs, atMs)) return [];
+    if (before !== undefined && isForgotten(world, before.atMs)) return [];
     return [{ atMs, text: `${what}: "${state}" was told behind "${before?.state ?? 'nothing'}"` }];
   });
 }

@@ -64,7 +64,8 @@ function late(world: World, job: JobName): Problem[] {
   const done = successes(world, job);
   return crossingsOf(world, job).flatMap(({ wantedMs, atMs }) => {
     const calmMs = calmFrom(spans, atMs, soonMs, world.days * DAY);
-    if (calmMs === null || wasRunFor(world, job, wantedMs, calmMs + soonMs)) return [];
+    if (calmMs === null || wasRunFor(world, job, wantedMs, { fromMs: calmMs, untilMs: calmMs + soonMs }))
+      return [];
     // Set back before it could: the clock comes to it once more, which is another crossing.
     if (wallMs(world, calmMs) < wantedMs) return [];
     if (!isStillOf(world, job, wantedMs, { fromMs: calmMs, untilMs: calmMs + soonMs })) return [];
@@ -89,14 +90,14 @@ function isStillOf(world: World, job: JobName, wantedMs: number, { fromMs, until
 }
 
 /** Where clocks were set back, what is to come may have been run for already. */
-function wasRunFor(world: World, job: JobName, wantedMs: number, atMs: number): boolean {
-  const newestMs = wallMs(world, atMs) + BELIEVED_MS;
+function wasRunFor(world: World, job: JobName, wantedMs: number, { fromMs, untilMs }: Span): boolean {
+  const newestMs = Math.max(wallMs(world, fromMs), wallMs(world, untilMs)) + BELIEVED_MS;
   return world.written.some(
     (one) =>
       one.job === job &&
       one.kind === 'end' &&
       one.state === 'succeeded' &&
-      one.atMs <= atMs &&
+      one.atMs <= untilMs &&
       one.wantedMs >= wantedMs &&
       one.wantedMs <= newestMs,
   );

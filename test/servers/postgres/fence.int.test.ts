@@ -13,6 +13,7 @@ import { openRegionServer } from '../../../src/servers/postgres/server.ts';
 import { type Cluster, killServer, startCluster, waitForStandbys } from '../../harness/clusters.ts';
 import { startFreezingProxy } from '../../harness/freezing-proxy.ts';
 import type { TestPostgres } from '../../harness/postgres.ts';
+import { makeRoles } from '../../harness/postgres-roles.ts';
 
 let cluster: Cluster;
 let primary: TestPostgres;
@@ -247,11 +248,8 @@ test('a standby that nobody can reach holds no fence up, and nothing is left of 
 
 test('a role with the rights that are listed sets a fence, but cannot put a superuser out', async () => {
   const original = readFileSync(hbaFile(primary));
-  await primary.exec(`CREATE ROLE keeper LOGIN;
-    GRANT pg_monitor, pg_read_server_files, pg_write_server_files, pg_signal_backend TO keeper;
-    GRANT SELECT ON pg_hba_file_rules TO keeper;
-    GRANT EXECUTE ON FUNCTION pg_hba_file_rules(), pg_reload_conf(), pg_promote(boolean, integer),
-      pg_read_file(text, bigint, bigint, boolean), pg_read_binary_file(text, bigint, bigint, boolean) TO keeper`);
+  await makeRoles(primary, 'postgres', ['disaster']);
+  await primary.exec('CREATE ROLE keeper LOGIN IN ROLE eventcore_disaster');
   const server = open(primary, 'keeper');
   const writer = startWriter(primary);
   // Written without large objects, the text has to be as PostgreSQL's own COPY writes it.

@@ -39,8 +39,11 @@ test('a writer that is alone leaves the rows frozen, and no setting of the loadi
     `SELECT relpages, relallvisible, reloptions, (SELECT reloptions FROM pg_class t WHERE t.oid = c.reltoastrelid) AS toast
        FROM pg_class c WHERE relname = 'eventcore_events'`,
   );
-  assert.ok(Number(table!.relpages) > 10);
-  assert.deepEqual(table, { ...table, relallvisible: table!.relpages, reloptions: null, toast: null });
+  const { relpages, relallvisible, ...settings } = table!;
+  assert.ok(Number(relpages) > 10);
+  assert.deepEqual(settings, { reloptions: null, toast: null });
+  // From version 16 on the server adds many pages at a time, and marks not all of them that a COPY has frozen.
+  assert.ok(Number(relallvisible) > Number(relpages) / 2, JSON.stringify(table));
   await assert.rejects(exec('DELETE FROM eventcore_events'), /immutable/);
 });
 

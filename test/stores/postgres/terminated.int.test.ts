@@ -1,5 +1,7 @@
 /** Connections that a server ends in the middle of everything: an operation may fail, the process may not. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../../src/cli/wire.ts';
@@ -51,4 +53,11 @@ it('whenever the server ends connections, operations fail with what the contract
   process.off('uncaughtException', note);
   assert.deepEqual(uncaught, []);
   assert.ok(counts.done > 0 && counts.failed > 10, JSON.stringify(counts));
+});
+
+it('a process does not end before its store is closed, and ends when it is', async () => {
+  const address = postgres.address(await postgres.createDatabase());
+  const program = join(import.meta.dirname, 'closing-process.ts');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, address], { encoding: 'utf8' });
+  assert.deepEqual([status, stdout, stderr], [0, 'closed\n', '']);
 });

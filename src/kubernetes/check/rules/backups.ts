@@ -20,9 +20,12 @@ export function checkBackup(manifest: Manifest): Remark[] {
   }
   if (method === 'barmanObjectStore') {
     const hint = `write method: plugin and pluginConfiguration: { name: ${BARMAN_PLUGIN} }`;
-    const at = textAt(value, 'spec', 'method') === null ? ['spec'] : ['spec', 'method'];
-    const message = `method barmanObjectStore${saidMethod(manifest)}, ${REMOVED}`;
-    remarks.push(warning('in_tree_removed', at, message, hint));
+    const isSaid = textAt(value, 'spec', 'method') !== null;
+    const what = isSaid
+      ? 'method barmanObjectStore'
+      : 'no method is said, and so it is barmanObjectStore, which';
+    const message = `${what} is deprecated since CloudNativePG 1.26 and removed in 1.31`;
+    remarks.push(warning('in_tree_removed', isSaid ? ['spec', 'method'] : ['spec'], message, hint));
     for (const key of ['online', 'onlineConfiguration']) {
       if (valueAt(value, 'spec', key) === undefined) continue;
       const message = `${key} is for snapshots of volumes: with barmanObjectStore it is refused`;
@@ -35,8 +38,6 @@ export function checkBackup(manifest: Manifest): Remark[] {
   }
   return manifest.kind === 'ScheduledBackup' ? [...remarks, ...checkSchedule(manifest)] : remarks;
 }
-
-const REMOVED = 'is deprecated since CloudNativePG 1.26 and removed in 1.31';
 
 /** How a backup is taken; what nothing says is Barman inside of the operator. */
 export function methodOf({ value }: Manifest): string {

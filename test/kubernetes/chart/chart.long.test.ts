@@ -1,0 +1,132 @@
+/** The chart, rendered by Go's own templates: it makes what `eventcore init --kubernetes` makes, of fields that Kubernetes knows. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { makeManifests } from '../../../scripts/manifests/files.ts';
+import { judgeTypes } from '../kubernetes-types.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const CHART = join(ROOT, 'deploy/helm/eventcore-backup');
+/** Where Debian puts the sources of Go's libraries. */
+const GOPATH = '/usr/share/gocode';
+const hasGo = existsSync('/usr/bin/go') && existsSync(`${GOPATH}/src/github.com/Masterminds/sprig`);
+const skip = hasGo ? false : 'needs golang-go, golang-github-masterminds-sprig-dev, golang-k8s-sigs-yaml-dev';
+
+interface ApiObject {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly [field: string]: unknown;
+}
+
+const CONFIG = readFileSync(join(ROOT, 'deploy/kubernetes/eventcore.config.yaml'), 'utf8');
+
+describe('the chart, rendered', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'eventcore-chart-'));
+  before(() => {
+    const env = { ...process.env, GO111MODULE: 'off', GOPATH, GOFLAGS: '', GOCACHE: join(folder, 'cache') };
+    const words = ['build', '-o', join(folder, 'render'), join(import.meta.dirname, 'render.go')];
+    const { status, stderr } = spawnSync('go', words, { env, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  function run(values: object) {
+    return spawnSync(join(folder, 'render'), [CHART, 'eventcore-backup', 'eventcore'], {
+      ...{ input: stringify(values), encoding: 'utf8' },
+    });
+  }
+
+  function render(values: object): ApiObject[] {
+    const { status, stdout, stderr } = run(values);
+    assert.equal(status, 0, stderr);
+    // Helm passes over empty documents too.
+    const documents = parseAllDocuments(stdout).map((document) => document.toJS() as ApiObject | null);
+    return documents.filter((document) => document !== null);
+  }
+
+  /** Without what a chart says of itself. */
+  function plain(objects: readonly ApiObject[]): Record<string, unknown> {
+    return Object.fromEntries(
+      objects.map((object) => {
+        const copy = JSON.parse(
+          JSON.stringify(object).replaceAll('"imagePullPolicy":"IfNotPresent",', ''),
+        ) as ApiObject;
+        const { labels, ...metadata } = copy.metadata;
+        const own = Object.entries(labels).filter(([key]) => !/managed-by|version|helm\.sh/.test(key));
+        return [
+          `${object.kind} ${object.metadata.name}`,
+          { ...copy, metadata: { ...metadata, labels: Object.fromEntries(own) } },
+        ];
+      }),
+    );
+  }
+
+  async function made(...paths: readonly string[]): Promise<ApiObject[]> {
+    const manifests = await makeManifests();
+    return paths.flatMap((path) =>
+      parseAllDocuments(manifests.get(`deploy/kubernetes/${path}`)!).map(
+        (document) => document.toJS() as ApiObject,
+      ),
+    );
+  }
+
+  it('is the daemon of the renderer', async () => {
+    const chart = plain(render({ config: CONFIG }));
+    const renderer = plain(
+      await made('base/config-map.yaml', 'base/service-account.yaml', 'overlays/daemon/daemon.yaml'),
+    );
+    for (const [name, object] of Object.entries(renderer)) assert.deepEqual(chart[name], object, name);
+    assert.deepEqual(
+      Object.keys(chart).filter((name) => !Object.hasOwn(renderer, name)),
+      ['NetworkPolicy eventcore-backup'],
+    );
+  });
+
+  it('is the jobs and the alerts of the renderer', async () => {
+    const resources = { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '1Gi' } };
+    const chart = plain(
+      render({ config: CONFIG, mode: 'cron-jobs', resources, prometheus: { enabled: true } }),
+    );
+    const renderer = plain(
+      await made('overlays/cron-jobs/cron-jobs.yaml', 'overlays/prometheus-operator/prometheus.yaml'),
+    );
+    const backup = 'CronJob eventcore-backup-incremental';
+    assert.deepEqual(chart[backup], renderer[backup]);
+    const archive = 'Deployment eventcore-backup-archive';
+    assert.deepEqual(chart[archive], renderer[archive]);
+    for (const kind of ['PodMonitor', 'PrometheusRule'])
+      assert.deepEqual(chart[`${kind} eventcore-backup`], renderer[`${kind} eventcore-backup`], kind);
+  });
+
+  it('has no field that Kubernetes does not know, whatever is set', async () => {
+    const config = parse(CONFIG) as object;
+    const everything = {
+      ...{
+        config,
+        tls: true,
+        podAnnotations: { a: 'b' },
+        nodeSelector: { disk: 'ssd' },
+        imagePullSecrets: [{ name: 'pull' }],
+      },
+      files: { items: [{ key: 'sign.pem', path: 'sign.pem' }] },
+      volumes: [{ path: '/backups', claim: 'backups' }],
+      tolerations: [{ key: 'backup', operator: 'Exists' }],
+      serviceAccount: { annotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/backup' } },
+      affinity: { nodeAffinity: {} },
+      prometheus: { enabled: true },
+    };
+    const objects = [...render(everything), ...render({ ...everything, mode: 'cron-jobs' })];
+    assert.ok(objects.length > 15, `${objects.length}`);
+    assert.equal(await judgeTypes(objects.map((value) => ({ from: 'chart', value }))), '');
+  });
+
+  it('is refused without a configuration', () => {
+    const { status, stderr } = run({});
+    assert.equal(status, 1);
+    assert.match(stderr, /set `config` to what is in eventcore\.config\.yaml/);
+  });
+});

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { judgePolicy } from '../../src/cli/manifests/policy.ts';
 import { MANIFEST_RULES } from '../../src/kubernetes/check/finding.ts';
 import { PAGES } from '../docs/pages.ts';
 import { briefly, judge } from './check/judge.ts';
@@ -30,7 +31,7 @@ describe('manifests under deploy/', () => {
   });
 
   it('have no fault, and nothing that is worth a look', () => {
-    const findings = judge(texts);
+    const findings = judge(texts, judgePolicy);
     const [old, rest] = [true, false].map((isOld) =>
       findings.filter(({ file }) => (dirname(file) === 'deploy/cloudnative-pg/in-tree') === isOld),
     );
@@ -51,7 +52,7 @@ describe('pages', () => {
       for (const { text, line, language } of blocks) {
         if (language !== 'yaml' || !/^apiVersion: /m.test(text) || text.startsWith('# backup.yaml\n'))
           continue;
-        const errors = judge({ [page]: text }).filter(({ severity }) => severity === 'error');
+        const errors = judge({ [page]: text }, judgePolicy).filter(({ severity }) => severity === 'error');
         assert.deepEqual(errors, [], `${page}:${line}`);
       }
     }

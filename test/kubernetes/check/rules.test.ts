@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
+import { judgePolicy } from '../../../src/cli/manifests/policy.ts';
 import { MANIFEST_RULES } from '../../../src/kubernetes/check/finding.ts';
 import { BACKUP_CASES } from './backup-cases.ts';
 import { CLUSTER_CASES } from './cluster-cases.ts';
@@ -36,11 +37,14 @@ function judged(change: (world: World) => void) {
   const world = sound();
   change(world);
   const { cluster, store, schedule, others } = world;
-  return judge({
-    'all.yaml': [cluster, store, schedule, ...others]
-      .map((value) => stringify(value, { version: '1.1' }))
-      .join('---\n'),
-  });
+  return judge(
+    {
+      'all.yaml': [cluster, store, schedule, ...others]
+        .map((value) => stringify(value, { version: '1.1' }))
+        .join('---\n'),
+    },
+    judgePolicy,
+  );
 }
 
 describe('what a rule says', () => {

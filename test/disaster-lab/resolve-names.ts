@@ -3,6 +3,7 @@
  * of it by the system's own call for names, every time, and all others as ever. EVENTCORE_LAB_DNS is `zone host port`.
  */
 import dns from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
 
 const [zone, host, port] = (process.env.EVENTCORE_LAB_DNS ?? '').split(' ');
 const usual = dns.lookup;
@@ -37,4 +38,17 @@ function lookup(name: string, ...rest: readonly unknown[]): void {
   void answer(name, all, rest.at(-1) as Done);
 }
 
+/** The same for who awaits it. */
+function promisedLookup(name: string, options: dns.LookupOptions = {}): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const done: Done = (error, address, family) => {
+      if (error !== null) reject(error);
+      else resolve(options.all === true ? address : { address, family });
+    };
+    lookup(name, options, done);
+  });
+}
+
 Object.assign(dns, { lookup });
+Object.assign(dns.promises, { lookup: promisedLookup });
+syncBuiltinESMExports();

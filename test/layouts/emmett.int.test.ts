@@ -7,6 +7,7 @@ import { backUp, verifyAll } from '../harness/memory-backup.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { added, consume, openEmmett } from './emmett.ts';
 import { restoreNewest } from './restore-newest.ts';
+import { dumpAndRestore, findDumper } from './round-trip.ts';
 
 describe('a store of Emmett', () => {
   let server: TestPostgres;
@@ -53,5 +54,19 @@ describe('a store of Emmett', () => {
     assert.equal(nextExpectedStreamVersion, 11n);
     assert.deepEqual(await consume(restored, 'fresh'), ['cart-1@11']);
     await Promise.all([store.close(), live.close(), restored.close()]);
+  });
+
+  it('hides its messages from all consumers after pg_dump and pg_restore', async (t) => {
+    const dumper = findDumper(server);
+    if (dumper === null) return t.skip('no pg_dump on this machine');
+    const source = await server.createDatabase();
+    const live = await openEmmett(server.address(source));
+    for (let i = 0; i < 8; i += 1) await live.appendToStream('cart', [added(i)]);
+    assert.equal((await consume(live, 'half')).length, 8);
+    const target = await dumpAndRestore(dumper, { from: server, to: other, source });
+    const restored = await openEmmett(other.address(target));
+    assert.equal((await restored.readStream('cart')).events.length, 8);
+    assert.deepEqual(await consume(restored, 'fresh'), []);
+    await Promise.all([live.close(), restored.close()]);
   });
 });

@@ -7,6 +7,7 @@ import { backUp, verifyAll } from '../harness/memory-backup.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { installMessageDb, messageDbAddress, openMessageDb } from './message-db.ts';
 import { restoreNewest } from './restore-newest.ts';
+import { dumpAndRestore, findDumper } from './round-trip.ts';
 
 describe('a store of message-db', () => {
   let server: TestPostgres;
@@ -62,5 +63,20 @@ describe('a store of message-db', () => {
     );
     assert.equal((await there.category('order', 1)).length, 11);
     await Promise.all([store.close(), live.close(), there.close()]);
+  });
+
+  it('is as whole after pg_dump and pg_restore, where its role is there', async (t) => {
+    const dumper = findDumper(server);
+    if (dumper === null) return t.skip('no pg_dump on this machine');
+    const source = await server.createDatabase();
+    await installMessageDb(server, source);
+    const live = await openMessageDb(server, source);
+    const message = { stream: 'cart-1', type: 'Added', data: { n: 1 }, metadata: null };
+    for (let i = 0; i < 5; i += 1) await live.write({ ...message, id: crypto.randomUUID() });
+    const target = await dumpAndRestore(dumper, { from: server, to: other, source });
+    const there = await openMessageDb(other, target);
+    assert.deepEqual(await there.rows(), await live.rows());
+    assert.equal(await there.write({ ...message, id: crypto.randomUUID(), expected: 4 }), 5n);
+    await Promise.all([live.close(), there.close()]);
   });
 });

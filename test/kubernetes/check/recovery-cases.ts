@@ -14,6 +14,19 @@ import {
 /** What a Cluster begins from and follows; secrets and policies. */
 export const RECOVERY_CASES: readonly Case[] = [
   {
+    says: 'nothing of a primary that is known by another name than its own',
+    change: ({ cluster }) => {
+      set(cluster, 'spec.externalClusters', [{ ...origin('events'), name: 'east' }]);
+      set(cluster, 'spec.replica', { self: 'east', primary: 'east', source: 'east' });
+    },
+    found: [],
+  },
+  {
+    says: 'a cluster that archives elsewhere than the others look for it',
+    change: (world) => set(follow(world), 'spec.plugins.0.parameters.serverName', 'west-2'),
+    found: ['error external_cluster spec.externalClusters[1].plugin'],
+  },
+  {
     says: 'a restore that archives into what it is restored from',
     change: (world) => {
       restore(world);
@@ -26,7 +39,11 @@ export const RECOVERY_CASES: readonly Case[] = [
     change: (world) => {
       set(follow(world), 'spec.plugins.0.parameters.serverName', 'events');
     },
-    found: ['error archive_overwrites spec.plugins[0]', 'error archive_overwrites spec.plugins[0]'],
+    found: [
+      'error external_cluster spec.externalClusters[1].plugin',
+      'error archive_overwrites spec.plugins[0]',
+      'error archive_overwrites spec.plugins[0]',
+    ],
   },
   {
     says: 'a restore that does not say whose backups',

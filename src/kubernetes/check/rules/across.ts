@@ -27,6 +27,7 @@ export function checkAcross(manifest: Manifest, given: Given): Remark[] {
         ...checkScheduled(cluster, given),
         ...checkArchivePlace(cluster, given),
         ...checkPrimaries(cluster, given),
+        ...checkOwnEntry(cluster, given),
       ];
     }
     case 'ObjectStore':
@@ -249,4 +250,16 @@ function checkPrimaries({ manifest, spec, externals }: Cluster, { clusters }: Gi
   const hint =
     'two primaries would each accept events that the other does not have: demote one first, and promote with its token';
   return [error('replica_invalid', ['spec', 'replica', 'primary'], message, hint)];
+}
+
+/** By the entry of its own name, the others of a topology find what it archives. */
+function checkOwnEntry(cluster: Cluster, given: Given): Remark[] {
+  const { manifest, spec, externals } = cluster;
+  const own = externals.find(({ name }) => name === selfOf(spec, manifest.name));
+  if (recordAt(spec, 'replica') === null || own?.plugin?.name !== BARMAN_PLUGIN) return [];
+  const here = placeOf(cluster, given);
+  const entry = pluginPlace(manifest, own.plugin, given);
+  if (here === null || entry === null || here === entry) return [];
+  const message = `who follows it looks in ${entry}, and it archives into ${here}`;
+  return [error('external_cluster', [...own.at, 'plugin'], message, 'say the same here as in spec.plugins')];
 }

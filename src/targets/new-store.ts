@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { sayGoodbye } from '../postgres/goodbye.ts';
 import { connect, databaseAddress, refusedBy } from './postgres-databases.ts';
 
 /** An empty place for a restore that somebody asked for, which stays. */
@@ -34,6 +35,6 @@ async function onServer(server: string, sql: string): Promise<void> {
   } catch (error) {
     throw refusedBy(error, 'no database can be made or dropped there');
   } finally {
-    await client.end().catch(() => undefined);
+    await sayGoodbye(client);
   }
 }

@@ -10,6 +10,7 @@ import {
   withDatabase,
 } from '../core/postgres-address.ts';
 import { connectPostgres } from '../postgres/connect.ts';
+import { sayGoodbye } from '../postgres/goodbye.ts';
 import { EVENTS } from '../stores/layouts/eventcore-postgres.ts';
 
 export interface PostgresDatabasesOptions {
@@ -185,7 +186,7 @@ async function tryGuards(address: string, streamId: string): Promise<GuardOutcom
     }
     return outcomes;
   } finally {
-    await client.end().catch(() => undefined);
+    await sayGoodbye(client);
   }
 }
 

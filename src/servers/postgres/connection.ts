@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
+import { sayGoodbye } from '../../postgres/goodbye.ts';
 import type { ServerAddress } from './address.ts';
 import { timedOut, toServerError } from './server-error.ts';
 
@@ -63,7 +64,8 @@ export async function withConnection<Result>(
     throw toServerError(error, address.shown);
   } finally {
     signal.removeEventListener('abort', cut);
-    close(client);
+    // The answer may never come.
+    void sayGoodbye(client);
   }
 }
 
@@ -71,17 +73,6 @@ const SESSION = {
   statement_timeout: STATEMENT_TIMEOUT_MS,
   options: OPTIONS,
 };
-
-/** Says goodbye without waiting for the answer, which may never come. */
-function close(client: pg.Client): void {
-  const { stream } = client.connection;
-  void client.end().catch(() => undefined);
-  const late = setTimeout(() => stream.destroy(), GOODBYE_MS);
-  late.unref();
-  stream.once('close', () => clearTimeout(late));
-}
-
-const GOODBYE_MS = 1000;
 
 function endedBy(signal: AbortSignal, shown: string): BackupError {
   return signal.reason instanceof BackupError

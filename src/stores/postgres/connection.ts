@@ -4,6 +4,7 @@ import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import { keyNumber } from '../../postgres/backend-key.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
+import { sayGoodbye } from '../../postgres/goodbye.ts';
 import type { Place } from '../../postgres/settings.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
 import { makeSocket } from './divertible-socket.ts';
@@ -146,7 +147,7 @@ async function connectTo(database: Database, more: Readonly<Record<string, strin
 export async function endConnection(database: Database, client: pg.Client): Promise<void> {
   database.owned.delete(client);
   if (isPooled(client) && client.getTransactionStatus() !== 'I') await client.query('ROLLBACK').catch(ignore);
-  await client.end().catch(() => undefined);
+  await sayGoodbye(client);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
+import { sayGoodbye } from '../../postgres/goodbye.ts';
 
 /** A few connections for short operations, which are kept for a while. An idle one does not keep the process alive. */
 export interface ConnectionPool {
@@ -50,11 +51,7 @@ export function makePool(most: number, open: () => Promise<pg.Client>): Connecti
     },
     end: async () => {
       isEnded = true;
-      const ending = [...idle.keys()].map((client) => {
-        // The goodbye is waited for: nothing else may be there that keeps the process alive until it is said.
-        socketOf(client).ref();
-        return client.end().catch(() => undefined);
-      });
+      const ending = [...idle.keys()].map(sayGoodbye);
       for (const timer of idle.values()) clearTimeout(timer);
       idle.clear();
       await Promise.all(ending);
@@ -81,7 +78,7 @@ function watched(idle: Map<pg.Client, NodeJS.Timeout>, client: pg.Client): pg.Cl
 function keep(idle: Map<pg.Client, NodeJS.Timeout>, client: pg.Client): void {
   const timer = setTimeout(() => {
     forget(idle, client);
-    void client.end().catch(() => undefined);
+    void sayGoodbye(client);
   }, IDLE_MS);
   timer.unref();
   idle.set(client, timer);

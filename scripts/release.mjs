@@ -1,7 +1,7 @@
 /**
  * node scripts/release.mjs 1.2.3|major|minor|patch [--apply]
  *
- * Makes a release of what is committed: the version in package.json and its lock, CHANGELOG.md made of changelog/unreleased/, whose files move to
+ * Makes a release of what is committed: the version in package.json, its lock and the manifests of Kubernetes, CHANGELOG.md made of changelog/unreleased/, whose files move to
  * changelog/VERSION/, one commit of all of that, and a tag. Shows what it would do; --apply does it. The commit comes into being whole or not at all, and the same
  * command makes what is missing of a release that was begun. Nothing is pushed and nothing published: docs/release.md.
  */
@@ -11,6 +11,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { addSection, findSection, readChange, sectionOf } from './release/changes.ts';
 import { commitFiles, gitIn } from './release/commit.ts';
+import { withImageVersion } from './release/manifests.ts';
 import { nextVersion } from './release/version.ts';
 
 const { values, positionals } = parseArgs({
@@ -74,11 +75,21 @@ function filesOf(current, version) {
     ['CHANGELOG.md', addSection(log, section)],
     ['package.json', withVersion('package.json', current, version, 1)],
     ['package-lock.json', withVersion('package-lock.json', current, version, 2)],
+    ...manifests(current, version),
     ...texts.map(({ name, text }) => [`changelog/${version}/${name}`, text]),
     ...texts.map(({ name }) => [`changelog/unreleased/${name}`, null]),
     // Git keeps no empty folder.
     ['changelog/unreleased/.gitkeep', ''],
   ]);
+}
+
+/** As `npm run manifests` would make them with the new version. */
+function manifests(current, version) {
+  const paths = git(['ls-files', 'deploy/helm', 'deploy/kubernetes']).split('\n');
+  return paths.flatMap((path) => {
+    const changed = path === '' ? null : withImageVersion(read(path), current, version);
+    return changed === null ? [] : [[path, changed]];
+  });
 }
 
 /** The first times that the version stands there are the package's own; all else stays as it is. */

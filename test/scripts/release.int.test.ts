@@ -25,6 +25,9 @@ describe('a release', () => {
     write('package.json', `${JSON.stringify({ name: 'x', version }, null, 2)}\n`);
     const packages = { '': { name: 'x', version }, 'node_modules/y': { version } };
     write('package-lock.json', `${JSON.stringify({ name: 'x', version, packages }, null, 2)}\n`);
+    mkdirSync(join(root, 'deploy/helm/x'), { recursive: true });
+    write('deploy/helm/x/Chart.yaml', 'apiVersion: v2\nversion: 0.1.0\nappVersion: 0.1.0\n');
+    write('deploy/helm/x/pod.yaml', '  image: eventcore-backup:0.1.0\n  image: other:0.1.0\n');
     mkdirSync(join(root, 'changelog/unreleased'), { recursive: true });
     write('changelog/unreleased/one.md', '# Added: Something new for everyone\n\nIt is there.\n');
     write('changelog/unreleased/two.md', '# Fixed: Something that was wrong\n\nIt is right.\n');
@@ -49,6 +52,8 @@ describe('a release', () => {
     assert.match(read('package.json'), /"version": "0\.2\.0"/);
     assert.equal(read('package-lock.json').match(/"version": "0\.2\.0"/g)?.length, 2);
     assert.match(read('package-lock.json'), /"node_modules\/y": \{\s+"version": "0\.1\.0"/);
+    assert.equal(read('deploy/helm/x/Chart.yaml'), 'apiVersion: v2\nversion: 0.2.0\nappVersion: 0.2.0\n');
+    assert.equal(read('deploy/helm/x/pod.yaml'), '  image: eventcore-backup:0.2.0\n  image: other:0.1.0\n');
     assert.deepEqual(readdirSync(join(root, 'changelog/0.2.0')).sort(), ['one.md', 'two.md']);
     assert.deepEqual(readdirSync(join(root, 'changelog/unreleased')), ['.gitkeep']);
   };

@@ -1,5 +1,5 @@
 import { constants, type DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { isMainThread, Worker } from 'node:worker_threads';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { BackupError } from '../../core/errors.ts';
 import type { SqlRow, SqlValue } from '../../core/inspection.ts';
 import { bucketOf } from '../../core/stream-bucket.ts';
@@ -18,13 +18,14 @@ import { BUCKET_FUNCTION } from './sql-names.ts';
 const WATCH_EVERY_MS = 1000;
 
 if (isMainThread) serve();
-else watchParent(process.ppid);
+else watchParent(workerData as number);
 
 function serve(): void {
   let db: DatabaseSync | null = null;
   let config: SqliteConfig | null = null;
   let rows: Iterator<Readonly<Record<string, SQLOutputValue>>> | null = null;
-  new Worker(new URL(import.meta.url)).unref();
+  // Told whom to watch: where it begins late, it may have another parent already.
+  new Worker(new URL(import.meta.url), { workerData: process.ppid }).unref();
   process.once('disconnect', () => process.exit());
   process.on('message', (order: InspectionOrder) => {
     process.send!(

@@ -9,30 +9,24 @@ import { temporaryStore } from './temporary-store.ts';
 
 const skip = existsSync('/proc/self/task') ? false : 'needs /proc';
 
-test('a statement without an end ends with whoever asked it, also when that is killed', {
-  skip,
-}, async (t) => {
-  const { store, address } = temporaryStore(t);
-  await store.initialise();
-  const asker = fork(path.join(import.meta.dirname, 'inspecting-child.ts'), [address]);
-  await once(asker, 'message');
-  const children = readFileSync(`/proc/${asker.pid}/task/${asker.pid}/children`, 'utf8').trim().split(' ');
-  assert.equal(children.length, 1);
-  await pause(300);
-  asker.kill('SIGKILL');
-  await once(asker, 'exit');
-  const isThere = (): boolean => isRunning(children[0]!);
-  for (let tries = 0; tries < 300 && isThere(); tries += 1) await pause(100);
-  assert.equal(isThere(), false);
-  // Nobody is kept from the store by what was ended.
-  await store.append([{ streamId: 'a', events: [{ type: 'T', data: '{}' }] }]);
-});
-
-/** What has ended and was not waited for by its new parent yet is still listed. */
-function isRunning(pid: string): boolean {
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
+// Also before the one that watches in it has begun to.
+for (const afterMs of [5, 300]) {
+  test(`a statement without an end ends with whoever asked it, also when that is killed after ${afterMs} ms`, {
+    skip,
+  }, async (t) => {
+    const { store, address } = temporaryStore(t);
+    await store.initialise();
+    const asker = fork(path.join(import.meta.dirname, 'inspecting-child.ts'), [address]);
+    await once(asker, 'message');
+    const children = readFileSync(`/proc/${asker.pid}/task/${asker.pid}/children`, 'utf8').trim().split(' ');
+    assert.equal(children.length, 1);
+    await pause(afterMs);
+    asker.kill('SIGKILL');
+    await once(asker, 'exit');
+    const isThere = (): boolean => existsSync(`/proc/${children[0]}`);
+    for (let tries = 0; tries < 150 && isThere(); tries += 1) await pause(100);
+    assert.equal(isThere(), false);
+    // Nobody is kept from the store by what was ended.
+    await store.append([{ streamId: 'a', events: [{ type: 'T', data: '{}' }] }]);
+  });
 }

@@ -12,7 +12,7 @@ export interface NotRun {
 export const NOT_RUN: readonly NotRun[] = [
   {
     page: 'docs/layouts.md',
-    begins: 'eventcore backup full --store postgres://backup@db.example/shop  ',
+    begins: 'eventcore backup full --store postgres://backup_login@db.example/shop  ',
     reason: 'alternatives, against stores of three kinds; test/layouts/ takes backups of each',
   },
   {
@@ -23,7 +23,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...[
     'CREATE SCHEMA shop;',
     'eventcore backup full\n',
-    "eventcore restore --to 'postgres://restore@new.example/",
+    "eventcore restore --to 'postgres://restore_login@new.example/",
   ].map((begins) => ({
     ...{ page: 'docs/layouts.md', begins },
     reason: 'needs a server of its own: test/layouts/ has stores of one’s own',

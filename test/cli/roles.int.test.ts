@@ -173,8 +173,7 @@ for (const version of VERSIONS) {
       await withStoreAt(at(owner), (store) => store.append([{ streamId: 'a', events: [EVENT] }]));
       const perform = async (words: string, user: string) => {
         // What they ask of each version, the tests above have shown.
-        if (version === VERSIONS.at(-1))
-          await run([...words.split(' '), at(user)], 'of-cluster');
+        if (version === VERSIONS.at(-1)) await run([...words.split(' '), at(user)], 'of-cluster');
       };
       for (const words of ['archive --once', 'backup full', 'monitor --once'])
         await perform(`${words} --store`, 'serve_login');

@@ -137,6 +137,7 @@ function lastOf(run: RecordedRun | undefined): LastRun | null {
   const isOver = end !== null && end.state !== 'interrupted';
   return {
     wantedAtMs: msOf(begin.wantedAt),
+    startedAtMs: msOf(begin.startedAt),
     endedAtMs: isOver ? msOf(end.endedAt) : null,
     succeeded: end?.state === 'succeeded',
     attempt: begin.attempt,

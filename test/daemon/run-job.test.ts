@@ -13,7 +13,7 @@ const DONE: CommandResult = { exitCode: 0, code: null, trouble: null, facts: { e
 const PLAN: JobPlan = {
   name: 'incremental',
   timing: { kind: 'schedule', schedule: { cron: '0 * * * *', timeZone: 'UTC' } },
-  jitterMs: 0,
+  spread: { key: 'shop incremental', windowMs: 0, rpoMs: null },
   succeedsWith: [],
   lane: 'backup',
 };

@@ -256,7 +256,10 @@ export const evolve = (state, { data }) => ({ cents: state.cents + data.cents })
       damaged.remove();
     }
     assert.deepEqual(
-      [(await world.run(['verify', ...vault])).code, (await world.run(['prune', '--keep-last', '1', ...vault])).code],
+      [
+        (await world.run(['verify', ...vault])).code,
+        (await world.run(['prune', '--keep-last', '1', ...vault])).code,
+      ],
       [3, 0],
     );
   });

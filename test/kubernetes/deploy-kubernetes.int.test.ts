@@ -85,7 +85,7 @@ describe('deploy/kubernetes', () => {
   });
 });
 
-const OPTIONS = { alerts: null, hasRecovery: true, restoreTo: 'postgres://restore@db/shop' } as const;
+const OPTIONS = { alerts: null, hasRecovery: true, restoreTo: 'postgres://restore_login@db/shop' } as const;
 
 function everything(): NamedManifest[] {
   const wanted = {

@@ -11,6 +11,7 @@ import type { Vault } from '../../../src/core/vault.ts';
 import type { Writers } from '../../../src/core/writers.ts';
 import { digestStore } from '../../../src/integrity/store-digest.ts';
 import { restoreBackup } from '../../../src/recovery/restore.ts';
+import { makeBatch } from '../../../src/testing/batches.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
 import { newestChain } from '../../harness/chain-backup.ts';
 import { faultyVault } from '../../harness/faulty-vault.ts';
@@ -20,7 +21,15 @@ import { proveIncrementals } from '../../harness/proof.ts';
 import { digestChain, takeIncremental } from '../../harness/proof-run.ts';
 import { EVENTCORE } from '../../harness/proven-store.ts';
 import { makePartitioned, PARTITIONINGS, type Partitioning } from './partitioned.ts';
-import { closeStores, openStore, readRows, readStagingSchemas, refused, seedEvents } from './seeding.ts';
+import {
+  closeStores,
+  openStore,
+  readRows,
+  readStagingSchemas,
+  refused,
+  seedEvents,
+  streamOf,
+} from './seeding.ts';
 
 describe('a store whose table of events is partitioned', { concurrency: 3 }, () => {
   let server: TestPostgres;
@@ -226,6 +235,17 @@ describe('a store whose table of events is partitioned', { concurrency: 3 }, () 
     const before = await states();
     assert.deepEqual(await digestStore(await restoreInto(target, vault)), await digestStore(store));
     assert.deepEqual(await states(), before);
+  });
+
+  it('takes a merge as a plain one does', async () => {
+    const { store } = await filled('by stream', 200);
+    const merge = await store.openMerge({ dryRun: false });
+    const writer = await merge.openWriter();
+    await writer.write(makeBatch(streamOf(5, 'merged')));
+    await writer.end();
+    for await (const { conflictAt } of merge.compare()) assert.equal(conflictAt, null);
+    assert.equal(await merge.publish(), 5);
+    assert.equal((await store.readStream('merged')).length, 5);
   });
 
   it('that has no place for an event refuses all of them, and stays as it was', async () => {

@@ -19,6 +19,7 @@ import { allowedInMonitor, monitorShape } from '../monitor/schema.ts';
 import { allowedInServe, serveSchema } from '../serve/schema.ts';
 import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
+import { allowedInShards, shardsSchema } from './shards-schema.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
@@ -163,6 +164,9 @@ export const configSchema = z.strictObject({
   layouts: layoutsSchema
     .nullish()
     .describe('tables that no layout of this program knows, each by the name that `?layout=` gives it'),
+  shards: shardsSchema
+    .nullish()
+    .describe('stores whose streams lie on several servers, each by the name that `shards:NAME` gives it'),
   ...policyShape,
   ...monitorShape,
 });
@@ -251,6 +255,7 @@ function allowedKeys(path: readonly PropertyKey[]): string[] {
     allowedInServe(path) ??
     allowedInDisaster(path) ??
     allowedInLayouts(path) ??
+    allowedInShards(path) ??
     Object.keys(section.shape)
   );
 }

@@ -21,6 +21,7 @@ export function configTemplate(store: string, vault: string, keys: TemplateKeys 
 store: ${scalar(store)}
 
 ${LAYOUTS}
+${SHARDS}
 # A hot standby of a PostgreSQL store, which backups may read (backup.target):
 # standby: postgres://user@replica:5432/database
 
@@ -115,6 +116,13 @@ const LAYOUTS = `# Tables of EventCore, Emmett, message-db and others are known 
 #     table: order_log
 #     version_base: 1
 #     columns: { id: entry, stream: order_no, version: revision, type: happened, data: body, time: written_at }
+`;
+
+const SHARDS = `# One store whose streams lie on several servers, each stream whole on one (docs/partitions-and-shards.md): store: shards:shop
+# shards:
+#   shop:
+#     stores: [ "postgres://backup@db1.example.com/shop", "postgres://backup@db2.example.com/shop" ]
+#     # placement: hash                 # for a restore into it: how its writers find the shard of a stream
 `;
 
 const MONITOR = `# How \`eventcore monitor\` watches over the store (docs/monitor.md). These are the defaults.

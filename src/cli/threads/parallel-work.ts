@@ -18,7 +18,7 @@ type RunLoad = NonNullable<RestorePorts['runLoad']>;
 /** Lets threads that will read ranges begin to load while the store is still being looked at. */
 export function prepareRanges(store: string, parallel: number): void {
   // Other stores may turn out to be read by one thread, this one.
-  if (storeScheme(store) === 'postgres') prepareThreads(parallel - 1, 'range', store);
+  if (['postgres', 'shards'].includes(storeScheme(store))) prepareThreads(parallel - 1, 'range', store);
 }
 
 /** How ranges are read: each in a thread of its own, or, one after the other, in this one. */

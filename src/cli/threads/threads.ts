@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError, type ErrorCode } from '../../core/errors.ts';
-import { layoutsInUse } from '../wire.ts';
+import type { ShardsSection } from '../config/shards-schema.ts';
+import { layoutsInUse, shardsInUse } from '../wire.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
 
 /** What goes to a thread: a job that is to come, a job, or the wish that it ends the one it has. */
@@ -10,8 +11,14 @@ export type ThreadOrder =
   | (Known & { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown })
   | { readonly kind: 'abort' };
 
+/** Of the configuration. */
 interface Known {
   readonly layouts: CustomMappings;
+  readonly shards: ShardsSection;
+}
+
+function known(): Known {
+  return { layouts: layoutsInUse(), shards: shardsInUse() };
 }
 
 /** What a thread sends home. Errors travel as plain data, since structured cloning loses their class. */
@@ -53,7 +60,7 @@ const idle: { readonly worker: Worker; readonly deadline: NodeJS.Timeout }[] = [
 export function prepareThreads(count: number, job: ThreadJobKind, store: string | null): void {
   for (let i = 0; i < count; i += 1) {
     const worker = startThread();
-    worker.postMessage({ kind: 'prepare', job, store, layouts: layoutsInUse() } satisfies ThreadOrder);
+    worker.postMessage({ kind: 'prepare', job, store, ...known() } satisfies ThreadOrder);
     keepForNextJob(worker);
   }
 }
@@ -69,7 +76,7 @@ export async function runInThread<Kind extends ThreadJobKind>(
 ): Promise<ThreadJobs[Kind]['result']> {
   const worker = takeIdle() ?? startThread();
   // When this throws, the thread has been ended: who knows what a failed job still holds.
-  const result = await awaitJob(worker, { kind: 'job', job: kind, input, layouts: layoutsInUse() }, hooks);
+  const result = await awaitJob(worker, { kind: 'job', job: kind, input, ...known() }, hooks);
   keepForNextJob(worker);
   return result as ThreadJobs[Kind]['result'];
 }

@@ -57,6 +57,7 @@ export function openSqliteStore(address: string): EventStore {
       return { ...session, discard: endedBy(open, session.discard) };
     },
     joinRestore: () => Promise.reject(notShared(address)),
+    joinPart: () => Promise.reject(notShared(address)),
     openMerge: async (options) => {
       const session = openSqliteMerge(known(), options);
       return { ...session, discard: endedBy(open, session.discard) };

@@ -140,6 +140,8 @@ export interface StoreDescription {
   readonly serverVersion: string;
   /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
+  /** With `missing`: the database, or its file, is there, and has no such tables. */
+  readonly placeExists?: true;
   /** How its tables are made, for people, where a restore does not make them. */
   readonly made?: string;
   /** Where the events lie, for people; left out where there is no such table. */

@@ -8,9 +8,9 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
-/** As code of Markdown, one line each. */
+/** As commands of a shell, one line each. */
 export function commands(lines: readonly string[]): string {
-  return lines.map((line) => `    ${line}`).join('\n');
+  return ['```sh', ...lines, '```'].join('\n');
 }
 
 export function bullets(lines: readonly string[]): string {

@@ -9,15 +9,18 @@ import { type ChunkCodec, chunkCodec } from '../format/chunk-codec.ts';
 import { chunkEvents, decodeIndex, encodeIndex } from '../format/chunk-index.ts';
 import { type FetchedChunk, fetchChunks, withPlain } from '../format/data-file-reader.ts';
 import { makeFileDigest } from '../format/file-digest.ts';
+import { ONLY_PIECE, openPiece, type Seal } from '../format/seal.ts';
 import { makeFilter } from '../format/stream-filter.ts';
 import type { RangeHooks, RangeResult } from './range.ts';
 
-/** An event file that an earlier run finished, to be looked through. Survives structured cloning. */
+/** An event file that somebody else finished, to be looked through. Survives structured cloning. */
 export interface KeptFileJob {
   readonly folder: string;
   readonly name: string;
   readonly format: ChunkFormat;
   readonly compression: Compression;
+  /** Null: not sealed. Only within one run is there a seal: a later run has no key to what an earlier one sealed. */
+  readonly seal: Seal | null;
   readonly limits: FactLimits;
 }
 
@@ -42,7 +45,8 @@ async function readSound(vault: Vault, job: KeptFileJob, hooks: RangeHooks): Pro
   const indexName = indexFileName(job.name);
   const [size, indexSize] = await Promise.all([sizeOf(vault, job, job.name), sizeOf(vault, job, indexName)]);
   const index = await vault.readRange(job.folder + indexName, 0, indexSize);
-  const entries = decodeIndex(index, job.name, size);
+  const table = job.seal === null ? index : openPiece(job.seal, { file: indexName, ...ONLY_PIECE }, index);
+  const entries = decodeIndex(table, job.name, size);
   const codec = chunkCodec(job.format);
   const result = { facts: makeFacts(), table: makeStreamTable(), stages: makeStages() };
   const digest = makeFileDigest();
@@ -54,13 +58,12 @@ async function readSound(vault: Vault, job: KeptFileJob, hooks: RangeHooks): Pro
     // This is synchronous work: let timers, signals and messages in.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const indexDigest = digestOf(index);
-  const isItsTable = digestOf(encodeIndex(job.name, found)) === indexDigest;
+  const isItsTable = encodeIndex(job.name, found).equals(table);
   const file: ManifestFile = {
     ...{ name: job.name, role: 'events', sizeBytes: size, sha256: digest.hex() },
     plainBytes: entries.reduce((sum, { plainBytes }) => sum + plainBytes, 0),
     ...{ chunks: entries.length, records: result.facts.events },
-    index: { name: indexName, sizeBytes: indexSize, sha256: indexDigest },
+    index: { name: indexName, sizeBytes: indexSize, sha256: digestOf(index) },
   };
   return { ...result, files: isItsTable ? [file] : [] };
 }
@@ -69,11 +72,10 @@ async function readSound(vault: Vault, job: KeptFileJob, hooks: RangeHooks): Pro
 async function lookThrough(
   chunk: FetchedChunk,
   codec: ChunkCodec,
-  { name, compression, limits }: KeptFileJob,
+  { name, compression, seal, limits }: KeptFileJob,
   { facts, table }: Pick<RangeResult, 'facts' | 'table'>,
 ) {
-  // Who cannot open a sealed bundle cannot take it up, so none is.
-  return withPlain(chunk, { name, compression, seal: null }, (plain) => {
+  return withPlain(chunk, { name, compression, seal }, (plain) => {
     const batch = codec.check(plain);
     const { streams } = addBatch(table, batch);
     const own = factsOf(batch, limits);

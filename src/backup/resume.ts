@@ -224,7 +224,9 @@ async function readKept(run: Run, { folder, limits, onProgress }: Place) {
     const part = rest.kept[place]!;
     const { format, compression } = part.run;
     const name = namesOf(part.file, part.run)[0];
-    const result = await read({ folder, name, format, compression, limits }, { onProgress, signal });
+    // Who cannot open a sealed bundle cannot take it up, so none is.
+    const job: KeptFileJob = { folder, name, format, compression, seal: null, limits };
+    const result = await read(job, { onProgress, signal });
     take(place, { part, result });
   };
   await runLimited([...rest.kept.keys()], options.parallel, readOne, options.signal);

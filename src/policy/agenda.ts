@@ -1,6 +1,7 @@
 import { STEADY_RUN_MS } from '../core/job.ts';
 import type { Schedule } from '../core/region-policy.ts';
 import { lastRunMs, nextRunMs } from './schedule.ts';
+import { type Spread, spreadStart } from './spread.ts';
 
 /** Decides when jobs run: pure, from what is on record and the time. */
 
@@ -20,14 +21,15 @@ type Timed = Exclude<Timing, { readonly kind: 'always' | 'asked' }>;
 export interface AgendaJob {
   readonly name: string;
   readonly timing: Timing;
-  /** Runs are spread over so much time behind the scheduled one: many stores do not all begin at once. */
-  readonly jitterMs: number;
+  /** Of a schedule: many stores do not all begin at once. */
+  readonly spread: Spread;
 }
 
 /** The last run of a job that is on record. */
 export interface LastRun {
   /** The time that it was wanted for. */
   readonly wantedAtMs: number;
+  readonly startedAtMs: number;
   /** Null: it still runs, or died without a word; see `isHeld`. */
   readonly endedAtMs: number | null;
   readonly succeeded: boolean;
@@ -42,6 +44,8 @@ export interface JobFacts {
   readonly isHeld: boolean;
   /** Who asked for a run that did not begin yet; null: nobody. */
   readonly askedBy: string | null;
+  /** A job without an ended run, behind which this one's first run comes; null: none. */
+  readonly waitsFor: string | null;
 }
 
 export type AgendaDecision =
@@ -58,6 +62,8 @@ export type AgendaDecision =
 
 /** A run that failed is tried again after this, then after twice as long, and so on up to the longest. */
 const FIRST_RETRY_MS = 60_000;
+/** Whether the job that comes first has ended is looked at again after this. */
+const TURN_MS = 10_000;
 const LONGEST_RETRY_MS = 30 * 60_000;
 /** What is always to run begins again after this, then after twice as long. */
 const FIRST_RESTART_MS = 1000;
@@ -74,9 +80,11 @@ export const NOT_DUE = 'it is not due';
 
 /** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
 export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
-  const { job, isHeld, askedBy } = facts;
+  const { job, isHeld, askedBy, waitsFor } = facts;
   const last = believed(facts.last, nowMs);
   if (isHeld) return wait(nowMs + FIRST_RETRY_MS, 'it runs already');
+  if (last === null && waitsFor !== null)
+    return wait(nowMs + TURN_MS, `the first run of ${waitsFor} comes before it`);
   if (last?.endedAtMs === null) return takeUp(last, askedBy, nowMs);
   if (askedBy !== null) return decideAsked(last, askedBy, nowMs);
   if (job.timing.kind === 'asked') return wait(null, 'it runs when it is asked for');
@@ -110,7 +118,7 @@ interface EndedRun extends LastRun {
 }
 
 function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: number): AgendaDecision {
-  const due = dueTime(job, timing, last.wantedAtMs, nowMs);
+  const due = dueTime(job, timing, last, nowMs);
   if (due.startsAtMs <= nowMs) {
     const reason = due.missed === 0 ? 'it is due' : `it is due, and ${due.missed} earlier times were missed`;
     return run(due.wantedAtMs, 1, due.missed, reason);
@@ -166,25 +174,30 @@ interface DueTime {
  * The newest time that has come since the last run, where one has: what was missed is caught up once. Else the next one. A time that was run
  * for once is not run for again, though a clock is set back.
  */
-function dueTime(job: AgendaJob, timing: Timed, sinceMs: number, nowMs: number): DueTime {
-  if (timing.kind === 'schedule') return dueBySchedule(job, timing.schedule, sinceMs, nowMs);
+function dueTime(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: number): DueTime {
+  if (timing.kind === 'schedule') return dueBySchedule(job, timing.schedule, last, nowMs);
   const { everyMs } = timing;
-  const missed = Math.max(0, Math.floor((nowMs - sinceMs) / everyMs) - 1);
-  const wantedAtMs = sinceMs + (missed + 1) * everyMs;
-  return { wantedAtMs, startsAtMs: wantedAtMs + delayOf(job, wantedAtMs), missed };
+  const missed = Math.max(0, Math.floor((nowMs - last.wantedAtMs) / everyMs) - 1);
+  const wantedAtMs = last.wantedAtMs + (missed + 1) * everyMs;
+  return { wantedAtMs, startsAtMs: wantedAtMs, missed };
 }
 
-function dueBySchedule(job: AgendaJob, schedule: Schedule, sinceMs: number, nowMs: number): DueTime {
+function dueBySchedule({ spread }: AgendaJob, schedule: Schedule, last: EndedRun, nowMs: number): DueTime {
+  const { wantedAtMs: sinceMs, startedAtMs } = last;
+  const startOf = (atMs: number): number => {
+    const nextMs = nextRunMs(schedule, atMs);
+    return spreadStart(spread, { atMs, nextMs, lastWantedMs: sinceMs, lastStartedMs: startedAtMs });
+  };
   const newest = lastRunMs(schedule, nowMs);
   const before = newest === null ? null : lastRunMs(schedule, newest - 1);
   for (const atMs of [newest, before]) {
     if (atMs === null || atMs <= sinceMs) break;
-    const startsAtMs = atMs + delayOf(job, atMs);
+    const startsAtMs = startOf(atMs);
     if (startsAtMs <= nowMs)
       return { wantedAtMs: atMs, startsAtMs, missed: countMissed(schedule, sinceMs, atMs) };
   }
   const wantedAtMs = nextRunMs(schedule, Math.max(sinceMs, before ?? sinceMs));
-  return { wantedAtMs, startsAtMs: wantedAtMs + delayOf(job, wantedAtMs), missed: 0 };
+  return { wantedAtMs, startsAtMs: startOf(wantedAtMs), missed: 0 };
 }
 
 /** Times between two instants, both left out. */
@@ -193,18 +206,6 @@ function countMissed(schedule: Schedule, afterMs: number, beforeMs: number): num
   for (let at = nextRunMs(schedule, afterMs); at < beforeMs && missed < MOST_MISSED; missed += 1)
     at = nextRunMs(schedule, at);
   return missed;
-}
-
-/** How long a run is put off: the same for all daemons, another for each job and time. */
-function delayOf({ name, jitterMs }: AgendaJob, atMs: number): number {
-  return jitterMs <= 0 ? 0 : Math.floor((hashOf(`${name}@${atMs}`) / 2 ** 32) * jitterMs);
-}
-
-/** FNV-1a, 32 bits: spreads short texts well enough. */
-function hashOf(text: string): number {
-  let hash = 0x811c_9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193) >>> 0;
-  return hash;
 }
 
 function run(wantedAtMs: number, attempt: number, missed: number, reason: string): AgendaDecision {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { takeFullBackup } from '../../src/backup/full.ts';
-import { readKeptFile } from '../../src/backup/kept-file.ts';
 import { isBackupError } from '../../src/core/errors.ts';
 import type { EventStore, StoreRange, StoreSnapshot } from '../../src/core/event-store.ts';
 import type { Vault } from '../../src/core/vault.ts';
@@ -13,7 +12,7 @@ import { memoryStore } from '../../src/stores/memory/store.ts';
 import { batchRows, makeBatch, type TestEvent } from '../../src/testing/batches.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { faultyVault } from '../harness/faulty-vault.ts';
-import { backupDefaults, objectNames, overwrite, readObject, testClock } from '../harness/memory-backup.ts';
+import { backupDefaults, objectNames, testClock } from '../harness/memory-backup.ts';
 
 const PARTS = 4;
 
@@ -273,38 +272,5 @@ describe('a run that is named', () => {
     const { resumed, manifest } = await backUp(store, vault, 'new run', backupId.slice(0, 8));
     assert.equal(manifest.backupId, backupId);
     assert.ok(resumed !== null && resumed.filesKept > 0);
-  });
-});
-
-describe('a finished file', () => {
-  it('is kept only when every byte of it and of its chunk table is what its events give', async () => {
-    const { store, add } = numberedStore();
-    add(40);
-    const vault = memoryVault();
-    const { manifest, folder } = await backUp(store, vault, 'run');
-    const file = manifest.files[0]!;
-    const limits = { versionBase: 1, futureAfter: 0n };
-    const job = {
-      folder,
-      name: file.name,
-      format: manifest.format,
-      compression: manifest.compression,
-      limits,
-    };
-    const sound = await readKeptFile(vault, job);
-    assert.deepEqual(sound.files, [file]);
-    assert.equal(sound.facts.events, file.records);
-    for (const name of [file.name, file.index.name]) {
-      const bytes = await readObject(vault, folder + name);
-      for (let at = 0; at < bytes.length; at += 1) {
-        const changed = Buffer.from(bytes);
-        changed[at]! ^= 2;
-        await overwrite(vault, folder + name, changed);
-        assert.deepEqual((await readKeptFile(vault, job)).files, [], `${name}, byte ${at}`);
-      }
-      await overwrite(vault, folder + name, bytes);
-    }
-    await vault.removeObject(folder + file.index.name);
-    assert.deepEqual((await readKeptFile(vault, job)).files, []);
   });
 });

@@ -43,7 +43,7 @@ function planOf(name: JobName, cron: string, lane: Lane = 'backup', timeZone = '
     name,
     lane,
     timing: { kind: 'schedule', schedule: { cron, timeZone } },
-    jitterMs: 0,
+    spread: { key: name, windowMs: 0, rpoMs: null },
     succeedsWith: [],
   };
 }

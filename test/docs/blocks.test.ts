@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { readPage } from '../../scripts/site/markdown.ts';
 import { parseConfig } from '../../src/cli/config/file.ts';
+import { judgeBlock } from './judge-block.ts';
 import { findStale } from './not-run.ts';
 import { PAGES, ROOT } from './pages.ts';
 import { readFixtures } from './run-page.ts';
@@ -19,6 +22,86 @@ test('pages ask for fixtures that there are', () => {
   for (const path of PAGES.keys()) readFixtures(path, readFileSync(join(ROOT, path), 'utf8'));
 });
 
+/** Being converted. */
+const LEFT = new Set<string>([
+  'docs/access.md',
+  'docs/checks.md',
+  'docs/cloudnative-pg.md',
+  'docs/diff.md',
+  'docs/disaster-recovery.md',
+  'docs/doctor.md',
+  'docs/drill.md',
+  'docs/eventcore-fs.md',
+  'docs/guard.md',
+  'docs/guides/first-backup.md',
+  'docs/guides/one-stream.md',
+  'docs/keys.md',
+  'docs/kubernetes.md',
+  'docs/monitor.md',
+  'docs/notifications.md',
+  'docs/operating/capacity.md',
+  'docs/operating/objectives.md',
+  'docs/operating/runbook-backups.md',
+  'docs/operating/runbook-change-log.md',
+  'docs/operating/runbook-daemon.md',
+  'docs/operating/runbook-drills.md',
+  'docs/operating/runbook-regions.md',
+  'docs/operating/runbook-store.md',
+  'docs/operating/runbook-vault.md',
+  'docs/operating/runbooks.md',
+  'docs/regions.md',
+  'docs/rescue.md',
+  'docs/retention.md',
+  'docs/s3.md',
+  'docs/serve.md',
+  'docs/status.md',
+  'docs/verify.md',
+]);
+
+test('each block is of a kind that somebody checks, and commands stand where they are run', () => {
+  const faults = [...PAGES].flatMap(([path, { blocks }]) => {
+    if (LEFT.has(path)) return [];
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    return blocks.flatMap((block) => {
+      const found = judgeBlock(path, text, block);
+      return found === null ? [] : [`${path}:${found.line}: ${found.fault}`];
+    });
+  });
+  assert.deepEqual(faults, []);
+});
+
+test('what nobody would check is found, with its line', () => {
+  const judge = (text: string): string | null => {
+    const found = judgeBlock('page.md', text, readPage(text).blocks[0]!);
+    return found === null ? null : `${found.line}: ${found.fault}`;
+  };
+  for (const command of [
+    ...[
+      'eventcore list',
+      '$ date',
+      'PGUSER=x psql -f a.sql',
+      'kubectl get pods',
+      'some-tool --flag',
+      'node a.mjs',
+    ],
+  ]) {
+    assert.match(judge(`Text.\n\n    one\n    ${command}\n`)!, /^4: a command/, command);
+    assert.match(judge(`\`\`\`text\n${command}\n\`\`\`\n`)!, /^2: a command/, command);
+  }
+  assert.match(judge('```\none\n```\n')!, /^2: a fence without a language/);
+  assert.match(judge('```bash\none\n```\n')!, /^2: nobody checks bash/);
+  assert.match(judge('```javascript\none\n```\n')!, /nobody checks/);
+  assert.match(judge('```js\none();\n```\n')!, /no file of a page that runs/);
+  assert.match(judge('```sql\nSELECT 1;\n```\n')!, /does not run with postgres/);
+  for (const sound of [
+    '    backups/a.zst   the events of 7 streams\n',
+    '```yaml\na: 1\n```\n',
+    '```console\n$ date\n```\n',
+  ]) {
+    assert.equal(judge(sound), null, sound);
+  }
+});
+
 test('blocks of terminals can be read', () => {
   for (const { path, line, language, text } of BLOCKS) {
     if (language === 'console') assert.doesNotThrow(() => readSteps(text), `${path}:${line}`);
@@ -28,16 +111,38 @@ test('blocks of terminals can be read', () => {
 test('blocks of configuration are valid, but for digests that are cut short', () => {
   const digest = `sha256:${'0'.repeat(64)}`;
   for (const { path, line, language, text } of BLOCKS) {
-    // What has these is for Kubernetes: test/kubernetes/ judges it.
-    if (language !== 'yaml' || /^(?:apiVersion|kind):/m.test(text)) continue;
-    const whole = text.replaceAll(/sha256:[0-9a-f]*…/g, digest);
+    if (language !== 'yaml') continue;
+    const documents = parseAllDocuments(text);
+    for (const { errors } of documents) assert.deepEqual(errors, [], `${path}:${line}`);
+    // What has these is for Kubernetes: test/kubernetes/ judges what is deployed.
+    if (documents.every((one) => one.has('apiVersion') || one.has('kind'))) continue;
+    const whole = inPlace(text)
+      .replaceAll(/sha256:[0-9a-f]*…/g, digest)
+      .replaceAll(/\bage1…/g, RECIPIENT);
     assert.doesNotThrow(() => parseConfig(whole, path), `${path}:${line}`);
   }
   assert.throws(() => parseConfig('serve:\n  listens: 127.0.0.1:8321\n', 'page'));
+  assert.throws(() => parseConfig(inPlace('fence: [ prayer ]\n'), 'page'));
 });
 
-test('blocks of JSON can be read', () => {
+const RECIPIENT = 'age1qyvttsjx048838e92z3frr7jngnfxm8zzxs5w29suxwqhdrmgsastfuq8t';
+const SERVERS = 'servers: ["postgres://postgres@db-1.east.example.com/events"]';
+
+/** Keys that pages show by themselves, put where they belong in a configuration. */
+function inPlace(text: string): string {
+  const below = (spaces: number) => text.trimEnd().replaceAll(/^/gm, ' '.repeat(spaces));
+  if (/^fence:/.test(text)) {
+    return `disaster:\n  regions:\n    - region: east\n      ${SERVERS}\n${below(6)}\n`;
+  }
+  if (/^(?:name|lease):/.test(text)) {
+    return `disaster:\n${below(2)}\n  regions:\n    - { region: east, value: db-1.east.example.com., ${SERVERS} }\n`;
+  }
+  return text;
+}
+
+test('blocks of JSON, and of lines of it, can be read', () => {
   for (const { path, line, language, text } of BLOCKS) {
-    if (language === 'json') assert.doesNotThrow(() => JSON.parse(text), `${path}:${line}`);
+    const texts = language === 'json' ? [text] : language === 'jsonl' ? text.trimEnd().split('\n') : [];
+    for (const one of texts) assert.doesNotThrow(() => JSON.parse(one), `${path}:${line}`);
   }
 });

@@ -57,6 +57,18 @@ test('commands within the text of pages have names and flags that the program kn
   assert.deepEqual(faults, []);
 });
 
+test('scripts of npm that pages name are there', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
+  const faults = [...PAGES].flatMap(([path, { blocks, codes }]) =>
+    [...blocks, ...codes].flatMap(({ text, line }) =>
+      [...text.matchAll(/\bnpm run (?:-s )?([a-z][\w:-]*)/g)]
+        .filter(([, name]) => !Object.hasOwn(scripts, name!))
+        .map(([said]) => `${path}:${line}: ${said}`),
+    ),
+  );
+  assert.deepEqual(faults, []);
+});
+
 test('commands that messages and hints name are those that the program knows', async () => {
   const faults: string[] = [];
   for (const path of globSync('src/**/*.ts', { cwd: ROOT })) {

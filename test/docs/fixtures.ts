@@ -1,19 +1,23 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadGenerated } from '../../bench/dataset.ts';
+import { freePort } from '../harness/free-port.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { startS3Server } from '../harness/s3-server/server.ts';
+import { DAEMON_ADDRESS, protectShop } from './protected-shop.ts';
 
 /**
  * What a page may ask for, in a comment: `<!-- runs with: sqlite-shop, postgres, s3 -->`.
  *
  * sqlite-shop: `shop.db`, a store with 10,000 events, in the page's folder.
+ * protected: a store with all that `protectShop` says: a configuration, backups, a change log, a replica.
+ * sources: `deploy` and `rescue`, as a checkout has them.
  * postgres: a server at `db.example.com`, who asks is let in: database `shop`, which belongs to the role `shop` and has EventCore's tables
  *   with the same 10,000 events, and `restored`, which is empty and belongs to the same role. Blocks of SQL are run in `shop`, as superuser.
  * s3: a server that the client of S3 finds instead of Amazon's, also as `https://s3.example.com`; each bucket that the page names is there.
  */
-export const FIXTURES = ['sqlite-shop', 'postgres', 's3'] as const;
+export const FIXTURES = ['sqlite-shop', 'protected', 'sources', 'postgres', 's3'] as const;
 export type Fixture = (typeof FIXTURES)[number];
 
 /** What is ready for one page. */
@@ -32,6 +36,7 @@ export interface Place {
 }
 
 const EVENTS = 10_000;
+const ROOT = join(import.meta.dirname, '../..');
 const NOTHING: Prepared = { env: {}, places: [], runSql: null, end: async () => {} };
 
 /** Servers and files that pages share. One page at a time has the PostgreSQL server. */
@@ -47,6 +52,7 @@ export function openFixtures(): FixtureRoom {
     await loadGenerated(`sqlite:${path}`, EVENTS);
     return path;
   });
+  const guarded = once(async () => protectShop(join(shared, 'protected')));
   const server = once(() => startPostgres());
   let lastPage = Promise.resolve();
 
@@ -54,6 +60,16 @@ export function openFixtures(): FixtureRoom {
     if (fixture === 's3') return prepareS3(text);
     if (fixture === 'sqlite-shop') {
       copyFileSync(await shop.get(), join(folder, 'shop.db'));
+      return NOTHING;
+    }
+    if (fixture === 'protected') {
+      cpSync(await guarded.get(), folder, { recursive: true, preserveTimestamps: true });
+      return { ...NOTHING, places: [{ shown: DAEMON_ADDRESS, real: `127.0.0.1:${await freePort()}` }] };
+    }
+    if (fixture === 'sources') {
+      for (const name of ['deploy', 'rescue']) {
+        cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+      }
       return NOTHING;
     }
     const before = lastPage;

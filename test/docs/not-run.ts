@@ -9,10 +9,71 @@ export interface NotRun {
   readonly reason: string;
 }
 
+/** Blocks that one reason holds for, as `page: how it begins`. */
+function each(reason: string, blocks: Readonly<Record<string, readonly string[]>>): NotRun[] {
+  return Object.entries(blocks).flatMap(([page, all]) => all.map((begins) => ({ page, begins, reason })));
+}
+
 export const NOT_RUN: readonly NotRun[] = [
+  ...each('what the tests themselves begin with: .ci/run', {
+    'README.md': ['npm ci'],
+    'CONTRIBUTING.md': ['npm ci'],
+  }),
+  ...each(
+    'asks a cluster of Kubernetes; what is applied is judged by test/kubernetes/, test/cloudnative-pg/',
+    {
+      'deploy/helm/eventcore-backup/README.md': ['helm install'],
+      'docs/cloudnative-pg.md': [
+        'kubectl exec',
+        'kubectl apply -f deploy/cloudnative-pg/roles',
+        'kubectl get',
+        'kustomize build',
+      ],
+      'docs/fencing.md': ['kubectl annotate'],
+    },
+  ),
+  ...each('needs an engine of containers: test/deploy/ carries the steps out without one', {
+    'docs/container.md': ['docker build', 'docker run -d', 'docker run --rm'],
+  }),
+  ...each('needs systemd as the first process: test/deploy/systemd.int.test.ts holds the units against it', {
+    'docs/systemd.md': ['npm install', 'runuser', 'cp -r'],
+  }),
+  ...each('takes minutes to hours; that these scripts are there is checked', {
+    'docs/benchmarks.md': ['npm run bench  ', 'npm run bench:capture', 'npm run bench -- --only verify'],
+    'docs/disaster-lab.md': ['npm run dr:lab'],
+    'docs/laboratory.md': ['npm run test:long'],
+  }),
+  ...each('makes a commit and a tag (test/scripts/ has releases), or asks a registry', {
+    'docs/release.md': ['npm run release', 'npm audit'],
+    'docs/guides/library.md': ['npm install'],
+    'docs/completion.md': ['man ./node_modules/'],
+  }),
+  ...each('a program of somebody else, with an account somewhere', { 'docs/access.md': ['oauth2-proxy'] }),
+  ...each('writes for the name server of the host: test/actions/ changes names in a real BIND', {
+    'docs/public-name.md': ['tsig-keygen'],
+  }),
+  ...each(
+    'psql is no program of this project: test/cli/roles.int.test.ts runs these scripts, on PostgreSQL 14 to 18',
+    {
+      'docs/roles.md': ['psql -d shop'],
+    },
+  ),
+  ...each('made of the command line’s definition, which each line is held against', {
+    'docs/reference/commands.md': ['eventcore ', 'source <('],
+  }),
+  ...each(
+    'choices of one night, in regions that have failed: docs/disaster-recovery.md and test/disaster-lab/ run them',
+    {
+      'docs/runbooks/data_corruption.md': ['eventcore '],
+      'docs/runbooks/database_failure.md': ['eventcore '],
+      'docs/runbooks/manual_trigger.md': ['eventcore '],
+      'docs/runbooks/region_outage.md': ['eventcore '],
+      'docs/runbooks/security_breach.md': ['eventcore '],
+    },
+  ),
   {
     page: 'docs/layouts.md',
-    begins: 'eventcore backup full --store postgres://backup@db.example/shop  ',
+    begins: 'eventcore backup full --store postgres://backup_login@db.example/shop  ',
     reason: 'alternatives, against stores of three kinds; test/layouts/ takes backups of each',
   },
   {
@@ -23,7 +84,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...[
     'CREATE SCHEMA shop;',
     'eventcore backup full\n',
-    "eventcore restore --to 'postgres://restore@new.example/",
+    "eventcore restore --to 'postgres://restore_login@new.example/",
   ].map((begins) => ({
     ...{ page: 'docs/layouts.md', begins },
     reason: 'needs a server of its own: test/layouts/ has stores of one’s own',

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { CodeBlock } from '../../scripts/site/markdown.ts';
@@ -22,6 +30,8 @@ export interface Program {
 }
 
 const SHELLS = ['console', 'sh'];
+/** Pages that need one of these are left out where it is not there. */
+const PROGRAMS = ['age', 'curl', 'jq'];
 /** What would configure the command, or make it look different. */
 const UNSET = /^(EVENTCORE_|AWS_|PG|NO_COLOR|FORCE_COLOR|NODE_OPTIONS)/;
 /** How a page shows the folder that it runs in. */
@@ -41,7 +51,7 @@ export async function runPage(path: string, room: FixtureRoom, program: Program 
   const home = realpathSync(mkdtempSync(join(tmpdir(), 'eventcore-page-')));
   const folder = join(home, 'data');
   mkdirSync(folder);
-  const prepared = await room.prepare(readFixtures(path, text), folder, text);
+  const prepared = await room.prepare(readFixtures(path, text).fixtures, folder, text);
   const main = program.main ?? join(ROOT, 'src/cli/main.ts');
   const shells = openShells(folder, environment(home, prepared));
   try {
@@ -59,13 +69,21 @@ export async function runPage(path: string, room: FixtureRoom, program: Program 
   }
 }
 
-export function readFixtures(path: string, text: string): Fixture[] {
+/** What the page says that it runs with: what is made for it, and programs that the machine may have or not. */
+export function readFixtures(path: string, text: string): { fixtures: Fixture[]; programs: string[] } {
   const asked = /<!-- runs with: ([^>]*?) -->/.exec(text)?.[1]?.split(/,\s*/) ?? [];
-  return asked.map((name) => {
-    const fixture = FIXTURES.find((known) => known === name);
-    if (fixture === undefined) throw new Error(`${path} runs with ${name}: known are ${FIXTURES.join(', ')}`);
-    return fixture;
-  });
+  const fixtures = FIXTURES.filter((known) => asked.includes(known));
+  const programs = PROGRAMS.filter((known) => asked.includes(known));
+  if (fixtures.length + programs.length === asked.length) return { fixtures, programs };
+  const known = [...FIXTURES, ...PROGRAMS].join(', ');
+  throw new Error(`${path} runs with ${asked.join(', ')}: known are ${known}, each once`);
+}
+
+/** A program that the page runs with and this machine does not have; null when all are there. */
+export function lackedBy(path: string): string | null {
+  const { programs } = readFixtures(path, readFileSync(join(ROOT, path), 'utf8'));
+  const folders = (process.env.PATH ?? '').split(':');
+  return programs.find((name) => !folders.some((folder) => existsSync(join(folder, name)))) ?? null;
 }
 
 /** Of steps that printed something else, what was to be seen and what was. */

@@ -121,13 +121,14 @@ const PLACEHOLDER = /(?<!\$)\{(name|labels\.[A-Za-z0-9_./-]+)\}/g;
 
 /** `{name}` and `{labels.team}` in what is common stand for those of the store. */
 function filled(value: unknown, names: Names): unknown {
-  if (typeof value === 'string') return value.replace(PLACEHOLDER, (_, what: string) => valueOf(what, names));
+  if (typeof value === 'string')
+    return value.replace(PLACEHOLDER, (_, what: string) => placeholderOf(what, names));
   if (Array.isArray(value)) return value.map((one) => filled(one, names));
   if (!isMap(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, filled(one, names)]));
 }
 
-function valueOf(what: string, { name, labels, path }: Names): string {
+function placeholderOf(what: string, { name, labels, path }: Names): string {
   if (what === 'name') {
     if (SAFE_NAME.test(name)) return name;
     throw new BackupError(

@@ -26,8 +26,10 @@ export interface FullBackupPorts {
   readonly store: EventStore;
   readonly vault: Vault;
   readonly clock: Clock;
-  /** Runs a range in another thread, which joins the snapshot by its token. Not called for all ranges. */
+  /** Runs a range in another thread or on another machine, which joins the snapshot by its token. */
   readonly runRange?: (snapshotToken: string, job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
+  /** False: `runRange` is called for all ranges of a store that has several. Left out: one at a time is read here. */
+  readonly readsHere?: boolean;
   /** Looks through a finished file of an attempt in another thread. */
   readonly runKept?: (job: KeptFileJob, hooks: RangeHooks) => Promise<RangeResult>;
   /** Without it no attempt is taken up, and none can be taken up later. */

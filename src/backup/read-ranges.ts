@@ -48,7 +48,11 @@ export async function readRanges(
 
 type RunJob = (job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
 
-function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapshot, reads: number): RunJob {
+function rangeReader(
+  { vault, runRange, readsHere = true }: FullBackupPorts,
+  snapshot: StoreSnapshot,
+  reads: number,
+): RunJob {
   const { token } = snapshot;
   // All of a small store is read sooner than a thread for it has started.
   const isShared = token !== null && runRange !== undefined && reads > 1;
@@ -57,5 +61,5 @@ function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapsh
   if (!isShared) return here;
   const elsewhere: RunJob = (job, hooks) => runRange(token, job, hooks);
   // This thread reads too where it has nothing else to do: all that is needed is loaded here.
-  return snapshot.servesJoined ? elsewhere : hereFirst(here, elsewhere);
+  return snapshot.servesJoined || !readsHere ? elsewhere : hereFirst(here, elsewhere);
 }

@@ -92,6 +92,8 @@ export interface ResumedReport {
 
 /** What a backup that dies should lose at most is read in a second or two. */
 const RANGE_BYTES = 256 << 20;
+/** A store that is smaller than so many ranges is not cut smaller for it: to have a part read elsewhere costs some time. */
+const FEW_PARTS = 4;
 
 /**
  * Backs up all of a store. The manifest is written last, after everything else is durable and (with
@@ -185,7 +187,8 @@ async function writeFiles(
     const limits = limitsAt(startedAtMs, target.source);
     options.onStep?.('reading events');
     const onProgress = progressOver(await snapshot.estimate(), options.onProgress);
-    const ranges = await snapshot.planRanges(options.parallel, options.rangeBytes ?? RANGE_BYTES);
+    const parts = ports.readsHere === false ? Math.min(FEW_PARTS, options.parallel) : options.parallel;
+    const ranges = await snapshot.planRanges(parts, options.rangeBytes ?? RANGE_BYTES);
     // Reading does not wait for it: an attempt that dies before is of no use to anyone.
     const recording = awaitedLater(record(ports, options, target, snapshot, { ranges, startedAtMs }));
     const common = { folder: target.folder, limits, seal: target.seal?.data ?? null, onProgress };

@@ -34,7 +34,9 @@ export async function readRanges(
   const { format, compression, level, chunkBytes } = options;
   const gathered = makeGathered();
   const take = inOrder<RangeResult>((result) => gather(gathered, result));
-  const passes = (await snapshot.planPasses?.(ranges, options.parallel)) ?? null;
+  // Of passes there are few, each of which looks through the whole table: too few for many machines.
+  const planned = ports.readsHere === false ? null : await snapshot.planPasses?.(ranges, options.parallel);
+  const passes = planned ?? null;
   const reads = passes ?? ranges.map((range) => [range]);
   const run = rangeReader(ports, snapshot, reads.length);
   const how = { ...common, isPass: passes !== null, format, compression, level, chunkBytes };

@@ -137,7 +137,8 @@ export interface QueueCounts {
 
 export interface KnownWorker {
   readonly name: string;
-  readonly lanes: number;
+  /** Jobs that it takes at once; null: it has only just begun. */
+  readonly lanes: number | null;
   readonly active: number;
   readonly isAlive: boolean;
   /** Milliseconds since 1970, by the queue's clock. */

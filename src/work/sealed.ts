@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import { deserialize, serialize } from 'node:v8';
+import { Deserializer, Serializer } from 'node:v8';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { BackupError } from '../core/errors.ts';
 
@@ -46,7 +46,7 @@ export function queueKey(secret: string): QueueKey {
 
 /** Plain data (what structured cloning knows, but no shared memory), compressed and sealed. */
 export async function sealData(key: QueueKey, bound: Bound, data: unknown): Promise<Uint8Array> {
-  const plain = await compress(serialize(data));
+  const plain = await compress(pack(data));
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce).setAAD(named(bound));
   return Buffer.concat([
@@ -60,7 +60,21 @@ export async function sealData(key: QueueKey, bound: Bound, data: unknown): Prom
 
 /** Throws `queue_refused` for what was not sealed with this key, for this. */
 export async function openData(key: QueueKey, bound: Bound, sealed: Uint8Array): Promise<unknown> {
-  return deserialize(await decompress(open(key, bound, sealed)));
+  return unpack(await decompress(open(key, bound, sealed)));
+}
+
+/** As structured cloning does it: each array gets memory of its own, which `serialize` of node:v8 would not give it. */
+function pack(data: unknown): Uint8Array {
+  const serializer = new Serializer();
+  serializer.writeHeader();
+  serializer.writeValue(data);
+  return serializer.releaseBuffer();
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  const deserializer = new Deserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue() as unknown;
 }
 
 function open(key: QueueKey, bound: Bound, sealed: Uint8Array): Uint8Array {

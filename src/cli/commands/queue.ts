@@ -37,7 +37,7 @@ async function showQueue(context: CommandContext, flags: QueueFlags): Promise<nu
 function linesOf(address: string, counts: QueueCounts, workers: readonly KnownWorker[]): string[] {
   const { waiting, active, dead, runs } = counts;
   const alive = workers.filter(({ isAlive }) => isAlive);
-  const lanes = alive.reduce((sum, worker) => sum + worker.lanes, 0);
+  const lanes = alive.reduce((sum, worker) => sum + (worker.lanes ?? 0), 0);
   return [
     `${address}: ${plural(waiting, 'job')} waiting, ${active} under way; ${plural(alive.length, 'worker')} for ${lanes} at once`,
     ...(dead === 0 ? [] : [`${plural(dead, 'job')} failed for good within a week`]),
@@ -59,7 +59,7 @@ const RUNS: readonly Cell<QueueCounts['runs'][number]>[] = [
 
 const WORKERS: readonly Cell<KnownWorker>[] = [
   { title: 'worker', text: ({ name }) => name },
-  { title: 'at once', align: 'right', text: ({ lanes }) => String(lanes) },
+  { title: 'at once', align: 'right', text: ({ lanes }) => String(lanes ?? 'begins') },
   { title: 'under way', align: 'right', text: ({ active }) => String(active) },
   { title: 'heard of', text: (worker) => heard(worker) },
 ];

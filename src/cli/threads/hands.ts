@@ -16,5 +16,4 @@ export interface Hands {
   readonly loads: (store: string, vault: Vault, chain: Chain) => Pick<RestorePorts, 'runLoad'>;
 }
 
-export type RunRange = NonNullable<FullBackupPorts['runRange']>;
 export type RunFile = NonNullable<VerifyPorts['runFile']>;

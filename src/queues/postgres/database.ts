@@ -37,7 +37,7 @@ export function openQueueDatabase(address: string): QueueDatabase {
       hint: 'a schema of a queue has small letters, digits and underscores, at most 48',
     });
   }
-  const place: Place = { uri, shown };
+  const place: Place = { uri, shown, wasThere: false };
   const pool = makePool(POOL_SIZE, () => connectPatiently(place));
   const ears = new Set<Ear>();
   return {
@@ -58,6 +58,8 @@ export function openQueueDatabase(address: string): QueueDatabase {
 interface Place {
   readonly uri: PostgresUri;
   readonly shown: string;
+  /** Somebody has been connected: what is away now may come back. */
+  wasThere: boolean;
 }
 
 async function execute(
@@ -74,8 +76,8 @@ async function execute(
     // Several statements in one text are only taken without parameters.
     const result = await (values.length === 0 ? client.query(text) : client.query(text, values));
     isUsable = true;
-    const last = Array.isArray(result) ? result.at(-1) : result;
-    return { rows: (last?.rows ?? []) as Record<string, unknown>[] };
+    // Of several statements pg-boss wants all results, as its own pool gives them.
+    return result as { rows: Record<string, unknown>[] };
   } catch (error) {
     // A statement that the server refused leaves its connection as it was, outside of a transaction.
     isUsable = error instanceof pg.DatabaseError && client.getTransactionStatus() === 'I';
@@ -91,19 +93,22 @@ async function connectPatiently(place: Place): Promise<pg.Client> {
     try {
       return await connect(place);
     } catch (error) {
-      if (!isBackupError(error, 'queue_unreachable') || performance.now() + wait > until) throw error;
+      const mayComeBack = place.wasThere && isBackupError(error, 'queue_unreachable');
+      if (!mayComeBack || performance.now() + wait > until) throw error;
       await sleep(wait);
     }
   }
 }
 
-async function connect({ uri, shown }: Place): Promise<pg.Client> {
+async function connect(place: Place): Promise<pg.Client> {
+  const { uri, shown } = place;
   const { client } = await connectPostgres(uri, {
     program: 'eventcore-queue',
     ...{ shown, timeoutMs: CONNECT_TIMEOUT_MS, explain: (error) => explain(shown, error) },
   }).catch((error) => {
     throw explain(shown, error);
   });
+  place.wasThere = true;
   return client;
 }
 

@@ -208,13 +208,14 @@ async function readCounts(
 
 async function readWorkers({ boss, names }: Opened): Promise<KnownWorker[]> {
   const instances = await boss.getInstances();
-  return instances.flatMap(({ name, host, pid, workers, live, heartbeatOn, stoppedOn }) => {
+  return instances.flatMap(({ name, workers, live, heartbeatOn, stoppedOn }) => {
     const own = workers.filter(({ queue }) => queue === names.jobs);
-    // One that stopped in order is nobody's concern.
-    if (own.length === 0 || stoppedOn !== null) return [];
+    // Coordinators bear no name. One that stopped in order is nobody's concern.
+    if (name === null || stoppedOn !== null) return [];
     return {
-      name: name ?? `process ${pid} on ${host}`,
-      lanes: own.reduce((sum, { localConcurrency }) => sum + localConcurrency, 0),
+      name,
+      // Said with its second beat.
+      lanes: own.length === 0 ? null : own.reduce((sum, { localConcurrency }) => sum + localConcurrency, 0),
       active: own.reduce((sum, { active }) => sum + active, 0),
       isAlive: live,
       seenAtMs: heartbeatOn.getTime(),

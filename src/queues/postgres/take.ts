@@ -23,30 +23,35 @@ export async function takeJobs(
 ): Promise<Taking> {
   const stop = new AbortController();
   const busy = new Set<Promise<unknown>>();
-  const doOne = async ([taken]: Job<JobData>[]): Promise<JobResult[]> => {
-    const job = jobOf(taken!, stop.signal);
-    const working = work(job);
-    busy.add(working);
-    try {
-      return [resultOf(job, await working)];
-    } finally {
-      busy.delete(working);
-      // Behind the answer of this, which pg-boss writes.
-      void tellNews(database, job.runId).catch(onTrouble);
-    }
-  };
   boss.on('error', onTrouble);
   const isLimited = perStore !== null || perVault !== null;
   const tiers = { store: perStore ?? NO_LIMIT, vault: perVault ?? NO_LIMIT };
   const options = {
-    ...{ localConcurrency: lanes, perJobResults: true, heartbeatRefreshSeconds: 3 },
+    ...{ perJobResults: true, heartbeatRefreshSeconds: 3 },
     ...{ pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS },
     ...(isLimited ? { groupConcurrency: { default: NO_LIMIT, tiers } } : {}),
   } as const satisfies WorkOptions;
-  const id = await boss.work<JobData>(names.jobs, options, doOne);
+  const openLane = async (): Promise<void> => {
+    let lane = '';
+    lane = await boss.work<JobData>(names.jobs, options, async ([taken]) => {
+      const job = jobOf(taken!, stop.signal);
+      const working = work(job);
+      busy.add(working);
+      try {
+        return [resultOf(job, await working)];
+      } finally {
+        busy.delete(working);
+        // Where one job was there are mostly more: it looks again at once.
+        boss.notifyWorker(lane);
+        // Behind the answer of this, which pg-boss writes.
+        void tellNews(database, job.runId).catch(onTrouble);
+      }
+    });
+  };
+  await Promise.all(Array.from({ length: lanes }, openLane));
   return {
     stop: async (graceMs) => {
-      const leaving = boss.offWork(names.jobs, { id, wait: false });
+      const leaving = boss.offWork(names.jobs, { wait: false });
       const over = new AbortController();
       const grace = sleep(graceMs, undefined, { signal: over.signal }).catch(() => undefined);
       await Promise.race([Promise.allSettled([...busy]), grace]);

@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 import { ALERTS_FILE, renderOf } from '../../src/cli/kubernetes/init.ts';
 import { readWanted } from '../../src/cli/kubernetes/wanted.ts';
 import { kustomization, toYaml } from '../../src/kubernetes/render/files.ts';
+import { rolesFile } from './roles.ts';
 
-/** What `deploy/kubernetes` and the chart have of what `eventcore init --kubernetes` makes: their paths, and what is in them. */
+/**
+ * What `deploy/kubernetes` and the chart have of what `eventcore init --kubernetes` makes, and what `deploy/cloudnative-pg` has of `deploy/postgres`: their
+ * paths, and what is in them.
+ */
 
 const ROOT = join(import.meta.dirname, '../..');
 const PLACE = 'deploy/kubernetes';
+const CLUSTERS = 'deploy/cloudnative-pg';
 const CHART = 'deploy/helm/eventcore-backup';
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
@@ -20,6 +26,8 @@ function read(config: string, cronJobs: boolean) {
   const options = {
     namespace: 'eventcore',
     prometheusOperator: true,
+    // Of the login of a daemon in deploy/cloudnative-pg.
+    passwordFrom: { secret: 'eventcore-serve-login', key: 'password' },
     ...(cronJobs ? { cronJobs } : {}),
   } as const;
   return readWanted(context, options).then((made) => renderOf(made, options));
@@ -49,6 +57,7 @@ export async function makeManifests(): Promise<Map<string, string>> {
   put(`${PLACE}/overlays/prometheus-operator`, ['prometheus.yaml'], daemon, ['../daemon']);
   put(`${PLACE}/overlays/two-regions/east`, [], daemon, ['../../daemon']);
   for (const [path, text] of westFiles(west)) made.set(path, text);
+  for (const [path, text] of rolesFiles()) made.set(path, text);
   made.set(`${CHART}/files/alerts.yaml`, readFileSync(ALERTS_FILE, 'utf8'));
   return made;
 }
@@ -63,4 +72,21 @@ function westFiles(west: Awaited<ReturnType<typeof read>>): [path: string, text:
     [`${folder}/${name}`, text],
     [`${folder}/kustomization.yaml`, body],
   ];
+}
+
+/** Beside each Cluster that is bootstrapped anew: who follows it, or is restored, has its grants with its tables. */
+function rolesFiles(): [path: string, text: string][] {
+  return [
+    ['cluster.yaml', 'roles.yaml'],
+    ['two-regions/us-east-1.yaml', 'two-regions/roles.yaml'],
+  ].map(([source, path]) => [`${CLUSTERS}/${path}`, rolesFile(placeOf(`${CLUSTERS}/${source}`))]);
+}
+
+function placeOf(path: string) {
+  const [document] = parseAllDocuments(readFileSync(join(ROOT, path), 'utf8'));
+  const { metadata, spec } = document!.toJS() as {
+    readonly metadata: { readonly name: string };
+    readonly spec: { readonly imageName: string };
+  };
+  return { cluster: metadata.name, image: spec.imageName };
 }

@@ -54,6 +54,8 @@ export interface JobPlan extends AgendaJob {
   /** Exit codes beside 0 that are a success: a drill that found something has run. */
   readonly succeedsWith: readonly number[];
   readonly lane: Lane;
+  /** Its first run comes behind this job's first, in whichever daemon that runs. */
+  readonly after?: JobName;
 }
 
 export type WaitDecision = Extract<AgendaDecision, { action: 'wait' }>;
@@ -84,7 +86,15 @@ export async function runJob(ports: JobPorts, plan: JobPlan): Promise<JobOutcome
 async function decide({ vault, clock, askedBy }: JobPorts, plan: JobPlan): Promise<AgendaDecision> {
   const nowMs = clock.now();
   const [newest] = await readRuns(vault, plan.name, 1, newestBelieved(nowMs));
-  return decideJob({ job: plan, last: lastOf(newest), isHeld: false, askedBy: askedBy() }, nowMs);
+  const waitsFor = newest === undefined ? await unendedBefore(vault, plan, nowMs) : null;
+  const facts = { job: plan, last: lastOf(newest), isHeld: false, askedBy: askedBy(), waitsFor };
+  return decideJob(facts, nowMs);
+}
+
+async function unendedBefore(vault: Vault, { after }: JobPlan, nowMs: number): Promise<JobName | null> {
+  if (after === undefined) return null;
+  const [newest] = await readRuns(vault, after, 1, newestBelieved(nowMs));
+  return lastOf(newest)?.endedAtMs == null ? after : null;
 }
 
 /** Again in a minute: whoever has the lease may be done then. */

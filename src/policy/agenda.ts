@@ -44,6 +44,8 @@ export interface JobFacts {
   readonly isHeld: boolean;
   /** Who asked for a run that did not begin yet; null: nobody. */
   readonly askedBy: string | null;
+  /** A job without an ended run, behind which this one's first run comes; null: none. */
+  readonly waitsFor: string | null;
 }
 
 export type AgendaDecision =
@@ -60,6 +62,8 @@ export type AgendaDecision =
 
 /** A run that failed is tried again after this, then after twice as long, and so on up to the longest. */
 const FIRST_RETRY_MS = 60_000;
+/** Whether the job that comes first has ended is looked at again after this. */
+const TURN_MS = 10_000;
 const LONGEST_RETRY_MS = 30 * 60_000;
 /** What is always to run begins again after this, then after twice as long. */
 const FIRST_RESTART_MS = 1000;
@@ -76,9 +80,11 @@ export const NOT_DUE = 'it is not due';
 
 /** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
 export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
-  const { job, isHeld, askedBy } = facts;
+  const { job, isHeld, askedBy, waitsFor } = facts;
   const last = believed(facts.last, nowMs);
   if (isHeld) return wait(nowMs + FIRST_RETRY_MS, 'it runs already');
+  if (last === null && waitsFor !== null)
+    return wait(nowMs + TURN_MS, `the first run of ${waitsFor} comes before it`);
   if (last?.endedAtMs === null) return takeUp(last, askedBy, nowMs);
   if (askedBy !== null) return decideAsked(last, askedBy, nowMs);
   if (job.timing.kind === 'asked') return wait(null, 'it runs when it is asked for');

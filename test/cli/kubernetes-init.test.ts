@@ -12,7 +12,7 @@ after(() => {
   for (const place of places) rmSync(place, { recursive: true, force: true });
 });
 
-const CONFIG = `store: postgres://backup@events-rw.shop.svc:5432/shop
+const CONFIG = `store: postgres://serve_login@events-rw.shop.svc:5432/shop
 primary:
   region: us-east-1
   storage: s3://eventcore-backups-primary?region=us-east-1
@@ -68,7 +68,7 @@ describe('manifests of a configuration', () => {
     const { init, to } = place(
       `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: backup-config\ndata:\n  backup-policy.yaml: |\n${inner.replace(/^/gm, '    ')}`,
     );
-    const { code } = await init('--store', 'postgres://backup@db/shop');
+    const { code } = await init('--store', 'postgres://serve_login@db/shop');
     assert.equal(code, 0);
     const { data } = parse(readFileSync(join(to, 'config-map.yaml'), 'utf8')) as {
       data: Record<string, string>;
@@ -76,12 +76,12 @@ describe('manifests of a configuration', () => {
     assert.equal(data['eventcore.config.yaml']?.trimEnd(), inner.trimEnd());
     assert.match(
       readFileSync(join(to, 'daemon.yaml'), 'utf8'),
-      /name: EVENTCORE_STORE\n\s+value: postgres:\/\/backup@db\/shop/,
+      /name: EVENTCORE_STORE\n\s+value: postgres:\/\/serve_login@db\/shop/,
     );
     // What was made can be read again as a configuration.
     const again = await runHere([
       ...['init', '--kubernetes', '--config', join(to, 'config-map.yaml'), '--to', '-'],
-      ...['--store', 'postgres://backup@db/shop'],
+      ...['--store', 'postgres://serve_login@db/shop'],
     ]);
     assert.equal(again.code, 0);
   });
@@ -186,7 +186,7 @@ describe('schedules as CronJobs', () => {
 describe('what would not work in a pod, or must not stand there, is refused', () => {
   it('a password in an address, wherever it stands, and it is not shown', async () => {
     for (const config of [
-      CONFIG.replace('backup@', 'backup:s3cr3t@'),
+      CONFIG.replace('serve_login@', 'serve_login:s3cr3t@'),
       `${CONFIG}# postgres://backup:s3cr3t@old.example.com/shop\n`,
       `${CONFIG}standby: "postgres://events/shop?password=s3cr3t"\n`,
     ]) {

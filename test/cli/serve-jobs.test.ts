@@ -91,6 +91,13 @@ describe('the jobs of a daemon', () => {
     });
   });
 
+  it('take the first incremental backup behind the first full one, where that is on a schedule', () => {
+    const after = (jobs: object) => one({ jobs: { incremental: '0 * * * *', ...jobs } }, 'incremental').after;
+    assert.equal(after({ full: '0 2 * * 0' }), 'full');
+    assert.equal(after({}), undefined);
+    assert.equal(after({ full: 'off' }), undefined);
+  });
+
   const refused: readonly [string, object, RegExp][] = [
     ['a schedule with seconds', { full: '0 0 2 * * *' }, /six fields/],
     ['a time zone that is none', { full: { schedule: '0 2 * * *', time_zone: 'Mars/Base' } }, /no time zone/],

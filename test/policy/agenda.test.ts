@@ -24,7 +24,13 @@ function factsOf(last: Partial<LastRun> | null, job: AgendaJob = hourly()): JobF
     succeeded: true,
     attempt: 1,
   };
-  return { job, last: last === null ? null : { ...whole, ...last }, isHeld: false, askedBy: null };
+  return {
+    job,
+    last: last === null ? null : { ...whole, ...last },
+    isHeld: false,
+    askedBy: null,
+    waitsFor: null,
+  };
 }
 
 describe('the agenda', () => {
@@ -87,6 +93,16 @@ describe('the agenda', () => {
       NOON + 55 * MINUTE,
     );
     assert.deepEqual([late.action, late.action === 'wait' && late.untilMs], ['wait', NOON + HOUR]);
+  });
+
+  it('runs for the first time behind the job that comes first, and waits for nobody from then on', () => {
+    for (const askedBy of [null, 'anna']) {
+      const first = decideJob({ ...factsOf(null), askedBy, waitsFor: 'full' }, NOON);
+      assert.ok(first.action === 'wait' && first.untilMs !== null && first.untilMs <= NOON + MINUTE);
+      assert.match(first.reason, /the first run of full comes before it/);
+    }
+    const later = { ...factsOf({ wantedAtMs: NOON - HOUR }), waitsFor: 'full' };
+    assert.equal(decideJob(later, NOON).action, 'run');
   });
 
   it('does not run twice for one time though the clock is set back', () => {
@@ -240,7 +256,7 @@ describe('the agenda', () => {
           attempt: 1,
         };
         for (let nowMs = fromMs; nowMs <= untilMs; nowMs += stepMinutes * MINUTE) {
-          const decision = decideJob({ job, last, isHeld: false, askedBy: null }, nowMs);
+          const decision = decideJob({ job, last, isHeld: false, askedBy: null, waitsFor: null }, nowMs);
           if (decision.action === 'wait') continue;
           assert.equal(decision.missed, 0);
           wanted.push(decision.wantedAtMs);

@@ -64,7 +64,7 @@ export function addBackupCommand(program: Command, start: Start): void {
       helpEnd(
         [
           'eventcore backup full',
-          'eventcore backup full --store postgres://backup@db.example/shop --vault file:/mnt/backups',
+          'eventcore backup full --store postgres://backup_login@db.example/shop --vault file:/mnt/backups',
           'eventcore backup full --format jsonl        # chunks that zstdcat and jq can read',
           'eventcore backup full --recipient age1… --sign-key host.pem   # sealed: only the recipient can open it',
           'eventcore backup full --rate-limit 50MB/s     # leave some of the line to others',

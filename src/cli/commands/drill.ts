@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CANARY, DRILL_TESTS, type DrillSelect, type DrillTestName } from '../../core/drill.ts';
 import type { ProtectedStore } from '../../core/drill-target.ts';
-import { BackupError, isBackupError } from '../../core/errors.ts';
+import { BackupError, ERROR_CODES, type ErrorCode, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { DrillPorts, DrillRegion, DrillSettings } from '../../drills/context.ts';
@@ -84,7 +84,7 @@ export function addDrillCommand(program: Command, start: Start): void {
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse);
   addQueueOptions(addIdentityOptions(addRegionOption(command)))
     .option('--sign-key <file>', 'sign the evidence with this Ed25519 key')
-    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 8, 10, 11, 130]))
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 8, 10, 11, 130]))
     .action((flags: DrillFlags) =>
       start(
         (context) => drill(context, flags),
@@ -310,7 +310,14 @@ async function leaveEvidence(
 
 /** All passed; only the word of it that others were to find is missing. */
 const WITHOUT_EVIDENCE = 10;
-const FAILED = new BackupError('verification_failed', '').exitCode;
+
+/** With what a drill that failed ends: where each failure was that there is nothing to restore, with that, as `verify` does. */
+function failureOf({ tests }: DrillReport): ErrorCode {
+  const codes = tests.flatMap(({ state, code }) => (state === 'failed' ? [code] : []));
+  const isNotThere = (code: string | null) => code === 'no_backups' || code === 'backup_not_found';
+  if (codes.length === 0 || !codes.every(isNotThere)) return 'verification_failed';
+  return codes.includes('backup_not_found') ? 'backup_not_found' : 'no_backups';
+}
 
 async function conclude(
   { output, log }: CommandContext,
@@ -324,7 +331,7 @@ async function conclude(
   const failed = tests.filter(({ state }) => state === 'failed').map(({ name }) => name);
   if (output.isQuiet && !overallSuccess) {
     throw new BackupError(
-      'verification_failed',
+      failureOf(report),
       `the drill failed: ${failed.join(', ') || 'nothing was proven'}`,
       {
         hint: 'run `eventcore drill` without --quiet, or `eventcore drill show`, to see why',
@@ -333,6 +340,6 @@ async function conclude(
   }
   const where = evidence === null ? [] : [`Evidence: ${evidence.name} and .html in the vault.`];
   output.account([...drillLines(report, output.paint), ...where]);
-  if (!overallSuccess) return FAILED;
+  if (!overallSuccess) return ERROR_CODES[failureOf(report)].exitCode;
   return evidence === null ? WITHOUT_EVIDENCE : 0;
 }

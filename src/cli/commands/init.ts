@@ -55,7 +55,7 @@ export function addInitCommand(program: Command, start: Start): void {
       helpEnd(
         [
           'eventcore init',
-          'eventcore init --store postgres://backup@db.example/shop --vault file:/mnt/backups',
+          'eventcore init --store postgres://backup_login@db.example/shop --vault file:/mnt/backups',
           "eventcore init --vault 's3://backups/shop?region=eu-central-1'",
           'eventcore init --store sqlite:./events.db --create-store',
           'eventcore init --kubernetes --namespace shop --image registry.example.com/eventcore-backup:0.1.0',

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
-import type { EventStore } from '../../core/event-store.ts';
+import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { countBehind } from '../../recovery/behind.ts';
@@ -87,11 +87,11 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --at 2026-11-23T04:05:06Z --dry-run',
           'eventcore restore --to sqlite:./restored.db --at 2026-11-23T04:05:06Z --dry-run',
           'eventcore restore --to sqlite:./restored.db --before-event 0193a6e2-8f31-7c55-9d0a-4b6f1e2a7c3d',
-          'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
+          'eventcore restore --backup 3f2a9c1e --to postgres://restore_login@db.example/shop --dry-run',
           'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
           'eventcore restore --to sqlite:./restored.db --region us-west-2',
           'eventcore restore --to sqlite:./one.db --stream order-17',
-          'eventcore restore --to postgres://restore@db.example/shop --stream order-17 --merge --dry-run',
+          'eventcore restore --to postgres://restore_login@db.example/shop --stream order-17 --merge --dry-run',
           'eventcore restore --to sqlite:./events.db --allow-loss global_position,delivery-order',
         ],
         [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 130],
@@ -181,7 +181,8 @@ async function planOnly(
   const { output, signal } = context;
   const { vault, point, target } = work;
   const behind = point.recovery === null ? null : await countBehind(vault, point.recovery, signal);
-  const plan = planRestore(point.chain, await target.inspect(), flags.replace === true);
+  const found = await target.inspect();
+  const plan = planRestore(point.chain, found, flags.replace === true);
   const { action, events, streams, fetchBytes, notes, conversion } = plan;
   assertWithoutLog(conversion, point.recovery?.log ?? null);
   const lost = conversion === null ? [] : await measureLosses(vault, point.chain, conversion, signal);
@@ -200,7 +201,7 @@ async function planOnly(
     ...{ ...logDocument(point, events), eventsBehind: behind },
   });
   output.answer([
-    `${output.paint('strong', 'Would restore')} into ${placeText(target)}, ${ACTION_WORDS[action]}`,
+    `${output.paint('strong', 'Would restore')} into ${placeText(target)}, ${actionWords(action, found)}`,
     ...renderPairs([
       ...planPairs(plan, point, events),
       ...behindPairs(behind),
@@ -219,6 +220,10 @@ async function planOnly(
 function behindPairs(behind: number | null): [string, string][] {
   if (behind === null || behind === 0) return [];
   return [['behind it', `${plural(behind, 'event')} of the log, which this takes back`]];
+}
+
+function actionWords(action: RestorePlan['action'], { placeExists }: StoreDescription): string {
+  return placeExists ? 'which has no event store yet: its tables are created' : ACTION_WORDS[action];
 }
 
 const ACTION_WORDS: Record<RestorePlan['action'], string> = {

@@ -84,7 +84,7 @@ async function readAlerts(): Promise<AlertRules> {
 
 /** The role that takes backups may not write. */
 function asRestorer(store: string): string {
-  return store.replace(/^(postgres(?:ql)?:\/\/)(?:[^@/?]*@)?/, '$1restore@');
+  return store.replace(/^(postgres(?:ql)?:\/\/)(?:[^@/?]*@)?/, '$1restore_login@');
 }
 
 interface Account {

@@ -73,9 +73,11 @@ export function servedJobs(
   defaults: ServeDefaults = fewDefaults(''),
 ): ServedJob[] {
   const { jobs = {}, jitter = defaults.jitterMs, deadline = DEADLINE_MS } = serve;
+  const settingsOf = (name: JobName): JobSettings | 'asked' =>
+    jobs[name] ?? byDefault(name, policy, defaults) ?? (isAskable(name, policy) ? 'asked' : 'off');
+  const takesFull = settingsOf('full') !== 'off' && settingsOf('full') !== 'asked';
   return JOB_NAMES.flatMap((name) => {
-    const settings =
-      jobs[name] ?? byDefault(name, policy, defaults) ?? (isAskable(name, policy) ? 'asked' : 'off');
+    const settings = settingsOf(name);
     if (settings === 'off') return [];
     const { words, lane, succeedsWith } = KINDS[name];
     const isEndless = ENDLESS_JOBS.has(name);
@@ -90,6 +92,8 @@ export function servedJobs(
           rpoMs: KEEPS_RPO.has(name) ? (policy?.objectives?.rpoMs ?? null) : null,
         },
         deadlineMs: isEndless ? Number.POSITIVE_INFINITY : deadline,
+        // Else another daemon, to which the first full backup is still to come, would take a second one for want of it.
+        ...(name === 'incremental' && takesFull ? { after: 'full' as const } : {}),
       },
     ];
   });

@@ -3,6 +3,7 @@ import type { RangeHooks, RangeJob, RangeResult } from '../../backup/range.ts';
 import { closeTable } from '../../core/stream-table.ts';
 import type { VerifyFileHooks, VerifyFileJob, VerifyFileResult } from '../../integrity/verify/file.ts';
 import type { LoadHooks, LoadJob, LoadResult } from '../../recovery/load-chunks.ts';
+import type { LoadPartJob } from '../../recovery/load-part.ts';
 import { openStore, openVaultAt, type VaultPlace } from '../wire.ts';
 
 /** What can run in a thread of its own. Inputs and results survive structured cloning. */
@@ -11,6 +12,7 @@ export interface ThreadJobs {
   kept: { input: { vault: VaultPlace; job: KeptFileJob }; result: RangeResult };
   verify: { input: { vault: VaultPlace; job: VerifyFileJob }; result: VerifyFileResult };
   load: { input: { store: string; vault: VaultPlace; token: string; job: LoadJob }; result: LoadResult };
+  part: { input: { store: string; vault: VaultPlace; token: string; job: LoadPartJob }; result: LoadResult };
 }
 
 export type ThreadJobKind = keyof ThreadJobs;
@@ -82,6 +84,19 @@ export const threadJobs: JobTable = {
       await vault.close();
     }
   },
+
+  async part(input, hooks) {
+    const { loadPart } = await import('../../recovery/load-part.ts');
+    const store = await openStore(input.store);
+    const vault = openVaultAt(input.vault, hooks.signal);
+    try {
+      await vault.open({ create: false });
+      return await loadPart({ vault, store }, input.token, input.job, hooks);
+    } finally {
+      await store.close();
+      await vault.close();
+    }
+  },
 };
 
 export const THREAD_JOB_KINDS = Object.keys(threadJobs) as readonly ThreadJobKind[];
@@ -91,5 +106,6 @@ export async function prepareJob(kind: ThreadJobKind, storeAddress: string | nul
   if (kind === 'range') await import('../../backup/range.ts');
   if (kind === 'verify') await import('../../integrity/verify/file.ts');
   if (kind === 'load') await import('../../recovery/load-chunks.ts');
+  if (kind === 'part') await import('../../recovery/load-part.ts');
   if (storeAddress !== null) await (await openStore(storeAddress)).close();
 }

@@ -95,8 +95,6 @@ export function namesOf({ name }: Pick<Wanted, 'name'>) {
     files: `${name}-files`,
     /** A token that may read metrics. */
     metrics: `${name}-metrics`,
-    /** What a restore logs in with. */
-    restore: `${name}-restore`,
     recovery: `${name}-recovery`,
     look: `${name}-look`,
   };

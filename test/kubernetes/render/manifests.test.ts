@@ -246,7 +246,7 @@ describe('the rights of a recovery', () => {
 describe('the files', () => {
   const files = renderFiles(SAMPLE, {
     ...{ variant: 'daemon', alerts: { groups: [] }, hasRecovery: true },
-    restoreTo: 'postgres://restore@events-rw:5432/shop',
+    restoreTo: 'postgres://restore_login@events-rw:5432/shop',
   });
 
   it('say in YAML what the manifests are, without anchors', () => {

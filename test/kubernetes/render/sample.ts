@@ -3,7 +3,7 @@ import type { Wanted } from '../../../src/kubernetes/render/wanted.ts';
 /** What a daemon for one store in PostgreSQL needs. */
 export const SAMPLE: Wanted = {
   ...{ name: 'shop-backup', namespace: 'shop', image: 'registry.example.com/eventcore-backup:1.2.3' },
-  config: { fileName: 'shop.yaml', text: 'store: postgres://backup@events-rw:5432/shop\n' },
+  config: { fileName: 'shop.yaml', text: 'store: postgres://serve_login@events-rw:5432/shop\n' },
   variables: [
     { name: 'PGPASSWORD', isOptional: false },
     { name: 'AWS_ACCESS_KEY_ID', isOptional: true },

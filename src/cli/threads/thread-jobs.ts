@@ -112,6 +112,8 @@ export const threadJobs: JobTable = {
   },
 };
 
+export const THREAD_JOB_KINDS = Object.keys(threadJobs) as readonly ThreadJobKind[];
+
 /** Loads what a job of this kind will need, and the driver of its store if it has one; connects to nothing. */
 export async function prepareJob(kind: ThreadJobKind, storeAddress: string | null): Promise<void> {
   if (kind === 'range') await import('../../backup/range.ts');

@@ -110,7 +110,6 @@ function queueHands(
     if (open === null) return runHere(kind, input, hooks);
     return (await open.have({ kind, input, group }, hooks)) as ThreadJobs[typeof kind]['result'];
   };
-  const alone = threadHands(threads);
   return {
     parallel,
     ranges: (store, vault) => ({
@@ -130,7 +129,10 @@ function queueHands(
         return offer('verify', ofVault(vault), { vault: portable(vault), job }, hooks);
       },
     }),
-    loads: alone.loads,
+    loads: (store, vault) => ({
+      runPart: (token, job, hooks) =>
+        offer('part', ofStore(store), { store, vault: portable(vault), token, job }, hooks),
+    }),
   };
 }
 

@@ -16,6 +16,7 @@ import {
 import { allowedInDisaster, disasterSchema } from '../disaster/schema.ts';
 import { drillSchema } from '../drill/schema.ts';
 import { allowedInMonitor, monitorShape } from '../monitor/schema.ts';
+import { queueSchema } from '../queue/schema.ts';
 import { allowedInServe, serveSchema } from '../serve/schema.ts';
 import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
@@ -157,6 +158,9 @@ export const configSchema = z.strictObject({
   serve: serveSchema
     .nullish()
     .describe('what `eventcore serve` does, and when, and who gets into its console'),
+  queue: queueSchema
+    .nullish()
+    .describe('where workers on other machines take their jobs from (`eventcore worker`)'),
   disaster: disasterSchema
     .nullish()
     .describe('regions whose servers can take over from one another, for `eventcore dr`'),
@@ -241,6 +245,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
   change_log: changeLogSchema,
   encryption: encryptionSchema,
   drill: drillSchema,
+  queue: queueSchema,
 };
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {

@@ -13,7 +13,7 @@ export interface Hands {
     vault: Vault,
   ) => Pick<FullBackupPorts, 'runRange' | 'runKept' | 'readsHere'>;
   readonly files: (vault: Vault) => Pick<VerifyPorts, 'runFile'>;
-  readonly loads: (store: string, vault: Vault, chain: Chain) => Pick<RestorePorts, 'runLoad'>;
+  readonly loads: (store: string, vault: Vault, chain: Chain) => Pick<RestorePorts, 'runLoad' | 'runPart'>;
 }
 
 export type RunFile = NonNullable<VerifyPorts['runFile']>;

@@ -11,6 +11,7 @@ import type { DisasterSection } from '../disaster/schema.ts';
 import type { DrillSection } from '../drill/schema.ts';
 import type { FleetSection } from '../fleet/schema.ts';
 import type { MonitorSettings, NotifierSettings } from '../monitor/schema.ts';
+import type { QueueSection } from '../queue/schema.ts';
 import type { ServeSection } from '../serve/schema.ts';
 import type { CommonFile } from './common.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './file.ts';
@@ -43,6 +44,8 @@ export interface Settings {
   readonly drill: DrillSection;
   /** What the daemon does, and when. */
   readonly serve: ServeSection;
+  /** Where others take jobs from; the address may hold a password, where the key is as it stands there. */
+  readonly queue: QueueSection;
   /** Regions, servers and how one takes over from another; null where the file says nothing of them. */
   readonly disaster: DisasterSettings | null;
   readonly disasterWarnings: DisasterRead['warnings'];
@@ -115,6 +118,7 @@ export async function settingsOf(
     policyWarnings: read?.warnings ?? [],
     drill: config.drill ?? {},
     serve: config.serve ?? {},
+    queue: config.queue ?? {},
     disaster: disaster?.disaster ?? null,
     disasterWarnings: disaster?.warnings ?? [],
     labels: config.labels ?? {},

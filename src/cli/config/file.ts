@@ -17,6 +17,7 @@ import { allowedInDisaster, disasterSchema } from '../disaster/schema.ts';
 import { drillSchema } from '../drill/schema.ts';
 import { allowedInFleet, fleetSchema, labelsSchema } from '../fleet/schema.ts';
 import { allowedInMonitor, monitorShape } from '../monitor/schema.ts';
+import { queueSchema } from '../queue/schema.ts';
 import { allowedInServe, serveSchema } from '../serve/schema.ts';
 import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
@@ -158,6 +159,9 @@ export const configSchema = z.strictObject({
   serve: serveSchema
     .nullish()
     .describe('what `eventcore serve` does, and when, and who gets into its console'),
+  queue: queueSchema
+    .nullish()
+    .describe('where workers on other machines take their jobs from (`eventcore worker`)'),
   disaster: disasterSchema
     .nullish()
     .describe('regions whose servers can take over from one another, for `eventcore dr`'),
@@ -256,6 +260,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
   change_log: changeLogSchema,
   encryption: encryptionSchema,
   drill: drillSchema,
+  queue: queueSchema,
 };
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {

@@ -108,6 +108,11 @@ export interface ChunkRun extends FileSource {
   readonly chunks: readonly number[];
 }
 
+export interface SizedRun extends ChunkRun {
+  /** Of these chunks. */
+  readonly plainBytes: number;
+}
+
 /** Sizes of a file's chunks, in order. */
 export interface FileChunks extends FileSource {
   readonly plainBytes: readonly number[];
@@ -117,21 +122,21 @@ export interface FileChunks extends FileSource {
 const RUN_BYTES = 2 << 20;
 
 /** Cuts the chunks of all files into runs of about `RUN_BYTES`, in order. Each chunk is in exactly one. */
-export function cutIntoRuns(files: readonly FileChunks[]): ChunkRun[] {
-  const runs: ChunkRun[] = [];
+export function cutIntoRuns(files: readonly FileChunks[]): SizedRun[] {
+  const runs: SizedRun[] = [];
   for (const { plainBytes, ...source } of files) {
     let chunks: number[] = [];
     let bytes = 0;
     plainBytes.forEach((size, chunk) => {
       if (chunks.length > 0 && bytes + size > RUN_BYTES) {
-        runs.push({ ...source, chunks });
+        runs.push({ ...source, chunks, plainBytes: bytes });
         chunks = [];
         bytes = 0;
       }
       chunks.push(chunk);
       bytes += size;
     });
-    if (chunks.length > 0) runs.push({ ...source, chunks });
+    if (chunks.length > 0) runs.push({ ...source, chunks, plainBytes: bytes });
   }
   return runs;
 }

@@ -23,7 +23,7 @@ import {
 } from './conversion.ts';
 import { type EpochOutcome, recordEpoch } from './epoch.ts';
 import { greaterId } from './greatest-id.ts';
-import { countLoaders, type LoadPorts, loadAll, planLoads } from './load-all.ts';
+import { type LoadPorts, loadAll, planLoaders, planLoads } from './load-all.ts';
 import type { LoadResult } from './load-chunks.ts';
 import { loadWithLog, readTable } from './load-with-log.ts';
 import { countTables, requireForeseen } from './losses.ts';
@@ -187,9 +187,9 @@ async function loadEvents(
     const replayed = { transactions, eventsReplayed, versionsSkipped };
     return { ...rest, streams: loaded.table.count, contents: null, replayed };
   }
-  const count = countLoaders(session, runs, parallel);
-  const openWriter = () => session.openWriter({ alone: count === 1 });
-  const results = await loadAll(ports, { session, runs, count, openWriter, conversion }, hooks);
+  const loaders = planLoaders(ports, session, runs, parallel);
+  const openWriter = () => session.openWriter({ alone: loaders.way === 'alone' });
+  const results = await loadAll(ports, { session, runs, loaders, openWriter, conversion }, hooks);
   const greatestId = results.reduce<string | null>((best, { greatestId: id }) => greaterId(best, id), null);
   const { events, streams } = plan;
   const replayed = { transactions: 0, eventsReplayed: 0, versionsSkipped: null };

@@ -11,11 +11,9 @@ function isPostgres(address: string): boolean {
   }
 }
 
-const address = z
-  .string()
-  .refine(isPostgres, {
-    error: 'expected the address of a PostgreSQL store, as postgres://user@host:5432/database',
-  });
+const address = z.string().refine(isPostgres, {
+  error: 'expected the address of a PostgreSQL store, as postgres://user@host:5432/database',
+});
 
 const MOST_SHARDS = 256;
 

@@ -1,6 +1,11 @@
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import { type EventBatch, selectRows } from '../../core/event-batch.ts';
-import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
+import type {
+  BatchWriter,
+  JoinedPart,
+  RestoreSession,
+  RestoreSessionOptions,
+} from '../../core/event-store.ts';
 import { untag } from './companions.ts';
 import { formatTokens, parseTokens } from './reader.ts';
 import { ofAll, type Shards, shardName, unsupported } from './shards.ts';
@@ -83,11 +88,46 @@ export async function joinShardsRestore(shards: Shards, token: string): Promise<
   );
 }
 
+/**
+ * A part is loaded when each shard has its events of it. Of some shards another writer may have been quicker, or died behind them; what it wrote is the
+ * same, so what the first shard has on record counts for all.
+ */
+export async function joinShardsPart(shards: Shards, token: string, part: string): Promise<JoinedPart> {
+  const tokens = parseTokens(token, shards.stores.length);
+  const place = requirePlace(shards);
+  const records: string[] = [];
+  const writers = await openWriters(
+    shards,
+    async (shard): Promise<BatchWriter & { finish(record: string): Promise<void> }> => {
+      const joined = await shards.stores[shard]!.joinPart(tokens[shard]!, part);
+      if (joined.state === 'loaded') {
+        records[shard] = joined.record;
+        const done = async (): Promise<void> => {};
+        return { write: done, end: done, abort: done, finish: done };
+      }
+      const { writer } = joined;
+      return {
+        ...{ write: (batch) => writer.write(batch), abort: () => writer.abort(), end: async () => {} },
+        finish: async (record) => {
+          records[shard] = await writer.end(record);
+        },
+      };
+    },
+  );
+  if (Object.keys(records).length === writers.length) return { state: 'loaded', record: records[0]! };
+  const { write, abort } = placingWriter(writers, place);
+  const end = async (record: string): Promise<string> => {
+    for (const writer of writers) await writer.finish(record);
+    return records[0]!;
+  };
+  return { state: 'open', writer: { write, abort, end } };
+}
+
 /** Where one fails the others are given up. */
-async function openWriters(
+async function openWriters<Writer extends BatchWriter>(
   { stores }: Shards,
-  open: (shard: number) => Promise<BatchWriter>,
-): Promise<BatchWriter[]> {
+  open: (shard: number) => Promise<Writer>,
+): Promise<Writer[]> {
   const settled = await Promise.allSettled(stores.map((_, shard) => open(shard)));
   const opened = settled.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   const failed = settled.find((outcome) => outcome.status === 'rejected');

@@ -7,7 +7,7 @@ import { bucketOf } from '../../core/stream-bucket.ts';
 import { compareUtf8 } from '../../core/text-order.ts';
 import { mergeSorted } from './merge-sorted.ts';
 import { joinViews } from './reader.ts';
-import { joinShardsRestore, openShardsRestore } from './restore.ts';
+import { joinShardsPart, joinShardsRestore, openShardsRestore } from './restore.ts';
 import { findShard, ofAll, type Shards, shardName, unsupported } from './shards.ts';
 import { openShardsSnapshot } from './snapshot.ts';
 import { mergeStreams } from './summaries.ts';
@@ -80,6 +80,7 @@ export function openShardsStore(
     joinSnapshot: async (token) => joinViews(stores, token),
     openRestore: (options) => openShardsRestore(shards, options),
     joinRestore: (token) => joinShardsRestore(shards, token),
+    joinPart: (token, part) => joinShardsPart(shards, token, part),
     openMerge: () => refuse(shards, 'nothing is merged into several stores at once'),
     openRepair: () => refuse(shards, 'nothing is repaired in several stores at once'),
     openInspection: async () => {

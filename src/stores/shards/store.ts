@@ -1,16 +1,14 @@
 import { BackupError } from '../../core/errors.ts';
-import type { StoredEvent, StreamAppend } from '../../core/event.ts';
+import type { StreamAppend } from '../../core/event.ts';
 import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import type { Obstacle, StoreExamination } from '../../core/examination.ts';
 import { nameBytes } from '../../core/name-text.ts';
 import { bucketOf } from '../../core/stream-bucket.ts';
-import { compareUtf8 } from '../../core/text-order.ts';
-import { mergeSorted } from './merge-sorted.ts';
+import { looksOf } from './looks.ts';
 import { joinViews } from './reader.ts';
 import { joinShardsPart, joinShardsRestore, openShardsRestore } from './restore.ts';
 import { findShard, ofAll, type Shards, shardName, unsupported } from './shards.ts';
 import { openShardsSnapshot } from './snapshot.ts';
-import { mergeStreams } from './summaries.ts';
 
 /**
  * How streams are placed: `hash` as PostgreSQL reckons `(hashtextextended(stream_id, 0) & 2147483647) % n`, so that servers and applications can do it
@@ -36,42 +34,7 @@ export function openShardsStore(
     initialise: async () => {
       for (const store of stores) await store.initialise();
     },
-    listStreams: async function* ({ after, limit = Number.POSITIVE_INFINITY } = {}) {
-      const options = {
-        ...(after === undefined ? {} : { after }),
-        ...(limit === Number.POSITIVE_INFINITY ? {} : { limit }),
-      };
-      const heads = mergeStreams(
-        shards,
-        stores.map((store) => store.listStreams(options)),
-      );
-      yield* firstOf(heads, limit);
-    },
-    readStream: async (streamId, options) => {
-      const found = await findShard(shards, streamId);
-      return found === null ? [] : stores[found.shard]!.readStream(streamId, options);
-    },
-    findStream: async (streamId) => (await findShard(shards, streamId))?.summary ?? null,
-    readSince: async function* (since, { limit = Number.POSITIVE_INFINITY } = {}) {
-      const options = limit === Number.POSITIVE_INFINITY ? {} : { limit };
-      yield* firstOf(
-        itemsOf(
-          mergeSorted(
-            stores.map((store) => store.readSince(since, options)),
-            byTime,
-          ),
-        ),
-        limit,
-      );
-    },
-    sampleEvents: (size) => sampleEvents(shards, size),
-    count: async () => {
-      const counts = await ofAll(stores, (store) => store.count());
-      return {
-        events: counts.reduce((sum, { events }) => sum + events, 0),
-        streams: counts.reduce((sum, { streams }) => sum + streams, 0),
-      };
-    },
+    ...looksOf(shards),
     append: (appends) => append(shards, appends),
     clear: async () => {
       for (const store of stores) await store.clear();
@@ -175,39 +138,4 @@ async function append(shards: Shards, appends: readonly StreamAppend[]) {
   const [shard, ...others] = wanted;
   if (others.length > 0) throw unsupported(shards, 'streams of several shards cannot be appended to at once');
   return shard === undefined ? { heads: new Map<string, bigint>() } : stores[shard]!.append(appends);
-}
-
-/** As many of each shard as a draw out of all of them would give. */
-async function sampleEvents({ stores }: Shards, size: number): Promise<StoredEvent[]> {
-  const left = (await ofAll(stores, (store) => store.count())).map(({ events }) => events);
-  const sizes = left.map(() => 0);
-  let all = left.reduce((sum, events) => sum + events, 0);
-  for (let drawn = 0; drawn < size && all > 0; drawn += 1, all -= 1) {
-    let at = Math.floor(Math.random() * all);
-    const shard = left.findIndex((events) => {
-      at -= events;
-      return at < 0;
-    });
-    left[shard]! -= 1;
-    sizes[shard]! += 1;
-  }
-  return (await ofAll(stores, (store, shard) => store.sampleEvents(sizes[shard]!))).flat();
-}
-
-function byTime(a: StoredEvent, b: StoredEvent): number {
-  return compareUtf8(a.recordedAt, b.recordedAt) || compareUtf8(a.id, b.id);
-}
-
-async function* itemsOf<Item>(merged: AsyncIterable<{ readonly item: Item }>): AsyncGenerator<Item> {
-  for await (const { item } of merged) yield item;
-}
-
-async function* firstOf<Item>(items: AsyncIterable<Item>, limit: number): AsyncGenerator<Item> {
-  if (limit <= 0) return;
-  let given = 0;
-  for await (const item of items) {
-    yield item;
-    given += 1;
-    if (given >= limit) return;
-  }
 }

@@ -208,7 +208,7 @@ async function readCounts(
 
 async function readWorkers({ boss, names }: Opened): Promise<KnownWorker[]> {
   const instances = await boss.getInstances();
-  return instances.flatMap(({ name, workers, live, heartbeatOn, stoppedOn }) => {
+  return instances.toSorted((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1)).flatMap(({ name, workers, live, heartbeatOn, stoppedOn }) => {
     const own = workers.filter(({ queue }) => queue === names.jobs);
     // Coordinators bear no name. One that stopped in order is nobody's concern.
     if (name === null || stoppedOn !== null) return [];

@@ -10,11 +10,13 @@ import { measureLosses } from '../../recovery/losses.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
-import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
+import { parallelOption, rateLimitOption } from '../arguments.ts';
 import type { Settings } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { withHands } from '../queue/queue-hands.ts';
+import { addQueueOptions, type QueueFlags } from '../queue/settings.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { allowLossOption, lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render/losses.ts';
 import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../render/recovery-report.ts';
@@ -37,7 +39,7 @@ import {
   streamOption,
 } from './restore-streams.ts';
 
-interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags {
+interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags, QueueFlags {
   /** A dry run may do without. */
   readonly to?: string;
   readonly replace?: true;
@@ -92,13 +94,13 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --to postgres://restore_login@db.example/shop --stream order-17 --merge --dry-run',
           'eventcore restore --to sqlite:./events.db --allow-loss global_position,delivery-order',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 130],
       ),
     )
     .action((flags: RestoreFlags) =>
       start((context) => restore(context, flags), 'nothing was published, the target is as it was'),
     );
-  addIdentityOptions(addRecallOption(addRegionOption(command)));
+  addQueueOptions(addIdentityOptions(addRecallOption(addRegionOption(command))));
 }
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
@@ -250,11 +252,19 @@ async function restorePoint(
   flags: RestoreFlags & { readonly to: string },
   work: Work,
 ): Promise<number> {
-  const report = await restoreToPoint(context, {
-    ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
-    allowLoss: flags.allowLoss,
-    parallel: chooseParallel(flags.parallel, await context.settings()),
-  });
+  const settings = await context.settings();
+  const asked = {
+    purpose: 'restore',
+    what: `restore to ${work.target.address}`,
+    parallel: flags.parallel,
+  } as const;
+  const report = await withHands(context, { flags, settings }, asked, (hands) =>
+    restoreToPoint(context, {
+      ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
+      allowLoss: flags.allowLoss,
+      hands,
+    }),
+  );
   context.output.document(restoreDocument(report, work));
   context.output.account(restoreLines(report, work, context.output.paint));
   return report.recovery?.epochRecord.record === null ? WITHOUT_RECORD : 0;

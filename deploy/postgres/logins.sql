@@ -1,4 +1,4 @@
--- Examples of who logs in, one for each group of rights that was made. Passwords are set afterwards, unseen: psql's \password NAME.
+-- Who logs in: JOB_login for each group eventcore_JOB that was made, and a member of that one alone. Passwords are set afterwards, unseen: psql's \password NAME.
 -- Delete those that nobody needs: one that does not exist cannot be stolen.
 --
 -- Run it as a superuser: before PostgreSQL 16 nobody else may give REPLICATION away. From 16 on, who has it and CREATEROLE may too.
@@ -12,6 +12,8 @@ BEGIN
       ('archive_login', 'eventcore_archive', 'REPLICATION'),
       ('monitor_login', 'eventcore_monitor', ''),
       ('restore_login', 'eventcore_restore', ''),
+      ('serve_login', 'eventcore_serve', 'REPLICATION'),
+      ('queue_login', 'eventcore_queue', ''),
       ('disaster_login', 'eventcore_disaster', '')
     ) AS logins (name, holder, attributes)
     WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = holder)

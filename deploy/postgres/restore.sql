@@ -34,7 +34,10 @@ BEGIN
       RAISE EXCEPTION 'tables of the store belong to %, a superuser: whoever restores would be one', found.name
         USING HINT = 'give them to a role of their own: ALTER TABLE ... OWNER TO ...';
     END IF;
-    EXECUTE format('GRANT %I TO %I', found.name, holder);
+    -- Who is a member already needs nobody with the right to make it one: CloudNativePG does that (spec.managed.roles).
+    IF NOT pg_has_role(holder, found.name, 'MEMBER') THEN
+      EXECUTE format('GRANT %I TO %I', found.name, holder);
+    END IF;
     is_made := true;
   END LOOP;
   -- Where there are no tables yet, the restore makes them, and they are then the restoring role's.

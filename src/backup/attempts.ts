@@ -15,6 +15,7 @@ import {
   indexFileName,
   MANIFEST_NAME,
   parseBundleName,
+  parseEventFileName,
 } from '../format/bundle.ts';
 
 /** A full backup that was not finished, with all runs that worked on it. */
@@ -132,7 +133,11 @@ export interface KeptPart {
   readonly spec: string;
   /** The run that read it. */
   readonly run: Attempt;
+  /** Of the event file and its chunk table. */
+  readonly names: EventFileNames;
 }
+
+type EventFileNames = readonly [string, string];
 
 export interface Rest {
   readonly kept: readonly KeptPart[];
@@ -146,11 +151,12 @@ export interface Rest {
 export function planRest(runs: readonly [Attempt, ...Attempt[]], names: ReadonlySet<string>): Rest {
   let nextFile = Math.max(0, ...runs.flatMap(({ reads }) => reads.map(({ file }) => file))) + 1;
   const finished = new Map<number, KeptPart>();
+  const found = findEventFiles(names);
   for (const run of runs) {
     if (!canBeTakenUp(run.cursor)) continue;
     for (const range of run.reads) {
-      if (namesOf(range.file, run).every((name) => names.has(name)))
-        finished.set(range.part, { ...range, run });
+      const [own] = (found.get(range.file) ?? []).filter(([name]) => isOfRun(name, run));
+      if (own !== undefined) finished.set(range.part, { ...range, run, names: own });
     }
   }
   const missing = runs[0].reads
@@ -159,8 +165,20 @@ export function planRest(runs: readonly [Attempt, ...Attempt[]], names: Readonly
   return { kept: [...finished.values()], missing, nextFile };
 }
 
-/** Of an event file and its chunk table. */
-export function namesOf(file: number, { format, compression }: Attempt): [string, string] {
-  const name = eventFileName(file, format, { compression, isSealed: false });
-  return [name, indexFileName(name)];
+/** Event files that have their chunk table, by their numbers. One may be there several times, by several who wrote it: each is whole. */
+function findEventFiles(names: ReadonlySet<string>): Map<number, EventFileNames[]> {
+  const found = new Map<number, EventFileNames[]>();
+  for (const name of [...names].sort()) {
+    const parsed = parseEventFileName(name);
+    const index = indexFileName(name);
+    if (parsed === null || !names.has(index)) continue;
+    const others = found.get(parsed.number) ?? [];
+    found.set(parsed.number, [...others, [name, index]]);
+  }
+  return found;
+}
+
+function isOfRun(name: string, { format, compression }: Attempt): boolean {
+  const wanted = eventFileName(1, format, { compression, isSealed: false });
+  return parseEventFileName(name)?.rest === parseEventFileName(wanted)?.rest;
 }

@@ -1,6 +1,7 @@
 import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { FactLimits } from '../core/event-facts.ts';
 import type { StoreDescription, StoreSnapshot } from '../core/event-store.ts';
+import type { ManifestFile } from '../core/manifest.ts';
 import { releaseTable } from '../core/stream-table.ts';
 import { timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
@@ -69,11 +70,25 @@ export async function finish(
   options.onStep?.('verifying');
   const verification = (await ports.verify?.({ manifest, folder, keys: keysOf(seal) })) ?? null;
   if (verification !== null && !verification.overallValid) throw notSound(verification, vault.address);
+  if (ports.readsHere === false) await removeStrays(vault, folder, manifest.files);
   throwIfAborted(options.signal);
   // The first goes first: without it the others count for nothing, so that a backup is either an attempt or whole.
   for (let run = 1; run <= runs; run += 1) await vault.removeObject(folder + attemptName(run));
   await writeObject(vault, folder + MANIFEST_NAME, encodeManifest(manifest));
   return { manifest, folder, verification, stages: written.stages };
+}
+
+/**
+ * Event files that somebody wrote whose work was done again by another. One who is not dead but slow may still write one behind this:
+ * it is in no manifest, and goes with the backup.
+ */
+async function removeStrays(vault: Vault, folder: string, files: readonly ManifestFile[]): Promise<void> {
+  const known = new Set(files.flatMap(({ name, index }) => [name, index.name]));
+  const strays: string[] = [];
+  for await (const { name } of vault.list(`${folder}events-`)) {
+    if (!known.has(name.slice(folder.length))) strays.push(name);
+  }
+  for (const name of strays) await vault.removeObject(name);
 }
 
 /**

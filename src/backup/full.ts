@@ -26,8 +26,10 @@ export interface FullBackupPorts {
   readonly store: EventStore;
   readonly vault: Vault;
   readonly clock: Clock;
-  /** Runs a range in another thread, which joins the snapshot by its token. Not called for all ranges. */
+  /** Runs a range in another thread or on another machine, which joins the snapshot by its token. */
   readonly runRange?: (snapshotToken: string, job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
+  /** False: `runRange` is called for all ranges of a store that has several. Left out: one at a time is read here. */
+  readonly readsHere?: boolean;
   /** Looks through a finished file of an attempt in another thread. */
   readonly runKept?: (job: KeptFileJob, hooks: RangeHooks) => Promise<RangeResult>;
   /** Without it no attempt is taken up, and none can be taken up later. */
@@ -90,6 +92,8 @@ export interface ResumedReport {
 
 /** What a backup that dies should lose at most is read in a second or two. */
 const RANGE_BYTES = 256 << 20;
+/** A store that is smaller than so many ranges is not cut smaller for it: to have a part read elsewhere costs some time. */
+const FEW_PARTS = 4;
 
 /**
  * Backs up all of a store. The manifest is written last, after everything else is durable and (with
@@ -183,7 +187,8 @@ async function writeFiles(
     const limits = limitsAt(startedAtMs, target.source);
     options.onStep?.('reading events');
     const onProgress = progressOver(await snapshot.estimate(), options.onProgress);
-    const ranges = await snapshot.planRanges(options.parallel, options.rangeBytes ?? RANGE_BYTES);
+    const parts = ports.readsHere === false ? Math.min(FEW_PARTS, options.parallel) : options.parallel;
+    const ranges = await snapshot.planRanges(parts, options.rangeBytes ?? RANGE_BYTES);
     // Reading does not wait for it: an attempt that dies before is of no use to anyone.
     const recording = awaitedLater(record(ports, options, target, snapshot, { ranges, startedAtMs }));
     const common = { folder: target.folder, limits, seal: target.seal?.data ?? null, onProgress };

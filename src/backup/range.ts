@@ -28,6 +28,11 @@ export interface RangeJob {
   readonly limits: FactLimits;
   /** About the plain bytes of a chunk. */
   readonly chunkBytes: number;
+  /**
+   * Stands in the names of the files: hex digits, another for each try. Over machines a job may be done again while whoever had it is
+   * not dead but slow: both then write, and the files of one of them count. Left out: nobody else writes these ranges.
+   */
+  readonly mark?: string;
 }
 
 export interface RangeResult {
@@ -181,10 +186,12 @@ function openEventFile(ports: RangePorts, job: RangeJob, { index }: StoreRange):
   const inline = ports.compressIn === 'inline';
   return openDataFile(ports.vault, {
     folder: job.folder,
-    name: eventFileName(index + 1, job.format, {
-      compression: job.compression,
-      isSealed: job.seal !== null,
-    }),
+    name: eventFileName(
+      index + 1,
+      job.format,
+      { compression: job.compression, isSealed: job.seal !== null },
+      job.mark,
+    ),
     role: 'events',
     compress: makeCompress(job.compression, job.level, inline),
     pending: inline || job.compression === 'none' ? 0 : POOL_PENDING,

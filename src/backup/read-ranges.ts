@@ -34,7 +34,9 @@ export async function readRanges(
   const { format, compression, level, chunkBytes } = options;
   const gathered = makeGathered();
   const take = inOrder<RangeResult>((result) => gather(gathered, result));
-  const passes = (await snapshot.planPasses?.(ranges, options.parallel)) ?? null;
+  // Of passes there are few, each of which looks through the whole table: too few for many machines.
+  const planned = ports.readsHere === false ? null : await snapshot.planPasses?.(ranges, options.parallel);
+  const passes = planned ?? null;
   const reads = passes ?? ranges.map((range) => [range]);
   const run = rangeReader(ports, snapshot, reads.length);
   const how = { ...common, isPass: passes !== null, format, compression, level, chunkBytes };
@@ -48,7 +50,11 @@ export async function readRanges(
 
 type RunJob = (job: RangeJob, hooks: RangeHooks) => Promise<RangeResult>;
 
-function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapshot, reads: number): RunJob {
+function rangeReader(
+  { vault, runRange, readsHere = true }: FullBackupPorts,
+  snapshot: StoreSnapshot,
+  reads: number,
+): RunJob {
   const { token } = snapshot;
   // All of a small store is read sooner than a thread for it has started.
   const isShared = token !== null && runRange !== undefined && reads > 1;
@@ -57,5 +63,5 @@ function rangeReader({ vault, runRange }: FullBackupPorts, snapshot: StoreSnapsh
   if (!isShared) return here;
   const elsewhere: RunJob = (job, hooks) => runRange(token, job, hooks);
   // This thread reads too where it has nothing else to do: all that is needed is loaded here.
-  return snapshot.servesJoined ? elsewhere : hereFirst(here, elsewhere);
+  return snapshot.servesJoined || !readsHere ? elsewhere : hereFirst(here, elsewhere);
 }

@@ -15,7 +15,6 @@ import {
   isOfStore,
   type KeptPart,
   lookAgain,
-  namesOf,
   planRest,
   type Rest,
 } from './attempts.ts';
@@ -196,7 +195,7 @@ async function planChanges(
 /** What dead runs left half-done, or wrote of what is written anew. */
 async function removeOthers({ ports: { vault }, target: { folder }, runs, names, rest }: Run): Promise<void> {
   const keeps = new Set(runs.map(({ number }) => attemptName(number)));
-  for (const { file, run } of rest.kept) for (const name of namesOf(file, run)) keeps.add(name);
+  for (const part of rest.kept) for (const name of part.names) keeps.add(name);
   for (const name of names) if (!keeps.has(name)) await vault.removeObject(folder + name);
 }
 
@@ -223,15 +222,15 @@ async function readKept(run: Run, { folder, limits, onProgress }: Place) {
   const readOne = async (place: number, signal: AbortSignal): Promise<void> => {
     const part = rest.kept[place]!;
     const { format, compression } = part.run;
-    const name = namesOf(part.file, part.run)[0];
+    const [name] = part.names;
     // Who cannot open a sealed bundle cannot take it up, so none is.
     const job: KeptFileJob = { folder, name, format, compression, seal: null, limits };
     const result = await read(job, { onProgress, signal });
     take(place, { part, result });
   };
   await runLimited([...rest.kept.keys()], options.parallel, readOne, options.signal);
-  for (const { file, run } of damaged) {
-    for (const name of namesOf(file, run)) await vault.removeObject(folder + name);
+  for (const part of damaged) {
+    for (const name of part.names) await vault.removeObject(folder + name);
   }
   return { kept, parts, missing, nextFile };
 }

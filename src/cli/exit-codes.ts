@@ -11,6 +11,7 @@ export const EXIT_CODES = {
   8: 'keys: wrong, missing or refused',
   9: 'refused because it would lose or overwrite something',
   10: 'finished in part',
+  11: 'the queue of jobs cannot be reached or refused',
   130: 'interrupted',
 } as const;
 

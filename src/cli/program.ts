@@ -160,6 +160,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   dr: async () => (await import('./commands/dr.ts')).addDrCommand,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
   serve: async () => (await import('./commands/serve.ts')).addServeCommand,
+  worker: async () => (await import('./commands/worker.ts')).addWorkerCommand,
+  queue: async () => (await import('./commands/queue.ts')).addQueueCommand,
   runs: async () => (await import('./commands/runs.ts')).addRunsCommand,
   tokens: async () => (await import('./commands/tokens.ts')).addTokensCommand,
   completion: async () => (await import('./commands/completion.ts')).addCompletionCommand,

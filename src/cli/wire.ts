@@ -220,6 +220,11 @@ export async function runVantage(
 const VANTAGE_BYTES = 1 << 20;
 const VANTAGE_WORDS = 500;
 
+/** Where jobs for other machines wait: loaded where one is named. */
+export function loadQueuesRoom() {
+  return import('../queues/postgres/queue.ts');
+}
+
 /** What switches public names: loaded where one is kept. */
 export async function loadNamesRoom() {
   const [rfc2136, key, route53, command, value] = await Promise.all([

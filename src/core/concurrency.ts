@@ -73,3 +73,23 @@ export function awaitedLater<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => undefined);
   return promise;
 }
+
+/** At most so many at a time; others wait for their turn, in the order in which they came. */
+export function atMost<Arguments extends readonly unknown[], Result>(
+  limit: number,
+  work: (...job: Arguments) => Promise<Result>,
+): (...job: Arguments) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let free = limit;
+  return async (...job) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work(...job);
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+}

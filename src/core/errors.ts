@@ -52,6 +52,8 @@ export const ERROR_CODES = {
   action_failed: { exitCode: 10, retryable: true },
   recovery_stopped: { exitCode: 10, retryable: true },
   notification_failed: { exitCode: 10, retryable: true },
+  queue_unreachable: { exitCode: 11, retryable: true },
+  queue_refused: { exitCode: 11, retryable: false },
   interrupted: { exitCode: 130, retryable: true },
 } as const satisfies Record<string, { exitCode: number; retryable: boolean }>;
 

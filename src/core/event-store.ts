@@ -77,6 +77,13 @@ export interface EventStore {
   joinRestore(token: string): Promise<BatchWriter>;
 
   /**
+   * Joins a restore to load a part of it exactly once, however often and wherever that is tried: the events of the first
+   * who ends it count, with what that one recorded. `part` names it within the restore. Only where `RestoreSession.token` is
+   * not null. Throws `store_refused` when the restore is over, or whoever began it is gone.
+   */
+  joinPart(token: string, part: string): Promise<JoinedPart>;
+
+  /**
    * Starts to add what is missing of some streams to a store that is in use, without touching anything that is there. Throws
    * `not_an_event_store`.
    */
@@ -133,6 +140,8 @@ export interface StoreDescription {
   readonly serverVersion: string;
   /** `missing`: no such tables, or no file where one would be made. `empty`: tables without events. */
   readonly state: 'missing' | 'empty' | 'filled';
+  /** With `missing`: the database, or its file, is there, and has no such tables. */
+  readonly placeExists?: true;
   /** How its tables are made, for people, where a restore does not make them. */
   readonly made?: string;
   /** Where the events lie, for people; left out where there is no such table. */
@@ -333,6 +342,21 @@ export interface BatchWriter {
   abort(): Promise<void>;
 }
 
+/** `loaded`: its events are there, and this was recorded with them. */
+export type JoinedPart =
+  | { readonly state: 'open'; readonly writer: PartWriter }
+  | { readonly state: 'loaded'; readonly record: string };
+
+/** Writes a part into a place that nobody sees. It does not count before `end`, whatever dies. */
+export interface PartWriter extends Pick<BatchWriter, 'write' | 'abort'> {
+  /**
+   * Makes what was written count and records the part as loaded: both or neither. Gives what is recorded: of another writer, where
+   * that was quicker, and then nothing of this one is there. When the store is lost meanwhile, either may be; who joins the part
+   * again is told.
+   */
+  end(record: string): Promise<string>;
+}
+
 /** A restore under way. The order of calls is: writers, finishLoad, readSummaries, publish; or discard at any point. */
 export interface RestoreSession {
   /** What another thread needs to write too; null when only this connection can. */
@@ -350,7 +374,10 @@ export interface RestoreSession {
    */
   writeCompanion(row: CompanionRow): Promise<boolean>;
 
-  /** After all writers ended: indexes, constraints. `onStep` names what is being done, for people. */
+  /**
+   * After all writers ended: indexes, constraints. Who still writes a part, which another one has ended then, is cut off. `onStep`
+   * names what is being done, for people.
+   */
   finishLoad(onStep?: (step: string) => void): Promise<void>;
 
   /**

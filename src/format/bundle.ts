@@ -26,8 +26,18 @@ export interface FileForm {
   readonly isSealed: boolean;
 }
 
-export function eventFileName(number: number, format: ChunkFormat, form: FileForm): string {
-  return `events-${String(number).padStart(5, '0')}.${format}${suffix(form)}`;
+/** `mark`: tells the files of several who write the same range apart. */
+export function eventFileName(number: number, format: ChunkFormat, form: FileForm, mark?: string): string {
+  const marked = mark === undefined ? '' : `-${mark}`;
+  return `events-${String(number).padStart(5, '0')}${marked}.${format}${suffix(form)}`;
+}
+
+const EVENT_FILE = /^events-(\d{5,})(?:-[0-9a-f]+)?(\.(?!index).*)$/;
+
+/** The number of an event file, and its name without number and mark; null for another file. */
+export function parseEventFileName(name: string): { number: number; rest: string } | null {
+  const match = EVENT_FILE.exec(name);
+  return match === null ? null : { number: Number(match[1]), rest: match[2]! };
 }
 
 export function linesFileName(base: Exclude<FileRole, 'events'>, form: FileForm): string {

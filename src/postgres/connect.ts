@@ -252,9 +252,22 @@ async function encrypt(
   } catch (error) {
     // A network that fails is none of TLS. What may go on without tries so, whatever it was.
     const isNetwork = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code));
-    if (signal.aborted || isBackupError(error) || (isNetwork && ssl.mode !== 'prefer')) throw error;
+    if (signal.aborted || isBackupError(error)) throw error;
+    if (isNetwork && ssl.negotiation === 'direct') throw hungUp(error);
+    if (isNetwork && ssl.mode !== 'prefer') throw error;
     throw new TlsFailure(`TLS: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
+}
+
+function hungUp(cause: unknown): BackupError {
+  return new BackupError(
+    'store_unreachable',
+    'the server ended the connection when TLS began at once (sslnegotiation=direct)',
+    {
+      hint: 'try again; one older than PostgreSQL 17, or without TLS, always does so: leave sslnegotiation out there',
+      cause,
+    },
+  );
 }
 
 function whenAborted(signal: AbortSignal): Promise<never> {

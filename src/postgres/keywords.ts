@@ -42,6 +42,7 @@ export const KEYWORDS = {
   sslcertmode: { env: 'PGSSLCERTMODE', values: ['disable', 'allow'] },
   sslrootcert: { env: 'PGSSLROOTCERT' },
   sslcrl: { env: 'PGSSLCRL' },
+  sslcrldir: { env: 'PGSSLCRLDIR' },
   sslsni: { env: 'PGSSLSNI', values: SWITCH },
   ssl_min_protocol_version: { env: 'PGSSLMINPROTOCOLVERSION', values: TLS_VERSIONS },
   ssl_max_protocol_version: { env: 'PGSSLMAXPROTOCOLVERSION', values: TLS_VERSIONS },
@@ -77,6 +78,10 @@ const ALIASES: Readonly<Record<string, Readonly<Record<string, Parameters>>>> = 
   sslmode: { 'no-verify': { sslmode: 'require' } },
 };
 
+/** They ask for protection that we do not have: who set one must know. */
+const REFUSED_VARIABLES = ['PGREQUIREPEER'];
+const UNSET = { hint: 'unset it for this program; docs/connections.md says what is supported' };
+
 /** Throws `usage` for what is unknown, as libpq does: a misspelt sslmode must not mean that nothing is encrypted. */
 export function readParameters(given: Iterable<readonly [string, string]>, where: string): Parameters {
   const parameters: Partial<Record<KeywordName, string>> = {};
@@ -90,9 +95,11 @@ export function readParameters(given: Iterable<readonly [string, string]>, where
   return parameters;
 }
 
-/** What the environment says; variables that are empty count as not set. */
+/** What the environment says; variables that are empty count as not set. Throws `usage` for what is not understood, or not supported. */
 export function environmentParameters(env: Readonly<Record<string, string | undefined>>): Parameters {
   const parameters: Partial<Record<KeywordName, string>> = {};
+  for (const variable of REFUSED_VARIABLES)
+    if (env[variable]) throw new BackupError('usage', `the variable ${variable} is not supported`, UNSET);
   // An old name, which still counts in libpq where the new one is not set.
   if (env.PGREQUIRESSL === '1') parameters.sslmode = 'require';
   for (const name of Object.keys(KEYWORDS) as KeywordName[]) {

@@ -46,7 +46,10 @@ export interface SslSettings {
   readonly negotiation: 'postgres' | 'direct';
   /** `system`: what the system trusts. Null: the file of libpq, where there is one. */
   readonly rootCert: string | null;
+  /** Null: the file of libpq, where there is one. */
   readonly crl: string | null;
+  /** A folder of such files, named by hashes. */
+  readonly crlFolder: string | null;
   /** Null: the files of libpq, where there are any; '' for none. */
   readonly cert: string | null;
   readonly key: string | null;
@@ -221,6 +224,7 @@ function toSsl(parameters: Parameters, { home }: Surroundings): SslSettings {
     negotiation: isDirect ? 'direct' : 'postgres',
     rootCert: parameters.sslrootcert || null,
     crl: parameters.sslcrl || null,
+    crlFolder: parameters.sslcrldir || null,
     cert: parameters.sslcertmode === 'disable' ? '' : parameters.sslcert || null,
     key: parameters.sslkey || null,
     keyPassword: parameters.sslpassword || null,

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
@@ -26,7 +26,8 @@ export function tlsOptions(ssl: SslSettings, { host }: Place): tls.ConnectionOpt
 function trustOptions(ssl: SslSettings, host: string): tls.ConnectionOptions {
   if (ssl.rootCert === 'system') {
     return {
-      ca: tls.getCACertificates('system'),
+      ca: systemAuthorities(),
+      ...revocations(ssl, null),
       rejectUnauthorized: true,
       checkServerIdentity: namedAs(host),
     };
@@ -34,20 +35,90 @@ function trustOptions(ssl: SslSettings, host: string): tls.ConnectionOptions {
   const path = ssl.rootCert ?? join(ssl.folder, 'root.crt');
   const ca = readIfThere(path, 'sslrootcert');
   if (ca === null) {
-    if (!ssl.mode.startsWith('verify')) return { rejectUnauthorized: false };
+    if (!ssl.mode.startsWith('verify') && hasNoLists(ssl)) return { rejectUnauthorized: false };
     throw new BackupError('store_refused', `root certificate file ${path} does not exist`, {
-      hint: 'name the file of the authority (sslrootcert=…), sslrootcert=system for public ones, or an sslmode that verifies nothing',
+      hint: 'name the file of the authority (sslrootcert=…), sslrootcert=system for public ones, or an sslmode that verifies nothing (without sslcrl)',
     });
   }
   if (!/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/.test(ca)) throw noCertificate(path);
-  const crlPath = ssl.crl ?? join(ssl.folder, 'root.crl');
-  const crl = readIfThere(crlPath, 'sslcrl');
   return {
     ca,
-    ...(crl === null ? {} : { crl }),
+    ...revocations(ssl, join(ssl.folder, 'root.crl')),
     rejectUnauthorized: true,
     checkServerIdentity: ssl.mode === 'verify-full' ? namedAs(host) : () => undefined,
   };
+}
+
+/** Those that the machine trusts, or SSL_CERT_FILE and SSL_CERT_DIR name; Node reads them once. */
+function systemAuthorities(): string[] {
+  const found = tls.getCACertificates('system');
+  if (found.length > 0) return found;
+  throw new BackupError(
+    'store_refused',
+    'this machine knows no certificate authorities (sslrootcert=system)',
+    {
+      hint: 'install ca-certificates, name a file of them in SSL_CERT_FILE, or name the authority itself with sslrootcert=FILE',
+    },
+  );
+}
+
+const CRL = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
+
+/**
+ * Which certificates authorities took back. Where there are any lists, there must be one of each authority on the way, and none that is out
+ * of date, as with libpq. `usual`: where one may lie that nobody named. What is named has to be there: libpq would check nothing then.
+ */
+function revocations({ crl, crlFolder }: SslSettings, usual: string | null): tls.ConnectionOptions {
+  const named = [
+    ...(crl === null ? [] : [readList(crl, 'sslcrl')]),
+    ...(crlFolder === null ? [] : readLists(crlFolder)),
+  ];
+  const unnamed = named.length > 0 || usual === null ? null : readIfThere(usual, 'sslcrl');
+  const texts = unnamed === null ? named : [unnamed];
+  if (texts.length === 0) return {};
+  // Of a text with several, Node takes the first.
+  const lists = texts.flatMap((text) => text.match(CRL) ?? []);
+  if (lists.length > 0) return { crl: lists };
+  throw noList(usual!, 'sslcrl');
+}
+
+function hasNoLists({ crl, crlFolder }: SslSettings): boolean {
+  return crl === null && crlFolder === null;
+}
+
+function readList(path: string, parameter: string): string {
+  const text = readIfThere(path, parameter);
+  if (text?.match(CRL) == null) throw noList(path, parameter);
+  return text;
+}
+
+/** As `openssl rehash` names them. */
+const HASHED = /^[0-9a-f]{8}\.r\d{1,9}$/;
+
+function readLists(folder: string): string[] {
+  const names = namesIn(folder).filter((name) => HASHED.test(name));
+  if (names.length === 0) throw noList(folder, 'sslcrldir');
+  return names.map((name) => readList(join(folder, name), 'sslcrldir'));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    throw new BackupError(
+      'store_refused',
+      `${folder} cannot be read (sslcrldir): ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function noList(path: string, parameter: string): BackupError {
+  return new BackupError('store_refused', `${path} holds no certificate revocation list (${parameter})`, {
+    hint: 'it must be there in PEM form; in a folder, `openssl rehash FOLDER` gives the names that count',
+  });
 }
 
 /** The name in the address counts, whatever was sent or looked up. */

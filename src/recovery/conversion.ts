@@ -104,20 +104,17 @@ export function conversionNotes({ from, to, versionShift, opens, adopts }: Conve
 }
 
 /** A writer that is given events as a backup has them. */
-export function convertingWriter(
-  writer: BatchWriter,
+export function convertingWriter<Writer extends Pick<BatchWriter, 'write'>>(
+  writer: Writer,
   { versionShift, opens }: Conversion,
-): { readonly writer: BatchWriter; readonly contents: EnvelopeContents } {
+): { readonly writer: Writer; readonly contents: EnvelopeContents } {
   const opener = makeOpener();
   const write: BatchWriter['write'] = async (batch) => {
     const opened = opens ? opener.open(batch) : batch;
     const versions = versionShift === 0 ? batch.versions : shifted(batch.versions, batch.count, versionShift);
     await writer.write({ ...opened, versions });
   };
-  return {
-    writer: { write, end: () => writer.end(), abort: () => writer.abort() },
-    contents: opener.contents,
-  };
+  return { writer: { ...writer, write }, contents: opener.contents };
 }
 
 function shifted(versions: Float64Array, count: number, by: number): Float64Array {

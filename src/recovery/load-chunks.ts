@@ -40,32 +40,42 @@ export async function loadChunks(
   job: LoadJob,
   hooks: LoadHooks = {},
 ): Promise<LoadResult> {
+  try {
+    const result = await writeChunks(ports, job, hooks);
+    await ports.writer.end();
+    return result;
+  } catch (error) {
+    await ports.writer.abort();
+    throw error;
+  }
+}
+
+/** As `loadChunks`; the writer stays as it is. */
+export async function writeChunks(
+  ports: { readonly vault: Vault; readonly writer: Pick<BatchWriter, 'write'> },
+  job: LoadJob,
+  hooks: LoadHooks,
+): Promise<LoadResult> {
   const { vault } = ports;
   const converting = job.conversion === null ? null : convertingWriter(ports.writer, job.conversion);
   const writer = converting?.writer ?? ports.writer;
   const greatest = makeGreatestId();
   const codecs = new Map<ChunkFormat, ChunkCodec>();
   let events = 0;
-  try {
-    for await (const { run, chunk } of takeChunks(vault, job, hooks.signal)) {
-      const { folder, file, format, compression, seal } = run;
-      const form = { name: file.name, compression, seal };
-      const codec = codecs.get(format) ?? chunkCodec(format);
-      codecs.set(format, codec);
-      const write = async (plain: Uint8Array): Promise<number> => {
-        const batch = codec.decode(plain);
-        if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
-        await writer.write(batch);
-        greatest.note(batch);
-        return batch.count;
-      };
-      events += await naming(folder, () => withPlain(chunk, form, write));
-      hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
-    }
-    await writer.end();
-  } catch (error) {
-    await writer.abort();
-    throw error;
+  for await (const { run, chunk } of takeChunks(vault, job, hooks.signal)) {
+    const { folder, file, format, compression, seal } = run;
+    const form = { name: file.name, compression, seal };
+    const codec = codecs.get(format) ?? chunkCodec(format);
+    codecs.set(format, codec);
+    const write = async (plain: Uint8Array): Promise<number> => {
+      const batch = codec.decode(plain);
+      if (batch.count !== chunk.entry.records) throw wrongCount(file.name, chunk.number, batch.count);
+      await writer.write(batch);
+      greatest.note(batch);
+      return batch.count;
+    };
+    events += await naming(folder, () => withPlain(chunk, form, write));
+    hooks.onProgress?.(chunk.entry.records, chunk.entry.plainBytes);
   }
   return { events, greatestId: greatest.text(), contents: converting?.contents ?? null };
 }

@@ -212,6 +212,16 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, ErrorMeaning>> = {
     meaning: 'Somebody could not be told. What is owed is sent with the next run.',
     wayOut: '`eventcore monitor --test-alert` tries each notifier.',
   },
+  queue_unreachable: {
+    meaning: 'The queue of jobs does not answer, or nobody works for it.',
+    wayOut:
+      'Look at its server and at the workers (`eventcore queue`); `--no-queue` does the work on this machine alone.',
+  },
+  queue_refused: {
+    meaning:
+      'The queue of jobs refuses this user or this key, or a job failed in a way that another try cannot mend.',
+    wayOut: 'Coordinators and workers need the same queue key, and a role that owns the schema of the queue.',
+  },
   interrupted: {
     meaning: 'Somebody stopped it. The message says what is left behind.',
     wayOut: 'Run it again: it goes on where that is possible.',

@@ -11,6 +11,7 @@ import {
 import { INSPECTION_CASES } from './event-store/inspections.ts';
 import { LOOK_CASES } from './event-store/looks.ts';
 import { MERGE_CASES } from './event-store/merges.ts';
+import { PART_CASES } from './event-store/parts.ts';
 import { REPAIR_CASES } from './event-store/repairs.ts';
 import { CHECKPOINT_CASES, RESTORE_CASES } from './event-store/restores.ts';
 import { SAMPLE_CASES } from './event-store/samples.ts';
@@ -27,7 +28,7 @@ export interface EventStoreContractOptions {
 function casesFor({ changesInPlace, keepsCheckpoints }: StoreCapabilities): readonly ContractCase[] {
   return [
     ...[...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES],
-    ...[...SAMPLE_CASES, ...RESTORE_CASES, ...INSPECTION_CASES],
+    ...[...SAMPLE_CASES, ...RESTORE_CASES, ...PART_CASES, ...INSPECTION_CASES],
     ...(keepsCheckpoints === false ? [] : CHECKPOINT_CASES),
     ...(changesInPlace === false ? FIXED_CASES : [...MERGE_CASES, ...REPAIR_CASES]),
   ];

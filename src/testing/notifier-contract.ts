@@ -75,7 +75,7 @@ function sampleAlert(state: Alert['state'], number: number): Alert {
     ...{ id, key: 'stream_gaps@bucket 17', state, severity: 'critical' },
     title: 'damage: stream_gaps in bucket 17',
     text: 'Two streams lack events.\n`eventcore monitor --once` names them.',
-    subject: 'postgres://backup@db.example.com/shop',
+    subject: 'postgres://backup_login@db.example.com/shop',
     ...{ since: '2026-11-29T17:00:00.000Z', at: '2026-11-29T18:00:00.000Z' },
     facts: { check: 'stream_gaps', findings: 2, events: 5 },
   };

@@ -20,7 +20,14 @@ import {
   type UnhealedObject,
 } from './heal-object.ts';
 import { findReplaced, healParents } from './heal-parents.ts';
-import { checkObject, logCheck, type MakeCheck, manifestCheck, recordCheck } from './object-check.ts';
+import {
+  checkObject,
+  digestCheck,
+  logCheck,
+  type MakeCheck,
+  manifestCheck,
+  recordCheck,
+} from './object-check.ts';
 import { filesOf } from './sync-bundle.ts';
 
 export interface HealPorts {
@@ -115,7 +122,7 @@ async function healBundle(run: HealRun, folder: string, checksum?: string): Prom
   if (found.state === 'sound') noteOther(run, name, manifest, others);
   for (const part of filesOf({ folder, manifest })) {
     throwIfAborted(run.signal);
-    await healObject(run, part.name, part.make);
+    await healObject(run, part.name, () => digestCheck(part));
   }
   if (manifest.sealing !== undefined) await healKeyRecords(run, folder, manifest.sealing.keyId);
 }

@@ -1,18 +1,10 @@
 import { runLimited } from '../core/concurrency.ts';
-import { isBackupError, throwIfAborted } from '../core/errors.ts';
+import { throwIfAborted } from '../core/errors.ts';
 import { MANIFEST_NAME } from '../format/bundle.ts';
 import type { CatalogEntry } from '../format/catalog.ts';
 import { isFrozen } from '../format/keep-marks.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
-import { copyChecked } from './copy-checked.ts';
-import {
-  checkObject,
-  digestCheck,
-  type MakeCheck,
-  manifestCheck,
-  recordCheck,
-  type Soundness,
-} from './object-check.ts';
+import { type CopyHooks, type CopyJob, type CopyResult, copyObject } from './copy-object.ts';
 import { note, type SyncRun } from './sync-run.ts';
 
 /** What was copied of a backup, or of a log. */
@@ -27,14 +19,7 @@ export interface BundleOutcome extends CopiedObjects {
 }
 
 /** An object of a backup, and how to tell that it is sound. */
-interface Part {
-  readonly name: string;
-  /** Null: only its own checksum says what it should be. */
-  readonly sizeBytes: number | null;
-  /** Null: as above. */
-  readonly sha256: string | null;
-  readonly make: MakeCheck;
-}
+type Part = Pick<CopyJob, 'name' | 'proof'>;
 
 /**
  * Copies a backup: data files, their tables and key records first, its manifest last. Of what is there already, the sizes must be
@@ -51,14 +36,16 @@ export async function syncBundle(
   const state: PartState = {
     ...{ backupId, isCommitted: run.there.has(manifestName), copied: { objects: 0, bytes: 0 } },
   };
-  const records = keyRecords.map((name): Part => ({ name, ...UNKNOWN, make: recordCheck }));
+  const records = keyRecords.map((name): Part => ({ name, proof: { kind: 'record' } }));
   const sound = new Set<string>();
   const sync = async (part: Part, signal: AbortSignal): Promise<void> => {
     if (!(await syncPart({ ...run, signal }, part, state))) return;
     sound.add(part.name);
-    if (part.sha256 !== null) run.twins.set(part.sha256, part.name);
+    if (part.proof.kind === 'digest') run.twins.set(part.proof.sha256, part.name);
   };
-  const files = filesOf(entry);
+  const files = filesOf(entry).map(
+    ({ name, ...digest }): Part => ({ name, proof: { kind: 'digest', ...digest } }),
+  );
   await runLimited([...files, ...records], run.parallel, sync, run.signal);
   const hasKey = manifest.sealing === undefined || hasRecordOf(sound, folder, manifest.sealing.keyId);
   if (!hasKey) {
@@ -77,12 +64,9 @@ export async function syncBundle(
     );
     return { ...state.copied, isWhole: false };
   }
-  const last: Part = { name: manifestName, ...UNKNOWN, make: () => manifestCheck(manifestName) };
-  const isDone = await syncPart(run, last, state);
+  const isDone = await syncPart(run, { name: manifestName, proof: { kind: 'manifest' } }, state);
   return { ...state.copied, isWhole: isDone };
 }
-
-const UNKNOWN = { sizeBytes: null, sha256: null } as const;
 
 /** Without a manifest they are a leftover to whoever prunes there, and old ones may have gone since they were looked at. */
 async function areThere({ target }: SyncRun, folder: string, files: readonly Part[]): Promise<boolean> {
@@ -96,13 +80,15 @@ function hasRecordOf(names: ReadonlySet<string>, folder: string, keyId: string):
 }
 
 /** The data files of a backup and their tables. */
-export function filesOf({ folder, manifest }: Pick<CatalogEntry, 'folder' | 'manifest'>): Part[] {
-  return manifest.files
-    .flatMap((file) => [file, file.index])
-    .map(({ name, sizeBytes, sha256 }) => ({
-      ...{ name: folder + name, sizeBytes, sha256 },
-      make: () => digestCheck({ sizeBytes, sha256 }),
-    }));
+export function filesOf({ folder, manifest }: Pick<CatalogEntry, 'folder' | 'manifest'>): FileDigest[] {
+  const files = manifest.files.flatMap((file) => [file, file.index]);
+  return files.map(({ name, sizeBytes, sha256 }) => ({ name: folder + name, sizeBytes, sha256 }));
+}
+
+interface FileDigest {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
 }
 
 interface PartState {
@@ -115,36 +101,19 @@ interface PartState {
 /** True when the target has it, whole. What is wrong is noted. */
 async function syncPart(run: SyncRun, part: Part, state: PartState): Promise<boolean> {
   const size = run.there.get(part.name);
-  if (size !== undefined) {
-    if (state.isCommitted) return hasSize(run, part, size, state);
-    if ((await lookAt(run, part)).state === 'sound') return true;
-    if (!(await removeUnsound(run, part.name))) {
-      note(run, state.backupId, part.name, 'target', 'is not sound, and stays: the vault is frozen');
-      return false;
-    }
-  }
-  return copyPart(run, part, state);
+  if (size === undefined) return noteCopy(run, part, state, await copyPart(run, part, false));
+  if (state.isCommitted) return hasSize(run, part, size, state);
+  const found = await copyPart(run, part, true);
+  if (found.state !== 'unsound' || found.where === 'source') return noteCopy(run, part, state, found);
+  if (await removeUnsound(run, part.name))
+    return noteCopy(run, part, state, await copyPart(run, part, false));
+  note(run, state.backupId, part.name, 'target', 'is not sound, and stays: the vault is frozen');
+  return false;
 }
 
-/**
- * What is in an archive tier cannot be read: there the size says whether it is ours, since nothing of ours becomes visible before
- * every byte of it was proven.
- */
-async function lookAt({ target, signal }: SyncRun, { name, sizeBytes, make }: Part): Promise<Soundness> {
-  try {
-    return await checkObject(target, name, make, signal);
-  } catch (error) {
-    if (!isBackupError(error, 'object_archived')) throw error;
-    const info = await target.stat(name);
-    if (info === null) return { state: 'missing' };
-    if (sizeBytes === null || info.sizeBytes === sizeBytes) return { state: 'sound' };
-    return { state: 'unsound', reason: `it has ${info.sizeBytes} bytes instead of ${sizeBytes}` };
-  }
-}
-
-function hasSize(run: SyncRun, { name, sizeBytes }: Part, size: number, { backupId }: PartState): boolean {
-  if (sizeBytes === null || size === sizeBytes) return true;
-  note(run, backupId, name, 'target', `has ${size} bytes instead of ${sizeBytes}`);
+function hasSize(run: SyncRun, { name, proof }: Part, size: number, { backupId }: PartState): boolean {
+  if (proof.kind !== 'digest' || size === proof.sizeBytes) return true;
+  note(run, backupId, name, 'target', `has ${size} bytes instead of ${proof.sizeBytes}`);
   return false;
 }
 
@@ -159,51 +128,35 @@ async function removeUnsound({ target, there, underLease }: SyncRun, name: strin
   return true;
 }
 
-async function copyPart(run: SyncRun, part: Part, { backupId, copied }: PartState): Promise<boolean> {
-  if (await copyTwin(run, part)) {
-    copied.objects += 1;
-    return true;
-  }
-  const { source, target, there, readBack, onBytes, signal } = run;
-  // What vaults move between them must be read there, and an archive cannot be.
-  const options = { readBack, onBytes, signal, serverSide: !run.isArchive };
-  const outcome = await copyChecked(source, target, part.name, part.make, options);
-  switch (outcome.state) {
-    case 'copied':
-      there.set(part.name, outcome.sizeBytes);
-      copied.objects += 1;
-      copied.bytes += outcome.sizeBytes;
-      return true;
-    case 'present': {
-      // Another run copies the same.
-      const found = await lookAt(run, part);
-      if (found.state === 'sound') return true;
-      note(run, backupId, part.name, 'target', found.state === 'unsound' ? found.reason : 'comes and goes');
-      return false;
-    }
-    case 'missing':
-      note(run, backupId, part.name, 'source', 'is missing');
-      return false;
-    case 'unsound':
-      note(run, backupId, part.name, 'source', outcome.reason);
-      return false;
-  }
+/** Small ones, which have checksums of their own, are copied here. */
+function copyPart(run: SyncRun, { name, proof }: Part, isThere: boolean): Promise<CopyResult> {
+  const { source, target, readBack, isArchive, signal } = run;
+  const twin = proof.kind === 'digest' ? (run.twins.get(proof.sha256) ?? null) : null;
+  const job: CopyJob = { name, proof, isThere, twin, readBack, isArchive };
+  const hooks: CopyHooks = { onProgress: (_, bytes) => run.onBytes(bytes), signal };
+  if (run.runCopy !== undefined && proof.kind === 'digest') return run.runCopy(job, hooks);
+  return copyObject(source, target, job, hooks);
 }
 
-/** What the target has already under another name need not be moved there again. It is read where it is. */
-async function copyTwin({ target, twins, there, isArchive, signal }: SyncRun, part: Part): Promise<boolean> {
-  const twin = part.sha256 === null || isArchive ? undefined : twins.get(part.sha256);
-  if (twin === undefined) return false;
-  try {
-    await target.copyObject(twin, part.name);
-  } catch (error) {
-    if (isBackupError(error, 'vault_object_missing', 'vault_object_exists')) return false;
-    throw error;
+function noteCopy(
+  run: SyncRun,
+  { name }: Part,
+  { backupId, copied }: PartState,
+  result: CopyResult,
+): boolean {
+  switch (result.state) {
+    case 'copied':
+      run.there.set(name, result.sizeBytes);
+      copied.objects += 1;
+      if (result.moved) copied.bytes += result.sizeBytes;
+      return true;
+    case 'there':
+      return true;
+    case 'missing':
+      note(run, backupId, name, 'source', 'is missing');
+      return false;
+    case 'unsound':
+      note(run, backupId, name, result.where, result.reason);
+      return false;
   }
-  if ((await checkObject(target, part.name, part.make, signal)).state === 'sound') {
-    there.set(part.name, part.sizeBytes!);
-    return true;
-  }
-  await target.removeObject(part.name);
-  return false;
 }

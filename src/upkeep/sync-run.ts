@@ -1,6 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import type { UnderLease } from '../core/lease.ts';
 import type { Vault } from '../core/vault.ts';
+import type { CopyHooks, CopyJob, CopyResult } from './copy-object.ts';
+
+export type RunCopy = (job: CopyJob, hooks: CopyHooks) => Promise<CopyResult>;
 
 /** One run that brings a vault up to date with another. */
 export interface SyncRun {
@@ -9,6 +12,8 @@ export interface SyncRun {
   readonly clock: Clock;
   /** Of the target: what is removed there is removed under it. */
   readonly underLease: UnderLease;
+  /** Left out: this process copies. */
+  readonly runCopy?: RunCopy;
   /** Objects copied at the same time. */
   readonly parallel: number;
   /** Every copy is read from the target again. */

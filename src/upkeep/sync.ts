@@ -19,7 +19,7 @@ import { recordCheck } from './object-check.ts';
 import { filesOf, syncBundle } from './sync-bundle.ts';
 import { syncEvidence } from './sync-evidence.ts';
 import { type LogOutcome, missingFiles, syncLogs } from './sync-logs.ts';
-import { note, type SyncProblem, type SyncRun } from './sync-run.ts';
+import { note, type RunCopy, type SyncProblem, type SyncRun } from './sync-run.ts';
 
 export interface SyncPorts {
   readonly source: Vault;
@@ -27,6 +27,11 @@ export interface SyncPorts {
   readonly clock: Clock;
   /** Of the target. */
   readonly underLease: UnderLease;
+  /**
+   * Copies a data file or its table (`copyObject`) from the source to the target, wherever there is somebody to do it, and may do it
+   * again. Left out: this process does.
+   */
+  readonly runCopy?: RunCopy;
 }
 
 /** What the target's own retention would keep. */
@@ -77,9 +82,9 @@ const RECORD_PREFIXES = [EPOCHS_PREFIX, HOLDS_PREFIX];
  * anywhere: what is there is whole, and the next run goes on.
  */
 export async function syncVault(ports: SyncPorts, options: SyncOptions = {}): Promise<SyncReport> {
-  const { source, target, clock, underLease } = ports;
+  const { source, target, clock, underLease, runCopy } = ports;
   const run: SyncRun = {
-    ...{ source, target, clock, underLease },
+    ...{ source, target, clock, underLease, ...(runCopy === undefined ? {} : { runCopy }) },
     ...{ parallel: options.parallel ?? PARALLEL, readBack: options.readBack === true },
     isArchive: options.isArchive === true,
     ...{ signal: options.signal, problems: [], twins: new Map(), there: await listThere(target) },
@@ -239,7 +244,7 @@ async function foresee(
     if (action === 'refuse') note(run, candidate.backupId, null, 'source', reason);
     if (action !== 'copy' && action !== 'complete') continue;
     for (const { name, sizeBytes } of filesOf(candidate.entry))
-      if (!run.there.has(name)) sizes.push(sizeBytes ?? 0);
+      if (!run.there.has(name)) sizes.push(sizeBytes);
     if (action === 'copy') sizes.push(candidate.entry.manifestBytes);
   }
   const copied = { copied: idsOf(decisions, 'copy'), objects: sizes.length, bytes: sum(sizes) };

@@ -43,6 +43,11 @@ export const WALLS: readonly Wall[] = [
     packages: ['node:*', 'age-encryption', '@aws-sdk/client-kms'],
   },
 
+  // How work is done by others: jobs are offered and taken, and what travels is sealed.
+  { room: 'work/', rooms: ['core/'], packages: ['node:crypto', 'node:util', 'node:v8', 'node:zlib'] },
+  // Where the jobs wait.
+  { room: 'queues/', rooms: ['core/', 'postgres/'], packages: ['node:timers/promises', 'pg', 'pg-boss'] },
+
   // Who tells people. Secrets are read by the keys' room and come in ready.
   {
     room: 'notifiers/',

@@ -6,14 +6,13 @@ import {
   type FoundAttempt,
   findAttempts,
   isOfStore,
-  namesOf,
   planRest,
   whyNotTakenUp,
 } from '../../src/backup/attempts.ts';
 import type { StoreCursor } from '../../src/core/event-store.ts';
 import type { WriterState, Writers } from '../../src/core/writers.ts';
 import { type Attempt, attemptName, decodeAttempt, encodeAttempt } from '../../src/format/attempt-codec.ts';
-import { bundleFolder } from '../../src/format/bundle.ts';
+import { bundleFolder, eventFileName, indexFileName } from '../../src/format/bundle.ts';
 import { writeObject } from '../../src/format/data-file-writer.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 
@@ -41,7 +40,11 @@ function writers(state: WriterState): Writers {
 }
 
 const wanted = { format: 'columns', compression: 'zstd', level: null, isNamed: false } as const;
-const filesOf = (run: Attempt, ...files: number[]): string[] => files.flatMap((file) => namesOf(file, run));
+const filesOf = ({ format, compression }: Attempt, ...files: number[]): string[] =>
+  files.flatMap((file) => {
+    const name = eventFileName(file, format, { compression, isSealed: false });
+    return [name, indexFileName(name)];
+  });
 
 describe('the word that an attempt leaves of itself', () => {
   it('is read as it was written', () => {
@@ -125,7 +128,7 @@ describe('an attempt is taken up', () => {
 describe('what is left to read', () => {
   it('is each part whose file or chunk table is not there, into files with new numbers', () => {
     const run = attempt(1);
-    const names = new Set([...filesOf(run, 1, 3), namesOf(2, run)[0], namesOf(4, run)[1]]);
+    const names = new Set([...filesOf(run, 1, 3), filesOf(run, 2)[0]!, filesOf(run, 4)[1]!]);
     const { kept, missing, nextFile } = planRest([run], names);
     assert.deepEqual(
       kept.map(({ part, file }) => [part, file]),

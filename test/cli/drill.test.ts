@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CANARY, DRILL_TESTS } from '../../src/core/drill.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import { digestAt } from '../harness/command.ts';
-import { type DrillWorld, makeDrillWorld, REGIONS } from '../harness/drill-world.ts';
+import { type DrillWorld, flipBit, makeDrillWorld, REGIONS } from '../harness/drill-world.ts';
 
 interface Listed {
   readonly total: number;
@@ -232,6 +232,36 @@ export const evolve = (state, { data }) => ({ cents: state.cents + data.cents })
       assert.match(ran.stderr, reason);
     }
     world.configure(REGIONS);
+  });
+
+  it('ends with 3, as the others do, where there is no backup to restore, or not the one that was named', async () => {
+    mkdirSync(join(world.path, 'nothing'));
+    const vault = ['--vault', join(world.path, 'nothing')];
+    const of = (...words: string[]) => world.run(['drill', '--only', 'full_restore', ...vault, ...words]);
+    const none = await of();
+    assert.equal(none.code, 3, none.stdout + none.stderr);
+    assert.match(none.stdout, /^Drill failed: .*\n(.*\n)+ +full_restore +failed .* no backup in file:/);
+    const quiet = await of('--quiet', '--json');
+    assert.deepEqual([quiet.code, JSON.parse(quiet.stderr).error?.code ?? quiet.stderr], [3, 'no_backups']);
+    const unknown = await world.run(['drill', '--only', 'full_restore', '--backup', 'ffff']);
+    assert.equal(unknown.code, 3, unknown.stdout + unknown.stderr);
+    // What failed otherwise besides is a proof that failed.
+    const damaged = world.copy();
+    try {
+      flipBit(damaged.file('vault', 'log/**/*.log'));
+      const both = ['--only', 'point_in_time_recovery', '--only', 'full_restore', '--backup', 'ffff'];
+      const ran = await damaged.run(['drill', ...both]);
+      assert.equal(ran.code, 4, ran.stdout + ran.stderr);
+    } finally {
+      damaged.remove();
+    }
+    assert.deepEqual(
+      [
+        (await world.run(['verify', ...vault])).code,
+        (await world.run(['prune', '--keep-last', '1', ...vault])).code,
+      ],
+      [3, 0],
+    );
   });
 });
 

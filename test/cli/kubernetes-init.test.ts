@@ -12,7 +12,7 @@ after(() => {
   for (const place of places) rmSync(place, { recursive: true, force: true });
 });
 
-const CONFIG = `store: postgres://backup@events-rw.shop.svc:5432/shop
+const CONFIG = `store: postgres://serve_login@events-rw.shop.svc:5432/shop
 primary:
   region: us-east-1
   storage: s3://eventcore-backups-primary?region=us-east-1
@@ -68,7 +68,7 @@ describe('manifests of a configuration', () => {
     const { init, to } = place(
       `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: backup-config\ndata:\n  backup-policy.yaml: |\n${inner.replace(/^/gm, '    ')}`,
     );
-    const { code } = await init('--store', 'postgres://backup@db/shop');
+    const { code } = await init('--store', 'postgres://serve_login@db/shop');
     assert.equal(code, 0);
     const { data } = parse(readFileSync(join(to, 'config-map.yaml'), 'utf8')) as {
       data: Record<string, string>;
@@ -76,12 +76,12 @@ describe('manifests of a configuration', () => {
     assert.equal(data['eventcore.config.yaml']?.trimEnd(), inner.trimEnd());
     assert.match(
       readFileSync(join(to, 'daemon.yaml'), 'utf8'),
-      /name: EVENTCORE_STORE\n\s+value: postgres:\/\/backup@db\/shop/,
+      /name: EVENTCORE_STORE\n\s+value: postgres:\/\/serve_login@db\/shop/,
     );
     // What was made can be read again as a configuration.
     const again = await runHere([
       ...['init', '--kubernetes', '--config', join(to, 'config-map.yaml'), '--to', '-'],
-      ...['--store', 'postgres://backup@db/shop'],
+      ...['--store', 'postgres://serve_login@db/shop'],
     ]);
     assert.equal(again.code, 0);
   });
@@ -186,7 +186,7 @@ describe('schedules as CronJobs', () => {
 describe('what would not work in a pod, or must not stand there, is refused', () => {
   it('a password in an address, wherever it stands, and it is not shown', async () => {
     for (const config of [
-      CONFIG.replace('backup@', 'backup:s3cr3t@'),
+      CONFIG.replace('serve_login@', 'serve_login:s3cr3t@'),
       `${CONFIG}# postgres://backup:s3cr3t@old.example.com/shop\n`,
       `${CONFIG}standby: "postgres://events/shop?password=s3cr3t"\n`,
     ]) {
@@ -225,5 +225,85 @@ describe('what would not work in a pod, or must not stand there, is refused', ()
 
   it('a configuration that the daemon would refuse', async () => {
     assert.match((await refusal(`${CONFIG}unknown: 1\n`)).message, /unknown key `unknown`/);
+  });
+});
+
+describe('a configuration with a queue', () => {
+  const QUEUE = `${CONFIG}queue:
+  address: postgres://queue_login@queue-rw.shop.svc:5433/jobs?sslmode=require
+  key: file:./queue.key
+  concurrency: 6
+notify: [{ slack: { url: env:HOOK_URL } }]
+encryption: { sign_key: file:./sign.pem, recipients: [age1yt3tfqlfrwdwx0z0ynwplcr6qxcxfaqycuprpmy89nr83ltx74tqdpszlw] }
+`;
+  const containerOf = (text: string) => {
+    const [{ spec }] = parseAllDocuments(text).map((document) => document.toJS()) as [
+      {
+        spec: {
+          template: {
+            spec: {
+              containers: [{ args: string[]; env: { name: string; value?: string }[] }];
+              volumes: object[];
+            };
+          };
+        };
+      },
+    ];
+    const { containers, volumes } = spec.template.spec;
+    return { ...containers[0], volumes };
+  };
+
+  it('has workers, who know the queue, the store and the vault, and no other secret of the daemon', async () => {
+    const { init, to } = place(QUEUE);
+    const { code, stdout, stderr } = await init('--keda');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /workers\.yaml +Deployment\/eventcore-backup-worker, PodDisruptionBudget/);
+    const worker = containerOf(readFileSync(join(to, 'workers.yaml'), 'utf8'));
+    assert.deepEqual(worker.args.slice(0, 3), ['worker', '--concurrency', '6']);
+    const names = worker.env.map(({ name }) => name);
+    assert.ok(!names.includes('HOOK_URL'), names.join());
+    assert.ok(
+      names.indexOf('QUEUE_PASSWORD') < names.indexOf('EVENTCORE_QUEUE'),
+      'the kubelet looks back only',
+    );
+    const address = 'postgres://queue_login:$(QUEUE_PASSWORD)@queue-rw.shop.svc:5433/jobs?sslmode=require';
+    assert.equal(worker.env.find(({ name }) => name === 'EVENTCORE_QUEUE')?.value, address);
+    assert.match(JSON.stringify(worker.volumes), /queue\.key/);
+    assert.doesNotMatch(JSON.stringify(worker.volumes), /sign\.pem/);
+    const daemon = containerOf(readFileSync(join(to, 'daemon.yaml'), 'utf8'));
+    assert.equal(daemon.env.find(({ name }) => name === 'EVENTCORE_QUEUE')?.value, address);
+    assert.match(JSON.stringify(daemon.volumes), /queue\.key.*sign\.pem|sign\.pem.*queue\.key/);
+    const scaling = readFileSync(join(to, 'scaling.yaml'), 'utf8');
+    assert.match(
+      scaling,
+      /host: queue-rw\.shop\.svc\n\s+port: "5433"\n\s+userName: queue_login\n\s+dbName: jobs\n\s+sslmode: require/,
+    );
+    assert.match(scaling, /targetQueryValue: "6"/);
+    const restore = containerOf(readFileSync(join(to, 'restore-job.example.yaml'), 'utf8'));
+    assert.ok(restore.args.includes('--no-queue'), 'workers do not have the password of its login');
+  });
+
+  it('has no scaler unless one is asked for, and nothing that could be scaled without a queue', async () => {
+    const { init, to } = place(QUEUE);
+    assert.equal((await init()).code, 0);
+    assert.ok(!readdirSync(to).includes('scaling.yaml'));
+    const { code, message } = await refusal(CONFIG, '--keda').then(({ exit, message }) => ({
+      code: exit,
+      message,
+    }));
+    assert.equal(code, 2);
+    assert.match(message, /names no queue/);
+  });
+
+  it('must say who logs in, and where: a pod has no account', async () => {
+    for (const address of [
+      'postgres://db/jobs',
+      'postgres://queue_login@db',
+      'postgres:///jobs?host=/run/postgresql',
+    ]) {
+      const { code, hint } = await refusal(QUEUE.replace(/address: .*/, `address: ${address}`));
+      assert.equal(code, 'config_invalid', address);
+      assert.match(hint, /queue_login@/);
+    }
   });
 });

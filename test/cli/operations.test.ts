@@ -119,11 +119,11 @@ describe('the place of a restore', () => {
       name: 'shop-20261129T101500Z-1a2b.db',
       address: 'sqlite:/srv/restores/shop-20261129T101500Z-1a2b.db',
     });
-    const place = 'postgres://restore@db.example:5433/postgres?sslmode=require';
+    const place = 'postgres://restore_login@db.example:5433/postgres?sslmode=require';
     const database = newStoreName({ name: 'db', kind: 'postgres', place }, 'Shop.EU "x"', at);
     assert.deepEqual(database, {
       name: 'shop_eu__x__20261129t101500z_1a2b',
-      address: 'postgres://restore@db.example:5433/shop_eu__x__20261129t101500z_1a2b?sslmode=require',
+      address: 'postgres://restore_login@db.example:5433/shop_eu__x__20261129t101500z_1a2b?sslmode=require',
     });
   });
 

@@ -136,6 +136,12 @@ describe('the command on PostgreSQL, sealed, with threads', () => {
       assert.match(none.stderr, /database "nowhere" does not exist\nhint: check the address, or create/);
     }
     const empty = postgres.address(await postgres.createDatabase());
+    const planned = await eventcore('restore', '--to', empty, '--dry-run');
+    assert.equal(planned.code, 0, planned.stderr);
+    assert.match(
+      planned.stdout,
+      /^Would restore into .*, which has no event store yet: its tables are created/,
+    );
     const ran = await eventcore('backup', 'full', '--store', empty);
     assert.equal(ran.code, 5);
     assert.match(ran.stderr, /no event store/);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import type { FeedSource } from '../../src/core/change-feed.ts';
 import { formatTime, timeFromUnixMs } from '../../src/core/time.ts';
@@ -187,6 +188,16 @@ describe('recovery to a point on the command line', () => {
     assert.match(stdout, /behind it\s+2 events of the log, which this takes back/);
     const { document: one } = await json('restore', '--dry-run', '--at', at(5n), '--stream', 's-1');
     assert.deepEqual([one.store, one.events], [null, 2]);
+  });
+
+  it('tells a place that is not there yet from one that has no event store yet', async () => {
+    const planned = async (): Promise<string> =>
+      (await run('restore', '--dry-run', '--to', address('place.db'))).stdout;
+    assert.match(await planned(), /place\.db, which does not exist yet: it is created\n/);
+    const db = new DatabaseSync(join(folder, 'place.db'));
+    db.exec('CREATE TABLE another (id INTEGER)');
+    db.close();
+    assert.match(await planned(), /place\.db, which has no event store yet: its tables are created\n/);
   });
 
   it('needs a place for all that is more than a look', async () => {

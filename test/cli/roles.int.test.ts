@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readPage } from '../../scripts/site/markdown.ts';
 import type { Check } from '../../src/doctor/check.ts';
+import { bootstrap, readCluster, reconcileRoles, runRolesJob } from '../harness/cluster-roles.ts';
 import { digestAt, makeFolder, runHere, withStoreAt } from '../harness/command.ts';
 import { startPostgres, type TestPostgres, versionsHere } from '../harness/postgres.ts';
 import { makeRoles, tryStatements } from '../harness/postgres-roles.ts';
@@ -45,8 +46,8 @@ for (const version of VERSIONS) {
     const append = (streamId: string) =>
       withStoreAt(address('shop'), (store) => store.append([{ streamId, events: [EVENT] }]));
 
-    async function run(words: readonly string[]): Promise<string> {
-      const ran = await runHere([...words, '--vault', `${folder.path}/vault`], { env: process.env });
+    async function run(words: readonly string[], vault = 'vault'): Promise<string> {
+      const ran = await runHere([...words, '--vault', `${folder.path}/${vault}`], { env: process.env });
       assert.equal(ran.code, 0, `${words.join(' ')}: ${ran.stderr}${ran.stdout}`);
       return ran.stdout;
     }
@@ -147,7 +148,78 @@ for (const version of VERSIONS) {
         assert.match((await tryStatements(server.address('shop', user), [sql]))[sql]!, outcome, user);
       }
     });
+
+    it('are made by CloudNativePG, with grants by the Job of the owner, and nothing of it is undone', async () => {
+      await forgetAll(server);
+      const cluster = readCluster('cluster.yaml');
+      const { roles } = cluster.managed;
+      const { owner, database } = await bootstrap(server, cluster);
+      await server.exec(
+        `REVOKE ALL ON DATABASE ${database} FROM PUBLIC; CREATE ROLE other LOGIN; CREATE SCHEMA other AUTHORIZATION other;
+         CREATE TABLE other.secrets (word text); GRANT USAGE ON SCHEMA other TO PUBLIC`,
+        database,
+      );
+      if (version === '14') await server.exec(`ALTER SCHEMA public OWNER TO ${owner}`, database);
+      await reconcileRoles(server, roles);
+      await assert.rejects(runRolesJob(server, owner, database), /no table of schema public is named like/);
+      const at = (user: string) => server.address(database, user);
+      await withStoreAt(at(owner), (store) => store.initialise());
+      await runRolesJob(server, owner, database);
+      await runRolesJob(server, owner, database);
+      const made = await server.exec(RIGHTS, database);
+      await reconcileRoles(server, roles);
+      assert.deepEqual(await server.exec(RIGHTS, database), made, 'the operator takes nothing away');
+
+      await withStoreAt(at(owner), (store) => store.append([{ streamId: 'a', events: [EVENT] }]));
+      const perform = async (words: string, user: string) => {
+        // What they ask of each version, the tests above have shown.
+        if (version === VERSIONS.at(-1)) await run([...words.split(' '), at(user)], 'of-cluster');
+      };
+      for (const words of ['archive --once', 'backup full', 'monitor --once'])
+        await perform(`${words} --store`, 'serve_login');
+      await assertCanOnly(at, {
+        backup_login: [READ],
+        archive_login: [],
+        monitor_login: [READ, CHECK],
+        serve_login: [READ, CHECK],
+      });
+      await assert.rejects(tryStatements(at('restore_login'), []), /is not permitted to log in/);
+      const wanted = roles.map((role) => (role.name === 'restore_login' ? { ...role, login: true } : role));
+      await reconcileRoles(server, wanted);
+      await perform('restore --replace --to', 'restore_login');
+      await perform('backup full --store', 'backup_login');
+      assert.match((await tryStatements(at('restore_login'), [FOREIGN]))[FOREIGN]!, DENIED);
+    });
   });
+}
+
+const READ = 'SELECT FROM eventcore_events';
+const CHECK = "SELECT bt_index_check('eventcore_events_pkey', true)";
+const FOREIGN = 'SELECT FROM other.secrets';
+
+/** Of what reads, checks, writes, destroys or looks elsewhere. */
+async function assertCanOnly(
+  at: (user: string) => string,
+  logins: Readonly<Record<string, readonly string[]>>,
+): Promise<void> {
+  const isMonitor = "pg_has_role(current_user, 'pg_monitor', 'USAGE')";
+  const all = [
+    ...[READ, CHECK, FOREIGN, 'CREATE SCHEMA mine', 'DROP TABLE eventcore_events'],
+    ...["INSERT INTO eventcore_events (stream_id) VALUES ('x')", `SELECT 1 / ${isMonitor}::int`],
+  ];
+  for (const [user, allowed] of Object.entries(logins)) {
+    const outcomes = await tryStatements(at(user), all);
+    const done = all.filter((sql) => outcomes[sql] === 'done');
+    assert.deepEqual(done, allowed, `${user}: ${JSON.stringify(outcomes)}`);
+  }
+}
+
+/** As if no store had been there. */
+async function forgetAll(server: TestPostgres): Promise<void> {
+  await server.exec('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active');
+  for (const name of ['shop', 'again']) await server.exec(`DROP DATABASE ${name} WITH (FORCE)`);
+  const own = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres'";
+  for (const { rolname } of await server.exec(own)) await server.exec(`DROP ROLE ${rolname}`);
 }
 
 it('docs/roles.md says what the scripts do: once its statements are made, they find nothing to do', async () => {
@@ -162,8 +234,8 @@ it('docs/roles.md says what the scripts do: once its statements are made, they f
       await server.exec(text, 'shop');
     }
     const made = await server.exec(RIGHTS, 'shop');
-    assert.equal(made.filter(({ what }) => what === 'role').length, 8);
-    await makeRoles(server, 'shop', ['backup', 'monitor', 'restore', 'archive', 'logins']);
+    assert.equal(made.filter(({ what }) => what === 'role').length, 10);
+    await makeRoles(server, 'shop', ['backup', 'monitor', 'restore', 'archive', 'serve', 'logins']);
     assert.deepEqual(await server.exec(RIGHTS, 'shop'), made);
   } finally {
     await server.stop();

@@ -87,8 +87,15 @@ describe('the jobs of a daemon', () => {
     const jobs = { full: '0 2 * * 0', incremental: '*/15 * * * *', verify: '0 5 * * *', drill: '0 6 * * 1' };
     const lanes = jobsOf({ jobs }).map(({ name, lane }) => [name, lane]);
     assert.deepEqual(Object.fromEntries(lanes), {
-      ...{ full: 'backup', incremental: 'backup', verify: 'proof', drill: 'proof', doctor: 'own' },
+      ...{ full: 'backup', incremental: 'backup', verify: 'proof', drill: 'proof', doctor: 'check' },
     });
+  });
+
+  it('take the first incremental backup behind the first full one, where that is on a schedule', () => {
+    const after = (jobs: object) => one({ jobs: { incremental: '0 * * * *', ...jobs } }, 'incremental').after;
+    assert.equal(after({ full: '0 2 * * 0' }), 'full');
+    assert.equal(after({}), undefined);
+    assert.equal(after({ full: 'off' }), undefined);
   });
 
   const refused: readonly [string, object, RegExp][] = [

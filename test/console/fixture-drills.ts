@@ -75,7 +75,11 @@ export function drillShowDocument({ nowMs, state }: DrillScene): unknown {
       startedAt: new Date(startedMs).toISOString(),
       finishedAt: new Date(startedMs + 1_324_000).toISOString(),
     },
-    ...{ store: 'postgres://backup@db-1/shop', vault: 's3://shop-backups', target: 'a server of PostgreSQL' },
+    ...{
+      store: 'postgres://backup_login@db-1/shop',
+      vault: 's3://shop-backups',
+      target: 'a server of PostgreSQL',
+    },
     ...{ selection: 'the newest backup', overallSuccess: !hasFailed },
     tests: NAMES.map((name, i) => testOf(name, i, hasFailed)),
     measurements: {

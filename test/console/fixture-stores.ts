@@ -53,7 +53,7 @@ const REGIONS: readonly StatusRegion[] = [
 /** All is well, and an incremental backup runs. */
 function shop(): ConsoleStore {
   const status: StoreStatus = {
-    ...withBackups(baseStatus('postgres://backup@db-1/shop', 's3://shop-backups?region=eu-central-1'), {
+    ...withBackups(baseStatus('postgres://backup_login@db-1/shop', 's3://shop-backups?region=eu-central-1'), {
       ...{ untilMs: NOW - 2 * HOUR, days: 30, fullEveryDays: 7, everyHours: 4, startEvents: 4_900_000 },
       ...{ eventsPerDay: 22_000, sealed: true, verifiedUntilMs: NOW - 20 * HOUR },
     }),
@@ -90,7 +90,7 @@ function shop(): ConsoleStore {
     },
     ...{
       objectives: OBJECTIVES,
-      restoreTargets: [{ name: 'rehearsal', kind: 'postgres', place: 'postgres://restore@db-7' }],
+      restoreTargets: [{ name: 'rehearsal', kind: 'postgres', place: 'postgres://restore_login@db-7' }],
     },
     jobs: [
       jobView(name, {
@@ -167,7 +167,7 @@ function billing(): ConsoleStore {
     ...{
       name,
       status: null,
-      store: 'postgres://backup@db-2/billing',
+      store: 'postgres://backup_login@db-2/billing',
       vault: 's3://billing-backups',
       trouble: null,
     },
@@ -190,7 +190,7 @@ function billing(): ConsoleStore {
 function orders(): ConsoleStore {
   const gapAt = 4.2 * DAY;
   const status: StoreStatus = {
-    ...withBackups(baseStatus('postgres://backup@db-3/orders', 'file:/srv/backups/orders'), {
+    ...withBackups(baseStatus('postgres://backup_login@db-3/orders', 'file:/srv/backups/orders'), {
       ...{ untilMs: NOW - 35 * MIN, days: 13, fullEveryDays: 3, everyHours: 1, startEvents: 812_000 },
       ...{ eventsPerDay: 96_000, sealed: false, verifiedUntilMs: NOW - 2 * DAY },
     }),

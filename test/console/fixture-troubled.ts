@@ -129,7 +129,7 @@ export function inventory(): ConsoleStore {
   const status: StoreStatus = {
     ...withBackups(
       baseStatus(
-        'postgres://backup@db-9/inventory',
+        'postgres://backup_login@db-9/inventory',
         's3://inventory-backups?endpoint=https://minio.internal',
       ),
       {

@@ -90,7 +90,7 @@ const OPERATIONS: readonly Operation[] = [
       trouble: null,
     },
     command:
-      'eventcore restore --config eventcore.shop.yaml --at 2026-11-29T10:00:00Z --to postgres://restore@db-7/shop_20261129',
+      'eventcore restore --config eventcore.shop.yaml --at 2026-11-29T10:00:00Z --to postgres://restore_login@db-7/shop_20261129',
     title: 'restore the state of 2026-11-29 10:00:00 UTC into shop_20261129',
     startedMs: NOW - 94_000,
     progress: {

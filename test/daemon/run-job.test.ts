@@ -13,7 +13,7 @@ const DONE: CommandResult = { exitCode: 0, code: null, trouble: null, facts: { e
 const PLAN: JobPlan = {
   name: 'incremental',
   timing: { kind: 'schedule', schedule: { cron: '0 * * * *', timeZone: 'UTC' } },
-  jitterMs: 0,
+  spread: { key: 'shop incremental', windowMs: 0, rpoMs: null },
   succeedsWith: [],
   lane: 'backup',
 };
@@ -21,12 +21,17 @@ const PLAN: JobPlan = {
 function makeWorld() {
   const vault = memoryVault();
   const world = { nowMs: NOON, steadyMs: 0, ran: [] as string[], askedBy: null as string | null };
-  const daemon = (name: string, work: (signal: AbortSignal) => Promise<CommandResult> = async () => DONE) => {
+  const daemon = (
+    name: string,
+    work: (signal: AbortSignal) => Promise<CommandResult> = async () => DONE,
+    plan = PLAN,
+  ) => {
     const stop = new AbortController();
     const clock = { now: () => world.nowMs, uuid: randomUUID };
     const ports: JobPorts = {
       ...{ vault, clock, daemon: name, software: 'test', signal: stop.signal },
-      underLease: (held) => withLease(vault, 'job-incremental', { clock, holder: name }, held),
+      underLease: (held) => withLease(vault, `job-${plan.name}`, { clock, holder: name }, held),
+      takeTurn: (_, work) => work(),
       steadyMs: () => world.steadyMs,
       askedBy: () => world.askedBy,
       onBegin: () => undefined,
@@ -35,7 +40,7 @@ function makeWorld() {
         return work(signal);
       },
     };
-    return { run: () => runJob(ports, PLAN), stop: () => stop.abort() };
+    return { run: () => runJob(ports, plan), stop: () => stop.abort() };
   };
   return { vault, world, daemon };
 }
@@ -88,6 +93,22 @@ describe('a job of a daemon', () => {
     assert.deepEqual([other.end.attempt, other.end.wantedAt], [2, '2026-11-29T12:00:00.000Z']);
     assert.equal((await readRuns(vault, 'incremental', 10)).at(-1)!.end, null);
     assert.equal(world.ran.length, 2);
+  });
+
+  it('runs for the first time when the one before it has ended, in whichever daemon, well or not', async () => {
+    const { world, daemon } = makeWorld();
+    const after = { ...PLAN, after: 'full' } as const;
+    const other = daemon('b', undefined, after);
+    assert.equal((await other.run()).state, 'waits');
+    const failed: CommandResult = { ...DONE, exitCode: 5 };
+    const meanwhile: string[] = [];
+    const full = async () => {
+      meanwhile.push((await other.run()).state);
+      return failed;
+    };
+    assert.equal((await daemon('a', full, { ...PLAN, name: 'full' }).run()).state, 'ran');
+    assert.deepEqual([meanwhile, (await other.run()).state], [['waits'], 'ran']);
+    assert.deepEqual(world.ran, ['a: full', 'b: incremental']);
   });
 
   it('that was interrupted is no failure, and is taken up at once', async () => {

@@ -26,7 +26,6 @@ export const NOT_RUN: readonly NotRun[] = [
       'docs/cloudnative-pg.md': ['kubectl apply', 'kubectl exec', 'kubectl get', 'kustomize build'],
       'docs/kubernetes.md': ['kubectl -n shop', 'kubectl create', 'helm install'],
       'docs/fencing.md': ['kubectl annotate'],
-      'docs/roles.md': ['kubectl exec'],
     },
   ),
   ...each('needs an engine of containers: test/deploy/ carries the steps out without one', {
@@ -93,7 +92,7 @@ export const NOT_RUN: readonly NotRun[] = [
   }),
   {
     page: 'docs/layouts.md',
-    begins: 'eventcore backup full --store postgres://backup@db.example/shop  ',
+    begins: 'eventcore backup full --store postgres://backup_login@db.example/shop  ',
     reason: 'alternatives, against stores of three kinds; test/layouts/ takes backups of each',
   },
   {
@@ -104,7 +103,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...[
     'CREATE SCHEMA shop;',
     'eventcore backup full\n',
-    "eventcore restore --to 'postgres://restore@new.example/",
+    "eventcore restore --to 'postgres://restore_login@new.example/",
   ].map((begins) => ({
     ...{ page: 'docs/layouts.md', begins },
     reason: 'needs a server of its own: test/layouts/ has stores of one’s own',

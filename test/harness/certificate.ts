@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Why no certificates can be made here; null when they can. */
@@ -36,4 +37,25 @@ export function signCertificate(
     stdio: 'ignore',
   });
   return { cert, key };
+}
+
+/** What this authority took back, as a list in a file of the folder. */
+export function revoke(folder: string, authority: Certificate, taken: readonly Certificate[]): string {
+  const place = mkdtempSync(join(folder, 'revoked-'));
+  const [config, list] = [join(place, 'ca.conf'), join(place, 'list.crl')];
+  const settings = ['[ca]', 'default_ca = own', '[own]', `database = ${place}/index`, 'default_md = sha256'];
+  writeFileSync(config, [...settings, 'default_crl_days = 2', ''].join('\n'));
+  writeFileSync(join(place, 'index'), '');
+  const ca = ['ca', '-config', config, '-cert', authority.cert, '-keyfile', authority.key];
+  for (const { cert } of taken) execFileSync('openssl', [...ca, '-revoke', cert], { stdio: 'ignore' });
+  execFileSync('openssl', [...ca, '-gencrl', '-out', list], { stdio: 'ignore' });
+  return list;
+}
+
+/** A folder in which lists lie as `openssl rehash` names them. */
+export function hashedLists(folder: string, lists: readonly string[]): string {
+  const place = mkdtempSync(join(folder, 'lists-'));
+  for (const [i, list] of lists.entries()) copyFileSync(list, join(place, `${i}.pem`));
+  execFileSync('openssl', ['rehash', place], { stdio: 'ignore' });
+  return place;
 }

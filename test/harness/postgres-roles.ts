@@ -7,7 +7,16 @@ import type { TestPostgres } from './postgres.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../deploy/postgres');
 
-export type RoleScript = 'public' | 'backup' | 'archive' | 'monitor' | 'restore' | 'disaster' | 'logins';
+export type RoleScript =
+  | 'public'
+  | 'backup'
+  | 'archive'
+  | 'monitor'
+  | 'serve'
+  | 'queue'
+  | 'restore'
+  | 'disaster'
+  | 'logins';
 
 /** What the scripts take as settings, without `eventcore.`: `{ schema: 'emt' }`. */
 type RoleSettings = Readonly<Record<string, string>>;

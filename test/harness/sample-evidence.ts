@@ -7,7 +7,7 @@ export function sampleEvidence(changes: Partial<DrillEvidence> = {}): DrillEvide
     finishedAt: '2026-11-23T04:06:06.789Z',
     durationMs: 60_000,
     software: 'eventcore-backup 0.1.0',
-    store: 'postgres://backup@db.example/shop',
+    store: 'postgres://backup_login@db.example/shop',
     vault: 'file:/backups',
     target: 'a file of SQLite',
     selection: 'the newest backup',

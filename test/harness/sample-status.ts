@@ -22,7 +22,7 @@ export const ALL_PROMISES: StatusPromises = {
 /** A store of which all is known and all that is promised is kept. */
 export const GOOD_STATUS: StoreStatus = {
   at: before(0),
-  store: 'postgres://backup@db.example.com/shop',
+  store: 'postgres://backup_login@db.example.com/shop',
   vault: 's3://eventcore-backups',
   newestPoint: before(35_000),
   windows: [

@@ -11,6 +11,8 @@ export interface TlsPostgres {
   readonly server: TestPostgres;
   /** In the folder. */
   readonly authority: Certificate;
+  /** Of the server. */
+  readonly own: Certificate;
   /** Of the role `certified`. */
   readonly client: Certificate;
   /** Of its sockets. */
@@ -28,12 +30,13 @@ hostssl  all         certified 127.0.0.1/32 cert
 hostnossl all        plain     127.0.0.1/32 scram-sha-256
 `;
 
-export async function startTlsPostgres(folder: string): Promise<TlsPostgres> {
+/** `version`: of the server; left out: as of all tests. */
+export async function startTlsPostgres(folder: string, version?: string): Promise<TlsPostgres> {
   const authority = makeCertificate(folder, 'authority');
   const own = signCertificate(folder, authority, 'db.test', 'DNS:db.test');
   const client = signCertificate(folder, authority, 'certified');
   for (const { key } of [own, client]) chmodSync(key, 0o600);
-  const server = await startPostgres();
+  const server = await startPostgres(version === undefined ? {} : { version });
   const { uid, gid } = statSync(server.dataDir);
   const place = (file: string, name: string): void => {
     const path = join(server.dataDir, name);
@@ -57,7 +60,7 @@ export async function startTlsPostgres(folder: string): Promise<TlsPostgres> {
   writeFileSync(join(server.dataDir, 'pg_hba.conf'), RULES);
   await server.exec('SELECT pg_reload_conf()');
   await isReloaded(server);
-  return { server, authority, client, socketFolder: join(server.dataDir, '..') };
+  return { server, authority, own, client, socketFolder: join(server.dataDir, '..') };
 }
 
 /** The server reads its files a moment after it is told to. */

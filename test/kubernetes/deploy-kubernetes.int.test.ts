@@ -9,12 +9,15 @@ import { parse, parseAllDocuments } from 'yaml';
 import { makeManifests } from '../../scripts/manifests/files.ts';
 import { renderFiles } from '../../src/kubernetes/render/files.ts';
 import { judgeTypes, type NamedManifest } from './kubernetes-types.ts';
-import { SAMPLE } from './render/sample.ts';
+import { SAMPLE, SAMPLE_WORKERS } from './render/sample.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 const PLACE = 'deploy/kubernetes';
-const OVERLAYS = ['daemon', 'cron-jobs', 'prometheus-operator', 'two-regions/east', 'two-regions/west'];
+const OVERLAYS = [
+  ...['daemon', 'cron-jobs', 'prometheus-operator', 'two-regions/east', 'two-regions/west'],
+  ...['workers', 'workers-keda'],
+];
 const kubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
 
 interface Kustomization {
@@ -57,9 +60,9 @@ describe('deploy/kubernetes', () => {
       const objects = documentsOf(stdout);
       const names = objects.map(({ kind, metadata }) => `${kind} ${(metadata as { name: string }).name}`);
       assert.equal(new Set(names).size, names.length);
-      const west = overlay === 'two-regions/west';
+      const own = overlay === 'two-regions/west' ? overlay : overlay.startsWith('workers') ? 'workers' : null;
       const config = objects.find(({ kind }) => kind === 'ConfigMap') as { data: Record<string, string> };
-      const source = west ? 'overlays/two-regions/west/eventcore.config.yaml' : 'eventcore.config.yaml';
+      const source = own === null ? 'eventcore.config.yaml' : `overlays/${own}/eventcore.config.yaml`;
       assert.deepEqual(config.data, {
         'eventcore.config.yaml': readFileSync(join(ROOT, PLACE, source), 'utf8'),
       });
@@ -67,9 +70,9 @@ describe('deploy/kubernetes', () => {
   });
 
   it('has no field that Kubernetes does not know, nor has anything that the renderer can make', async () => {
-    const files = globSync(`${PLACE}/{base,overlays}/**/*.yaml`, { cwd: ROOT }).filter(
-      (path) => !/kustomization|\.config\.yaml$/.test(path),
-    );
+    const files = globSync([`${PLACE}/{base,overlays}/**/*.yaml`, 'deploy/cloudnative-pg/**/roles.yaml'], {
+      cwd: ROOT,
+    }).filter((path) => !/kustomization|\.config\.yaml$/.test(path));
     const committed = files.flatMap((from) =>
       documentsOf(readFileSync(join(ROOT, from), 'utf8')).map((value): NamedManifest => ({ from, value })),
     );
@@ -85,12 +88,18 @@ describe('deploy/kubernetes', () => {
   });
 });
 
-const OPTIONS = { alerts: null, hasRecovery: true, restoreTo: 'postgres://restore@db/shop' } as const;
+const OPTIONS = {
+  alerts: null,
+  keda: true,
+  hasRecovery: true,
+  restoreTo: 'postgres://restore_login@db/shop',
+} as const;
 
 function everything(): NamedManifest[] {
   const wanted = {
     ...SAMPLE,
     isTls: true,
+    workers: SAMPLE_WORKERS,
     volumes: [{ path: '/backups', claim: 'backups' }],
     targets: [
       { purpose: 'fence', namespace: 'db', kind: 'cluster', name: 'events' },

@@ -69,16 +69,16 @@ describe('in a pod', { skip }, () => {
     const database = await server.createDatabase('shop');
     await fillStore(server.address(database), 500);
     // The password of the Secret is what lets it in.
-    await server.exec("CREATE ROLE backup LOGIN PASSWORD 'from-the-secret'");
-    await server.exec('GRANT SELECT ON ALL TABLES IN SCHEMA public TO backup', database);
+    await server.exec("CREATE ROLE serve_login LOGIN PASSWORD 'from-the-secret'");
+    await server.exec('GRANT SELECT ON ALL TABLES IN SCHEMA public TO serve_login', database);
     const rules = join(server.dataDir, 'pg_hba.conf');
-    writeFileSync(rules, `host all backup 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, 'utf8')}`);
+    writeFileSync(rules, `host all serve_login 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, 'utf8')}`);
     await server.exec('SELECT pg_reload_conf()');
     const identity = await makeIdentityFile(false, 'now');
     secrets = { PGPASSWORD: 'from-the-secret', 'sign.pem': makeSigningKeyFile().text };
     writeFileSync(
       join(folder, 'eventcore.config.yaml'),
-      `store: postgres://backup@127.0.0.1:${server.port}/${database}
+      `store: postgres://serve_login@127.0.0.1:${server.port}/${database}
 primary: { region: east, storage: /backups/east, schedule: "0 */6 * * *", retention: 30d }
 encryption: { recipients: [${identity.recipient}], sign_key: file:./sign.pem }
 serve: { jobs: { full: "0 2 * * 0", incremental: off, doctor: off } }
@@ -197,7 +197,7 @@ serve: { jobs: { full: "0 2 * * 0", incremental: off, doctor: off } }
     const place = layOut(pod, readFileSync(join(folder, 'eventcore.config.yaml'), 'utf8'));
     const { code, stdout, stderr } = await awaitCommand(start(pod, place, pod.containers[0].args));
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /Backed up postgres:\/\/backup@127\.0\.0\.1/);
+    assert.match(stdout, /Backed up postgres:\/\/serve_login@127\.0\.0\.1/);
     assert.equal(manifestsIn(join(place, 'claims/backups/east/backups')).length, 1);
   });
 });

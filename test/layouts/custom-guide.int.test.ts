@@ -79,7 +79,7 @@ describe('a layout of one’s own, by the guide', () => {
     await write(shop, 0, MANY);
     writeFileSync(
       join(folder, 'eventcore.config.yaml'),
-      `${yaml!.replace('postgres://backup@db.example/shop', server.address(shop))}\nbackup: { parallel: 2 }\n`,
+      `${yaml!.replace('postgres://backup_login@db.example/shop', server.address(shop))}\nbackup: { parallel: 2 }\n`,
     );
     const commands = daily!.trim().split('\n');
     for (const command of commands) {
@@ -87,7 +87,7 @@ describe('a layout of one’s own, by the guide', () => {
       await run(command);
     }
     await server.exec(sql!, fresh);
-    await run(restoring!.replaceAll('postgres://restore@new.example/shop', server.address(fresh)));
+    await run(restoring!.replaceAll('postgres://restore_login@new.example/shop', server.address(fresh)));
     assert.deepEqual(await rows(fresh), await rows(shop));
     const next = `INSERT INTO shop.order_log (order_no, revision, happened, body) VALUES (1, 1000000, 'OrderPaid', '{}') RETURNING entry::text`;
     assert.deepEqual(await server.exec(next, fresh), [{ entry: String(MANY + 82) }]);

@@ -8,17 +8,29 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const NOON = Date.parse('2026-11-29T12:00:00Z');
 
-function hourly(jitterMs = 0): AgendaJob {
+function hourly(windowMs = 0, key = 'shop backup'): AgendaJob {
   return {
     name: 'backup',
     timing: { kind: 'schedule', schedule: { cron: '0 * * * *', timeZone: 'UTC' } },
-    jitterMs,
+    spread: { key, windowMs, rpoMs: null },
   };
 }
 
 function factsOf(last: Partial<LastRun> | null, job: AgendaJob = hourly()): JobFacts {
-  const whole = { wantedAtMs: NOON, endedAtMs: NOON + MINUTE, succeeded: true, attempt: 1 };
-  return { job, last: last === null ? null : { ...whole, ...last }, isHeld: false, askedBy: null };
+  const whole = {
+    wantedAtMs: NOON,
+    startedAtMs: NOON,
+    endedAtMs: NOON + MINUTE,
+    succeeded: true,
+    attempt: 1,
+  };
+  return {
+    job,
+    last: last === null ? null : { ...whole, ...last },
+    isHeld: false,
+    askedBy: null,
+    waitsFor: null,
+  };
 }
 
 describe('the agenda', () => {
@@ -31,6 +43,7 @@ describe('the agenda', () => {
       wantedAtMs: NOON + HOUR,
       attempt: 1,
       missed: 0,
+      cause: 'due',
       reason: 'it is due',
     });
     const done = decideJob(
@@ -47,7 +60,14 @@ describe('the agenda', () => {
   });
 
   it('runs at once what never ran', () => {
-    const wanted = { action: 'run', wantedAtMs: NOON + 7, attempt: 1, missed: 0, reason: 'it never ran' };
+    const wanted = {
+      action: 'run',
+      wantedAtMs: NOON + 7,
+      attempt: 1,
+      missed: 0,
+      cause: 'first',
+      reason: 'it never ran',
+    };
     assert.deepEqual(decideJob(factsOf(null), NOON + 7), wanted);
   });
 
@@ -72,6 +92,7 @@ describe('the agenda', () => {
       wantedAtMs: NOON,
       attempt: 2,
       missed: 0,
+      cause: 'retry',
       reason: 'it failed once',
     });
     assert.equal(at(3, endedAtMs + 4 * MINUTE - 1).action, 'wait');
@@ -81,6 +102,16 @@ describe('the agenda', () => {
       NOON + 55 * MINUTE,
     );
     assert.deepEqual([late.action, late.action === 'wait' && late.untilMs], ['wait', NOON + HOUR]);
+  });
+
+  it('runs for the first time behind the job that comes first, and waits for nobody from then on', () => {
+    for (const askedBy of [null, 'anna']) {
+      const first = decideJob({ ...factsOf(null), askedBy, waitsFor: 'full' }, NOON);
+      assert.ok(first.action === 'wait' && first.untilMs !== null && first.untilMs <= NOON + MINUTE);
+      assert.match(first.reason, /the first run of full comes before it/);
+    }
+    const later = { ...factsOf({ wantedAtMs: NOON - HOUR }), waitsFor: 'full' };
+    assert.equal(decideJob(later, NOON).action, 'run');
   });
 
   it('does not run twice for one time though the clock is set back', () => {
@@ -99,10 +130,10 @@ describe('the agenda', () => {
     assert.equal(decideJob(factsOf({ wantedAtMs: NOON + 5 * HOUR }), NOON).action, 'run');
   });
 
-  it('puts runs off by the same part of the jitter in each daemon, by another in each job', () => {
+  it('puts runs off by the same part of the jitter in each daemon, by another for each store', () => {
     const first = decideJob(factsOf({}, hourly(10 * MINUTE)), NOON + 2 * MINUTE);
     const again = decideJob(factsOf({}, hourly(10 * MINUTE)), NOON + 3 * MINUTE);
-    const other = decideJob(factsOf({}, { ...hourly(10 * MINUTE), name: 'verify' }), NOON + 2 * MINUTE);
+    const other = decideJob(factsOf({}, hourly(10 * MINUTE, 'orders backup')), NOON + 2 * MINUTE);
     assert.ok(first.action === 'wait' && again.action === 'wait' && other.action === 'wait');
     assert.equal(first.untilMs, again.untilMs);
     assert.notEqual(first.untilMs, other.untilMs);
@@ -111,7 +142,11 @@ describe('the agenda', () => {
   });
 
   it('begins again what is always to run, later each time that it fails', () => {
-    const job: AgendaJob = { name: 'archive', timing: { kind: 'always' }, jitterMs: 0 };
+    const job: AgendaJob = {
+      name: 'archive',
+      timing: { kind: 'always' },
+      spread: { key: 'x', windowMs: 0, rpoMs: null },
+    };
     assert.equal(decideJob(factsOf(null, job), NOON).action, 'run');
     const ended = { endedAtMs: NOON, succeeded: false };
     assert.equal(decideJob(factsOf({ ...ended, attempt: 1 }, job), NOON + 999).action, 'wait');
@@ -121,14 +156,22 @@ describe('the agenda', () => {
   });
 
   it('begins again at once what failed after it had run for a while', () => {
-    const job: AgendaJob = { name: 'archive', timing: { kind: 'always' }, jitterMs: 0 };
+    const job: AgendaJob = {
+      name: 'archive',
+      timing: { kind: 'always' },
+      spread: { key: 'x', windowMs: 0, rpoMs: null },
+    };
     const last = { wantedAtMs: NOON - HOUR, endedAtMs: NOON, succeeded: false, attempt: 20 };
     const decision = decideJob(factsOf(last, job), NOON + 1000);
     assert.equal(decision.action === 'run' && decision.attempt, 1);
   });
 
   it('goes on with what fails for weeks, under names that its records can have', () => {
-    const job: AgendaJob = { name: 'archive', timing: { kind: 'always' }, jitterMs: 0 };
+    const job: AgendaJob = {
+      name: 'archive',
+      timing: { kind: 'always' },
+      spread: { key: 'x', windowMs: 0, rpoMs: null },
+    };
     const decision = decideJob(
       factsOf({ endedAtMs: NOON, succeeded: false, attempt: 9999 }, job),
       NOON + HOUR,
@@ -140,14 +183,22 @@ describe('the agenda', () => {
   });
 
   it('runs at intervals from when it was wanted, and does not gather what it missed', () => {
-    const job: AgendaJob = { name: 'sample', timing: { kind: 'interval', everyMs: 5000 }, jitterMs: 0 };
+    const job: AgendaJob = {
+      name: 'sample',
+      timing: { kind: 'interval', everyMs: 5000 },
+      spread: { key: 'x', windowMs: 0, rpoMs: null },
+    };
     assert.equal(decideJob(factsOf({ endedAtMs: NOON + 1 }, job), NOON + 4999).action, 'wait');
     const decision = decideJob(factsOf({ endedAtMs: NOON + 1 }, job), NOON + 17_000);
     assert.ok(decision.action === 'run');
     assert.deepEqual([decision.wantedAtMs, decision.missed], [NOON + 15_000, 2]);
   });
 
-  const asked: AgendaJob = { name: 'drill', timing: { kind: 'asked' }, jitterMs: 0 };
+  const asked: AgendaJob = {
+    name: 'drill',
+    timing: { kind: 'asked' },
+    spread: { key: 'x', windowMs: 0, rpoMs: null },
+  };
 
   it('leaves alone what is on no schedule: never run, ended well, or failed', () => {
     const rest = { action: 'wait', untilMs: null, reason: 'it runs when it is asked for' };
@@ -161,7 +212,14 @@ describe('the agenda', () => {
     for (const job of [asked, hourly(10 * MINUTE)]) {
       const decision = decideJob({ ...factsOf({}, job), askedBy: 'anna' }, NOON + 2 * MINUTE);
       const wantedAtMs = NOON + 2 * MINUTE;
-      assert.deepEqual(decision, { action: 'run', wantedAtMs, attempt: 1, missed: 0, reason });
+      assert.deepEqual(decision, {
+        action: 'run',
+        wantedAtMs,
+        attempt: 1,
+        missed: 0,
+        cause: 'asked',
+        reason,
+      });
     }
     const first = decideJob({ ...factsOf(null, asked), askedBy: 'anna' }, NOON);
     assert.equal(first.action === 'run' && first.reason, reason);
@@ -201,17 +259,30 @@ describe('the agenda', () => {
     fc.assert(
       fc.property(crons, zones, fc.integer({ min: 4, max: 9 }), (cron, timeZone, stepMinutes) => {
         const schedule = { cron, timeZone };
-        const job: AgendaJob = { name: 'x', timing: { kind: 'schedule', schedule }, jitterMs: 5 * MINUTE };
+        const spread = { key: 'x', windowMs: 5 * MINUTE, rpoMs: null };
+        const job: AgendaJob = { name: 'x', timing: { kind: 'schedule', schedule }, spread };
         const fromMs = Date.parse('2026-10-24T00:00:00Z');
         const untilMs = fromMs + 6 * 24 * HOUR;
         const wanted: number[] = [];
-        let last: LastRun = { wantedAtMs: fromMs, endedAtMs: fromMs, succeeded: true, attempt: 1 };
+        let last: LastRun = {
+          wantedAtMs: fromMs,
+          startedAtMs: fromMs,
+          endedAtMs: fromMs,
+          succeeded: true,
+          attempt: 1,
+        };
         for (let nowMs = fromMs; nowMs <= untilMs; nowMs += stepMinutes * MINUTE) {
-          const decision = decideJob({ job, last, isHeld: false, askedBy: null }, nowMs);
+          const decision = decideJob({ job, last, isHeld: false, askedBy: null, waitsFor: null }, nowMs);
           if (decision.action === 'wait') continue;
           assert.equal(decision.missed, 0);
           wanted.push(decision.wantedAtMs);
-          last = { wantedAtMs: decision.wantedAtMs, endedAtMs: nowMs, succeeded: true, attempt: 1 };
+          last = {
+            wantedAtMs: decision.wantedAtMs,
+            startedAtMs: nowMs,
+            endedAtMs: nowMs,
+            succeeded: true,
+            attempt: 1,
+          };
         }
         const all: number[] = [];
         for (let at = nextRunMs(schedule, fromMs); at < untilMs - HOUR; at = nextRunMs(schedule, at))

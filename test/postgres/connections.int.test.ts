@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -7,10 +7,10 @@ import { NEW_LOG } from '../../src/core/change-feed.ts';
 import { readPostgresUri } from '../../src/core/postgres-address.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { toBackupError } from '../../src/stores/postgres/server-error.ts';
-import { makeCertificate, whyNoCertificates } from '../harness/certificate.ts';
-import { digestAt, fillStore, makeFolder, runHere, withStoreAt } from '../harness/command.ts';
+import { hashedLists, makeCertificate, revoke, whyNoCertificates } from '../harness/certificate.ts';
+import { digestAt, fillStore, makeFolder, runCommand, runHere, withStoreAt } from '../harness/command.ts';
 import { freePort } from '../harness/free-port.ts';
-import { startStandby, type TestPostgres } from '../harness/postgres.ts';
+import { startStandby, type TestPostgres, versionsHere } from '../harness/postgres.ts';
 import { PASSWORD, startTlsPostgres, type TlsPostgres } from '../harness/tls-postgres.ts';
 
 const EVENTS = 800;
@@ -111,6 +111,75 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
       /root certificate file \S+ does not exist/,
     );
     await refused(scram(`${there}&sslmode=disable`), 'store_refused', /no pg_hba.conf entry.*no encryption/s);
+  });
+
+  it('asks the lists of what authorities took back, or refuses where one that is named says nothing', async () => {
+    const scram = (more: string): string =>
+      `postgres://scram:${secret}@/${database}?${named}&sslmode=verify-full&${more}`;
+    const sound = revoke(folder, tls.authority, [tls.client]);
+    const revoked = revoke(folder, tls.authority, [tls.own]);
+    const others = revoke(folder, makeCertificate(folder, 'other'), []);
+    const both = join(folder, 'both.crl');
+    writeFileSync(both, readFileSync(others, 'utf8') + readFileSync(sound, 'utf8'));
+    for (const more of [
+      `sslcrl=${sound}`,
+      `sslcrl=${both}`,
+      `sslcrldir=${hashedLists(folder, [others, sound])}`,
+      `sslcrl=${others}&sslcrldir=${hashedLists(folder, [sound])}`,
+    ])
+      assert.equal((await lookAt(scram(`${ca}&${more}`))).ssl, true, more);
+    const bare = join(folder, 'bare');
+    mkdirSync(bare);
+    copyFileSync(sound, join(bare, 'sound.crl'));
+    for (const [more, reason] of [
+      [`${ca}&sslcrl=${revoked}`, /certificate revoked/],
+      [`${ca}&sslcrldir=${hashedLists(folder, [revoked])}`, /certificate revoked/],
+      [`${ca}&sslcrl=${others}`, /unable to get certificate CRL/],
+      [`${ca}&sslcrl=${folder}/none.crl`, /none\.crl holds no certificate revocation list \(sslcrl\)/],
+      [`${ca}&sslcrl=${tls.own.cert}`, /holds no certificate revocation list/],
+      [
+        `${ca}&sslcrldir=${bare}`,
+        /bare holds no certificate revocation list \(sslcrldir\)\n.*openssl rehash/s,
+      ],
+      [`${ca}&sslcrldir=${folder}/nowhere`, /nowhere cannot be read \(sslcrldir\)/],
+    ] as const)
+      await refused(scram(more), 'store_refused', reason);
+    // Nothing would be asked of it where nobody is to be believed, and no way around it be gone.
+    const soft = `postgres://scram:${secret}@127.0.0.1:${server.port}/${database}?sslcrl=${sound}`;
+    await refused(soft, 'store_refused', /root certificate file \S+ does not exist/);
+    await refused(`${soft}&sslmode=require`, 'store_refused', /root certificate file \S+ does not exist/);
+  });
+
+  it('believes the authorities of the machine, as SSL_CERT_FILE names them, and says where there are none', async () => {
+    const store = `postgres://scram@/${database}?${named}&sslrootcert=system`;
+    const backUp = (more: string, env: Record<string, string>) =>
+      runCommand(folder, ['backup', 'full', '--store', store + more, '--vault', 'system'], {
+        env: { PGPASSWORD: PASSWORD, ...env },
+      });
+    const revoked = `&sslcrl=${revoke(folder, tls.authority, [tls.own])}`;
+    const ours = { SSL_CERT_FILE: tls.authority.cert };
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const [good, back, stranger, none] = await Promise.all([
+      backUp('', ours),
+      backUp(revoked, ours),
+      backUp('', {}),
+      backUp('', { SSL_CERT_FILE: '/dev/null', SSL_CERT_DIR: empty }),
+    ]);
+    assert.equal(good.code, 0, good.stderr);
+    for (const [ran, reason] of [
+      [back, /certificate revoked/],
+      [stranger, /self.signed certificate|unable to .*issuer certificate/],
+      [none, /knows no certificate authorities.*\nhint: .*SSL_CERT_FILE/],
+    ] as const) {
+      assert.equal(ran.code, 5, `${reason}: ${ran.stdout}${ran.stderr}`);
+      assert.match(ran.stderr, reason);
+    }
+  });
+
+  it('does not speak TLS at once to a server that waits to be asked, and says so', async () => {
+    const direct = `postgres://scram:${secret}@/${database}?${named}&${ca}&sslmode=verify-full&sslnegotiation=direct`;
+    await refused(direct, 'store_unreachable', /sslnegotiation=direct\)\n.*older than PostgreSQL 17/);
   });
 
   it('goes without TLS where that is allowed and the server wants it so', async () => {
@@ -221,6 +290,38 @@ describe('the ways to PostgreSQL', { skip: whyNoCertificates() ?? false }, () =>
         await store.dropFeed();
       }
     });
+  });
+});
+
+const isNewHere = versionsHere(['17']).length > 0;
+
+describe('PostgreSQL 17', { skip: whyNoCertificates() ?? (isNewHere ? false : 'it is not here') }, () => {
+  it('is spoken to over TLS at once, bound and verified, and backed up and restored so', async () => {
+    const { path: folder, remove } = await makeFolder();
+    const { server, authority } = await startTlsPostgres(folder, '17');
+    try {
+      const database = await server.createDatabase();
+      const digest = await fillStore(server.address(database), EVENTS);
+      await server.exec('CREATE DATABASE back');
+      const direct = (name: string, host = 'db.test', root = authority.cert): string =>
+        `postgres://scram:${secret}@/${name}?hostaddr=127.0.0.1&host=${host}&port=${server.port}&sslrootcert=${root}` +
+        '&sslmode=verify-full&sslnegotiation=direct&channel_binding=require&require_auth=scram-sha-256';
+      const vault = ['--vault', join(folder, 'vault')];
+      const taken = await runHere(['backup', 'full', '--store', direct(database), ...vault]);
+      assert.equal(taken.code, 0, taken.stderr);
+      const restored = await runHere(['restore', '--to', direct('back'), ...vault]);
+      assert.equal(restored.code, 0, restored.stderr);
+      assert.equal(await digestAt(server.address('back')), digest);
+      const stranger = makeCertificate(folder, 'stranger').cert;
+      for (const address of [direct(database, 'localhost'), direct(database, 'db.test', stranger)]) {
+        const { code, stderr } = await runHere(['backup', 'full', '--store', address, ...vault]);
+        assert.equal(code, 5, stderr);
+        assert.match(stderr, /certificate/);
+      }
+    } finally {
+      await server.stop();
+      await remove();
+    }
   });
 });
 

@@ -152,3 +152,12 @@ test('ways of authentication are allowed by name, or all but some', () => {
   assert.ok(!isAllowed('password', ['!password', '!md5']));
   assert.ok(isAllowed('scram-sha-256', ['!password', '!md5']));
 });
+
+test('a variable that asks for protection which is not there is refused, and not passed over', () => {
+  assert.throws(
+    () => settingsOf('postgres://db/shop', { PGREQUIREPEER: 'postgres' }),
+    (error) => isBackupError(error, 'usage') && /PGREQUIREPEER is not supported/.test(error.message),
+  );
+  assert.equal(settingsOf('postgres://db/shop', { PGREQUIREPEER: '' }).places.length, 1);
+  assert.equal(settingsOf('postgres://db/shop', { PGSSLCRLDIR: '/crls' }).ssl.crlFolder, '/crls');
+});

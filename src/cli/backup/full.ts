@@ -4,7 +4,7 @@ import type { Vault } from '../../core/vault.ts';
 import type { ReadKeys } from '../../format/open-bundle.ts';
 import { verifyBackup } from '../../integrity/verify/backup.ts';
 import { beginStep, type CommandContext } from '../context.ts';
-import { fileRunner, rangeRunner } from '../threads/parallel-work.ts';
+import type { Hands } from '../threads/hands.ts';
 import { systemClock, systemWriters } from '../wire.ts';
 
 export interface FullBackupWork {
@@ -13,30 +13,31 @@ export interface FullBackupWork {
   readonly store: EventStore;
   readonly vault: Vault;
   readonly keys: ReadKeys;
+  readonly hands: Hands;
   /** Whether what was written is read back before it counts as a backup. */
   readonly verify: boolean;
 }
 
-/** A full backup in threads of this process, its steps told on the way. */
+/** A full backup, its steps told on the way. */
 export function backUpFully(
   context: CommandContext,
-  { storeAddress, store, vault, keys, verify }: FullBackupWork,
-  options: Omit<FullBackupOptions, 'software' | 'onProgress' | 'onStep' | 'signal'>,
+  { storeAddress, store, vault, keys, hands, verify }: FullBackupWork,
+  options: Omit<FullBackupOptions, 'parallel' | 'software' | 'onProgress' | 'onStep' | 'signal'>,
 ): Promise<FullBackupReport> {
   const { signal, progress, software } = context;
-  const { parallel } = options;
+  const { parallel } = hands;
   const onProgress = progress.update;
-  const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
+  const checker = { vault, clock: systemClock, ...hands.files(vault) };
   return takeFullBackup(
     {
       ...{ store, vault, clock: systemClock, writers: systemWriters, keys },
-      ...rangeRunner(storeAddress, vault, parallel),
+      ...hands.ranges(storeAddress, vault),
       ...(verify
         ? {
             verify: (backup) => verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal }),
           }
         : {}),
     },
-    { ...options, software, onProgress, signal, onStep: (step) => beginStep(context, step) },
+    { ...options, parallel, software, onProgress, signal, onStep: (step) => beginStep(context, step) },
   );
 }

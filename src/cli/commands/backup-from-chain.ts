@@ -19,7 +19,7 @@ import {
   warnOfLeftovers,
 } from '../render/backup-report.ts';
 import { renderPairs } from '../render/table.ts';
-import { fileRunner, prepareFiles } from '../threads/parallel-work.ts';
+import { prepareFiles, threadHands } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 
 export interface FromChainFlags extends FormatFlags, KeyFlags {
@@ -46,7 +46,7 @@ export async function backUpFromChain(
     const startedAtMs = systemClock.now();
     const found = await chooseChain(context, vault, flags.fromChain);
     const chain = await openChain(vault, found, keys, 'all');
-    const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
+    const checker = { vault, clock: systemClock, ...threadHands(parallel).files(vault) };
     const { signal, progress, software } = context;
     const onProgress = progress.update;
     const report = await consolidateChain(

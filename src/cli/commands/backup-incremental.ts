@@ -31,7 +31,7 @@ import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { type Attempt, describeLeft, notingId, reportBackup } from '../render/backup-report.ts';
 import { differenceLines } from '../render/differences.ts';
-import { fileRunner } from '../threads/parallel-work.ts';
+import { threadHands } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 
 interface IncrementalFlags extends FormatFlags, SourceFlags, KeyFlags {
@@ -162,7 +162,7 @@ async function takeOne(
   const parallel = chooseParallel(flags.parallel, settings);
   const { signal, progress, software } = context;
   const onProgress = progress.update;
-  const checker = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
+  const checker = { vault, clock: systemClock, ...threadHands(parallel).files(vault) };
   const verify: Parameters<typeof takeIncrementalBackup>[0]['verify'] = (backup, before) =>
     verifyBackup(checker, backup, { quick: false, parallel, onProgress, signal, before });
   const outcome = await takeIncrementalBackup(

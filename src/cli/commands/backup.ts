@@ -15,13 +15,15 @@ import { requireAddress } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { withHands } from '../queue/queue-hands.ts';
+import { addQueueOptions, namesQueue, type QueueFlags } from '../queue/settings.ts';
 import { type Attempt, describeLeft, notingId, reportBackup } from '../render/backup-report.ts';
 import { prepareRanges } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 import { backUpFromChain } from './backup-from-chain.ts';
 import { addIncrementalCommand } from './backup-incremental.ts';
 
-interface BackupFlags extends FormatFlags, SourceFlags, KeyFlags {
+interface BackupFlags extends FormatFlags, SourceFlags, KeyFlags, QueueFlags {
   readonly fromChain?: string | true;
   readonly parallel?: number;
   readonly rateLimit?: number;
@@ -62,14 +64,15 @@ export function addBackupCommand(program: Command, start: Start): void {
       helpEnd(
         [
           'eventcore backup full',
-          'eventcore backup full --store postgres://backup@db.example/shop --vault file:/mnt/backups',
+          'eventcore backup full --store postgres://backup_login@db.example/shop --vault file:/mnt/backups',
           'eventcore backup full --format jsonl        # chunks that zstdcat and jq can read',
           'eventcore backup full --recipient age1… --sign-key host.pem   # sealed: only the recipient can open it',
           'eventcore backup full --rate-limit 50MB/s     # leave some of the line to others',
           'eventcore backup full --from-chain           # full and incremental backups become one full backup',
+          'eventcore backup full --queue postgres://queue_login@db.example/jobs --queue-key file:queue.key   # by workers',
           'eventcore backup full --json | jq -r .backupId',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 8, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 11, 130],
       ),
     )
     .action((flags: BackupFlags) => {
@@ -84,7 +87,7 @@ export function addBackupCommand(program: Command, start: Start): void {
       );
     });
   for (const option of sourceOptions()) full.addOption(option);
-  addKeyOptions(full);
+  addQueueOptions(addKeyOptions(full));
   addIncrementalCommand(backup, start, backUp);
 }
 
@@ -97,11 +100,12 @@ async function backUp(
 ): Promise<number> {
   const settings = await context.settings();
   const choice = chooseFormat(flags, settings.backup);
-  const parallel = chooseParallel(flags.parallel, settings);
+  const threads = chooseParallel(flags.parallel, settings);
   const keys = await loadKeys(settings, flags, context);
   const storeAddress = await chooseSource(context, flags, settings);
   const vaultAddress = requireAddress(settings, 'vault');
-  prepareRanges(storeAddress, parallel);
+  // Workers have threads of their own.
+  if (!namesQueue(context, flags, settings)) prepareRanges(storeAddress, threads);
   await withStore(storeAddress, async (store) => {
     const { state } = await store.inspect();
     if (state === 'missing') throw nothingThere(store.address);
@@ -109,14 +113,21 @@ async function backUp(
     await withVault(vaultAddress, { create: true, limit }, async (vault) => {
       attempt.vault = vault.address;
       const startedAtMs = systemClock.now();
-      const report = await backUpFully(
-        context,
-        { storeAddress, store, vault, keys, verify: flags.verify },
-        {
-          ...{ ...choice, parallel, onBegin: notingId(attempt) },
-          rangeBytes: (flags.partSize ?? DEFAULT_PART_MIB) * 2 ** 20,
-          ...(flags.resume === undefined ? {} : { resume: flags.resume }),
-        },
+      const asked = {
+        purpose: 'backup',
+        what: `backup of ${store.address}`,
+        parallel: flags.parallel,
+      } as const;
+      const report = await withHands(context, { flags, settings }, asked, (hands) =>
+        backUpFully(
+          context,
+          { storeAddress, store, vault, keys, hands, verify: flags.verify },
+          {
+            ...{ ...choice, onBegin: notingId(attempt) },
+            rangeBytes: (flags.partSize ?? DEFAULT_PART_MIB) * 2 ** 20,
+            ...(flags.resume === undefined ? {} : { resume: flags.resume }),
+          },
+        ),
       );
       context.progress.end();
       const elapsedMs = systemClock.now() - startedAtMs;

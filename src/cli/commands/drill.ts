@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CANARY, DRILL_TESTS, type DrillSelect, type DrillTestName } from '../../core/drill.ts';
 import type { ProtectedStore } from '../../core/drill-target.ts';
-import { BackupError, isBackupError } from '../../core/errors.ts';
+import { BackupError, ERROR_CODES, type ErrorCode, isBackupError } from '../../core/errors.ts';
 import type { EventStore } from '../../core/event-store.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { DrillPorts, DrillRegion, DrillSettings } from '../../drills/context.ts';
@@ -23,9 +23,11 @@ import { callHeartbeat } from '../drill/heartbeat.ts';
 import { chooseDrillPlace } from '../drill/target.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { withHands } from '../queue/queue-hands.ts';
+import { addQueueOptions, type QueueFlags } from '../queue/settings.ts';
 import { addRegionOption, isSameVault, type RegionFlags, regionsOf, vaultToRead } from '../regions.ts';
 import { drillLines } from '../render/drill-report.ts';
-import { fileRunner, loadRunner } from '../threads/parallel-work.ts';
+import type { Hands } from '../threads/hands.ts';
 import {
   emptyVault,
   findDrillPrograms,
@@ -38,7 +40,7 @@ import {
 } from '../wire.ts';
 import { addDrillListCommand, addDrillShowCommand } from './drill-evidence.ts';
 
-interface DrillFlags extends KeyFlags, RegionFlags {
+interface DrillFlags extends KeyFlags, RegionFlags, QueueFlags {
   readonly only?: readonly DrillTestName[];
   readonly target?: string;
   readonly select: DrillSelect;
@@ -80,9 +82,9 @@ export function addDrillCommand(program: Command, start: Start): void {
     )
     .option(parallelOption.flags, parallelOption.description, parallelOption.parse)
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse);
-  addIdentityOptions(addRegionOption(command))
+  addQueueOptions(addIdentityOptions(addRegionOption(command)))
     .option('--sign-key <file>', 'sign the evidence with this Ed25519 key')
-    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 4, 5, 6, 8, 10, 130]))
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 8, 10, 11, 130]))
     .action((flags: DrillFlags) =>
       start(
         (context) => drill(context, flags),
@@ -142,17 +144,23 @@ async function drill(context: CommandContext, flags: DrillFlags): Promise<number
     try {
       await targets.refuseStore(store.identity);
       const past = await readPast(context, vault, keys);
-      const ports: DrillPorts = {
+      const ports: Omit<DrillPorts, 'fileRunner' | 'loadRunner'> = {
         ...{ store: store.opened, vault, targets, keys, clock: systemClock, writers: systemWriters },
         regions: otherRegions(settings, address, limit),
         checks: await loadDrillChecks(settings.drill.checks ?? [], folderOf(settings, context)),
         ...{ scratchVault: emptyVault, random: Math.random },
-        ...runners(chooseParallel(flags.parallel, settings)),
       };
       const chosen = drillSettings(context, settings, flags, past);
-      const report = await runDrill(ports, chosen, context.signal, {
-        onStep: (test, step) => beginStep(context, `${test}: ${step}`),
-      });
+      const asked = {
+        purpose: 'drill',
+        what: `drill with ${vault.address}`,
+        parallel: flags.parallel,
+      } as const;
+      const report = await withHands(context, { flags, settings }, asked, (hands) =>
+        runDrill({ ...ports, ...runners(hands) }, chosen, context.signal, {
+          onStep: (test, step) => beginStep(context, `${test}: ${step}`),
+        }),
+      );
       context.progress.end();
       const evidence = await leaveEvidence(context, vault, report, { settings, flags, keys, past });
       return await conclude(
@@ -168,11 +176,8 @@ async function drill(context: CommandContext, flags: DrillFlags): Promise<number
   });
 }
 
-function runners(parallel: number): Pick<DrillPorts, 'fileRunner' | 'loadRunner'> {
-  return {
-    fileRunner: (vault) => fileRunner(vault, parallel),
-    loadRunner: (target, vault, chain) => loadRunner(target, vault, chain, parallel),
-  };
+function runners({ files, loads }: Hands): Pick<DrillPorts, 'fileRunner' | 'loadRunner'> {
+  return { fileRunner: files, loadRunner: loads };
 }
 
 function folderOf({ file }: Settings, { cwd }: CommandContext): string {
@@ -305,7 +310,14 @@ async function leaveEvidence(
 
 /** All passed; only the word of it that others were to find is missing. */
 const WITHOUT_EVIDENCE = 10;
-const FAILED = new BackupError('verification_failed', '').exitCode;
+
+/** With what a drill that failed ends: where each failure was that there is nothing to restore, with that, as `verify` does. */
+function failureOf({ tests }: DrillReport): ErrorCode {
+  const codes = tests.flatMap(({ state, code }) => (state === 'failed' ? [code] : []));
+  const isNotThere = (code: string | null) => code === 'no_backups' || code === 'backup_not_found';
+  if (codes.length === 0 || !codes.every(isNotThere)) return 'verification_failed';
+  return codes.includes('backup_not_found') ? 'backup_not_found' : 'no_backups';
+}
 
 async function conclude(
   { output, log }: CommandContext,
@@ -319,7 +331,7 @@ async function conclude(
   const failed = tests.filter(({ state }) => state === 'failed').map(({ name }) => name);
   if (output.isQuiet && !overallSuccess) {
     throw new BackupError(
-      'verification_failed',
+      failureOf(report),
       `the drill failed: ${failed.join(', ') || 'nothing was proven'}`,
       {
         hint: 'run `eventcore drill` without --quiet, or `eventcore drill show`, to see why',
@@ -328,6 +340,6 @@ async function conclude(
   }
   const where = evidence === null ? [] : [`Evidence: ${evidence.name} and .html in the vault.`];
   output.account([...drillLines(report, output.paint), ...where]);
-  if (!overallSuccess) return FAILED;
+  if (!overallSuccess) return ERROR_CODES[failureOf(report)].exitCode;
   return evidence === null ? WITHOUT_EVIDENCE : 0;
 }

@@ -49,13 +49,14 @@ export function addInitCommand(program: Command, start: Start): void {
       readSecretKey,
     )
     .option('--prometheus-operator', "a PodMonitor and the alerts, for Prometheus's operator")
+    .option('--keda', 'a ScaledObject for KEDA, which has as many workers as the queue has work for')
     .option('--dry-run', 'say which manifests would be written, and write none')
     .addHelpText(
       'after',
       helpEnd(
         [
           'eventcore init',
-          'eventcore init --store postgres://backup@db.example/shop --vault file:/mnt/backups',
+          'eventcore init --store postgres://backup_login@db.example/shop --vault file:/mnt/backups',
           "eventcore init --vault 's3://backups/shop?region=eu-central-1'",
           'eventcore init --store sqlite:./events.db --create-store',
           'eventcore init --kubernetes --namespace shop --image registry.example.com/eventcore-backup:0.1.0',
@@ -80,6 +81,7 @@ const KUBERNETES_ONLY = {
     volume: '--volume',
     passwordFrom: '--password-from',
     prometheusOperator: '--prometheus-operator',
+    keda: '--keda',
     dryRun: '--dry-run',
   },
 } as const;

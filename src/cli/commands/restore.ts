@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors.ts';
-import type { EventStore } from '../../core/event-store.ts';
+import type { EventStore, StoreDescription } from '../../core/event-store.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, plural, printable } from '../../core/units.ts';
 import type { Vault } from '../../core/vault.ts';
 import { countBehind } from '../../recovery/behind.ts';
@@ -10,11 +10,13 @@ import { measureLosses } from '../../recovery/losses.ts';
 import { planRestore, type RestorePlan } from '../../recovery/plan.ts';
 import type { RestoreReport } from '../../recovery/restore.ts';
 import { isSameStore } from '../address.ts';
-import { chooseParallel, parallelOption, rateLimitOption } from '../arguments.ts';
+import { parallelOption, rateLimitOption } from '../arguments.ts';
 import type { Settings } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { withHands } from '../queue/queue-hands.ts';
+import { addQueueOptions, type QueueFlags } from '../queue/settings.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { allowLossOption, lossDocument, lossPairs, refusedFields, WOULD_LOSE } from '../render/losses.ts';
 import { expectedPair, logDocument, pointPairs, recoveredPairs, stateOf } from '../render/recovery-report.ts';
@@ -37,7 +39,7 @@ import {
   streamOption,
 } from './restore-streams.ts';
 
-interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags {
+interface RestoreFlags extends PointFlags, KeyFlags, RegionFlags, RecallFlags, QueueFlags {
   /** A dry run may do without. */
   readonly to?: string;
   readonly replace?: true;
@@ -85,20 +87,20 @@ export function addRestoreCommand(program: Command, start: Start): void {
           'eventcore restore --at 2026-11-23T04:05:06Z --dry-run',
           'eventcore restore --to sqlite:./restored.db --at 2026-11-23T04:05:06Z --dry-run',
           'eventcore restore --to sqlite:./restored.db --before-event 0193a6e2-8f31-7c55-9d0a-4b6f1e2a7c3d',
-          'eventcore restore --backup 3f2a9c1e --to postgres://restore@db.example/shop --dry-run',
+          'eventcore restore --backup 3f2a9c1e --to postgres://restore_login@db.example/shop --dry-run',
           'eventcore restore --to sqlite:./events.db --replace --checkpoints clamp',
           'eventcore restore --to sqlite:./restored.db --region us-west-2',
           'eventcore restore --to sqlite:./one.db --stream order-17',
-          'eventcore restore --to postgres://restore@db.example/shop --stream order-17 --merge --dry-run',
+          'eventcore restore --to postgres://restore_login@db.example/shop --stream order-17 --merge --dry-run',
           'eventcore restore --to sqlite:./events.db --allow-loss global_position,delivery-order',
         ],
-        [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 130],
       ),
     )
     .action((flags: RestoreFlags) =>
       start((context) => restore(context, flags), 'nothing was published, the target is as it was'),
     );
-  addIdentityOptions(addRecallOption(addRegionOption(command)));
+  addQueueOptions(addIdentityOptions(addRecallOption(addRegionOption(command))));
 }
 
 async function restore(context: CommandContext, flags: RestoreFlags): Promise<number> {
@@ -179,7 +181,8 @@ async function planOnly(
   const { output, signal } = context;
   const { vault, point, target } = work;
   const behind = point.recovery === null ? null : await countBehind(vault, point.recovery, signal);
-  const plan = planRestore(point.chain, await target.inspect(), flags.replace === true);
+  const found = await target.inspect();
+  const plan = planRestore(point.chain, found, flags.replace === true);
   const { action, events, streams, fetchBytes, notes, conversion } = plan;
   assertWithoutLog(conversion, point.recovery?.log ?? null);
   const lost = conversion === null ? [] : await measureLosses(vault, point.chain, conversion, signal);
@@ -198,7 +201,7 @@ async function planOnly(
     ...{ ...logDocument(point, events), eventsBehind: behind },
   });
   output.answer([
-    `${output.paint('strong', 'Would restore')} into ${placeText(target)}, ${ACTION_WORDS[action]}`,
+    `${output.paint('strong', 'Would restore')} into ${placeText(target)}, ${actionWords(action, found)}`,
     ...renderPairs([
       ...planPairs(plan, point, events),
       ...behindPairs(behind),
@@ -217,6 +220,10 @@ async function planOnly(
 function behindPairs(behind: number | null): [string, string][] {
   if (behind === null || behind === 0) return [];
   return [['behind it', `${plural(behind, 'event')} of the log, which this takes back`]];
+}
+
+function actionWords(action: RestorePlan['action'], { placeExists }: StoreDescription): string {
+  return placeExists ? 'which has no event store yet: its tables are created' : ACTION_WORDS[action];
 }
 
 const ACTION_WORDS: Record<RestorePlan['action'], string> = {
@@ -245,11 +252,19 @@ async function restorePoint(
   flags: RestoreFlags & { readonly to: string },
   work: Work,
 ): Promise<number> {
-  const report = await restoreToPoint(context, {
-    ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
-    allowLoss: flags.allowLoss,
-    parallel: chooseParallel(flags.parallel, await context.settings()),
-  });
+  const settings = await context.settings();
+  const asked = {
+    purpose: 'restore',
+    what: `restore to ${work.target.address}`,
+    parallel: flags.parallel,
+  } as const;
+  const report = await withHands(context, { flags, settings }, asked, (hands) =>
+    restoreToPoint(context, {
+      ...{ ...work, to: flags.to, replace: flags.replace === true, checkpoints: flags.checkpoints },
+      allowLoss: flags.allowLoss,
+      hands,
+    }),
+  );
   context.output.document(restoreDocument(report, work));
   context.output.account(restoreLines(report, work, context.output.paint));
   return report.recovery?.epochRecord.record === null ? WITHOUT_RECORD : 0;

@@ -15,16 +15,20 @@ import { type LogVerification, verifyLog } from '../../integrity/verify/log.ts';
 import { makeRecorder, type Recorder } from '../../integrity/verify/record-verified.ts';
 import { unitOfBackup, unitOfFile, unitOfLogFile } from '../../integrity/verify/verified-units.ts';
 import type { HealReport } from '../../upkeep/heal.ts';
+import { redactAddress } from '../address.ts';
 import { chooseParallel, rateLimitOption } from '../arguments.ts';
-import { requireAddress, requirePolicy } from '../config/config.ts';
+import { requireAddress, requirePolicy, type Settings } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { withHands } from '../queue/queue-hands.ts';
+import { addQueueOptions, namesQueue, type QueueFlags } from '../queue/settings.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { logLines, type Verified, verificationLines } from '../render/verification.ts';
 import { addRecallOption, type RecallFlags, refuseArchived } from '../restore/recalls.ts';
 import { readSpan } from '../retention-flags.ts';
-import { fileRunner, prepareFiles } from '../threads/parallel-work.ts';
+import type { Hands } from '../threads/hands.ts';
+import { prepareFiles } from '../threads/parallel-work.ts';
 import { allCandidates, type Candidate, entriesOf, named } from '../verify/candidates.ts';
 import {
   type Choice,
@@ -40,7 +44,7 @@ import {
 import { healFolders, healLines, suspectFolders } from '../verify/heal.ts';
 import { limitVault, systemClock } from '../wire.ts';
 
-interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags, ChoiceFlags {
+interface VerifyFlags extends KeyFlags, RegionFlags, RecallFlags, ChoiceFlags, QueueFlags {
   readonly heal?: true;
   readonly record: boolean;
   readonly payloads?: true;
@@ -86,13 +90,13 @@ export function addVerifyCommand(program: Command, start: Start): void {
           'eventcore verify --region us-west-2 --heal',
           "eventcore verify --json | jq '.backups[].problems[]'",
         ],
-        [0, 2, 3, 4, 5, 6, 7, 8, 130],
+        [0, 2, 3, 4, 5, 6, 7, 8, 11, 130],
       ),
     )
     .action((wanted: string[], flags: VerifyFlags) =>
       start((context) => verify(context, wanted, flags), isRecorded(flags) ? LEFT : undefined),
     );
-  addIdentityOptions(addRecallOption(addRegionOption(command)));
+  addQueueOptions(addIdentityOptions(addRecallOption(addRegionOption(command))));
 }
 
 const LEFT = 'what was verified is remembered; `eventcore verify --not-since 12h` goes on with the rest';
@@ -119,35 +123,61 @@ async function verify(
   // Without a policy there are no regions, and the store is all that can be asked.
   const isFromStoreAlone = flags.fromStore && settings.policy === null;
   if (flags.heal && !isFromStoreAlone) requirePolicy(settings, (message) => context.log.warn(message));
-  if (flags.quick !== true) prepareFiles(chooseParallel(undefined, settings));
+  // Workers have threads of their own.
+  const isAlone = !namesQueue(context, flags, settings);
+  if (flags.quick !== true && isAlone) prepareFiles(chooseParallel(undefined, settings));
   const storeAddress = flags.againstStore ? requireAddress(settings, 'store') : null;
   const donorAddress = flags.fromStore ? requireAddress(settings, 'store') : null;
+  const asked = {
+    purpose: 'verify',
+    what: `verify ${redactAddress(vaultAddress)}`,
+    parallel: undefined,
+  } as const;
+  return withVault(vaultAddress, { create: false }, (opened) =>
+    withHands(context, { flags, settings }, asked, (hands) =>
+      verifyOpened(context, settings, {
+        ...{ wanted, flags, keys, storeAddress, hands, opened, vaultAddress, donorAddress },
+      }),
+    ),
+  );
+}
+
+interface OpenedWork extends Omit<Work, 'vault' | 'recorder'> {
+  readonly opened: Vault;
+  readonly vaultAddress: string;
+  readonly donorAddress: string | null;
+}
+
+async function verifyOpened(
+  context: CommandContext,
+  settings: Settings,
+  { opened, vaultAddress, donorAddress, ...given }: OpenedWork,
+): Promise<number> {
+  const { flags, keys } = given;
   const limit = chooseLimit(flags, settings, context.signal);
-  return withVault(vaultAddress, { create: false }, async (opened) => {
-    const vault = limit === null ? opened : limitVault(opened, limit);
-    await refuseArchived(context, vault, 'manifests', flags);
-    // What is to be remembered is small, and must be written also when the user wants to stop.
-    const recorder = isRecorded(flags) ? startRecorder(context, opened) : null;
-    const place = { vault: vault.address, quick: flags.quick === true };
-    const work: Work = { ...{ vault, wanted, flags, keys, storeAddress, recorder } };
-    try {
-      const first = await verifyWanted(context, work, null);
-      if (!flags.heal) return await reportResults(context, first, null, { ...place, flags });
-      const folders = suspectFolders(
-        first.catalog,
-        first.results.map(({ verification }) => verification),
-        first.logs,
-      );
-      const healing = { vault, address: vaultAddress, folders, trust: keys.trust, limit };
-      const report = await (donorAddress === null
-        ? healFolders(context, settings, { ...healing, store: null })
-        : withStore(donorAddress, (store) => healFolders(context, settings, { ...healing, store })));
-      const last = report.healed.length === 0 ? first : await verifyWanted(context, work, first.choice);
-      return await reportResults(context, last, report, { ...place, flags });
-    } finally {
-      await recorder?.end();
-    }
-  });
+  const vault = limit === null ? opened : limitVault(opened, limit);
+  await refuseArchived(context, vault, 'manifests', flags);
+  // What is to be remembered is small, and must be written also when the user wants to stop.
+  const recorder = isRecorded(flags) ? startRecorder(context, opened) : null;
+  const place = { vault: vault.address, quick: flags.quick === true };
+  const work: Work = { ...given, vault, recorder };
+  try {
+    const first = await verifyWanted(context, work, null);
+    if (!flags.heal) return await reportResults(context, first, null, { ...place, flags });
+    const folders = suspectFolders(
+      first.catalog,
+      first.results.map(({ verification }) => verification),
+      first.logs,
+    );
+    const healing = { vault, address: vaultAddress, folders, trust: keys.trust, limit };
+    const report = await (donorAddress === null
+      ? healFolders(context, settings, { ...healing, store: null })
+      : withStore(donorAddress, (store) => healFolders(context, settings, { ...healing, store })));
+    const last = report.healed.length === 0 ? first : await verifyWanted(context, work, first.choice);
+    return await reportResults(context, last, report, { ...place, flags });
+  } finally {
+    await recorder?.end();
+  }
 }
 
 function startRecorder({ log, software }: CommandContext, vault: Vault): Recorder {
@@ -163,6 +193,7 @@ interface Work {
   readonly keys: ReadKeys;
   readonly storeAddress: string | null;
   readonly recorder: Recorder | null;
+  readonly hands: Hands;
 }
 
 interface Outcome {
@@ -175,7 +206,7 @@ interface Outcome {
 
 /** `before`: what was chosen the first time, to verify the same again. */
 async function verifyWanted(context: CommandContext, work: Work, before: Choice | null): Promise<Outcome> {
-  const { vault, wanted, flags, keys, storeAddress, recorder } = work;
+  const { vault, wanted, flags, keys, storeAddress, recorder, hands } = work;
   const all = wanted.length === 0;
   const catalog = await readCatalog(vault);
   const timelines = all ? openLogs(vault, await readLogCatalog(vault), keys) : [];
@@ -187,7 +218,7 @@ async function verifyWanted(context: CommandContext, work: Work, before: Choice 
   const choice = before ?? (await chooseUnits(vault, { entries, timelines }, flags, systemClock.now()));
   const checked: Checked = { vault, catalog, candidates, entries, choice };
   const check = (store: EventStore | null) =>
-    checkAll(context, checked, { flags, keys, store, all, recorder });
+    checkAll(context, checked, { flags, keys, store, all, recorder, hands });
   const results = storeAddress === null ? await check(null) : await withStore(storeAddress, check);
   return {
     catalog,
@@ -209,6 +240,7 @@ interface CheckOptions {
   /** All that is in the vault, and not what was named. */
   readonly all: boolean;
   readonly recorder: Recorder | null;
+  readonly hands: Hands;
 }
 
 interface Checked {
@@ -222,10 +254,10 @@ interface Checked {
 async function checkAll(
   context: CommandContext,
   { vault, catalog, candidates, entries, choice }: Checked,
-  { flags, keys, store, all, recorder }: CheckOptions,
+  { flags, keys, store, all, recorder, hands }: CheckOptions,
 ): Promise<Verified[]> {
-  const parallel = chooseParallel(undefined, await context.settings());
-  const ports = { vault, clock: systemClock, ...fileRunner(vault, parallel) };
+  const { parallel } = hands;
+  const ports = { vault, clock: systemClock, ...hands.files(vault) };
   const chosen = candidates.filter((candidate): candidate is CatalogEntry => 'manifest' in candidate);
   const verdicts = candidates.filter(
     (candidate): candidate is BackupVerification => !('manifest' in candidate),

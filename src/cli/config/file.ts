@@ -15,7 +15,9 @@ import {
 } from '../arguments.ts';
 import { allowedInDisaster, disasterSchema } from '../disaster/schema.ts';
 import { drillSchema } from '../drill/schema.ts';
+import { allowedInFleet, fleetSchema, labelsSchema } from '../fleet/schema.ts';
 import { allowedInMonitor, monitorShape } from '../monitor/schema.ts';
+import { queueSchema } from '../queue/schema.ts';
 import { allowedInServe, serveSchema } from '../serve/schema.ts';
 import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
@@ -157,12 +159,24 @@ export const configSchema = z.strictObject({
   serve: serveSchema
     .nullish()
     .describe('what `eventcore serve` does, and when, and who gets into its console'),
+  queue: queueSchema
+    .nullish()
+    .describe('where workers on other machines take their jobs from (`eventcore worker`)'),
   disaster: disasterSchema
     .nullish()
     .describe('regions whose servers can take over from one another, for `eventcore dr`'),
   layouts: layoutsSchema
     .nullish()
     .describe('tables that no layout of this program knows, each by the name that `?layout=` gives it'),
+  extends: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe('a file with what this one does not say; `{name}` and `{labels.…}` there are of this store'),
+  labels: labelsSchema.nullish().describe('what the store is told apart by in a fleet, as team: billing'),
+  fleet: fleetSchema
+    .nullish()
+    .describe('this file is what the stores of a fleet have in common (docs/fleets.md)'),
   ...policyShape,
   ...monitorShape,
 });
@@ -173,7 +187,12 @@ export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
 
 /** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
 export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
-  const parsed = configSchema.safeParse(readConfigText(text, path).value);
+  return parseConfigValue(readConfigText(text, path).value, path);
+}
+
+/** As `parseConfig`, of what was read of a file, or put together. */
+export function parseConfigValue(value: unknown, path: string): z.infer<typeof configSchema> {
+  const parsed = configSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw schemaFault(path, parsed.error.issues[0]!);
 }
@@ -241,6 +260,7 @@ const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
   change_log: changeLogSchema,
   encryption: encryptionSchema,
   drill: drillSchema,
+  queue: queueSchema,
 };
 
 function allowedKeys(path: readonly PropertyKey[]): string[] {
@@ -251,6 +271,7 @@ function allowedKeys(path: readonly PropertyKey[]): string[] {
     allowedInServe(path) ??
     allowedInDisaster(path) ??
     allowedInLayouts(path) ??
+    allowedInFleet(path) ??
     Object.keys(section.shape)
   );
 }

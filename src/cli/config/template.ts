@@ -76,7 +76,7 @@ ${keys === null ? '  # trusted_signers: [ed25519:…]' : `  trusted_signers: [${
 
 ${MONITOR}
 ${SERVE}
-${DRILL}
+${DRILL}${QUEUE}
 ${POLICY}
 ${DISASTER}`;
 }
@@ -106,6 +106,15 @@ const SERVE = `# What \`eventcore serve\` does, and when (docs/serve.md): five f
 #     verify: { schedule: "0 5 * * *", options: [--share, 5%] }
 #     monitor: always
 #     drill: "0 6 * * 1"
+`;
+
+const QUEUE = `
+# Work that several machines share (docs/workers.md): they run \`eventcore worker\`
+# queue:
+#   address: postgres://queue_login@db.example/jobs
+#   key: file:./queue.key               # the same for all; openssl rand -base64 32 > queue.key
+#   per_store: 8                        # jobs that read or load one store at once
+#   per_vault: 16                       # jobs that check or copy in one vault at once
 `;
 
 const LAYOUTS = `# Tables of EventCore, Emmett, message-db and others are known by looking (docs/layouts.md). One that no layout knows is described

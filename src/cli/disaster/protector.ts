@@ -15,6 +15,7 @@ import { backUpFully } from '../backup/full.ts';
 import { beginStep, type CommandContext } from '../context.ts';
 import { underLease } from '../leases.ts';
 import { lacksBase } from '../status/log-base.ts';
+import { threadHands } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 import { contextUntil, type DrWork, drVault, withDrStore } from './restore-places.ts';
 
@@ -64,11 +65,12 @@ async function protect(protecting: Protecting): Promise<StepFacts> {
 
 async function backUp({ work, context, store, storeAddress, vault }: Protecting): Promise<string> {
   const { settings, keys } = work;
-  const parallel = chooseParallel(undefined, settings);
+  // A recovery depends on nobody: it is done here.
+  const hands = threadHands(chooseParallel(undefined, settings));
   const { manifest } = await backUpFully(
     context,
-    { storeAddress, store, vault, keys, verify: true },
-    { ...chooseFormat({}, settings.backup), parallel },
+    { storeAddress, store, vault, keys, hands, verify: true },
+    chooseFormat({}, settings.backup),
   );
   context.progress.end();
   return manifest.backupId;

@@ -12,6 +12,7 @@ import type { CommandContext } from '../context.ts';
 import { findPoint, openFound, restoreToPoint } from '../restore/point.ts';
 import type { RecallFlags } from '../restore/recalls.ts';
 import type { ChosenPoint } from '../restore/recovery-target.ts';
+import { threadHands } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 import { contextUntil, type DrWork, drVault, fullStoreAddress, withDrStore } from './restore-places.ts';
 
@@ -162,7 +163,8 @@ async function restoreFrom(
   const point = await openFound(context, vault, found, waits, work.keys);
   const report = await restoreToPoint(context, {
     ...{ vault, point, target, to, replace: request.isAgain, checkpoints: 'clamp' },
-    parallel: chooseParallel(undefined, work.settings),
+    // A recovery depends on nobody: it is done here.
+    hands: threadHands(chooseParallel(undefined, work.settings)),
   });
   return restoreFacts(vault, point, report);
 }

@@ -8,6 +8,7 @@ export interface KubernetesFlags {
   readonly image?: string;
   readonly cronJobs?: true;
   readonly prometheusOperator?: true;
+  readonly keda?: true;
   readonly volume?: readonly ClaimedVolume[];
   readonly passwordFrom?: { readonly secret: string; readonly key: string };
   readonly to?: string;
@@ -42,5 +43,5 @@ export function readVolume(text: string, before: readonly ClaimedVolume[] = []):
 export function readSecretKey(text: string): { secret: string; key: string } {
   const [, secret, key] = /^([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)\/([A-Za-z0-9._-]+)$/.exec(text) ?? [];
   if (secret !== undefined && key !== undefined) return { secret, key };
-  throw new InvalidArgumentError('It must be a Secret and a key of it, as events-backup-role/password.');
+  throw new InvalidArgumentError('It must be a Secret and a key of it, as eventcore-serve-login/password.');
 }

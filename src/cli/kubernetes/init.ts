@@ -69,6 +69,7 @@ export async function renderOf(
 ): Promise<ManifestFile[]> {
   return renderFiles(wanted, {
     variant: flags.cronJobs ? 'cron-jobs' : 'daemon',
+    keda: flags.keda === true,
     alerts: flags.prometheusOperator ? await readAlerts() : null,
     restoreTo: asRestorer(requireAddress(settings, 'store')),
     hasRecovery: settings.disaster !== null,
@@ -84,7 +85,7 @@ async function readAlerts(): Promise<AlertRules> {
 
 /** The role that takes backups may not write. */
 function asRestorer(store: string): string {
-  return store.replace(/^(postgres(?:ql)?:\/\/)(?:[^@/?]*@)?/, '$1restore@');
+  return store.replace(/^(postgres(?:ql)?:\/\/)(?:[^@/?]*@)?/, '$1restore_login@');
 }
 
 interface Account {

@@ -6,7 +6,7 @@ import type { CheckpointPolicy } from '../../recovery/checkpoints.ts';
 import type { AllowedLoss } from '../../recovery/conversion.ts';
 import { type RestoreReport, restoreBackup } from '../../recovery/restore.ts';
 import { beginStep, type CommandContext } from '../context.ts';
-import { loadRunner } from '../threads/parallel-work.ts';
+import type { Hands } from '../threads/hands.ts';
 import { systemClock } from '../wire.ts';
 import { type RecallFlags, recallBackups, recallManifests } from './recalls.ts';
 import { type ChosenPoint, choosePoint, type PointFlags } from './recovery-target.ts';
@@ -60,21 +60,21 @@ export interface RestorePointWork {
   readonly checkpoints: CheckpointPolicy;
   /** Left out: nothing may be lost. */
   readonly allowLoss?: AllowedLoss | undefined;
-  readonly parallel: number;
+  readonly hands: Hands;
 }
 
-/** Restores a point in threads of this process, its steps told on the way. */
+/** Restores a point, its steps told on the way. */
 export async function restoreToPoint(
   context: CommandContext,
-  { vault, point, target, to, replace, checkpoints, allowLoss = [], parallel }: RestorePointWork,
+  { vault, point, target, to, replace, checkpoints, allowLoss = [], hands }: RestorePointWork,
 ): Promise<RestoreReport> {
   const { chain, recovery } = point;
   const { progress, signal } = context;
   const report = await restoreBackup(
-    { target, vault, clock: systemClock, ...loadRunner(to, vault, chain, parallel) },
+    { target, vault, clock: systemClock, ...hands.loads(to, vault, chain) },
     chain,
     {
-      ...{ replace, checkpoints, allowLoss, parallel, signal },
+      ...{ replace, checkpoints, allowLoss, parallel: hands.parallel, signal },
       ...(recovery === null ? {} : { recovery }),
       onProgress: progress.update,
       onStep: (step) => beginStep(context, step),

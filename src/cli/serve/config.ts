@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { BackupError, isBackupError } from '../../core/errors.ts';
+import { storeName } from '../config/common.ts';
 import { loadSettings, requireAddress, type Settings } from '../config/config.ts';
 import type { CommandContext } from '../context.ts';
-import { type ServedJob, servedJobs } from './jobs.ts';
+import { fewDefaults, type ServedJob, servedJobs } from './jobs.ts';
 
 /** A store that the daemon serves, as its configuration has it now. */
 export interface ServedStore {
@@ -22,19 +22,15 @@ export async function readServed(context: CommandContext, file: string): Promise
   const { env, cwd } = context;
   const fileState = await stateOfFile(file);
   const settings = await loadSettings({ flags: { ...context.flags, config: file }, env, cwd });
-  const jobs = servedJobs(settings);
+  const name = storeName(file);
+  const jobs = servedJobs(settings, fewDefaults(name));
   if (jobs.every(({ timing }) => timing.kind === 'asked')) {
     throw new BackupError('config_invalid', `${file} asks for no job`, {
       hint: 'write `serve:` with `jobs:`, as incremental: "*/15 * * * *" (docs/serve.md), or `primary:` with a schedule',
     });
   }
   requireAddress(settings, 'store');
-  return { name: storeName(file), file, settings, vault: requireAddress(settings, 'vault'), jobs, fileState };
-}
-
-function storeName(file: string): string {
-  const name = basename(file).replace(/\.ya?ml$/, '');
-  return name === 'eventcore.config' ? 'default' : name.replace(/^eventcore\.|\.config$/g, '');
+  return { name, file, settings, vault: requireAddress(settings, 'vault'), jobs, fileState };
 }
 
 /** Reads all, each under its own name. Throws `config_invalid`. */

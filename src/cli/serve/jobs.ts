@@ -36,14 +36,27 @@ const KINDS: Readonly<Record<JobName, JobKind>> = {
   drill: { words: ['drill'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART] },
   sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [] },
   // It fails while something is bad. Promises the daemon judges by itself: what breaks one is told once.
-  doctor: { words: ['doctor', '--no-promises'], lane: 'own', succeedsWith: [] },
+  doctor: { words: ['doctor', '--no-promises'], lane: 'check', succeedsWith: [] },
 };
 
-const JITTER_MS = 60_000;
 const DEADLINE_MS = 12 * 3_600_000;
 
-/** Whether all is well is looked at all the time, unless that is turned off. */
-const DOCTOR_EVERY_MS = 15 * 60_000;
+/** What counts of a store where its configuration says nothing. */
+export interface ServeDefaults {
+  /** As the daemon calls it; its jobs are spread by that. */
+  readonly store: string;
+  readonly jitterMs: number;
+  /** Whether all is well is looked at all the time, unless that is turned off. */
+  readonly doctorEveryMs: number;
+}
+
+/** Of a store that is served beside a few others, or alone. */
+export function fewDefaults(store: string): ServeDefaults {
+  return { store, jitterMs: 60_000, doctorEveryMs: 15 * 60_000 };
+}
+
+/** They keep the promise of what may be lost at most. */
+const KEEPS_RPO: ReadonlySet<JobName> = new Set(['full', 'incremental']);
 
 /** Copies need a policy that says where to. */
 export function isAskable(name: JobName, policy: RegionPolicy | null): boolean {
@@ -55,14 +68,16 @@ export function isAskable(name: JobName, policy: RegionPolicy | null): boolean {
  * nothing of their own: `primary.schedule` for incremental backups (which are full where they cannot be incremental), the first
  * `sync_schedule` for copies. Throws `config_invalid`.
  */
-export function servedJobs({
-  serve,
-  policy,
-  file,
-}: Pick<Settings, 'serve' | 'policy' | 'file'>): ServedJob[] {
-  const { jobs = {}, jitter = JITTER_MS, deadline = DEADLINE_MS } = serve;
+export function servedJobs(
+  { serve, policy, file }: Pick<Settings, 'serve' | 'policy' | 'file'>,
+  defaults: ServeDefaults = fewDefaults(''),
+): ServedJob[] {
+  const { jobs = {}, jitter = defaults.jitterMs, deadline = DEADLINE_MS } = serve;
+  const settingsOf = (name: JobName): JobSettings | 'asked' =>
+    jobs[name] ?? byDefault(name, policy, defaults) ?? (isAskable(name, policy) ? 'asked' : 'off');
+  const takesFull = settingsOf('full') !== 'off' && settingsOf('full') !== 'asked';
   return JOB_NAMES.flatMap((name) => {
-    const settings = jobs[name] ?? byPolicy(name, policy) ?? (isAskable(name, policy) ? 'asked' : 'off');
+    const settings = settingsOf(name);
     if (settings === 'off') return [];
     const { words, lane, succeedsWith } = KINDS[name];
     const isEndless = ENDLESS_JOBS.has(name);
@@ -71,15 +86,25 @@ export function servedJobs({
     return [
       {
         ...{ name, timing, lane, succeedsWith, words: [...words, ...options] },
-        jitterMs: timing.kind === 'schedule' ? jitter : 0,
+        spread: {
+          key: `${defaults.store} ${name}`,
+          windowMs: jitter,
+          rpoMs: KEEPS_RPO.has(name) ? (policy?.objectives?.rpoMs ?? null) : null,
+        },
         deadlineMs: isEndless ? Number.POSITIVE_INFINITY : deadline,
+        // Else another daemon, to which the first full backup is still to come, would take a second one for want of it.
+        ...(name === 'incremental' && takesFull ? { after: 'full' as const } : {}),
       },
     ];
   });
 }
 
-function byPolicy(name: JobName, policy: RegionPolicy | null): JobSettings | undefined {
-  if (name === 'doctor') return { every: DOCTOR_EVERY_MS };
+function byDefault(
+  name: JobName,
+  policy: RegionPolicy | null,
+  { doctorEveryMs }: ServeDefaults,
+): JobSettings | undefined {
+  if (name === 'doctor') return { every: doctorEveryMs };
   const schedule: Schedule | null | undefined =
     name === 'incremental'
       ? policy?.primary.schedule

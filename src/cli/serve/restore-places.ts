@@ -13,7 +13,7 @@ const name = z.string().regex(/^[\w .-]{1,60}$/, { error: 'expected a short name
 const server = z
   .url({
     protocol: /^postgres(ql)?$/,
-    error: 'expected an address, as postgres://restore@db.example/postgres',
+    error: 'expected an address, as postgres://restore_login@db.example/postgres',
   })
   .refine((address) => redactAddress(address) === address, {
     error: 'expected an address without a password: it belongs into PGPASSWORD or ~/.pgpass',

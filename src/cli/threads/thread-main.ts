@@ -1,9 +1,9 @@
 import { parentPort } from 'node:worker_threads';
-import { isBackupError } from '../../core/errors.ts';
+import { describeError } from '../../core/error-record.ts';
 import { type StreamTable, tableBuffers } from '../../core/stream-table.ts';
 import { useLayouts } from '../wire.ts';
 import { prepareJob, type ThreadHooks, type ThreadJobKind, threadJobs } from './thread-jobs.ts';
-import type { ThreadError, ThreadMessage, ThreadOrder } from './threads.ts';
+import type { ThreadMessage, ThreadOrder } from './threads.ts';
 
 /** The other end of `runInThread`: runs one job after the other, as they are sent. */
 
@@ -63,13 +63,4 @@ function gatherProgress(): { add(events: number, bytes: number): void; flush(): 
     if (performance.now() - sentAt >= PROGRESS_EVERY_MS) flush();
   };
   return { add, flush };
-}
-
-function describeError(error: unknown): ThreadError {
-  if (isBackupError(error)) {
-    const { code, message, hint, facts } = error;
-    return { code, message, hint, facts, stack: error.stack ?? null };
-  }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { code: null, message, hint: null, facts: {}, stack: stack ?? null };
 }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
-import { BackupError, type ErrorCode } from '../../core/errors.ts';
+import { type ErrorRecord, reviveError } from '../../core/error-record.ts';
+import { BackupError } from '../../core/errors.ts';
 import { layoutsInUse } from '../wire.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
 
@@ -18,21 +19,18 @@ interface Known {
 export type ThreadMessage =
   | { readonly kind: 'progress'; readonly events: number; readonly bytes: number }
   | { readonly kind: 'result'; readonly result: unknown }
-  | { readonly kind: 'error'; readonly error: ThreadError };
-
-export interface ThreadError {
-  readonly code: ErrorCode | null;
-  readonly message: string;
-  readonly hint: string | null;
-  readonly facts: BackupError['facts'];
-  readonly stack: string | null;
-}
+  | { readonly kind: 'error'; readonly error: ErrorRecord };
 
 /** An aborted thread has this long to clean up behind itself. */
 const ABORT_GRACE_MS = 10_000;
 
 /** A thread without work ends after this: its memory is wanted elsewhere. */
-const IDLE_MS = 1500;
+let idleMs = 1500;
+
+/** For a process that lives of such work: how long threads wait for the next of it. */
+export function keepThreadsFor(ms: number): void {
+  idleMs = ms;
+}
 
 /**
  * A thread's garbage is mostly buffers outside of the heap, which only a collection gives back: with a small young
@@ -66,10 +64,11 @@ export async function runInThread<Kind extends ThreadJobKind>(
   kind: Kind,
   input: ThreadJobs[Kind]['input'],
   hooks: ThreadHooks = {},
+  layouts: CustomMappings = layoutsInUse(),
 ): Promise<ThreadJobs[Kind]['result']> {
   const worker = takeIdle() ?? startThread();
   // When this throws, the thread has been ended: who knows what a failed job still holds.
-  const result = await awaitJob(worker, { kind: 'job', job: kind, input, layouts: layoutsInUse() }, hooks);
+  const result = await awaitJob(worker, { kind: 'job', job: kind, input, layouts }, hooks);
   keepForNextJob(worker);
   return result as ThreadJobs[Kind]['result'];
 }
@@ -87,7 +86,7 @@ function keepForNextJob(worker: Worker): void {
   const deadline = setTimeout(() => {
     forget(worker);
     void worker.terminate();
-  }, IDLE_MS).unref();
+  }, idleMs).unref();
   idle.push({ worker, deadline });
 }
 
@@ -141,14 +140,4 @@ function awaitJob(worker: Worker, order: ThreadOrder, hooks: ThreadHooks): Promi
     if (hooks.signal?.aborted) abort();
     else hooks.signal?.addEventListener('abort', abort, { once: true });
   });
-}
-
-function reviveError(error: ThreadError): Error {
-  if (error.code === null) {
-    const revived = new Error(error.message);
-    if (error.stack !== null) revived.stack = error.stack;
-    return revived;
-  }
-  const { hint, facts } = error;
-  return new BackupError(error.code, error.message, hint === null ? { facts } : { hint, facts });
 }

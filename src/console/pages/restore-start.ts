@@ -51,7 +51,7 @@ function byHand(store: ConsoleStore, form: RestoreForm): Html {
   const isStreams = form.streams.length > 0;
   return section(
     'Restore it by hand',
-    html`<p>Put the address of the new store in the place of <code>${PLACE}</code>, such as <code>sqlite:./restored.db</code> or <code>postgres://restore@db.example/shop</code>. First what it would do, which changes nothing:</p>
+    html`<p>Put the address of the new store in the place of <code>${PLACE}</code>, such as <code>sqlite:./restored.db</code> or <code>postgres://restore_login@db.example/shop</code>. First what it would do, which changes nothing:</p>
 ${commandBox(commandLine(store, ...words, '--dry-run'))}
 <p>Then the same without <code>--dry-run</code>. It restores into an empty place, all of it or nothing, and proves what it restored before anybody sees it:</p>
 ${commandBox(commandLine(store, ...words))}

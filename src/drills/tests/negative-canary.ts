@@ -72,7 +72,7 @@ interface Place {
 async function choosePlace(vault: Vault, random: () => number): Promise<Place> {
   const files: { name: string; sizeBytes: number }[] = [];
   for await (const info of vault.list(BACKUPS_PREFIX)) {
-    if (/\/events-\d+\.(?!index)/.test(info.name)) files.push(info);
+    if (/\/events-\d+(-[0-9a-f]+)?\.(?!index)/.test(info.name)) files.push(info);
   }
   const file = files[Math.floor(random() * files.length)]!;
   return { name: file.name, offset: Math.floor(random() * file.sizeBytes) };

@@ -6,14 +6,19 @@ import { type Manifest, metadataOf, namesOf, type Wanted } from './wanted.ts';
 const RESOURCES: Resources = { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '1Gi' } };
 const GRACE_SECONDS = 90;
 const KEPT_SECONDS = 7 * 86_400;
+/** Of the login restore_login, as of each login (docs/roles.md). */
+const RESTORE_PASSWORD = { secret: 'eventcore-restore-login', key: 'password' };
 
 /** One stream as it was, into the store in use, as a role of its own: what is missing there is added, once `--dry-run` is taken out. */
 export function restoreJob(wanted: Wanted, store: string): Manifest {
-  const { restore } = namesOf(wanted);
   const variables = wanted.variables.map((variable) =>
-    variable.name === 'PGPASSWORD' ? { name: variable.name, isOptional: false, secret: restore } : variable,
+    variable.name === 'PGPASSWORD'
+      ? { name: variable.name, isOptional: false, ...RESTORE_PASSWORD }
+      : variable,
   );
-  const args = ['restore', '--to', store, '--stream', 'order-1', '--at', '2026-11-29T12:00:00Z'];
+  // Workers log in with a password of their own, which is not this one's.
+  const alone = wanted.workers === null ? [] : ['--no-queue'];
+  const args = ['restore', '--to', store, '--stream', 'order-1', '--at', '2026-11-29T12:00:00Z', ...alone];
   return oneTime(
     { ...wanted, variables },
     {

@@ -61,6 +61,7 @@ export function openFilesStore(address: string): EventStore {
       return { ...session, discard: end };
     },
     joinRestore: notShared,
+    joinPart: notShared,
     openMerge: async () => {
       await requireStore(config);
       throw unsupported(

@@ -91,6 +91,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): EventStore {
     openRepair: async () => events() && openMemoryRepair(state),
     openRestore: async (restore: RestoreSessionOptions) => openMemoryRestore(state, restore),
     joinRestore: notShared,
+    joinPart: notShared,
     // There is no SQL here to ask in.
     openInspection: async () => events() && null,
     openFeed: async (feed) => {

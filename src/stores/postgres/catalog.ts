@@ -5,12 +5,15 @@ import type { ForeignLayout } from '../layouts/foreign.ts';
 import { FOREIGN_LAYOUTS } from '../layouts/postgres-layouts.ts';
 import type { PostgresAddress } from './config.ts';
 import { foreignSource } from './foreign-rows.ts';
+import { findLeaves, type Leaf } from './leaves.ts';
 
 /** A table that is there. */
 export interface FoundTable {
   /** As text: an oid may pass what a driver makes of it. */
   readonly oid: string;
   readonly columns: ReadonlyMap<string, string>;
+  /** It is partitioned: it has no rows of its own. */
+  readonly isParted: boolean;
 }
 
 /** `"schema"."table"`. */
@@ -28,8 +31,8 @@ export async function findTable(
   schema: string,
   table: string,
 ): Promise<FoundTable | null> {
-  const { rows } = await client.query<{ oid: string; name: string | null; type: string | null }>(
-    `SELECT c.oid::text, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
+  const { rows } = await client.query<ColumnRow>(
+    `SELECT c.oid::text, relkind = 'p' AS parted, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
        FROM pg_class c
        JOIN pg_namespace n ON n.oid = c.relnamespace
        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -43,7 +46,14 @@ export async function findTable(
   const columns = rows.flatMap(({ name, type }): [string, string][] =>
     name === null || type === null ? [] : [[name, type]],
   );
-  return { oid: first.oid, columns: new Map(columns) };
+  return { oid: first.oid, columns: new Map(columns), isParted: first.parted };
+}
+
+interface ColumnRow {
+  readonly oid: string;
+  readonly parted: boolean;
+  readonly name: string | null;
+  readonly type: string | null;
 }
 
 /** The events of a store, wherever they lie. */
@@ -54,13 +64,13 @@ export interface FoundEvents extends FoundTable {
   readonly source: string;
   /** The tables that have the rows, and what to read each from: the parts of a partitioned one, by their names. */
   readonly leaves: readonly EventsLeaf[];
+  /** Parts are read one by one; else, also where this role may read them by way of their table only, all as one table. */
+  readonly isReadByLeaf: boolean;
   /** Null: it is EventCore's. */
   readonly foreign: ForeignLayout | null;
 }
 
-export interface EventsLeaf {
-  readonly oid: string;
-  readonly table: string;
+export interface EventsLeaf extends Leaf {
   readonly source: string;
 }
 
@@ -86,8 +96,23 @@ export async function findEvents(
     );
   }
   const table = qualified(schema, EVENTS.name);
-  const leaf = { oid: found.oid, table, source: table };
-  return { ...found, table, source: table, leaves: [leaf], foreign: null };
+  const parts = await partsOf(client, found, table, (leaf) => leaf);
+  return { ...found, table, source: table, ...parts, foreign: null };
+}
+
+/** `sourceOf` gives what to read a table from. */
+async function partsOf(
+  client: pg.Client,
+  { oid, isParted }: FoundTable,
+  table: string,
+  sourceOf: (table: string) => string,
+): Promise<Pick<FoundEvents, 'leaves' | 'isReadByLeaf'>> {
+  if (!isParted) return { leaves: [{ oid, table, source: sourceOf(table) }], isReadByLeaf: false };
+  const { leaves, areReadable } = await findLeaves(client, oid);
+  return {
+    leaves: leaves.map((leaf) => ({ ...leaf, source: sourceOf(leaf.table) })),
+    isReadByLeaf: areReadable,
+  };
 }
 
 async function findForeign(
@@ -111,11 +136,8 @@ async function findForeign(
   const table = qualified(schema, layout.table);
   const place = { schema, columns: found.columns };
   const sourceOf = (name: string): string => foreignSource(layout, name, place);
-  const leaves = (await findLeaves(client, found.oid)).map((leaf) => ({
-    ...leaf,
-    source: sourceOf(leaf.table),
-  }));
-  return { ...found, table, source: sourceOf(table), leaves, foreign: layout };
+  const parts = await partsOf(client, found, table, sourceOf);
+  return { ...found, table, source: sourceOf(table), ...parts, foreign: layout };
 }
 
 /** With whatever length or precision it may have. */
@@ -127,18 +149,6 @@ function unlike(where: string, is: string | undefined, type: string, hint: strin
   return new BackupError('store_unsupported', `${where} is ${is ?? 'missing'} where the layout has ${type}`, {
     hint,
   });
-}
-
-/** Of an ordinary table, itself. */
-async function findLeaves(client: pg.Client, oid: string): Promise<{ oid: string; table: string }[]> {
-  const { rows } = await client.query<{ oid: string; schema: string; name: string }>(
-    `SELECT c.oid::text, nspname AS schema, relname AS name
-       FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-      WHERE relkind = 'r' AND c.oid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
-      ORDER BY nspname COLLATE "C", relname COLLATE "C"`,
-    [oid],
-  );
-  return rows.map((row) => ({ oid: row.oid, table: qualified(row.schema, row.name) }));
 }
 
 /** The events table; throws `not_an_event_store` when there is none. */

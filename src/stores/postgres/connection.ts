@@ -5,10 +5,10 @@ import { BackupError, isBackupError } from '../../core/errors.ts';
 import { keyNumber } from '../../postgres/backend-key.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import { sayGoodbye } from '../../postgres/goodbye.ts';
+import { type ConnectionPool, makePool } from '../../postgres/pool.ts';
 import type { Place } from '../../postgres/settings.ts';
 import { type PostgresAddress, parsePostgresAddress } from './config.ts';
 import { makeSocket } from './divertible-socket.ts';
-import { type ConnectionPool, makePool } from './pool.ts';
 import { begin as beginWith, holdsSession, isPooled, needsSession, notePooler } from './pooler.ts';
 import { toBackupError } from './server-error.ts';
 

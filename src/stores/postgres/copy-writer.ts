@@ -168,12 +168,7 @@ function waitFor(copy: OpenCopy, start: (resolve: () => void) => void): Promise<
 function explain(copy: OpenCopy, error: unknown): BackupError {
   const { shown } = copy.database.address;
   const state = sqlState(error);
-  if (state === '42P01' || state === '3F000') {
-    return new BackupError('store_refused', `${shown}: the restore is over that this writer was opened for`, {
-      hint: 'start the restore again',
-      cause: error,
-    });
-  }
+  if (state === '42P01' || state === '3F000') return restoreIsOver(shown, error);
   // Data exceptions, limits, and NULL where none may be: about a row, not about the server.
   const isAboutRow = state !== null && (state.startsWith('22') || state === '54000' || state === '23502');
   if (!isAboutRow || !(error instanceof pg.DatabaseError)) return toBackupError(error, shown);
@@ -189,6 +184,15 @@ function explain(copy: OpenCopy, error: unknown): BackupError {
     hint: 'restore into a store that can hold it',
     cause: error,
   });
+}
+
+export function restoreIsOver(shown: string, cause?: unknown): BackupError {
+  const options = { hint: 'start the restore again', ...(cause === undefined ? {} : { cause }) };
+  return new BackupError(
+    'store_refused',
+    `${shown}: the restore is over that this writer was opened for`,
+    options,
+  );
 }
 
 /** From `COPY eventcore_events, line 17, column event_data`, in whatever language and line: the row's number from 0. */

@@ -39,7 +39,7 @@ export async function publishForeign(
   await publishCompanions(client, companions, (table) => table.refersToEvents !== true);
   const triggers = await disableTriggers(client, events.table);
   await insertStaged(client, layout, { events, place, target, staged });
-  await enableTriggers(client, events.table, triggers);
+  await enableTriggers(client, triggers);
   await publishCompanions(client, companions, (table) => table.refersToEvents === true);
   for (const sequence of layout.sequences) await moveSequence(client, schema, layout.table, sequence);
   await runStatements(client, layout.after, place);

@@ -19,7 +19,7 @@ export async function inspectStore(database: Database): Promise<StoreDescription
       ...(foreign?.adopts === undefined ? {} : { adopts: true as const }),
     };
     const events = await findEvents(client, database.address);
-    if (events === null) return { ...about, state: 'missing' };
+    if (events === null) return { ...about, state: 'missing', placeExists: true };
     const columns = await describeColumns(client, events);
     const found = await client.query<{ filled: boolean }>(
       `SELECT EXISTS (SELECT FROM ${events.table}) AS filled`,

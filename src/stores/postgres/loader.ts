@@ -1,7 +1,6 @@
 import type pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
-import type { Place } from '../../postgres/settings.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
 import { companionsOf, findEvents, qualified, requireEvents } from './catalog.ts';
@@ -12,6 +11,7 @@ import { publishForeign } from './foreign-publish.ts';
 import { buildIndexes, collectStatistics } from './index-build.ts';
 import { findPeculiarities } from './peculiarities.ts';
 import { type Publication, publishStaged, requireEmpty } from './publish.ts';
+import { enterRestore, formatToken } from './restore-token.ts';
 import { sqlState, toBackupError } from './server-error.ts';
 import { flushCompanions, type StagedCompanions, stageCompanion } from './staged-companions.ts';
 import {
@@ -19,6 +19,7 @@ import {
   createStaging,
   discardLeftovers,
   dropStaging,
+  endWriters,
   lockTarget,
   schemaExists,
   stagingSchema,
@@ -88,26 +89,7 @@ export async function openRestore(
 
 /** Joins a restore of another connection. */
 export async function joinRestore(database: Database, token: string): Promise<BatchWriter> {
-  const { schema, at } = parseToken(token);
-  database.at ??= at;
-  return openCopyWriter(database, schema, false);
-}
-
-/** The name of the schema; and where the address has several servers, that of the one which has it. */
-function formatToken({ at }: Database, schema: string): string {
-  return at === null ? schema : JSON.stringify({ schema, at });
-}
-
-function parseToken(token: string): { readonly schema: string; readonly at: Place | null } {
-  try {
-    const { schema = '', at = null } = token.startsWith('{')
-      ? (JSON.parse(token) as { schema?: string; at?: Place })
-      : { schema: token };
-    if (/^[0-9A-Za-z_]+$/.test(schema)) return { schema, at };
-  } catch {
-    // Said below.
-  }
-  throw new BackupError('usage', `${JSON.stringify(token)} is no restore of a PostgreSQL store`);
+  return openCopyWriter(database, enterRestore(database, token), false);
 }
 
 function session(restore: Restore, discarded: readonly string[]): RestoreSession {
@@ -186,6 +168,8 @@ async function mayMoveInto(client: pg.Client, oid: string | null): Promise<boole
 async function finishLoad(restore: Restore, onStep: (step: string) => void = () => undefined): Promise<void> {
   const { database, client, publication, stop } = restore;
   const { stagingSchema, mayMove, address } = publication;
+  // Whoever was taken for dead and wakes up would hold the table against the indexes.
+  await endWriters(client, stagingSchema);
   await flushCompanions(client, publication.companions);
   onStep('building indexes');
   if (mayMove) await collectStatistics(database, stagingSchema, stop.signal);
@@ -198,6 +182,7 @@ async function finishLoad(restore: Restore, onStep: (step: string) => void = () 
 
 async function publish(restore: Restore): Promise<void> {
   const { database, client, publication } = restore;
+  await endWriters(client, publication.stagingSchema);
   await client.query('BEGIN');
   let copied: boolean;
   try {

@@ -83,6 +83,26 @@ async function copyStagedRows(
   if (replace) await client.query(`TRUNCATE ${target}`);
   const columns = columnNames(EVENTS);
   const staged = qualified(stagingSchema, EVENTS.name);
-  await client.query(`INSERT INTO ${target} (${columns}) SELECT ${columns} FROM ${staged}`);
-  await enableTriggers(client, target, triggers);
+  await client
+    .query(`INSERT INTO ${target} (${columns}) SELECT ${columns} FROM ${staged}`)
+    .catch((error: unknown) => {
+      throw notStorable(error, target) ?? error;
+    });
+  await enableTriggers(client, triggers);
+}
+
+/** What the target's own partitions, columns and constraints refuse. */
+function notStorable(error: unknown, target: string): BackupError | null {
+  if (!(error instanceof pg.DatabaseError) || !/^2[23]/.test(error.code ?? '')) return null;
+  const hasNoPart = error.message.startsWith('no partition of relation');
+  return new BackupError(
+    'value_not_storable',
+    `${target} does not take an event: ${error.detail ?? error.message}`,
+    {
+      hint: hasNoPart
+        ? `make the partitions that the events need, or a default one: CREATE TABLE … PARTITION OF ${target} DEFAULT; nothing was changed`
+        : 'look at the constraints of the table, or restore into an empty database; nothing was changed',
+      cause: error,
+    },
+  );
 }

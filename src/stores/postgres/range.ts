@@ -75,6 +75,12 @@ export function cutIntoBlocks({ bytes, readsBlocks }: { bytes: number; readsBloc
   };
 }
 
+/** All of a table, whose places are not to be had. */
+export function oneBlock(): BlockPlan {
+  const range: BlockRange = { from: 0, to: null, workers: 0 };
+  return { blocks: 1, range: (block) => ({ index: block, spec: JSON.stringify(range) }) };
+}
+
 /** The blocks of all parts of a partitioned table, one part behind the other. */
 export function joinBlocks(parts: readonly { readonly oid: string; readonly plan: BlockPlan }[]): BlockPlan {
   const blocks = parts.reduce((sum, { plan }) => sum + plan.blocks, 0);
@@ -97,17 +103,21 @@ export function joinBlocks(parts: readonly { readonly oid: string; readonly plan
 
 /** The whole table, or a few large parts of it, and of them only the changes. */
 export function cutChanges(tableBytes: number, parallel: number, changes: Changes): StoreRange[] {
-  const worthwhile = Math.max(1, Math.floor(tableBytes / LEAST_CHANGES_BYTES));
-  return cutIntoRanges(tableBytes, Math.min(parallel, worthwhile)).map(({ index, spec }) => {
+  return cutIntoRanges(tableBytes, worthwhile(tableBytes, parallel)).map(({ index, spec }) => {
     const range: BlockRange = { ...(JSON.parse(spec) as BlockRange), changes };
     return { index, spec: JSON.stringify(range) };
   });
 }
 
-/** The whole table as one range, and of it only the changes: the server shares it out among `processes`. */
+/** The whole table as one range, all its parts too, and of it only the changes: the server shares it out among `processes`. */
 export function sharedChanges(processes: number, changes: Changes): StoreRange[] {
   const range: BlockRange = { from: 0, to: null, changes, workers: Math.max(0, Math.floor(processes) - 1) };
   return [{ index: 0, spec: JSON.stringify(range) }];
+}
+
+/** How many of `parallel` processes are worth their start, to look through this much. */
+export function worthwhile(tableBytes: number, parallel: number): number {
+  return Math.min(parallel, Math.max(1, Math.floor(tableBytes / LEAST_CHANGES_BYTES)));
 }
 
 /**

@@ -24,12 +24,16 @@ export async function createMissing(client: pg.Client, schema: string): Promise<
   for (const trigger of TRIGGERS) await createTrigger(client, schema, trigger);
 }
 
-/** Creates a table with its key and indexes where they are missing. */
+/**
+ * Creates a table with its key and indexes where they are missing. A partitioned one is as its owner made it: a key that does not name what it is
+ * partitioned by cannot be had there.
+ */
 export async function createTable(client: pg.Client, schema: string, table: TableLayout): Promise<void> {
   if (!(await isThere(client, RELATION_EXISTS, [schema, table.name]))) {
     await client.query(tableSql(schema, table));
     await client.query(primaryKeySql(schema, table));
   }
+  if (await isThere(client, PARTED_EXISTS, [schema, table.name])) return;
   for (const index of table.indexes) {
     if (await isThere(client, RELATION_EXISTS, [schema, index.name])) continue;
     await client.query(indexSql(schema, table, index));
@@ -76,6 +80,7 @@ export function triggerSql(schema: string, trigger: TriggerLayout): string {
 const SCHEMA_EXISTS = 'SELECT FROM pg_namespace WHERE nspname = $1';
 const RELATION_EXISTS = `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = $1 AND c.relname = $2`;
+const PARTED_EXISTS = `${RELATION_EXISTS} AND relkind = 'p'`;
 const FUNCTION_EXISTS = `SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
    WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0`;
 const TRIGGER_EXISTS = `SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid

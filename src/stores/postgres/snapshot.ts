@@ -35,7 +35,9 @@ import {
   cutTails,
   joinBlocks,
   narrowRanges,
+  oneBlock,
   sharedChanges,
+  worthwhile,
 } from './range.ts';
 import {
   BEGIN_VIEW,
@@ -147,23 +149,16 @@ function plansOf(
   refusing: <Result>(work: () => Promise<Result>) => Promise<Result>,
 ): Pick<StoreSnapshot, 'planRanges' | 'planPasses' | 'planChanges' | 'planChangesIn'> {
   return {
-    planRanges: (parallel, rangeBytes) =>
-      refusing(() =>
-        cut(client, events, parallel, (bytes, share) => cutIntoRanges(bytes, share, rangeBytes)),
-      ),
+    planRanges: (parallel, rangeBytes) => refusing(() => cut(client, events, parallel, rangeBytes)),
     planPasses: (ranges, parallel) =>
       refusing(async () =>
-        hasParts(events) ? null : cutIntoPasses(await tableFacts(client, events.oid), ranges, parallel),
+        events.isParted ? null : cutIntoPasses(await tableFacts(client, events.oid), ranges, parallel),
       ),
     planChanges: (since, parallel) =>
       refusing(async () => {
         const reason = whyNotComparable(since, cursor, seenLsn);
         if (reason !== null) return reason;
-        const room = (await sharedBytes(client)) / 2;
-        const changes = changesBetween(since, cursor);
-        const ranges = await cut(client, events, parallel, (bytes, share) =>
-          bytes <= room ? cutChanges(bytes, share, changes) : sharedChanges(share, changes),
-        );
+        const ranges = await planChanges(client, events, parallel, changesBetween(since, cursor));
         // To look for what is new takes the server a while, in which whoever asks has much to do and answers no server.
         await reader.prepare(ranges.length);
         return ranges;
@@ -176,22 +171,30 @@ function plansOf(
   };
 }
 
+/** Of a table with parts there may be more of these than connections: so the server goes through them. */
+async function planChanges(
+  client: pg.Client,
+  events: FoundEvents,
+  parallel: number,
+  changes: Changes,
+): Promise<StoreRange[]> {
+  const bytes = await heapBytes(client, events);
+  if (bytes > (await sharedBytes(client)) / 2) return sharedChanges(parallel, changes);
+  if (events.isParted) return sharedChanges(worthwhile(bytes, parallel), changes);
+  return cutChanges(bytes, parallel, changes);
+}
+
 async function planBlocks(
   client: pg.Client,
-  { oid, leaves }: FoundEvents,
+  { leaves, isParted, isReadByLeaf }: FoundEvents,
   reader: PreparedReader,
 ): Promise<BlockPlan> {
   // So that a connection that cannot be had is no fault of the first block.
   await reader.prepare(1);
+  if (isParted && !isReadByLeaf) return oneBlock();
   const parts = [];
-  for (const leaf of leaves)
-    parts.push({ oid: leaf.oid, plan: cutIntoBlocks(await tableFacts(client, leaf.oid)) });
-  return parts.length === 1 && parts[0]!.oid === oid ? parts[0]!.plan : joinBlocks(parts);
-}
-
-/** A partitioned table has no rows of its own. */
-function hasParts({ oid, leaves }: FoundEvents): boolean {
-  return leaves.length !== 1 || leaves[0]!.oid !== oid;
+  for (const { oid } of leaves) parts.push({ oid, plan: cutIntoBlocks(await tableFacts(client, oid)) });
+  return isParted ? joinBlocks(parts) : parts[0]!.plan;
 }
 
 /** The table as a whole, or each of its parts by itself. */
@@ -199,17 +202,19 @@ async function cut(
   client: pg.Client,
   events: FoundEvents,
   parallel: number,
-  cutTable: (bytes: number, parallel: number) => StoreRange[],
+  rangeBytes: number | undefined,
 ): Promise<StoreRange[]> {
-  if (!hasParts(events)) return cutTable(await heapBytes(client, events.oid), parallel);
+  if (!events.isParted) return cutIntoRanges(await heapBytes(client, events), parallel, rangeBytes);
+  if (!events.isReadByLeaf) return cutIntoRanges(0, 1);
   const leaves = [];
-  for (const { oid } of events.leaves) leaves.push({ oid, bytes: await heapBytes(client, oid) });
-  return cutLeaves(leaves, parallel, cutTable);
+  for (const leaf of events.leaves)
+    leaves.push({ oid: leaf.oid, bytes: await heapBytes(client, { leaves: [leaf] }) });
+  return cutLeaves(leaves, parallel, (bytes, share) => cutIntoRanges(bytes, share, rangeBytes));
 }
 
 /** Where parts were added or taken away, rows may lie elsewhere: that is another table, as far as changes go. */
 function relationOf(events: FoundEvents): string {
-  return hasParts(events) ? [events.oid, ...events.leaves.map(({ oid }) => oid)].join(' ') : events.oid;
+  return events.isParted ? [events.oid, ...events.leaves.map(({ oid }) => oid)].join(' ') : events.oid;
 }
 
 async function readFilenodes(client: pg.Client, { leaves }: FoundEvents): Promise<string | null> {
@@ -237,9 +242,15 @@ async function estimate(
   return { events: analysed ? events : null, bytes: Number(bytes) };
 }
 
-async function heapBytes(client: pg.Client, oid: string): Promise<number> {
-  const { rows } = await client.query<{ bytes: string }>('SELECT pg_relation_size($1::oid) AS bytes', [oid]);
-  return Number(rows[0]!.bytes);
+async function heapBytes(
+  client: pg.Client,
+  { leaves }: { readonly leaves: readonly { readonly oid: string }[] },
+): Promise<number> {
+  const { rows } = await client.query<{ bytes: string | null }>(
+    'SELECT sum(pg_relation_size(oid)) AS bytes FROM unnest($1::oid[]) AS oid',
+    [leaves.map(({ oid }) => oid)],
+  );
+  return Number(rows[0]!.bytes ?? 0);
 }
 
 /**
@@ -256,7 +267,7 @@ async function tableFacts(client: pg.Client, oid: string): Promise<TableFacts> {
     "SELECT current_setting('server_version_num') AS version",
   );
   return {
-    bytes: await heapBytes(client, oid),
+    bytes: await heapBytes(client, { leaves: [{ oid }] }),
     sharedBytes: await sharedBytes(client),
     readsBlocks: Number(rows[0]!.version) >= 140_000,
   };

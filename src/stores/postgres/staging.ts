@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { BackupError } from '../../core/errors.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
+import { qualified } from './catalog.ts';
 import { APPLICATION_NAME } from './connection.ts';
 import { tableSql } from './schema.ts';
 import { sqlState } from './server-error.ts';
@@ -21,6 +22,9 @@ const LOCK_CLASS = 0x4556_4250;
  * indexes and the publishing. To be reset when the table is published.
  */
 export const STAGED_OPTIONS: readonly string[] = ['autovacuum_enabled', 'toast.autovacuum_enabled'];
+
+/** Which parts were loaded, and what of them was recorded: as safe as the staged events, and gone with them. */
+export const PARTS = 'eventcore_restore_parts';
 
 interface Marker {
   readonly program: typeof APPLICATION_NAME;
@@ -60,7 +64,7 @@ export async function awaitLock(client: pg.Client, schema: string): Promise<void
   await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [LOCK_CLASS, targetName(schema)]);
 }
 
-/** Creates the schema with an empty events table, without indexes: in one transaction, so never without its mark. */
+/** Creates the schema with an empty events table, without indexes, and the ledger of parts: in one transaction, so never without its mark. */
 export async function createStaging(
   client: pg.Client,
   options: { readonly schema: string; readonly attemptId: string; readonly targetSchema: string },
@@ -77,6 +81,8 @@ export async function createStaging(
   await client.query(`COMMENT ON SCHEMA ${schema} IS ${pg.escapeLiteral(JSON.stringify(marker))}`);
   const without = STAGED_OPTIONS.map((option) => `${option} = false`);
   await client.query(`${tableSql(options.schema, EVENTS, kind)} WITH (${without.join(', ')})`);
+  const parts = qualified(options.schema, PARTS);
+  await client.query(`CREATE ${kind}TABLE ${parts} (part text PRIMARY KEY, record text NOT NULL)`);
 }
 
 async function createSchema(client: pg.Client, schema: string): Promise<void> {
@@ -104,13 +110,19 @@ export async function discardLeftovers(client: pg.Client, targetSchema: string):
 
 /** What `discardLeftovers` would drop; nothing while a restore is running. */
 export async function describeLeftovers(client: pg.Client, targetSchema: string): Promise<string[]> {
+  const isHeld = await isLocked(client, targetSchema);
+  return isHeld ? [] : (await findAttempts(client, targetSchema)).map(describeAttempt);
+}
+
+/** Whether a restore into the target is alive. */
+export async function isLocked(client: pg.Client, targetSchema: string): Promise<boolean> {
   const { rows } = await client.query<{ held: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database
       WHERE locktype = 'advisory' AND datname = current_database() AND classid = $1 AND objsubid = 2
         AND objid = (hashtext($2)::bigint & 4294967295)::oid) AS held`,
     [LOCK_CLASS, targetName(targetSchema)],
   );
-  return rows[0]!.held ? [] : (await findAttempts(client, targetSchema)).map(describeAttempt);
+  return rows[0]!.held;
 }
 
 interface Attempt {
@@ -144,19 +156,28 @@ function parseMarker(text: string | null): Marker | null {
   }
 }
 
-/** Ends the sessions of the attempt that still write into the schema, then drops it. */
+/** Ends the sessions of the attempt that are still at work in the schema, then drops it. */
 export async function dropStaging(client: pg.Client, schema: string): Promise<void> {
+  await endSessions(client, schema, 'true');
+  await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(schema)} CASCADE`);
+}
+
+/** Ends the sessions of the attempt that still write into the schema; others may read. */
+export async function endWriters(client: pg.Client, schema: string): Promise<void> {
+  await endSessions(client, schema, "l.mode = 'RowExclusiveLock'");
+}
+
+async function endSessions(client: pg.Client, schema: string, condition: string): Promise<void> {
   await client.query(
     `SELECT pg_terminate_backend(pid) FROM (
        SELECT DISTINCT l.pid FROM pg_locks l
          JOIN pg_class c ON c.oid = l.relation
          JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_stat_activity a ON a.pid = l.pid AND a.datname = current_database()
-        WHERE n.nspname = $1 AND l.pid <> pg_backend_pid()
+        WHERE n.nspname = $1 AND l.pid <> pg_backend_pid() AND ${condition}
           AND a.usename = current_user AND a.application_name = $2) AS writers`,
     [schema, APPLICATION_NAME],
   );
-  await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(schema)} CASCADE`);
 }
 
 export async function schemaExists(client: pg.Client, schema: string): Promise<boolean> {

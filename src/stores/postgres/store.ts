@@ -23,6 +23,7 @@ import { inspectStore } from './inspector.ts';
 import { joinRestore, openRestore } from './loader.ts';
 import { openMerge } from './merge.ts';
 import { openFeed } from './open-feed.ts';
+import { joinPart } from './part-writer.ts';
 import { isPooled } from './pooler.ts';
 import { joinReader, parseToken } from './reader.ts';
 import { openRepair } from './repair.ts';
@@ -69,6 +70,7 @@ export function openPostgresStore(address: string, layouts: CustomMappings = {})
     joinSnapshot: known((_, token: string) => joinReader(database, parseToken(token))),
     openRestore: known(openRestore),
     joinRestore: known(joinRestore),
+    joinPart: known(joinPart),
     openMerge: known(openMerge),
     openInspection: known(openInspection),
     openRepair: known(openRepair),

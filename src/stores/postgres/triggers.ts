@@ -10,31 +10,34 @@ const ENABLING: Readonly<Record<string, string>> = {
 };
 
 interface TriggerState {
+  /** Quoted where needed. */
+  readonly table: string;
   readonly name: string;
   readonly state: string;
 }
 
-/** A table's own triggers, and how they are to fire when they are on again. */
+/** A table's own triggers, those of its parts too, and how they are to fire when they are on again. */
 export async function disableTriggers(client: pg.Client, table: string): Promise<readonly TriggerState[]> {
   const triggers = await readTriggers(client, table);
-  await client.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
+  for (const one of new Set([table, ...triggers.map((trigger) => trigger.table)]))
+    await client.query(`ALTER TABLE ${one} DISABLE TRIGGER USER`);
   return triggers;
 }
 
-export async function enableTriggers(
-  client: pg.Client,
-  table: string,
-  triggers: readonly TriggerState[],
-): Promise<void> {
-  for (const { name, state } of triggers) {
+/** The table comes first: what is said of its trigger is said of its parts' as well, until they say otherwise. */
+export async function enableTriggers(client: pg.Client, triggers: readonly TriggerState[]): Promise<void> {
+  for (const { table, name, state } of triggers) {
     await client.query(`ALTER TABLE ${table} ${ENABLING[state]!} ${pg.escapeIdentifier(name)}`);
   }
 }
 
 async function readTriggers(client: pg.Client, table: string): Promise<TriggerState[]> {
   const { rows } = await client.query<TriggerState>(
-    `SELECT tgname AS name, tgenabled AS state FROM pg_trigger
-      WHERE tgrelid = $1::regclass AND NOT tgisinternal`,
+    `SELECT format('%I.%I', nspname, relname) AS table, tgname AS name, tgenabled AS state
+       FROM (SELECT $1::regclass AS oid, 0 AS level UNION
+             SELECT relid, level FROM pg_partition_tree($1::regclass)) AS tables
+       JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_trigger ON tgrelid = c.oid
+      WHERE NOT tgisinternal ORDER BY level, 1, tgname`,
     [table],
   );
   return rows;
@@ -58,7 +61,7 @@ export async function withoutTriggers<Result>(
   }
   const triggers = await disableTriggers(client, table);
   const result = await work();
-  await enableTriggers(client, table, triggers);
+  await enableTriggers(client, triggers);
   return result;
 }
 

@@ -41,6 +41,7 @@ export function inspectStore(config: SqliteConfig): StoreDescription {
     ...(config.layout.foreign === null ? {} : { made: config.layout.foreign.made }),
     serverVersion: found?.version ?? process.versions.sqlite ?? 'unknown',
     state: found?.state ?? 'missing',
+    ...(found?.state === 'missing' ? { placeExists: true as const } : {}),
     ...(config.layout.foreign?.adopts === undefined ? {} : { adopts: true as const }),
     ...found?.columns,
   };

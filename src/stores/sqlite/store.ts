@@ -57,6 +57,7 @@ export function openSqliteStore(address: string): EventStore {
       return { ...session, discard: endedBy(open, session.discard) };
     },
     joinRestore: () => Promise.reject(notShared(address)),
+    joinPart: () => Promise.reject(notShared(address)),
     openMerge: async (options) => {
       const session = openSqliteMerge(known(), options);
       return { ...session, discard: endedBy(open, session.discard) };
@@ -79,17 +80,19 @@ export function openSqliteStore(address: string): EventStore {
       return { ...feed, close };
     },
     feedState: async () => feedState(known(), feeds.size > 0),
-    countAhead: async ({ from }) => {
-      // Rows are numbered one by one; where any was taken away, a feed refuses to go on.
-      const state = feedState(known(), true);
-      return state !== null && state.position > from ? Number(state.position - from) : 0;
-    },
+    countAhead: async ({ from }) => rowsBehind(known(), from),
     // The rows are the store's own: nothing is kept for a feed.
     dropFeed: async () => {},
     close: async () => {
       for (const end of [...open]) await end();
     },
   };
+}
+
+/** Rows are numbered one by one; where any was taken away, a feed refuses to go on. */
+function rowsBehind(config: SqliteConfig, from: bigint): number {
+  const state = feedState(config, true);
+  return state !== null && state.position > from ? Number(state.position - from) : 0;
 }
 
 /** Looks for whose tables they are when the first item is asked for. */

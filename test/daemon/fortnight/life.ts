@@ -50,9 +50,11 @@ function plansOf(schedule: (typeof SCHEDULES)[number], timeZone: string): JobPla
   const timed = Object.entries(schedule).map(([name, cron]): JobPlan => {
     const timing = { kind: 'schedule', schedule: { cron, timeZone } } as const;
     const job = name as JobName;
-    return { name: job, timing, jitterMs: JITTER_MS, succeedsWith: [], lane: LANES[job]! };
+    const spread = { key: job, windowMs: JITTER_MS, rpoMs: null };
+    return { name: job, timing, spread, succeedsWith: [], lane: LANES[job]! };
   });
-  const common = { jitterMs: 0, succeedsWith: [], lane: 'own' } as const;
+  const spread = { key: '', windowMs: 0, rpoMs: null };
+  const common = { spread, succeedsWith: [], lane: 'own' } as const;
   return [
     ...timed,
     { ...common, name: 'doctor', timing: { kind: 'interval', everyMs: DOCTOR_EVERY_MS } },

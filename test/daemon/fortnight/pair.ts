@@ -24,7 +24,8 @@ export async function liveAsPair(seed: number, hours: number): Promise<World> {
   const plans = Object.entries(CRONS).map(([name, cron]): JobPlan => {
     const timing = { kind: 'schedule', schedule: { cron, timeZone: world.timeZone } } as const;
     const job = name as keyof typeof LANES;
-    return { name: job, timing, jitterMs: 20_000, succeedsWith: [], lane: LANES[job] };
+    const spread = { key: job, windowMs: 20_000, rpoMs: null };
+    return { name: job, timing, spread, succeedsWith: [], lane: LANES[job] };
   });
   const { time: simulated } = world;
   const keep = async (name: string, firstMs: number): Promise<void> => {

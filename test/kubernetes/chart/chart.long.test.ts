@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { makeManifests } from '../../../scripts/manifests/files.ts';
+import { recoveryManifests } from '../../../src/kubernetes/render/recovery.ts';
 import { judgeTypes } from '../kubernetes-types.ts';
+import { SAMPLE } from '../render/sample.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const CHART = join(ROOT, 'deploy/helm/eventcore-backup');
@@ -18,10 +20,21 @@ const skip = hasGo ? false : 'needs golang-go, golang-github-masterminds-sprig-d
 
 interface ApiObject {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
+const TARGETS = [
+  ['fence', 'db', 'cluster', 'events'],
+  ['fence', 'db', 'cluster', 'orders'],
+  ['scale', 'eventcore', 'deployment', 'pooler'],
+  ['fence', 'db', 'statefulset', 'old'],
+  ['fence', 'eventcore', 'deployment', 'pooler'],
+] as const;
 const CONFIG = readFileSync(join(ROOT, 'deploy/kubernetes/eventcore.config.yaml'), 'utf8');
 
 describe('the chart, rendered', { skip }, () => {
@@ -58,7 +71,7 @@ describe('the chart, rendered', { skip }, () => {
         const { labels, ...metadata } = copy.metadata;
         const own = Object.entries(labels).filter(([key]) => !/managed-by|version|helm\.sh/.test(key));
         return [
-          `${object.kind} ${object.metadata.name}`,
+          `${object.kind} ${object.metadata.name} ${object.metadata.namespace ?? ''}`.trim(),
           { ...copy, metadata: { ...metadata, labels: Object.fromEntries(own) } },
         ];
       }),
@@ -82,7 +95,7 @@ describe('the chart, rendered', { skip }, () => {
     for (const [name, object] of Object.entries(renderer)) assert.deepEqual(chart[name], object, name);
     assert.deepEqual(
       Object.keys(chart).filter((name) => !Object.hasOwn(renderer, name)),
-      ['NetworkPolicy eventcore-backup'],
+      ['NetworkPolicy eventcore-backup eventcore'],
     );
   });
 
@@ -94,12 +107,41 @@ describe('the chart, rendered', { skip }, () => {
     const renderer = plain(
       await made('overlays/cron-jobs/cron-jobs.yaml', 'overlays/prometheus-operator/prometheus.yaml'),
     );
-    const backup = 'CronJob eventcore-backup-incremental';
+    const backup = 'CronJob eventcore-backup-incremental eventcore';
     assert.deepEqual(chart[backup], renderer[backup]);
-    const archive = 'Deployment eventcore-backup-archive';
+    const archive = 'Deployment eventcore-backup-archive eventcore';
     assert.deepEqual(chart[archive], renderer[archive]);
     for (const kind of ['PodMonitor', 'PrometheusRule'])
-      assert.deepEqual(chart[`${kind} eventcore-backup`], renderer[`${kind} eventcore-backup`], kind);
+      assert.deepEqual(
+        chart[`${kind} eventcore-backup eventcore`],
+        renderer[`${kind} eventcore-backup eventcore`],
+        kind,
+      );
+  });
+
+  it('gives recoveries the rights that the renderer gives, each namespace its own', async () => {
+    const targets = TARGETS.map(([purpose, namespace, kind, name]) => ({ purpose, namespace, kind, name }));
+    const chart = plain(render({ config: CONFIG, recovery: { targets } }));
+    const wanted = { ...SAMPLE, name: 'eventcore-backup', namespace: 'eventcore', targets };
+    const renderer = plain(recoveryManifests(wanted) as unknown as ApiObject[]);
+    assert.equal(
+      Object.keys(renderer).length,
+      11,
+      'an account, two roles and bindings in each of two places, nodes',
+    );
+    for (const [name, object] of Object.entries(renderer)) assert.deepEqual(chart[name], object, name);
+    const rights = Object.keys(chart).filter((name) => /Role|Account/.test(name));
+    assert.deepEqual(
+      rights.sort(),
+      [...Object.keys(renderer), 'ServiceAccount eventcore-backup eventcore'].sort(),
+    );
+    const { spec } = chart['Deployment eventcore-backup eventcore'] as unknown as {
+      spec: { template: { spec: { automountServiceAccountToken: boolean } } };
+    };
+    assert.equal(spec.template.spec.automountServiceAccountToken, true);
+    assert.match(JSON.stringify(chart['NetworkPolicy eventcore-backup eventcore']), /"port":6443/);
+    const noCluster = plain(render({ config: CONFIG, recovery: { targets: targets.slice(2) } }));
+    assert.ok(Object.keys(noCluster).every((name) => !name.startsWith('ClusterRole')));
   });
 
   it('has no field that Kubernetes does not know, whatever is set', async () => {
@@ -118,6 +160,9 @@ describe('the chart, rendered', { skip }, () => {
       serviceAccount: { annotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/backup' } },
       affinity: { nodeAffinity: {} },
       prometheus: { enabled: true },
+      recovery: {
+        targets: TARGETS.map(([purpose, namespace, kind, name]) => ({ purpose, namespace, kind, name })),
+      },
     };
     const objects = [...render(everything), ...render({ ...everything, mode: 'cron-jobs' })];
     assert.ok(objects.length > 15, `${objects.length}`);

@@ -84,6 +84,8 @@ describe('the chart', () => {
       { volumes: [{ path: 'backups', claim: 'x' }] },
       { jobs: [{ name: 'full', args: ['backup', 'full'], schedule: '0 0 2 * * *' }] },
       { env: [{ name: 'PG PASSWORD' }] },
+      { recovery: { targets: [{ purpose: 'fence', namespace: 'db', kind: 'pod', name: 'events' }] } },
+      { recovery: { targets: [{ purpose: 'fence', kind: 'cluster', name: 'events' }] } },
     ])
       assert.ok(!isValid({ ...values, ...wrong }), JSON.stringify(wrong));
   });

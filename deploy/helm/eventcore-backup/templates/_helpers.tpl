@@ -27,7 +27,7 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "eventcore.name" $ }}
-  automountServiceAccountToken: false
+  automountServiceAccountToken: {{ not (empty $.Values.recovery.targets) }}
   enableServiceLinks: false
   restartPolicy: {{ .restartPolicy }}
   terminationGracePeriodSeconds: 90

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
-import { sayGoodbye } from '../../postgres/goodbye.ts';
+import { sayGoodbye } from './goodbye.ts';
 
 /** A few connections for short operations, which are kept for a while. An idle one does not keep the process alive. */
 export interface ConnectionPool {

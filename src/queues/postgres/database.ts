@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Db as BossDatabase } from 'pg-boss';
+import { BackupError, isBackupError } from '../../core/errors.ts';
+import { type PostgresUri, readPostgresUri, redactPostgresAddress } from '../../core/postgres-address.ts';
+import { connectPostgres } from '../../postgres/connect.ts';
+import { sayGoodbye } from '../../postgres/goodbye.ts';
+import { type ConnectionPool, makePool } from '../../postgres/pool.ts';
+
+/** The database of a queue, reached as everything of PostgreSQL is here. */
+export interface QueueDatabase extends BossDatabase {
+  readonly shown: string;
+  readonly schema: string;
+  executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+  listen(channel: string, onNotification: (payload: string) => void, onReconnect: () => void): Promise<Ear>;
+  close(): Promise<void>;
+}
+
+export interface Ear {
+  close(): Promise<void>;
+}
+
+const DEFAULT_SCHEMA = 'eventcore_queue';
+const POOL_SIZE = 4;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A server that restarts is back within this; what would be sent waits, what was sent is not sent again. */
+const RECONNECT_MS = 20_000;
+const LISTEN_AGAIN_MS = 1000;
+
+/** Reads the address, `?schema=` included; nothing is connected yet. Throws `usage`. */
+export function openQueueDatabase(address: string): QueueDatabase {
+  const uri = readPostgresUri(address);
+  const shown = redactPostgresAddress(address);
+  const schema = uri.parameters.get('schema') ?? DEFAULT_SCHEMA;
+  if (!/^[a-z_][a-z0-9_]{0,47}$/.test(schema)) {
+    throw new BackupError('usage', `the queue cannot be in the schema ${JSON.stringify(schema)}`, {
+      hint: 'a schema of a queue has small letters, digits and underscores, at most 48',
+    });
+  }
+  const place: Place = { uri, shown, wasThere: false };
+  const pool = makePool(POOL_SIZE, () => connectPatiently(place));
+  const ears = new Set<Ear>();
+  return {
+    ...{ shown, schema },
+    executeSql: (text, values) => execute(pool, shown, text, values),
+    listen: async (channel, onNotification, onReconnect) => {
+      const ear = await listen(place, channel, { onNotification, onReconnect });
+      ears.add(ear);
+      return { close: () => ear.close().finally(() => ears.delete(ear)) };
+    },
+    close: async () => {
+      await Promise.all([...ears].map((ear) => ear.close()));
+      await pool.end();
+    },
+  };
+}
+
+interface Place {
+  readonly uri: PostgresUri;
+  readonly shown: string;
+  /** Somebody has been connected: what is away now may come back. */
+  wasThere: boolean;
+}
+
+async function execute(
+  pool: ConnectionPool,
+  shown: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<{ rows: Record<string, unknown>[] }> {
+  const client = await pool.take().catch((error) => {
+    throw explain(shown, error);
+  });
+  let isUsable = false;
+  try {
+    // Several statements in one text are only taken without parameters.
+    const result = await (values.length === 0 ? client.query(text) : client.query(text, values));
+    isUsable = true;
+    // Of several statements pg-boss wants all results, as its own pool gives them.
+    return result as { rows: Record<string, unknown>[] };
+  } catch (error) {
+    // A statement that the server refused leaves its connection as it was, outside of a transaction.
+    isUsable = error instanceof pg.DatabaseError && client.getTransactionStatus() === 'I';
+    throw explain(shown, error);
+  } finally {
+    pool.give(client, isUsable);
+  }
+}
+
+async function connectPatiently(place: Place): Promise<pg.Client> {
+  const until = performance.now() + RECONNECT_MS;
+  for (let wait = 100; ; wait = Math.min(2 * wait, 2000)) {
+    try {
+      return await connect(place);
+    } catch (error) {
+      const mayComeBack = place.wasThere && isBackupError(error, 'queue_unreachable');
+      if (!mayComeBack || performance.now() + wait > until) throw error;
+      await sleep(wait);
+    }
+  }
+}
+
+async function connect(place: Place): Promise<pg.Client> {
+  const { uri, shown } = place;
+  const { client } = await connectPostgres(uri, {
+    program: 'eventcore-queue',
+    ...{ shown, timeoutMs: CONNECT_TIMEOUT_MS, explain: (error) => explain(shown, error) },
+  }).catch((error) => {
+    throw explain(shown, error);
+  });
+  place.wasThere = true;
+  return client;
+}
+
+/** A connection that hears a channel, and comes again when it is lost. */
+async function listen(
+  place: Place,
+  channel: string,
+  { onNotification, onReconnect }: { onNotification: (payload: string) => void; onReconnect: () => void },
+): Promise<Ear> {
+  let isClosed = false;
+  let current: pg.Client | null = null;
+  const begin = async (): Promise<void> => {
+    const client = await connect(place);
+    client.on('notification', (message) => onNotification(message.payload ?? ''));
+    client.once('end', () => void (isClosed || again()));
+    await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    if (isClosed) return sayGoodbye(client);
+    current = client;
+  };
+  const again = async (): Promise<void> => {
+    current = null;
+    while (!isClosed) {
+      await sleep(LISTEN_AGAIN_MS, undefined, { ref: false });
+      const isBack =
+        !isClosed &&
+        (await begin().then(
+          () => true,
+          () => false,
+        ));
+      if (isBack) return onReconnect();
+    }
+  };
+  await begin();
+  return {
+    close: async () => {
+      isClosed = true;
+      if (current !== null) await sayGoodbye(current);
+    },
+  };
+}
+
+/** In the words of queues: who reads them must not look at the store. */
+function explain(shown: string, error: unknown): BackupError {
+  if (isBackupError(error, 'queue_unreachable', 'queue_refused', 'usage')) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const text = message.startsWith(shown) ? message : `${shown}: ${message}`;
+  const isRefused =
+    (error instanceof pg.DatabaseError && !/^(08|53|57|40|55)/.test(error.code ?? '')) ||
+    isBackupError(error, 'store_refused', 'store_unsupported', 'not_an_event_store');
+  return isRefused
+    ? new BackupError('queue_refused', text, {
+        hint: 'the queue needs a database, and a role that may create a schema in it or owns it (docs/workers.md)',
+        cause: error,
+      })
+    : new BackupError('queue_unreachable', text, {
+        hint: 'look at the server of the queue; --no-queue works on this machine alone',
+        cause: error,
+      });
+}

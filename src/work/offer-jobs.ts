@@ -1,0 +1,257 @@
+import type { Clock } from '../core/clock.ts';
+import { type ErrorRecord, reviveError } from '../core/error-record.ts';
+import { BackupError, isBackupError } from '../core/errors.ts';
+import type { JobGroup, JobStanding, WorkQueue, WorkRun } from '../core/work-queue.ts';
+import { BEAT_MS, type JobOrder, PRIORITY, type Purpose } from './protocol.ts';
+import { openData, type QueueKey, sealData } from './sealed.ts';
+
+export interface OfferPorts {
+  readonly queue: WorkQueue;
+  readonly key: QueueKey;
+  readonly clock: Clock;
+  /** Words for people: nobody takes the jobs, the queue is away, it is back. */
+  readonly onWord: (word: string) => void;
+}
+
+export interface OfferOptions extends Omit<WorkRun, 'id'> {
+  readonly purpose: Purpose;
+  readonly layouts: unknown;
+}
+
+export interface JobToDo {
+  readonly kind: string;
+  readonly input: unknown;
+  readonly group: JobGroup;
+}
+
+export interface OfferHooks {
+  readonly onProgress?: (events: number, bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A coordinator's side of the queue. */
+export interface JobOffers {
+  /**
+   * Has a job done by a worker and gives its result. Throws what it failed with, `interrupted`, or `queue_unreachable` when the queue was
+   * away, or nobody took a job, for too long.
+   */
+  have(job: JobToDo, hooks: OfferHooks): Promise<unknown>;
+  /** Takes away what is left in the queue. */
+  close(): Promise<void>;
+}
+
+/** The queue says when something became of a job; where the word is lost, it is looked so often. */
+const LOOK_EVERY_MS = 500;
+/** The word may come a little before what it tells of. */
+const LOOK_AGAIN_MS = [4, 12, 30, 80];
+/** People are told after this that nobody works. */
+const TELL_AFTER_MS = 15_000;
+/** A view of the store that is held open for nothing does it harm; and who waits wants to know. */
+const PATIENCE_MS = 10 * 60_000;
+
+interface Pending {
+  readonly id: string;
+  readonly hooks: OfferHooks;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Events and bytes that were told. An attempt that begins anew tells nothing before it is further. */
+  readonly told: { events: number; bytes: number };
+  /** The queue has it. */
+  isOffered: boolean;
+  /** Its result is being fetched. */
+  isSettled: boolean;
+}
+
+interface Offers {
+  readonly ports: OfferPorts;
+  readonly options: OfferOptions;
+  readonly runId: string;
+  readonly pending: Map<string, Pending>;
+  readonly all: string[];
+  /** When there was last a sign of somebody who works, or nothing to do. */
+  movedAtMs: number;
+  isTold: boolean;
+  look: () => void;
+}
+
+/** Begins a run. Throws what the queue throws. */
+export async function openOffers(ports: OfferPorts, options: OfferOptions): Promise<JobOffers> {
+  const { queue, clock } = ports;
+  const runId = clock.uuid();
+  await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
+  const offers: Offers = {
+    ...{ ports, options, runId, pending: new Map(), all: [], movedAtMs: clock.now(), isTold: false },
+    look: () => undefined,
+  };
+  const looking = lookAgainAndAgain(offers);
+  const unlisten = await queue.listen(runId, looking.soon);
+  offers.look = looking.soon;
+  const beat = setInterval(() => void queue.beat(runId).catch(() => undefined), BEAT_MS);
+  return {
+    have: (job, hooks) => have(offers, job, hooks),
+    close: async () => {
+      clearInterval(beat);
+      looking.stop();
+      await unlisten();
+      await queue.endRun(runId, offers.all).catch(() => undefined);
+    },
+  };
+}
+
+async function have(offers: Offers, job: JobToDo, hooks: OfferHooks): Promise<unknown> {
+  const { ports, options, runId, pending } = offers;
+  const { signal } = hooks;
+  if (signal?.aborted) throw interrupted();
+  const id = ports.clock.uuid();
+  const order: JobOrder = { input: job.input, layouts: options.layouts };
+  const payload = await sealData(ports.key, { what: 'job', jobId: id, attempt: -1 }, order);
+  if (pending.size === 0) offers.movedAtMs = ports.clock.now();
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const told = { events: 0, bytes: 0 };
+  const own: Pending = { ...{ id, hooks, resolve, reject, told }, isOffered: false, isSettled: false };
+  pending.set(id, own);
+  offers.all.push(id);
+  const onAbort = (): void => {
+    void ports.queue.cancel([id]).catch(() => undefined);
+    reject(interrupted());
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const { kind, group } = job;
+    await ports.queue.offer({ id, runId, kind, payload, group, priority: PRIORITY[options.purpose] });
+    own.isOffered = true;
+    if (signal?.aborted) onAbort();
+    offers.look();
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    pending.delete(id);
+  }
+}
+
+function interrupted(): BackupError {
+  return new BackupError('interrupted', 'interrupted');
+}
+
+/** Looks as long as somebody waits: at once when told, and each half second. */
+function lookAgainAndAgain(offers: Offers): { soon: () => void; stop: () => void } {
+  const timers = new Set<NodeJS.Timeout>();
+  let isLooking = false;
+  let isStopped = false;
+  const lookAt = async (): Promise<void> => {
+    if (isLooking || isStopped || offers.pending.size === 0) return;
+    isLooking = true;
+    await lookOnce(offers).finally(() => {
+      isLooking = false;
+    });
+  };
+  const later = (ms: number): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      void lookAt();
+    }, ms);
+    timers.add(timer);
+  };
+  const regular = setInterval(() => void lookAt(), LOOK_EVERY_MS);
+  return {
+    soon: () => {
+      if (timers.size <= LOOK_AGAIN_MS.length) for (const ms of LOOK_AGAIN_MS) later(ms);
+    },
+    stop: () => {
+      isStopped = true;
+      clearInterval(regular);
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
+}
+
+async function lookOnce(offers: Offers): Promise<void> {
+  const { ports, pending } = offers;
+  const jobs = [...pending.values()].filter(({ isOffered, isSettled }) => isOffered && !isSettled);
+  if (jobs.length === 0) return;
+  let standings: readonly JobStanding[];
+  try {
+    standings = await ports.queue.look(jobs.map(({ id }) => id));
+  } catch (error) {
+    noteStandstill(offers, `the queue does not answer: ${error instanceof Error ? error.message : error}`);
+    return;
+  }
+  const known = new Map(standings.map((standing) => [standing.id, standing]));
+  let isMoving = false;
+  for (const job of jobs) {
+    const standing = known.get(job.id);
+    isMoving ||= standing?.state !== 'waiting';
+    if (standing === undefined) job.reject(refused(`job ${job.id} was taken out of the queue by somebody`));
+    else settle(offers, job, standing);
+  }
+  if (isMoving) noteMovement(offers);
+  else noteStandstill(offers, 'no worker takes a job');
+}
+
+function noteMovement(offers: Offers): void {
+  offers.movedAtMs = offers.ports.clock.now();
+  if (offers.isTold) offers.ports.onWord('the work goes on');
+  offers.isTold = false;
+}
+
+function noteStandstill(offers: Offers, why: string): void {
+  const { ports, pending } = offers;
+  const ms = ports.clock.now() - offers.movedAtMs;
+  if (ms >= TELL_AFTER_MS && !offers.isTold) {
+    offers.isTold = true;
+    ports.onWord(`${why}; waiting for up to ${PATIENCE_MS / 60_000} minutes`);
+  }
+  if (ms < PATIENCE_MS) return;
+  const error = new BackupError('queue_unreachable', `${ports.queue.address}: ${why}`, {
+    hint: '`eventcore queue` shows who works; start `eventcore worker`, or add --no-queue to work on this machine alone',
+  });
+  for (const { reject } of pending.values()) reject(error);
+}
+
+function settle(offers: Offers, job: Pending, standing: JobStanding): void {
+  if (standing.progress !== null) tell(job, standing.progress);
+  if (standing.state === 'waiting' || standing.state === 'active') return;
+  job.isSettled = true;
+  if (standing.state === 'cancelled') {
+    job.reject(refused(`job ${job.id} was cancelled by somebody`));
+    return;
+  }
+  const taken = standing.state === 'done' ? takeResult(offers, job, standing) : takeFailure(offers, standing);
+  taken.then(job.resolve, (error) => {
+    // The queue may be away just now. What is there is fetched by the next look.
+    if (isBackupError(error, 'queue_unreachable')) job.isSettled = false;
+    else job.reject(error);
+  });
+}
+
+async function takeResult({ ports }: Offers, job: Pending, { result }: JobStanding): Promise<unknown> {
+  if (result === null) throw refused(`job ${job.id} has no result`);
+  const { jobId, attempt } = result;
+  const sealed = await ports.queue.readResult(result);
+  const opened = await openData(ports.key, { what: 'result', jobId, attempt }, sealed);
+  tell(job, result);
+  return opened;
+}
+
+async function takeFailure({ ports }: Offers, { id, failure }: JobStanding): Promise<never> {
+  if (failure === null) {
+    throw new BackupError('queue_refused', `no worker could finish job ${id}: each was lost on the way`, {
+      hint: 'see the logs of the workers: memory or disk may be short there',
+    });
+  }
+  const bound = { what: 'failure', jobId: id, attempt: failure.attempt } as const;
+  throw reviveError((await openData(ports.key, bound, failure.sealed)) as ErrorRecord);
+}
+
+function refused(message: string): BackupError {
+  return new BackupError('queue_refused', message, { hint: 'start the command again' });
+}
+
+function tell({ told, hooks }: Pending, now: { readonly events: number; readonly bytes: number }): void {
+  const events = Math.max(0, now.events - told.events);
+  const bytes = Math.max(0, now.bytes - told.bytes);
+  if (events === 0 && bytes === 0) return;
+  told.events += events;
+  told.bytes += bytes;
+  hooks.onProgress?.(events, bytes);
+}

@@ -108,7 +108,9 @@ function join2(one: Prepared, other: Prepared): Prepared {
 /** As if nobody had been there before. */
 async function preparePostgres(server: TestPostgres): Promise<Prepared> {
   await server.exec('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active');
-  for (const name of ['shop', 'restored']) await server.exec(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  for (const name of ['shop', 'restored', 'jobs']) {
+    await server.exec(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  }
   const others = "SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' AND rolname <> 'postgres'";
   for (const { rolname } of await server.exec(others)) await server.exec(`DROP ROLE "${rolname}"`);
   await server.exec('CREATE ROLE shop LOGIN REPLICATION');

@@ -63,9 +63,11 @@ export type {
   CompanionRole,
   CompanionRow,
   EventStore,
+  JoinedPart,
   MergedStream,
   MergeOptions,
   MergeSession,
+  PartWriter,
   PlaceAhead,
   RangeBatch,
   RestoreSession,
@@ -209,6 +211,8 @@ export type { KeySources } from './keys/open.ts';
 export type { SecretSource } from './keys/secret.ts';
 export type { CheckpointOutcome, CheckpointPolicy } from './recovery/checkpoints.ts';
 export type { AllowedLoss, Conversion, EnvelopeHandling, Loss } from './recovery/conversion.ts';
+export type { LoadHooks, LoadResult } from './recovery/load-chunks.ts';
+export { type LoadPartJob, loadPart } from './recovery/load-part.ts';
 export { measureLosses } from './recovery/losses.ts';
 export { type MergeReport, type MergeStreamsOptions, mergeStreams } from './recovery/merge-streams.ts';
 export { planRestore, type RestorePlan } from './recovery/plan.ts';
@@ -232,6 +236,7 @@ export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts';
 export { openPostgresStore } from './stores/postgres/store.ts';
 export { openSqliteStore } from './stores/sqlite/store.ts';
 export { archiveChains, archivedBackups } from './upkeep/archive-tier.ts';
+export { type CopyHooks, type CopyJob, type CopyResult, copyObject } from './upkeep/copy-object.ts';
 export { freeze, unfreeze } from './upkeep/freeze.ts';
 export { type HealOptions, type HealPorts, type HealReport, healVault } from './upkeep/heal.ts';
 export { addHold, type HeldBackup, type HoldRequest, listHolds, removeHold } from './upkeep/holds.ts';

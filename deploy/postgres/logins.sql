@@ -13,6 +13,7 @@ BEGIN
       ('monitor_login', 'eventcore_monitor', ''),
       ('restore_login', 'eventcore_restore', ''),
       ('serve_login', 'eventcore_serve', 'REPLICATION'),
+      ('queue_login', 'eventcore_queue', ''),
       ('disaster_login', 'eventcore_disaster', '')
     ) AS logins (name, holder, attributes)
     WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = holder)

@@ -3,11 +3,12 @@ import type { JobEnd, JobName, RecordedRun } from '../core/job.ts';
 import { newestBelieved } from '../policy/agenda.ts';
 import type { Demand } from './demand.ts';
 import { readRuns } from './job-records.ts';
-import { type JobPlan, type JobPorts, type Lane, runJob, type WaitDecision } from './run-job.ts';
+import { type JobPlan, type JobPorts, runJob, type WaitDecision } from './run-job.ts';
 
 export interface LoopPorts extends Omit<JobPorts, 'askedBy'> {
   readonly demand: Demand;
-  readonly lanes: Lanes;
+  /** Of all jobs of the daemon. */
+  readonly jobCount: () => number;
   /** What is on record of the job when the loop begins, the newest run first. */
   readonly onRecords: (job: JobName, runs: readonly RecordedRun[]) => void;
   readonly onEnd: (end: JobEnd, trouble: string | null) => void;
@@ -17,40 +18,19 @@ export interface LoopPorts extends Omit<JobPorts, 'askedBy'> {
   readonly onFailure: (job: JobName, failure: BackupError) => void;
 }
 
-export interface Lanes {
-  /** Runs work when what came before it in its lane is over. */
-  <Result>(lane: Lane, work: () => Promise<Result>): Promise<Result>;
-  /** How much waits for what came before it. */
-  readonly waiting: () => number;
-}
-
-/** One at a time in each lane, first come, first served, for all stores of a daemon; in a lane of its own, at once. */
-export function makeLanes(): Lanes {
-  const tails = new Map<Lane, Promise<unknown>>();
-  let waiting = 0;
-  const take = async <Result>(lane: Lane, work: () => Promise<Result>): Promise<Result> => {
-    if (lane === 'own') return work();
-    waiting += 1;
-    const begin = (): Promise<Result> => {
-      waiting -= 1;
-      return work();
-    };
-    const result = (tails.get(lane) ?? Promise.resolve()).then(begin);
-    tails.set(
-      lane,
-      result.catch(() => undefined),
-    );
-    return result;
-  };
-  return Object.assign(take, { waiting: () => waiting });
-}
-
-/** So long at most until it is looked at again: a clock may have been set, and another daemon may have died. */
+/**
+ * So long at most until it is looked at again: a clock may have been set, and another daemon may have died. Each look lists what is in the vault,
+ * so of many jobs no more than two in a second are looked at.
+ */
 const LONGEST_WAIT_MS = 5 * 60_000;
+const EACH_JOB_MS = 500;
 /** What runs only when it is asked for: another daemon may have died in it, and nothing is late. */
 const LONGEST_REST_MS = 60 * 60_000;
 const FIRST_RETRY_MS = 5000;
+/** Of many jobs fewer: each is an object in the vault, and all are read when a daemon begins. */
 const KNOWN_RUNS = 50;
+const KNOWN_OF_MANY = 4;
+const MANY_JOBS = 200;
 
 /** Runs one job of one store whenever it is due, until the signal fires. What it meets is told, and never ends it. */
 export async function jobLoop(ports: LoopPorts, plan: JobPlan): Promise<void> {
@@ -62,11 +42,11 @@ export async function jobLoop(ports: LoopPorts, plan: JobPlan): Promise<void> {
     try {
       if (!isKnown) ports.onRecords(plan.name, await knownRuns(ports, plan.name));
       isKnown = true;
-      const outcome = await ports.lanes(plan.lane, () => tryJob(ports, plan));
+      const outcome = await tryJob(ports, plan);
       failures = 0;
       if (outcome !== null) {
         ports.onWait(plan.name, outcome.untilMs, outcome.reason);
-        waitMs = waitOf(outcome.untilMs, clock.now());
+        waitMs = waitOf(outcome.untilMs, clock.now(), ports.jobCount());
       }
     } catch (error) {
       if (!isBackupError(error)) throw error;
@@ -79,12 +59,14 @@ export async function jobLoop(ports: LoopPorts, plan: JobPlan): Promise<void> {
   }
 }
 
-function knownRuns({ vault, clock }: LoopPorts, job: JobName): Promise<RecordedRun[]> {
-  return readRuns(vault, job, KNOWN_RUNS, newestBelieved(clock.now()));
+function knownRuns({ vault, clock, jobCount }: LoopPorts, job: JobName): Promise<RecordedRun[]> {
+  const count = jobCount() > MANY_JOBS ? KNOWN_OF_MANY : KNOWN_RUNS;
+  return readRuns(vault, job, count, newestBelieved(clock.now()));
 }
 
-function waitOf(untilMs: number | null, nowMs: number): number {
-  return untilMs === null ? LONGEST_REST_MS : Math.min(Math.max(untilMs - nowMs, 0), LONGEST_WAIT_MS);
+function waitOf(untilMs: number | null, nowMs: number, jobs: number): number {
+  if (untilMs === null) return Math.max(LONGEST_REST_MS, jobs * EACH_JOB_MS);
+  return Math.min(Math.max(untilMs - nowMs, 0), Math.max(LONGEST_WAIT_MS, jobs * EACH_JOB_MS));
 }
 
 /** Null when it ran, and what is next is to be asked. */

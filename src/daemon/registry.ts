@@ -45,6 +45,8 @@ export interface Registry {
   /** Undefined where there is no such job. */
   view(store: string, job: JobName): JobView | undefined;
   views(): readonly JobView[];
+  /** Of all stores. */
+  size(): number;
 }
 
 export function makeRegistry(): Registry {
@@ -89,6 +91,7 @@ export function makeRegistry(): Registry {
     },
     view: (store, job) => views.get(keyOf(store, job)),
     views: () => [...views.values()],
+    size: () => views.size,
   };
 }
 

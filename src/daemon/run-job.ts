@@ -10,8 +10,11 @@ import {
   decideJob,
   type LastRun,
   newestBelieved,
+  paceOf,
 } from '../policy/agenda.ts';
+import type { TurnLane } from '../policy/turns.ts';
 import { claimRun, readRuns, recordEnd } from './job-records.ts';
+import type { WantedTurn } from './turns.ts';
 
 /** How a command came out. */
 export interface CommandResult {
@@ -29,6 +32,8 @@ export interface JobPorts {
   readonly clock: Clock;
   /** Milliseconds by a clock that is never set: how long a run took. */
   readonly steadyMs: () => number;
+  /** Runs work when it is its turn among all that the daemon does; null: it was given up before. */
+  readonly takeTurn: TakeTurn;
   /** Of the job in this vault: one daemon at a time runs it. Throws `lease_held`. */
   readonly underLease: UnderLease;
   /** Who asked for a run that did not begin yet; null: nobody. */
@@ -43,11 +48,14 @@ export interface JobPorts {
   readonly signal: AbortSignal;
 }
 
-/**
- * Jobs of one lane take turns in a daemon: what reads everything does not run twice at once, and holds up no backup. `own`: a job that waits
- * for nobody.
- */
-export type Lane = 'backup' | 'upkeep' | 'proof' | 'own';
+/** Jobs of one lane take turns in a daemon (`policy/turns.ts`). `own`: a job that waits for nobody. */
+export type Lane = TurnLane | 'own';
+
+/** A turn of one job of one store. */
+export type TakeTurn = <Result>(
+  wanted: Omit<WantedTurn, 'server' | 'vault'>,
+  work: () => Promise<Result>,
+) => Promise<Result | null>;
 
 export interface JobPlan extends AgendaJob {
   readonly name: JobName;
@@ -70,25 +78,43 @@ export type JobOutcome =
  * late finds it done. A daemon that dies leaves a begin without an end: whoever gets the lease next takes it up. Throws as the vault does.
  */
 export async function runJob(ports: JobPorts, plan: JobPlan): Promise<JobOutcome> {
-  const decision = await decide(ports, plan);
+  const { decision, expectedMs } = await decide(ports, plan);
   if (decision.action === 'wait') return { state: 'waits', decision };
-  try {
-    return await ports.underLease((lease, signal) => {
+  const run = (): Promise<JobOutcome> =>
+    ports.underLease((lease, signal) => {
       lease.assertHeld();
       return runUnderLease(ports, plan, AbortSignal.any([signal, ports.signal]));
     });
+  try {
+    const { lane, timing } = plan;
+    if (lane === 'own') return await run();
+    const { cause, wantedAtMs } = decision;
+    const wanted = { lane, cause, wantedAtMs, expectedMs, periodMs: paceOf(timing, wantedAtMs) };
+    return (await ports.takeTurn(wanted, run)) ?? GIVEN_UP;
   } catch (error) {
     if (!isBackupError(error, 'lease_held')) throw error;
     return { state: 'waits', decision: heldUntil(ports.clock.now()) };
   }
 }
 
-async function decide({ vault, clock, askedBy }: JobPorts, plan: JobPlan): Promise<AgendaDecision> {
+const GIVEN_UP: JobOutcome = {
+  state: 'waits',
+  decision: { action: 'wait', untilMs: null, reason: 'it is stopped' },
+};
+
+interface Decided {
+  readonly decision: AgendaDecision;
+  /** How long the last run took, where it went well; null: not known. */
+  readonly expectedMs: number | null;
+}
+
+async function decide({ vault, clock, askedBy }: JobPorts, plan: JobPlan): Promise<Decided> {
   const nowMs = clock.now();
   const [newest] = await readRuns(vault, plan.name, 1, newestBelieved(nowMs));
   const waitsFor = newest === undefined ? await unendedBefore(vault, plan, nowMs) : null;
   const facts = { job: plan, last: lastOf(newest), isHeld: false, askedBy: askedBy(), waitsFor };
-  return decideJob(facts, nowMs);
+  const expectedMs = newest?.end?.state === 'succeeded' ? newest.end.durationMs : null;
+  return { decision: decideJob(facts, nowMs), expectedMs };
 }
 
 async function unendedBefore(vault: Vault, { after }: JobPlan, nowMs: number): Promise<JobName | null> {
@@ -106,7 +132,7 @@ function heldUntil(nowMs: number): WaitDecision {
 
 async function runUnderLease(ports: JobPorts, plan: JobPlan, signal: AbortSignal): Promise<JobOutcome> {
   const { vault, clock, steadyMs } = ports;
-  const decision = await decide(ports, plan);
+  const { decision } = await decide(ports, plan);
   if (decision.action === 'wait') return { state: 'waits', decision };
   const run = { job: plan.name, wantedAt: instant(decision.wantedAtMs), attempt: decision.attempt };
   const [startedMs, begunMs] = [clock.now(), steadyMs()];

@@ -5,12 +5,16 @@ import { parseTime, timeToUnixMs } from '../core/time.ts';
 import { type Demand, makeDemand } from './demand.ts';
 import { jobLoop, type LoopPorts } from './job-loop.ts';
 import type { Registry } from './registry.ts';
-import type { JobPlan } from './run-job.ts';
+import type { JobPlan, TakeTurn } from './run-job.ts';
+import type { Turns } from './turns.ts';
 
 export interface StorePorts
-  extends Pick<LoopPorts, 'vault' | 'clock' | 'steadyMs' | 'daemon' | 'software' | 'lanes' | 'runCommand'> {
+  extends Pick<LoopPorts, 'vault' | 'clock' | 'steadyMs' | 'daemon' | 'software' | 'runCommand'> {
   /** As the daemon calls it. */
   readonly store: string;
+  readonly turns: Turns;
+  /** What its jobs share with those of others: the server that holds it, null where none does, and where its vault lies. */
+  readonly place: { readonly server: string | null; readonly vault: string };
   /** Resolves after a while by a clock that is not set, or as soon as the signal fires. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly leaseOf: (job: JobName) => UnderLease;
@@ -90,11 +94,13 @@ function keyOf(plan: JobPlan): string {
 }
 
 function runLoop(ports: StorePorts, plan: JobPlan, demand: Demand, signal: AbortSignal): Promise<void> {
-  const { store, registry, clock } = ports;
+  const { store, registry, clock, place, turns } = ports;
+  const onWait = (reason: string): void => registry.change(store, plan.name, { reason, nextMs: null });
+  const takeTurn: TakeTurn = (wanted, work) => turns.take({ ...wanted, ...place }, { signal, onWait }, work);
   return jobLoop(
     {
       ...ports,
-      ...{ signal, demand, underLease: ports.leaseOf(plan.name) },
+      ...{ signal, demand, takeTurn, underLease: ports.leaseOf(plan.name), jobCount: registry.size },
       onBegin: ({ job, reason }) => {
         demand.clear();
         registry.change(store, job, { runningSinceMs: clock.now(), progress: null, asked: null, reason });

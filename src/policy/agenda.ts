@@ -2,6 +2,7 @@ import { STEADY_RUN_MS } from '../core/job.ts';
 import type { Schedule } from '../core/region-policy.ts';
 import { lastRunMs, nextRunMs } from './schedule.ts';
 import { type Spread, spreadStart } from './spread.ts';
+import type { TurnCause } from './turns.ts';
 
 /** Decides when jobs run: pure, from what is on record and the time. */
 
@@ -55,6 +56,7 @@ export type AgendaDecision =
       readonly attempt: number;
       /** Earlier times that went by without a run and are not made up for. */
       readonly missed: number;
+      readonly cause: TurnCause;
       readonly reason: string;
     }
   /** `untilMs` null: until somebody asks for it. */
@@ -78,6 +80,12 @@ const MOST_MISSED = 1000;
 /** Why most jobs wait most of the time. */
 export const NOT_DUE = 'it is not due';
 
+/** From one time of a job to the next, as it is at `atMs`; null: it has no times. */
+export function paceOf(timing: Timing, atMs: number): number | null {
+  if (timing.kind === 'interval') return timing.everyMs;
+  return timing.kind === 'schedule' ? nextRunMs(timing.schedule, atMs) - atMs : null;
+}
+
 /** Whether a job is to run now, for which time, and why; or until when there is nothing to do for it. */
 export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
   const { job, isHeld, askedBy, waitsFor } = facts;
@@ -89,7 +97,7 @@ export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
   if (askedBy !== null) return decideAsked(last, askedBy, nowMs);
   if (job.timing.kind === 'asked') return wait(null, 'it runs when it is asked for');
   // What is wrong with it shows when the daemon is started, and not in the night.
-  if (last === null) return run(nowMs, 1, 0, 'it never ran');
+  if (last === null) return run(nowMs, 1, 0, { cause: 'first', reason: 'it never ran' });
   const ended = { ...last, endedAtMs: last.endedAtMs };
   return job.timing.kind === 'always'
     ? decideAlways(ended, nowMs)
@@ -100,13 +108,15 @@ export function decideJob(facts: JobFacts, nowMs: number): AgendaDecision {
 function takeUp({ wantedAtMs, attempt }: LastRun, askedBy: string | null, nowMs: number): AgendaDecision {
   const died = 'the run before this one died without a word';
   const reason = askedBy === null ? died : `${askedFor(askedBy)}, and ${died}`;
-  if (attempt < MOST_ATTEMPTS) return run(wantedAtMs, attempt + 1, 0, reason);
-  return run(Math.max(nowMs, wantedAtMs + 1), 1, 0, reason);
+  const why = { cause: askedBy === null ? 'taken_up' : 'asked', reason } as const;
+  if (attempt < MOST_ATTEMPTS) return run(wantedAtMs, attempt + 1, 0, why);
+  return run(Math.max(nowMs, wantedAtMs + 1), 1, 0, why);
 }
 
 /** For a time of its own, behind all that it was run for: so it is the newest on record. */
 function decideAsked(last: LastRun | null, askedBy: string, nowMs: number): AgendaDecision {
-  return run(last === null ? nowMs : Math.max(nowMs, last.wantedAtMs + 1), 1, 0, askedFor(askedBy));
+  const why = { cause: 'asked', reason: askedFor(askedBy) } as const;
+  return run(last === null ? nowMs : Math.max(nowMs, last.wantedAtMs + 1), 1, 0, why);
 }
 
 function askedFor(who: string): string {
@@ -121,13 +131,14 @@ function decideTimed(job: AgendaJob, timing: Timed, last: EndedRun, nowMs: numbe
   const due = dueTime(job, timing, last, nowMs);
   if (due.startsAtMs <= nowMs) {
     const reason = due.missed === 0 ? 'it is due' : `it is due, and ${due.missed} earlier times were missed`;
-    return run(due.wantedAtMs, 1, due.missed, reason);
+    return run(due.wantedAtMs, 1, due.missed, { cause: 'due', reason });
   }
   if (last.succeeded) return wait(due.startsAtMs, NOT_DUE);
   const retryAtMs = endOf(last, nowMs) + backOff(FIRST_RETRY_MS, LONGEST_RETRY_MS, last.attempt);
   if (retryAtMs >= due.startsAtMs) return wait(due.startsAtMs, 'it failed, and is due again before a retry');
   if (retryAtMs > nowMs) return wait(retryAtMs, 'it failed, and is tried again then');
-  return run(last.wantedAtMs, last.attempt + 1, 0, `it failed ${timesOf(last.attempt)}`);
+  const why = { cause: 'retry', reason: `it failed ${timesOf(last.attempt)}` } as const;
+  return run(last.wantedAtMs, last.attempt + 1, 0, why);
 }
 
 /** A run from far ahead is taken for none: else a clock that was wrong once would keep the job from running for years. */
@@ -151,7 +162,8 @@ function decideAlways(
   if (restartAtMs > nowMs) return wait(restartAtMs, 'it ended, and begins again then');
   // Each is for a time of its own, so that a number may stand for all behind it.
   const nextMs = Math.max(nowMs, wantedAtMs + 1);
-  return run(nextMs, wentWell ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, 'it is always to run');
+  const why = { cause: 'due', reason: 'it is always to run' } as const;
+  return run(nextMs, wentWell ? 1 : Math.min(attempt + 1, MOST_ATTEMPTS), 0, why);
 }
 
 /** Of an end that is still to come by a clock that was set back, nobody knows how long ago it was: nothing waits for it. */
@@ -208,8 +220,13 @@ function countMissed(schedule: Schedule, afterMs: number, beforeMs: number): num
   return missed;
 }
 
-function run(wantedAtMs: number, attempt: number, missed: number, reason: string): AgendaDecision {
-  return { action: 'run', wantedAtMs, attempt, missed, reason };
+interface Because {
+  readonly cause: TurnCause;
+  readonly reason: string;
+}
+
+function run(wantedAtMs: number, attempt: number, missed: number, why: Because): AgendaDecision {
+  return { action: 'run', wantedAtMs, attempt, missed, ...why };
 }
 
 function wait(untilMs: number | null, reason: string): AgendaDecision {

@@ -256,7 +256,10 @@ describe('settings', () => {
       serve: {},
       disaster: null,
       disasterWarnings: [],
+      labels: {},
+      fleet: null,
       file: null,
+      common: null,
     });
     await assert.rejects(
       loadSettings({ flags: { config: 'none.yaml' }, env: {}, cwd }),

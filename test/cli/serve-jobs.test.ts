@@ -87,7 +87,7 @@ describe('the jobs of a daemon', () => {
     const jobs = { full: '0 2 * * 0', incremental: '*/15 * * * *', verify: '0 5 * * *', drill: '0 6 * * 1' };
     const lanes = jobsOf({ jobs }).map(({ name, lane }) => [name, lane]);
     assert.deepEqual(Object.fromEntries(lanes), {
-      ...{ full: 'backup', incremental: 'backup', verify: 'proof', drill: 'proof', doctor: 'own' },
+      ...{ full: 'backup', incremental: 'backup', verify: 'proof', drill: 'proof', doctor: 'check' },
     });
   });
 

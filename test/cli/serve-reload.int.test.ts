@@ -16,8 +16,9 @@ import {
   openVaults,
   type Served,
 } from '../../src/cli/serve/store.ts';
-import { makeLanes } from '../../src/daemon/job-loop.ts';
 import { makeRegistry } from '../../src/daemon/registry.ts';
+import { makeTurns } from '../../src/daemon/turns.ts';
+import { CAPS_OF_FEW } from '../../src/policy/turns.ts';
 import { freePort } from '../harness/free-port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'eventcore-reload-'));
@@ -53,7 +54,8 @@ describe('a store that moves to another vault', () => {
     const { context, said, stop } = makeContext();
     const file = writeConfig('./vault');
     const store = await readServed(context, file);
-    const shared = { registry: makeRegistry(), lanes: makeLanes(), forget: () => undefined, tracing: null };
+    const turns = makeTurns(CAPS_OF_FEW, Date.now);
+    const shared = { registry: makeRegistry(), turns, forget: () => undefined, tracing: null };
     const services: Served[] = [
       await beginStore(context, store, { ...shared, vault: await openServedVault(store) }),
     ];

@@ -5,8 +5,10 @@ import { BackupError } from '../../src/core/errors.ts';
 import type { JobName } from '../../src/core/job.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { makeDemand } from '../../src/daemon/demand.ts';
-import { jobLoop, makeLanes } from '../../src/daemon/job-loop.ts';
+import { jobLoop } from '../../src/daemon/job-loop.ts';
 import type { CommandResult, JobPlan, Lane } from '../../src/daemon/run-job.ts';
+import { makeTurns } from '../../src/daemon/turns.ts';
+import { CAPS_OF_FEW } from '../../src/policy/turns.ts';
 import { withLease } from '../../src/upkeep/lease.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { datedVault } from '../harness/dated-vault.ts';
@@ -64,12 +66,19 @@ function makeWorld() {
     const stop = new AbortController();
     const clock = { now: () => time.nowMs, uuid: randomUUID };
     const used = options.vault ?? vault;
-    const lanes = makeLanes();
+    const turns = makeTurns(CAPS_OF_FEW, () => time.nowMs);
     const demands = new Map(plans.map(({ name }) => [name, makeDemand(pause)]));
     const loops = plans.map((plan) =>
       jobLoop(
         {
-          ...{ vault: used, clock, daemon: by, software: 'test', signal: stop.signal, lanes },
+          ...{ vault: used, clock, daemon: by, software: 'test', signal: stop.signal },
+          takeTurn: (wanted, work) =>
+            turns.take(
+              { ...wanted, server: null, vault: 'here' },
+              { signal: stop.signal, onWait: () => undefined },
+              work,
+            ),
+          jobCount: () => plans.length,
           ...{ demand: demands.get(plan.name)!, steadyMs: () => time.nowMs },
           onBegin: ({ job, reason }) => {
             demands.get(job)!.clear();
@@ -281,21 +290,5 @@ describe('the loop of a job', () => {
     assert.ok(world.failures > 10);
     // Some were begun again because their end could not be written.
     assert.ok(world.ran.length >= 90 && world.ran.length <= 130, `${world.ran.length} runs`);
-  });
-});
-
-describe('lanes', () => {
-  it('say how much waits for what came before it', async () => {
-    const lanes = makeLanes();
-    const ends: (() => void)[] = [];
-    const work = () => new Promise<void>((resolve) => ends.push(resolve));
-    const all = [lanes('backup', work), lanes('backup', work), lanes('own', work), lanes('proof', work)];
-    await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual([ends.length, lanes.waiting()], [3, 1]);
-    for (const end of ends.slice(0, 3)) end();
-    await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual([ends.length, lanes.waiting()], [4, 0]);
-    ends[3]!();
-    await Promise.all(all);
   });
 });

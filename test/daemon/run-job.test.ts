@@ -31,6 +31,7 @@ function makeWorld() {
     const ports: JobPorts = {
       ...{ vault, clock, daemon: name, software: 'test', signal: stop.signal },
       underLease: (held) => withLease(vault, `job-${plan.name}`, { clock, holder: name }, held),
+      takeTurn: (_, work) => work(),
       steadyMs: () => world.steadyMs,
       askedBy: () => world.askedBy,
       onBegin: () => undefined,

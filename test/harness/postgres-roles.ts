@@ -13,6 +13,7 @@ export type RoleScript =
   | 'archive'
   | 'monitor'
   | 'serve'
+  | 'queue'
   | 'restore'
   | 'disaster'
   | 'logins';

@@ -9,6 +9,9 @@ import { judge } from './check/judge.ts';
 import { SPECIFIED } from './check/specified.ts';
 import { deployedFiles, ROOT } from './deployed.ts';
 
+/** Nobody has definitions of KEDA here. */
+const OWN_KINDS = Object.keys(KNOWN_KINDS).filter((kind) => !kind.startsWith('keda.sh/'));
+
 /** Against what CloudNativePG itself ships, in one file, since its definitions take a second to read. */
 describe('by the definitions of CloudNativePG, unknown fields refused,', { skip: withoutCrds() }, () => {
   const schemas = withoutCrds() === false ? readSchemas() : new Map<string, Schema>();
@@ -48,7 +51,8 @@ describe('by the definitions of CloudNativePG, unknown fields refused,', { skip:
     );
   });
 
-  for (const [kind, { fields, needs }] of Object.entries(KNOWN_KINDS)) {
+  for (const kind of OWN_KINDS) {
+    const { fields, needs } = KNOWN_KINDS[kind]!;
     it(`the table of fields has all that ${kind} has, and nothing else`, () => {
       const spec = schemas.get(kind)!.properties!.spec!;
       assert.deepEqual(differences(fields, needs, spec, 'spec'), []);
@@ -56,7 +60,7 @@ describe('by the definitions of CloudNativePG, unknown fields refused,', { skip:
   }
 
   it('the table of fields has every kind that is defined', () => {
-    assert.deepEqual(Object.keys(KNOWN_KINDS).sort(), [...schemas.keys()].sort());
+    assert.deepEqual([...OWN_KINDS].sort(), [...schemas.keys()].sort());
   });
 });
 

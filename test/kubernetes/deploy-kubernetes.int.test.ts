@@ -9,7 +9,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { makeManifests } from '../../scripts/manifests/files.ts';
 import { renderFiles } from '../../src/kubernetes/render/files.ts';
 import { judgeTypes, type NamedManifest } from './kubernetes-types.ts';
-import { SAMPLE } from './render/sample.ts';
+import { SAMPLE, SAMPLE_WORKERS } from './render/sample.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
@@ -85,12 +85,18 @@ describe('deploy/kubernetes', () => {
   });
 });
 
-const OPTIONS = { alerts: null, hasRecovery: true, restoreTo: 'postgres://restore_login@db/shop' } as const;
+const OPTIONS = {
+  alerts: null,
+  keda: true,
+  hasRecovery: true,
+  restoreTo: 'postgres://restore_login@db/shop',
+} as const;
 
 function everything(): NamedManifest[] {
   const wanted = {
     ...SAMPLE,
     isTls: true,
+    workers: SAMPLE_WORKERS,
     volumes: [{ path: '/backups', claim: 'backups' }],
     targets: [
       { purpose: 'fence', namespace: 'db', kind: 'cluster', name: 'events' },

@@ -21,9 +21,10 @@ const MODULES: Readonly<Record<string, string>> = {
   'rbac.authorization.k8s.io/v1': 'rbac/v1',
 };
 
-/** Of Prometheus's operator and kustomize: what is used of them. */
+/** Of Prometheus's operator and KEDA: what is used of them. */
 const OTHERS = `
 import type { ObjectMeta, LabelSelector } from 'kubernetes-types/meta/v1.js';
+import type { HorizontalPodAutoscalerBehavior } from 'kubernetes-types/autoscaling/v2.js';
 type Named<Version, Kind> = { apiVersion: Version; kind: Kind; metadata: ObjectMeta };
 interface Endpoint {
   port: string; path: string; interval: string; scheme?: 'https';
@@ -35,6 +36,18 @@ export type PodMonitor = Named<'monitoring.coreos.com/v1', 'PodMonitor'> & {
 interface Rule { alert: string; expr: string; for: string; labels: Record<string, string>; annotations: Record<string, string> }
 export type PrometheusRule = Named<'monitoring.coreos.com/v1', 'PrometheusRule'> & {
   spec: { groups: { name: string; interval?: string; rules: Rule[] }[] };
+};
+interface Trigger {
+  type: 'postgresql'; metricType: 'AverageValue' | 'Value'; metadata: Record<string, string>; authenticationRef: { name: string };
+}
+export type ScaledObject = Named<'keda.sh/v1alpha1', 'ScaledObject'> & {
+  spec: {
+    scaleTargetRef: { name: string }; minReplicaCount: number; maxReplicaCount: number; pollingInterval: number;
+    advanced: { horizontalPodAutoscalerConfig: { behavior: HorizontalPodAutoscalerBehavior } }; triggers: Trigger[];
+  };
+};
+export type TriggerAuthentication = Named<'keda.sh/v1alpha1', 'TriggerAuthentication'> & {
+  spec: { secretTargetRef: { parameter: string; name: string; key: string }[] };
 };
 `;
 

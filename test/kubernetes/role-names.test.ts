@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 /** `deploy/postgres/JOB.sql` makes `eventcore_JOB`. */
-const JOBS = ['backup', 'archive', 'monitor', 'serve', 'restore', 'disaster'];
+const JOBS = ['backup', 'archive', 'monitor', 'serve', 'restore', 'queue', 'disaster'];
 /** Nobody may inherit it. */
 const FOLLOWING = ['archive', 'serve'];
 /** A recovery asks each server by itself, so a Cluster has no use for that one. */

@@ -43,6 +43,7 @@ describe('the agenda', () => {
       wantedAtMs: NOON + HOUR,
       attempt: 1,
       missed: 0,
+      cause: 'due',
       reason: 'it is due',
     });
     const done = decideJob(
@@ -59,7 +60,14 @@ describe('the agenda', () => {
   });
 
   it('runs at once what never ran', () => {
-    const wanted = { action: 'run', wantedAtMs: NOON + 7, attempt: 1, missed: 0, reason: 'it never ran' };
+    const wanted = {
+      action: 'run',
+      wantedAtMs: NOON + 7,
+      attempt: 1,
+      missed: 0,
+      cause: 'first',
+      reason: 'it never ran',
+    };
     assert.deepEqual(decideJob(factsOf(null), NOON + 7), wanted);
   });
 
@@ -84,6 +92,7 @@ describe('the agenda', () => {
       wantedAtMs: NOON,
       attempt: 2,
       missed: 0,
+      cause: 'retry',
       reason: 'it failed once',
     });
     assert.equal(at(3, endedAtMs + 4 * MINUTE - 1).action, 'wait');
@@ -203,7 +212,14 @@ describe('the agenda', () => {
     for (const job of [asked, hourly(10 * MINUTE)]) {
       const decision = decideJob({ ...factsOf({}, job), askedBy: 'anna' }, NOON + 2 * MINUTE);
       const wantedAtMs = NOON + 2 * MINUTE;
-      assert.deepEqual(decision, { action: 'run', wantedAtMs, attempt: 1, missed: 0, reason });
+      assert.deepEqual(decision, {
+        action: 'run',
+        wantedAtMs,
+        attempt: 1,
+        missed: 0,
+        cause: 'asked',
+        reason,
+      });
     }
     const first = decideJob({ ...factsOf(null, asked), askedBy: 'anna' }, NOON);
     assert.equal(first.action === 'run' && first.reason, reason);

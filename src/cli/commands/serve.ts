@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { makeLanes } from '../../daemon/job-loop.ts';
 import { makeRegistry } from '../../daemon/registry.ts';
 import { openTracing } from '../../daemon/tracing.ts';
+import { makeTurns } from '../../daemon/turns.ts';
+import { CAPS_OF_FEW } from '../../policy/turns.ts';
 import { configPath } from '../config/config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
@@ -13,6 +14,7 @@ import { consolePorts } from '../serve/console.ts';
 import { openHttp } from '../serve/http.ts';
 import { beginStore, keepReading, openVaults, type Served } from '../serve/store.ts';
 import { testAlerts } from '../serve/test-alerts.ts';
+import { systemClock } from '../wire.ts';
 
 interface ServeFlags {
   readonly listen?: string;
@@ -83,7 +85,12 @@ async function serve(
   );
   const operations = serveOperations(context);
   const tracing = await openTracing(context.software);
-  const shared = { registry, lanes: makeLanes(), tracing, forget: questions.forget };
+  const shared = {
+    registry,
+    turns: makeTurns(CAPS_OF_FEW, systemClock.now),
+    tracing,
+    forget: questions.forget,
+  };
   const address = listen ?? addressOf(stores);
   const server = await openHttp({
     address,
@@ -92,7 +99,7 @@ async function serve(
     queues: () => [
       { name: 'questions', waiting: questions.waiting() },
       { name: 'operations', waiting: operations.waiting() },
-      { name: 'jobs', waiting: shared.lanes.waiting() },
+      { name: 'jobs', waiting: shared.turns.waiting() },
     ],
     ports: consolePorts(context, { services, registry, questions, operations }),
   });

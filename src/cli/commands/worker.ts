@@ -14,6 +14,7 @@ import { helpEnd } from '../exit-codes.ts';
 import type { ServiceLog } from '../log.ts';
 import { runQueuedJob } from '../queue/queued-job.ts';
 import { type ChosenQueue, queueKeyOption, requireQueue } from '../queue/settings.ts';
+import { keepThreadsFor } from '../threads/threads.ts';
 import { loadQueuesRoom } from '../wire.ts';
 
 interface WorkerFlags {
@@ -30,6 +31,8 @@ const MOST = 1000;
 const MOST_DEFAULT_CONCURRENCY = 4;
 /** Orchestrators give half a minute before they kill. */
 const GRACE_MS = 20_000;
+/** The next job finds its thread with all that it needs. */
+const KEEP_THREADS_MS = 60_000;
 
 export function addWorkerCommand(program: Command, start: Start): void {
   program
@@ -100,6 +103,7 @@ async function takeUntilStopped(
   limits: ReturnType<typeof limitsOf>,
 ): Promise<number> {
   const { openPostgresQueue } = await loadQueuesRoom();
+  keepThreadsFor(KEEP_THREADS_MS);
   const key = queueKey(secret);
   const queue = openPostgresQueue(address, { protocol: PROTOCOL, silenceMs: SILENCE_MS, name });
   try {

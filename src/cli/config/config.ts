@@ -9,9 +9,11 @@ import { parseRate } from '../arguments.ts';
 import type { DisasterRead, DisasterSettings, DisasterSource } from '../disaster/config.ts';
 import type { DisasterSection } from '../disaster/schema.ts';
 import type { DrillSection } from '../drill/schema.ts';
+import type { FleetSection } from '../fleet/schema.ts';
 import type { MonitorSettings, NotifierSettings } from '../monitor/schema.ts';
 import type { QueueSection } from '../queue/schema.ts';
 import type { ServeSection } from '../serve/schema.ts';
+import type { CommonFile } from './common.ts';
 import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './file.ts';
 import type { LayoutsSection } from './layouts-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
@@ -50,8 +52,13 @@ export interface Settings {
   readonly monitor: MonitorSettings;
   /** Whom the monitor tells; where secrets are, as it stands there. */
   readonly notify: readonly NotifierSettings[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** The file is what stores of a fleet have in common, and of no store; null: it is of one. */
+  readonly fleet: FleetSection | null;
   /** The file that was read, null when there is none. */
   readonly file: string | null;
+  /** What that one extends; null: nothing. */
+  readonly common: CommonFile | null;
 }
 
 export interface SettingsSources {
@@ -84,7 +91,8 @@ export async function settingsOf(
   { flags, env }: Pick<SettingsSources, 'flags' | 'env'>,
 ): Promise<Settings> {
   // What reads and checks it takes longer to load than all the rest: only where there is a file.
-  const config = text === null ? {} : (await import('./file.ts')).parseConfig(text, path);
+  const { config, common } =
+    text === null ? { config: {}, common: null } : (await import('./common.ts')).parseWithCommon(text, path);
   const folder = dirname(path);
   const inFile = (address: string | null | undefined, seenFrom: typeof resolveStoreAddress): string | null =>
     address == null ? null : naming(path, () => seenFrom(address, folder));
@@ -113,7 +121,10 @@ export async function settingsOf(
     queue: config.queue ?? {},
     disaster: disaster?.disaster ?? null,
     disasterWarnings: disaster?.warnings ?? [],
+    labels: config.labels ?? {},
+    fleet: config.fleet ?? null,
     file: text === null ? null : path,
+    common,
   };
 }
 
@@ -161,6 +172,15 @@ function naming<Result>(path: string, read: () => Result): Result {
 
 /** The address that a command needs. Throws `usage` when nothing names one. */
 export function requireAddress(settings: Settings, what: 'store' | 'vault'): string {
+  if (settings.fleet !== null) {
+    throw new BackupError(
+      'usage',
+      `${settings.file ?? CONFIG_NAME} is what the stores of a fleet have in common`,
+      {
+        hint: `name the configuration of one of them, as --config ${settings.fleet.folder ?? 'stores'}/NAME.yaml`,
+      },
+    );
+  }
   const address = settings[what];
   if (address !== null) return address;
   throw new BackupError('usage', `no ${what} is named`, {

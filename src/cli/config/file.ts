@@ -15,6 +15,7 @@ import {
 } from '../arguments.ts';
 import { allowedInDisaster, disasterSchema } from '../disaster/schema.ts';
 import { drillSchema } from '../drill/schema.ts';
+import { allowedInFleet, fleetSchema, labelsSchema } from '../fleet/schema.ts';
 import { allowedInMonitor, monitorShape } from '../monitor/schema.ts';
 import { queueSchema } from '../queue/schema.ts';
 import { allowedInServe, serveSchema } from '../serve/schema.ts';
@@ -167,6 +168,15 @@ export const configSchema = z.strictObject({
   layouts: layoutsSchema
     .nullish()
     .describe('tables that no layout of this program knows, each by the name that `?layout=` gives it'),
+  extends: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe('a file with what this one does not say; `{name}` and `{labels.…}` there are of this store'),
+  labels: labelsSchema.nullish().describe('what the store is told apart by in a fleet, as team: billing'),
+  fleet: fleetSchema
+    .nullish()
+    .describe('this file is what the stores of a fleet have in common (docs/fleets.md)'),
   ...policyShape,
   ...monitorShape,
 });
@@ -177,7 +187,12 @@ export type ChangeLogSettings = z.infer<typeof changeLogSchema>;
 
 /** Reads a configuration file; every unknown key is refused. Throws `config_invalid`. */
 export function parseConfig(text: string, path: string): z.infer<typeof configSchema> {
-  const parsed = configSchema.safeParse(readConfigText(text, path).value);
+  return parseConfigValue(readConfigText(text, path).value, path);
+}
+
+/** As `parseConfig`, of what was read of a file, or put together. */
+export function parseConfigValue(value: unknown, path: string): z.infer<typeof configSchema> {
+  const parsed = configSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw schemaFault(path, parsed.error.issues[0]!);
 }
@@ -256,6 +271,7 @@ function allowedKeys(path: readonly PropertyKey[]): string[] {
     allowedInServe(path) ??
     allowedInDisaster(path) ??
     allowedInLayouts(path) ??
+    allowedInFleet(path) ??
     Object.keys(section.shape)
   );
 }

@@ -55,6 +55,7 @@ export async function readWanted(
     isTls: settings.serve.tls !== undefined,
     deadlineSeconds: (settings.serve.deadline ?? DEADLINE_MS) / 1000,
     targets: targetsOf(settings),
+    workers: null,
   };
   return { wanted, settings, notes: notesOf(wanted, settings, needs) };
 }

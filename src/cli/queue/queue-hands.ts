@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { atMost } from '../../core/concurrency.ts';
+import { atMost, awaitedLater } from '../../core/concurrency.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { ManifestFile } from '../../core/manifest.ts';
 import type { Vault } from '../../core/vault.ts';
@@ -39,7 +39,7 @@ export async function withHands<Result>(
   const chosen = await chooseQueue(context, flags, settings);
   const threads = chooseParallel(options.parallel, settings);
   if (chosen === null) return work(threadHands(threads));
-  const opening = openLater(context, chosen, options);
+  const opening = openAtOnce(context, chosen, options);
   try {
     return await work(queueHands(opening.offers, { parallel: options.parallel ?? PARALLEL.max, threads }));
   } finally {
@@ -48,49 +48,59 @@ export async function withHands<Result>(
 }
 
 interface Opening {
-  /** Null: nobody is there to do it. Connects with the first job: most work has none that is worth it. */
+  /** Null: nobody is there to do it, which people have been told. */
   readonly offers: () => Promise<JobOffers | null>;
   readonly close: () => Promise<void>;
 }
 
-function openLater(context: CommandContext, chosen: ChosenQueue, options: HandsOptions): Opening {
-  let opened: Promise<{ offers: JobOffers; close: () => Promise<void> } | null> | null = null;
+/** While the work still looks at what there is to do. Some has no job that is worth it: then nobody hears of it. */
+function openAtOnce(context: CommandContext, chosen: ChosenQueue, options: HandsOptions): Opening {
+  const opening = awaitedLater(open(context, chosen, options));
+  let isTold = false;
   return {
     offers: async () => {
-      opened ??= open(context, chosen, options);
-      return (await opened)?.offers ?? null;
+      const { offers, why } = await opening;
+      if (offers === null && !isTold) context.log.warn(`${why}: the work is done on this machine`);
+      isTold = true;
+      return offers;
     },
     close: async () => {
-      const open = await opened?.catch(() => null);
-      await open?.close();
+      const opened = await opening.catch(() => null);
+      await opened?.close();
     },
   };
 }
 
-async function open(context: CommandContext, { address, secret }: ChosenQueue, options: HandsOptions) {
+interface OpenQueue {
+  readonly offers: JobOffers | null;
+  /** Why there are none. */
+  readonly why: string;
+  readonly close: () => Promise<void>;
+}
+
+async function open(
+  { log }: CommandContext,
+  { address, secret }: ChosenQueue,
+  { purpose, what }: HandsOptions,
+): Promise<OpenQueue> {
   const { openPostgresQueue } = await loadQueuesRoom();
   const key = queueKey(secret);
   const queue = openPostgresQueue(address, { protocol: PROTOCOL, silenceMs: SILENCE_MS });
-  const { log } = context;
+  const close = (): Promise<void> => queue.close();
   try {
     await queue.open(key.check);
     const workers = await queue.workers();
-    if (workers.some(({ isAlive }) => isAlive)) {
-      const ports = { queue, key, clock: systemClock, onWord: (word: string) => log.warn(word) };
-      const { purpose, what } = options;
-      const holder = `process ${process.pid} on ${hostname()}`;
-      const offers = await openOffers(ports, { purpose, what, holder, layouts: layoutsInUse() });
-      return { offers, close: () => offers.close().finally(() => queue.close()) };
-    }
-    log.warn(`no worker takes jobs from ${queue.address}: the work is done on this machine`);
+    if (!workers.some(({ isAlive }) => isAlive))
+      return { offers: null, why: `no worker takes jobs from ${queue.address}`, close };
+    const ports = { queue, key, clock: systemClock, onWord: (word: string) => log.warn(word) };
+    const holder = `process ${process.pid} on ${hostname()}`;
+    const offers = await openOffers(ports, { purpose, what, holder, layouts: layoutsInUse() });
+    return { offers, why: '', close: () => offers.close().finally(close) };
   } catch (error) {
-    await queue.close();
+    await close();
     if (!isBackupError(error, 'queue_unreachable')) throw error;
-    log.warn(`${error.message}: the work is done on this machine`);
-    return null;
+    return { offers: null, why: error.message, close: async () => {} };
   }
-  await queue.close();
-  return null;
 }
 
 type Offer = <Kind extends ThreadJobKind>(

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { BackupError, isBackupError } from '../../core/errors.ts';
+import { storeName } from '../config/common.ts';
 import { loadSettings, requireAddress, type Settings } from '../config/config.ts';
 import type { CommandContext } from '../context.ts';
 import { fewDefaults, type ServedJob, servedJobs } from './jobs.ts';
@@ -31,11 +31,6 @@ export async function readServed(context: CommandContext, file: string): Promise
   }
   requireAddress(settings, 'store');
   return { name, file, settings, vault: requireAddress(settings, 'vault'), jobs, fileState };
-}
-
-function storeName(file: string): string {
-  const name = basename(file).replace(/\.ya?ml$/, '');
-  return name === 'eventcore.config' ? 'default' : name.replace(/^eventcore\.|\.config$/g, '');
 }
 
 /** Reads all, each under its own name. Throws `config_invalid`. */

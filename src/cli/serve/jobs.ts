@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<JobName, JobKind>> = {
   drill: { words: ['drill'], lane: 'proof', succeedsWith: [NOTHING_THERE, FOUND_DAMAGE, IN_PART] },
   sample: { words: ['dr', 'sample'], lane: 'own', succeedsWith: [] },
   // It fails while something is bad. Promises the daemon judges by itself: what breaks one is told once.
-  doctor: { words: ['doctor', '--no-promises'], lane: 'own', succeedsWith: [] },
+  doctor: { words: ['doctor', '--no-promises'], lane: 'check', succeedsWith: [] },
 };
 
 const DEADLINE_MS = 12 * 3_600_000;

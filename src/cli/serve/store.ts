@@ -3,16 +3,17 @@ import type { JobBegin, JobName } from '../../core/job.ts';
 import { pause } from '../../core/pause.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { AlertService } from '../../daemon/alerts.ts';
-import type { Lanes } from '../../daemon/job-loop.ts';
 import type { KnownStatus } from '../../daemon/known-status.ts';
 import type { Registry } from '../../daemon/registry.ts';
 import { type CommandResult, stateOf } from '../../daemon/run-job.ts';
 import { type StoreService, serveStore } from '../../daemon/serve-store.ts';
 import { type Tracing, traceJob } from '../../daemon/tracing.ts';
+import type { Turns } from '../../daemon/turns.ts';
 import { type LeaveSilentOptions, leaveSilent } from '../../vaults/wrappers/leave-silent.ts';
 import { openWhenUsed } from '../../vaults/wrappers/open-when-used.ts';
 import { runJobCommand } from '../children/job-command.ts';
 import type { ChildMessage } from '../children/messages.ts';
+import { serverOf, vaultPlace } from '../fleet/places.ts';
 import { underLease } from '../leases.ts';
 import type { Log } from '../log.ts';
 import { openVault, systemClock, systemHolder } from '../wire.ts';
@@ -37,7 +38,7 @@ export interface Served {
 /** What all stores of a daemon share. */
 export interface Shared {
   readonly registry: Registry;
-  readonly lanes: Lanes;
+  readonly turns: Turns;
   /** What was answered of a store says nothing any more. */
   readonly forget: (store: string) => void;
   /** Null: nobody traces. */
@@ -98,7 +99,7 @@ async function openNowOrLater(
 export async function beginStore(
   context: ServeContext,
   store: ServedStore,
-  { vault, registry, lanes, tracing, forget }: Shared & { readonly vault: Vault },
+  { vault, registry, turns, tracing, forget }: Shared & { readonly vault: Vault },
 ): Promise<Served> {
   const status = followStatus(context, store, () => alerts.wake());
   const place: Place = { name: store.name, file: store.file, status, current: store };
@@ -107,8 +108,9 @@ export async function beginStore(
   });
   const about = (job: JobName): Log => context.log.about({ store: store.name, job });
   const service = serveStore({
-    ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, lanes, registry },
+    ...{ vault, clock: systemClock, daemon: systemHolder, software: context.software, turns, registry },
     ...{ store: store.name, pause, steadyMs: () => performance.now() },
+    place: { server: serverOf(store.settings.store), vault: vaultPlace(store.vault) },
     leaseOf: (job) => underLease(vault, {}, `job-${job}`),
     runCommand: (_, signal, begin) => runOne(context, place, begin, { signal, registry, tracing }),
     onFailure: (job, failure) => about(job).warn(`waits: ${failure.message}`),

@@ -25,7 +25,12 @@ export type ThreadMessage =
 const ABORT_GRACE_MS = 10_000;
 
 /** A thread without work ends after this: its memory is wanted elsewhere. */
-const IDLE_MS = 1500;
+let idleMs = 1500;
+
+/** For a process that lives of such work: how long threads wait for the next of it. */
+export function keepThreadsFor(ms: number): void {
+  idleMs = ms;
+}
 
 /**
  * A thread's garbage is mostly buffers outside of the heap, which only a collection gives back: with a small young
@@ -81,7 +86,7 @@ function keepForNextJob(worker: Worker): void {
   const deadline = setTimeout(() => {
     forget(worker);
     void worker.terminate();
-  }, IDLE_MS).unref();
+  }, idleMs).unref();
   idle.push({ worker, deadline });
 }
 

@@ -9,6 +9,7 @@ import { checkBackup } from './rules/backups.ts';
 import { checkStoreManifest } from './rules/object-store.ts';
 import { checkPostgresql } from './rules/postgresql.ts';
 import { checkRecovery } from './rules/recovery.ts';
+import { checkScaling } from './rules/scaling.ts';
 import { checkSecretValues } from './rules/secrets.ts';
 import { checkStorage } from './rules/storage.ts';
 import { recordAt } from './values.ts';
@@ -41,6 +42,7 @@ export function checkManifests(manifests: readonly Manifest[], judgePolicy: Judg
         ...checkOne(manifest),
         ...(OURS.test(manifest.apiVersion) ? checkAcross(manifest, given) : []),
         ...checkTwice(manifest, manifests),
+        ...checkScaling(manifest, manifests),
         ...checkPolicy(manifest, judgePolicy),
       ].map((remark) => findingOf(manifest, remark)),
     )

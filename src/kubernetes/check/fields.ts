@@ -1,3 +1,5 @@
+import { KEDA_KINDS } from './keda-fields.ts';
+
 /** What may stand in a field. A text that is a list or a map of its own is not looked into: `any`. */
 export type Field =
   | 'any'
@@ -335,4 +337,5 @@ export const KNOWN_KINDS: Readonly<
     },
     needs: ['configuration'],
   },
+  ...KEDA_KINDS,
 };

@@ -63,6 +63,7 @@ export const MANIFEST_RULES = [
   'role_invalid',
   'pod_monitor_deprecated',
   'checks_off',
+  'scaling_invalid',
   'reference_missing',
   'secret_literal',
   'policy',

@@ -1,4 +1,4 @@
-import { podTemplate, type Resources } from './pod.ts';
+import { podTemplate, type Resources, spreadOver } from './pod.ts';
 import { labelsOf, type Manifest, metadataOf, type Wanted } from './wanted.ts';
 
 /** `eventcore serve`: it keeps all schedules by itself. */
@@ -46,7 +46,7 @@ function deployment(wanted: Wanted, isAlone: boolean): Manifest {
           },
           readinessProbe: { httpGet: probe(wanted, '/readyz'), periodSeconds: 10, timeoutSeconds: 5 },
         },
-        ...(isAlone ? {} : { pod: { topologySpreadConstraints: spread(wanted) } }),
+        ...(isAlone ? {} : { pod: { topologySpreadConstraints: spreadOver(selectorOf(wanted)) } }),
       }),
     },
   };
@@ -58,14 +58,6 @@ function selectorOf(wanted: Wanted): Record<string, string> {
 
 function probe({ isTls }: Wanted, path: string) {
   return { path, port: 'http', ...(isTls ? { scheme: 'HTTPS' } : {}) };
-}
-
-/** What stands by is of no use on the node or in the zone that is lost. */
-function spread(wanted: Wanted) {
-  return ['topology.kubernetes.io/zone', 'kubernetes.io/hostname'].map((topologyKey) => ({
-    ...{ maxSkew: 1, topologyKey, whenUnsatisfiable: 'ScheduleAnyway' },
-    labelSelector: { matchLabels: selectorOf(wanted) },
-  }));
 }
 
 function service(wanted: Wanted): Manifest {

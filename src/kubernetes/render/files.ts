@@ -2,11 +2,13 @@ import { stringify } from 'yaml';
 import { cronJobManifests } from './cron-jobs.ts';
 import { daemonManifests } from './daemon.ts';
 import { recoveryJob, restoreJob } from './example-jobs.ts';
-import { metricsPolicy, networkPolicy } from './network-policy.ts';
+import { metricsPolicy, networkPolicy, workersPolicy } from './network-policy.ts';
 import { type AlertRules, podMonitor, prometheusRule } from './prometheus.ts';
 import { recoveryManifests } from './recovery.ts';
+import { scalingManifests } from './scaling.ts';
 import { configMap, exampleSecrets, serviceAccount } from './shared.ts';
-import type { Manifest, Wanted } from './wanted.ts';
+import type { Manifest, Wanted, WantedWorkers } from './wanted.ts';
+import { workerManifests } from './workers.ts';
 
 /** Manifests as the files that people read, change and apply. */
 
@@ -16,6 +18,8 @@ export interface RenderOptions {
   readonly alerts: AlertRules | null;
   /** Where the example of a restore puts what it restores: the store, without a password, as a role that may write. */
   readonly restoreTo: string;
+  /** A scaler for workers, for KEDA. */
+  readonly keda: boolean;
   /** Whether the configuration says how to recover from a disaster. */
   readonly hasRecovery: boolean;
 }
@@ -30,10 +34,13 @@ export interface ManifestFile {
 
 /** All files but `kustomization.yaml`. */
 export function renderFiles(wanted: Wanted, options: RenderOptions): ManifestFile[] {
-  const { variant, alerts } = options;
+  const { variant, alerts, keda } = options;
+  const { workers } = wanted;
   return [
     ...sharedFiles(wanted),
     variant === 'daemon' ? daemonFile(wanted) : cronJobsFile(wanted),
+    ...(workers === null ? [] : [workersFile(wanted, workers)]),
+    ...(workers === null || !keda ? [] : [scalingFile(wanted, workers)]),
     ...(alerts === null ? [] : [prometheusFile(wanted, alerts)]),
     ...exampleFiles(wanted, options),
   ];
@@ -83,6 +90,22 @@ export function cronJobsFile(wanted: Wanted): ManifestFile {
     'cron-jobs.yaml',
     'A CronJob for each job. Those that are suspended run when somebody asks: kubectl create job --from=cronjob/NAME NEW-NAME',
     cronJobManifests(wanted),
+  );
+}
+
+export function workersFile(wanted: Wanted, workers: WantedWorkers): ManifestFile {
+  return applied(
+    'workers.yaml',
+    'Workers, which take parts of backups, verifications and restores from the queue; nobody has to reach them. How many: kubectl scale, or scaling.yaml.',
+    [...workerManifests(wanted, workers), workersPolicy(wanted, workers)],
+  );
+}
+
+export function scalingFile(wanted: Wanted, workers: WantedWorkers): ManifestFile {
+  return applied(
+    'scaling.yaml',
+    "For KEDA: as many workers as there are jobs to do, from one on. It asks the queue's database, which must let it in from its own namespace.",
+    scalingManifests(wanted, workers),
   );
 }
 

@@ -1,5 +1,13 @@
 import { HTTP_PORT } from './daemon.ts';
-import { type Endpoint, labelsOf, type Manifest, metadataOf, namesOf, type Wanted } from './wanted.ts';
+import {
+  type Endpoint,
+  labelsOf,
+  type Manifest,
+  metadataOf,
+  namesOf,
+  type Wanted,
+  type WantedWorkers,
+} from './wanted.ts';
 
 /**
  * What may reach the pods, and whom they may reach. A policy knows addresses and not names: what is in the cluster is told by its namespace, what
@@ -12,6 +20,8 @@ const DNS = [
 ];
 /** Of API servers: behind their Service, and themselves. */
 const API_PORTS = [443, 6443];
+const COMPONENT = 'app.kubernetes.io/component';
+export const WORKER = 'worker';
 const NAMESPACE = 'kubernetes.io/metadata.name';
 const MONITORING = 'monitoring';
 
@@ -21,11 +31,29 @@ export function networkPolicy(wanted: Wanted): Manifest {
     kind: 'NetworkPolicy',
     metadata: metadataOf(wanted, wanted.name),
     spec: {
-      podSelector: { matchLabels: labelsOf(wanted) },
+      podSelector: {
+        matchLabels: labelsOf(wanted),
+        // These have a policy of their own, and policies add up.
+        matchExpressions: [{ key: COMPONENT, operator: 'NotIn', values: [WORKER] }],
+      },
       policyTypes: ['Ingress', 'Egress'],
       // Health, metrics and the console, from pods of this namespace.
       ingress: [{ from: [{ podSelector: {} }], ports: [{ protocol: 'TCP', port: HTTP_PORT }] }],
       egress: [{ ports: DNS }, ...egressRules(wanted)],
+    },
+  };
+}
+
+/** Nobody has to reach workers. They reach the queue, stores and vaults. */
+export function workersPolicy(wanted: Wanted, { endpoints }: WantedWorkers): Manifest {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: metadataOf(wanted, namesOf(wanted).worker),
+    spec: {
+      podSelector: { matchLabels: { ...labelsOf(wanted), [COMPONENT]: WORKER } },
+      policyTypes: ['Ingress', 'Egress'],
+      egress: [{ ports: DNS }, ...egressRules({ endpoints, targets: [] })],
     },
   };
 }
@@ -50,7 +78,7 @@ export function metricsPolicy(wanted: Wanted): Manifest {
 }
 
 /** One rule for each kind of peer, with all of its ports. */
-function egressRules({ endpoints, targets }: Wanted) {
+function egressRules({ endpoints, targets }: Pick<Wanted, 'endpoints' | 'targets'>) {
   const rules = new Map<string, { readonly peer: object | null; readonly ports: Set<number> }>();
   const add = (peer: object | null, port: number): void => {
     const key = JSON.stringify(peer);

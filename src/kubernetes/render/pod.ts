@@ -72,6 +72,14 @@ export function podTemplate(wanted: Wanted, component: string, options: PodOptio
   };
 }
 
+/** What stands by, or shares the work, is of no use on the node or in the zone that is lost. */
+export function spreadOver(matchLabels: Readonly<Record<string, string>>) {
+  return ['topology.kubernetes.io/zone', 'kubernetes.io/hostname'].map((topologyKey) => ({
+    ...{ maxSkew: 1, topologyKey, whenUnsatisfiable: 'ScheduleAnyway' },
+    labelSelector: { matchLabels },
+  }));
+}
+
 function variablesOf(wanted: Wanted) {
   const own: readonly Variable[] = [
     { name: 'EVENTCORE_CONFIG', value: `${CONFIG_FOLDER}/${wanted.config.fileName}` },

@@ -33,6 +33,28 @@ export interface Wanted {
   readonly deadlineSeconds: number;
   /** What a recovery asks the API server for, in a pod. */
   readonly targets: readonly RecoveryTarget[];
+  /** Null: nobody works for others. */
+  readonly workers: WantedWorkers | null;
+}
+
+/** Pods that take jobs from a queue, and what these need: less than the daemon does. */
+export interface WantedWorkers {
+  readonly queue: QueuePlace;
+  /** Jobs that one takes at once. */
+  readonly concurrency: number;
+  readonly variables: readonly Variable[];
+  readonly files: readonly SecretFile[];
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** A database of PostgreSQL that jobs wait in. */
+export interface QueuePlace {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly schema: string;
+  readonly user: string;
+  readonly sslMode: string;
 }
 
 /** A variable of the environment: with a value, or of a Secret. */
@@ -97,6 +119,7 @@ export function namesOf({ name }: Pick<Wanted, 'name'>) {
     metrics: `${name}-metrics`,
     recovery: `${name}-recovery`,
     look: `${name}-look`,
+    worker: `${name}-worker`,
   };
 }
 

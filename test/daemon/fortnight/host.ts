@@ -5,10 +5,11 @@ import { BackupError, ERROR_CODES, isBackupError } from '../../../src/core/error
 import type { JobName } from '../../../src/core/job.ts';
 import type { Vault } from '../../../src/core/vault.ts';
 import { type AlertPorts, type AlertService, tellAlerts } from '../../../src/daemon/alerts.ts';
-import { makeLanes } from '../../../src/daemon/job-loop.ts';
 import { makeRegistry } from '../../../src/daemon/registry.ts';
 import type { CommandResult, JobPlan } from '../../../src/daemon/run-job.ts';
 import { serveStore } from '../../../src/daemon/serve-store.ts';
+import { makeTurns } from '../../../src/daemon/turns.ts';
+import { CAPS_OF_FEW } from '../../../src/policy/turns.ts';
 import { withLease } from '../../../src/upkeep/lease.ts';
 import { COMMANDS, type CommandPorts } from './commands.ts';
 import { type BadRun, HOUR, isOut, MINUTE } from './faults.ts';
@@ -48,8 +49,10 @@ export function startHost(world: World, name: string, plans: readonly JobPlan[])
   const alerts = startAlerts(world, process, plans, status.view);
   const stopping = new AbortController();
   const following = status.keep(stopping.signal);
+  const turns = makeTurns(CAPS_OF_FEW, world.time.now);
   const service = serveStore({
-    ...{ vault, clock, pause, daemon: name, software: 'test', lanes: makeLanes(), registry: makeRegistry() },
+    ...{ vault, clock, pause, daemon: name, software: 'test', turns, registry: makeRegistry() },
+    place: { server: null, vault: 'here' },
     ...{ store: 'shop', steadyMs: world.time.now },
     leaseOf: (job) => leaseOf(world, process, vault, `job-${job}`),
     runCommand: (job, signal) => runCommand(world, process, job, signal, kill),

@@ -7,9 +7,10 @@ import { BACKUP_CASES } from './backup-cases.ts';
 import { CLUSTER_CASES } from './cluster-cases.ts';
 import { briefly, judge } from './judge.ts';
 import { RECOVERY_CASES } from './recovery-cases.ts';
+import { SCALING_CASES } from './scaling-cases.ts';
 import { set, sound, type World } from './world.ts';
 
-const CASES = [...CLUSTER_CASES, ...BACKUP_CASES, ...RECOVERY_CASES];
+const CASES = [...CLUSTER_CASES, ...BACKUP_CASES, ...RECOVERY_CASES, ...SCALING_CASES];
 
 /** Of how documents are read: `manifest.test.ts`; of comments: `specification.test.ts`. */
 const ELSEWHERE = ['not_yaml', 'not_a_manifest', 'schedule_elsewhere'];

@@ -5,11 +5,13 @@ import { cronJobManifests } from '../../../src/kubernetes/render/cron-jobs.ts';
 import { daemonManifests } from '../../../src/kubernetes/render/daemon.ts';
 import { endpointsOf } from '../../../src/kubernetes/render/endpoints.ts';
 import { renderFiles } from '../../../src/kubernetes/render/files.ts';
-import { networkPolicy } from '../../../src/kubernetes/render/network-policy.ts';
+import { networkPolicy, workersPolicy } from '../../../src/kubernetes/render/network-policy.ts';
 import { podMonitor } from '../../../src/kubernetes/render/prometheus.ts';
 import { recoveryManifests } from '../../../src/kubernetes/render/recovery.ts';
+import { scalingManifests } from '../../../src/kubernetes/render/scaling.ts';
 import type { Manifest, RecoveryTarget } from '../../../src/kubernetes/render/wanted.ts';
-import { SAMPLE } from './sample.ts';
+import { workerManifests } from '../../../src/kubernetes/render/workers.ts';
+import { SAMPLE, SAMPLE_WORKERS } from './sample.ts';
 
 /** What lies at a path of keys and indexes. */
 function at(value: unknown, ...path: readonly (string | number)[]): unknown {
@@ -243,11 +245,83 @@ describe('the rights of a recovery', () => {
   });
 });
 
-describe('the files', () => {
-  const files = renderFiles(SAMPLE, {
-    ...{ variant: 'daemon', alerts: { groups: [] }, hasRecovery: true },
-    restoreTo: 'postgres://restore_login@events-rw:5432/shop',
+describe('workers on Kubernetes', () => {
+  const [deployment, budget] = workerManifests(SAMPLE, SAMPLE_WORKERS);
+  const policy = workersPolicy(SAMPLE, SAMPLE_WORKERS);
+  const SELECTED = {
+    'app.kubernetes.io/name': 'eventcore-backup',
+    'app.kubernetes.io/instance': 'shop-backup',
+    'app.kubernetes.io/component': 'worker',
+  };
+
+  it('take jobs, apart from each other, have time to end them, and are drained one after the other', () => {
+    assert.deepEqual(at(deployment, ...POD, 'containers', 0, 'args'), [
+      ...['worker', '--concurrency', '4', '--log-level', 'info'],
+    ]);
+    assert.equal(at(deployment, 'spec', 'replicas'), undefined, 'a scaler says how many');
+    assert.equal((at(deployment, ...POD, 'topologySpreadConstraints') as unknown[]).length, 2);
+    assert.ok((at(deployment, ...POD, 'terminationGracePeriodSeconds') as number) > 30);
+    for (const [value, ...path] of [
+      [deployment, 'spec', 'selector', 'matchLabels'],
+      [deployment, 'spec', 'template', 'metadata', 'labels'],
+      [budget, 'spec', 'selector', 'matchLabels'],
+      [policy, 'spec', 'podSelector', 'matchLabels'],
+    ] as const)
+      assert.deepEqual(at(value, ...path), SELECTED);
   });
+
+  it('have no token, nobody who may reach them, and reach the queue, the store and the vault', () => {
+    const targets: readonly RecoveryTarget[] = [
+      { purpose: 'fence', namespace: 'shop-db', kind: 'cluster', name: 'events' },
+    ];
+    const [own] = workerManifests({ ...SAMPLE, targets }, SAMPLE_WORKERS);
+    assert.equal(at(own, ...POD, 'automountServiceAccountToken'), false);
+    assert.equal(at(own, ...POD, 'serviceAccountName'), 'shop-backup');
+    assert.deepEqual(at(policy, 'spec', 'policyTypes'), ['Ingress', 'Egress']);
+    assert.equal(at(policy, 'spec', 'ingress'), undefined);
+    assert.deepEqual((at(policy, 'spec', 'egress') as unknown[]).slice(1), [
+      { to: [{ podSelector: {} }], ports: [{ protocol: 'TCP', port: 5432 }] },
+      { ports: [{ protocol: 'TCP', port: 443 }] },
+    ]);
+    const [shared] = at(networkPolicy(SAMPLE), 'spec', 'podSelector', 'matchExpressions') as unknown[];
+    assert.deepEqual(shared, {
+      ...{ key: 'app.kubernetes.io/component', operator: 'NotIn', values: ['worker'] },
+    });
+  });
+
+  it('have what opens jobs, and no other file or variable of the daemon', () => {
+    const [config] = at(deployment, ...POD, 'volumes') as unknown[];
+    assert.deepEqual(at(config, 'projected', 'sources', 1), {
+      secret: { name: 'shop-backup-files', items: [{ key: 'queue.key', path: 'queue.key' }] },
+    });
+    const names = (at(deployment, ...POD, 'containers', 0, 'env') as { name: string }[]).map(
+      ({ name }) => name,
+    );
+    assert.deepEqual(names, ['EVENTCORE_CONFIG', 'PGPASSWORD', 'QUEUE_PASSWORD', 'EVENTCORE_QUEUE']);
+  });
+
+  it('are as many as take all jobs at once, and never none: who has work would do it alone', () => {
+    const [authentication, scaler] = scalingManifests(SAMPLE, SAMPLE_WORKERS);
+    assert.equal(at(scaler, 'spec', 'scaleTargetRef', 'name'), at(deployment, 'metadata', 'name'));
+    assert.equal(at(scaler, 'spec', 'minReplicaCount'), 1);
+    const trigger = at(scaler, 'spec', 'triggers', 0);
+    assert.equal(at(trigger, 'metadata', 'targetQueryValue'), '4');
+    assert.equal(at(trigger, 'metadata', 'host'), 'events-rw.shop.svc', 'it asks from elsewhere');
+    assert.equal(at(trigger, 'authenticationRef', 'name'), at(authentication, 'metadata', 'name'));
+    assert.deepEqual(at(authentication, 'spec', 'secretTargetRef'), [
+      { parameter: 'password', name: 'eventcore-queue-login', key: 'password' },
+    ]);
+  });
+});
+
+describe('the files', () => {
+  const files = renderFiles(
+    { ...SAMPLE, workers: SAMPLE_WORKERS },
+    {
+      ...{ variant: 'daemon', alerts: { groups: [] }, keda: true, hasRecovery: true },
+      restoreTo: 'postgres://restore_login@events-rw:5432/shop',
+    },
+  );
 
   it('say in YAML what the manifests are, without anchors', () => {
     for (const { text, manifests, name } of files) {

@@ -1,4 +1,23 @@
-import type { Wanted } from '../../../src/kubernetes/render/wanted.ts';
+import type { Wanted, WantedWorkers } from '../../../src/kubernetes/render/wanted.ts';
+
+/** Pods that take what it gives away. */
+export const SAMPLE_WORKERS: WantedWorkers = {
+  queue: {
+    ...{ host: 'events-rw', port: 5432, database: 'eventcore_queue', schema: 'eventcore_queue' },
+    ...{ user: 'queue_login', sslMode: 'prefer' },
+  },
+  concurrency: 4,
+  variables: [
+    { name: 'PGPASSWORD', isOptional: false },
+    { name: 'QUEUE_PASSWORD', isOptional: false, secret: 'eventcore-queue-login', key: 'password' },
+    { name: 'EVENTCORE_QUEUE', value: 'postgres://queue_login:$(QUEUE_PASSWORD)@events-rw/eventcore_queue' },
+  ],
+  files: [{ key: 'queue.key', path: 'queue.key' }],
+  endpoints: [
+    { host: 'events-rw', port: 5432 },
+    { host: null, port: 443 },
+  ],
+};
 
 /** What a daemon for one store in PostgreSQL needs. */
 export const SAMPLE: Wanted = {
@@ -23,4 +42,5 @@ export const SAMPLE: Wanted = {
   isTls: false,
   deadlineSeconds: 43_200,
   targets: [],
+  workers: null,
 };

@@ -38,7 +38,12 @@ export function checkAcross(manifest: Manifest, given: Given): Remark[] {
 }
 
 /** Several may have one name, in folders for different places: the one that is nearest to who names it counts. */
-export function findNamed(from: Manifest, kind: string, name: string, { manifests }: Given): Manifest | null {
+export function findNamed(
+  from: Manifest,
+  kind: string,
+  name: string,
+  { manifests }: Pick<Given, 'manifests'>,
+): Manifest | null {
   const found = manifests.filter((one) => one.kind === kind && one.name === name && isSameSpace(from, one));
   const near = (one: Manifest): number =>
     one.file === from.file ? 0 : folderOf(one.file) === folderOf(from.file) ? 1 : 2;
@@ -54,7 +59,13 @@ function folderOf(file: string): string {
 }
 
 /** What is named and not given: wrong where others of its kind are given, else perhaps elsewhere. */
-function missing(from: Manifest, kind: string, name: string, at: FieldPath, given: Given): Remark {
+export function missing(
+  from: Manifest,
+  kind: string,
+  name: string,
+  at: FieldPath,
+  given: Pick<Given, 'manifests'>,
+): Remark {
   const others = given.manifests
     .filter((one) => one.kind === kind && isSameSpace(from, one))
     .map((one) => one.name);

@@ -35,7 +35,8 @@ export interface WorldOptions {
 const AGAIN_MS = 300;
 
 export async function startWorkerWorld({ folder, workers, words = [] }: WorldOptions): Promise<WorkerWorld> {
-  const server = await startPostgres();
+  // Connections that go on to nowhere stay open on its side.
+  const server = await startPostgres({ settings: { max_connections: '400' } });
   const proxy = await startFreezingProxy(server.port);
   const keyFile = join(folder, 'queue.key');
   writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });

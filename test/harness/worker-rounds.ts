@@ -47,6 +47,8 @@ export interface Round {
 
 /** The command neither ended nor failed for so long, with all its runs. */
 const HANGS_MS = 240_000;
+const REPORT_MS = 5000;
+const REPORTING = { NODE_OPTIONS: '--report-on-signal' };
 const MOST_RUNS = 12;
 /** It may be started again with nothing changed. */
 const RETRYABLE = 11;
@@ -157,7 +159,8 @@ async function runUntilDone({ world, ground, random }: Lane, words: readonly str
     );
     warnings.push(...wordsOf(stderr));
     if (code === 0) return { stdout, round: { kills, failures, warnings } };
-    if (performance.now() > untilMs) assert.fail(`${words[0]} hangs: ${stderr}\n${await world.describe()}`);
+    if (performance.now() > untilMs)
+      assert.fail(`${words[0]} hangs: ${stdout}${stderr}\n${await world.describe()}`);
     if (code === null) kills += 1;
     else if (code === RETRYABLE) failures.push(stderr.trim());
     else assert.fail(`${words.join(' ')} ended with ${code}: ${stderr}\n${await world.describe()}`);
@@ -172,13 +175,17 @@ async function runOnce(
   killAfterMs: number | null,
   untilMs: number,
 ): Promise<Ran> {
-  const child = startCommand(folder, words);
-  const ms = Math.min(killAfterMs ?? Number.POSITIVE_INFINITY, Math.max(0, untilMs - performance.now()));
-  const timer = setTimeout(() => child.kill('SIGKILL'), ms);
+  const child = startCommand(folder, words, { env: REPORTING });
+  const leftMs = Math.max(0, untilMs - performance.now());
+  const timers = [
+    setTimeout(() => child.kill('SIGKILL'), Math.min(killAfterMs ?? leftMs, leftMs)),
+    // What it still waits for is then in a file of that folder.
+    setTimeout(() => child.kill('SIGUSR2'), leftMs - REPORT_MS),
+  ];
   try {
     return await awaitCommand(child);
   } finally {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
   }
 }
 

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { type ErrorRecord, reviveError } from '../core/error-record.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
+import { pause } from '../core/pause.ts';
 import type { JobGroup, JobStanding, OfferedJob, WorkQueue, WorkRun } from '../core/work-queue.ts';
 import { BEAT_MS, type JobOrder, PRIORITY, type Purpose } from './protocol.ts';
 import { openData, type QueueKey, sealData } from './sealed.ts';
@@ -159,7 +159,7 @@ async function offerPatiently(
       noteStandstill(offers, `the queue does not answer: ${error.message}`);
       if (!offers.pending.has(job.id)) throw error;
     }
-    await sleep(OFFER_AGAIN_MS);
+    await pause(OFFER_AGAIN_MS, signal);
   }
   if (signal?.aborted) await offers.ports.queue.cancel([job.id]).catch(() => undefined);
 }

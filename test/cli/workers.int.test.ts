@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -92,34 +91,29 @@ describe('work that is done by workers', { concurrency: true }, () => {
     return opened;
   }
 
-  async function manifestOf(vault: string, backupId: string) {
+  async function lookAt(vault: string, backupId: string) {
     const opened = await openAt(vault);
     const { backups } = await readCatalog(opened);
+    const { manifest, folder: place } = backups.find((one) => one.manifest.backupId === backupId)!;
+    const names: string[] = [];
+    for await (const { name } of opened.list(place)) names.push(name.slice(place.length));
     await opened.close();
-    return backups.find(({ manifest }) => manifest.backupId === backupId)!.manifest;
-  }
-
-  function filesOf(vault: string, backupId: string): string[] {
-    const all = readdirSync(join(folder, vault), { recursive: true, encoding: 'utf8' });
-    const inside = all.filter((name) => name.includes(`${backupId}/`));
-    return inside.map((name) => name.slice(name.lastIndexOf('/') + 1)).sort();
+    return { manifest, names: names.sort() };
   }
 
   /** No more and no less than the manifest says: nobody who was lost left anything. */
   async function requireNoStrays(vault: string, backupId: string): Promise<void> {
-    const { files } = await manifestOf(vault, backupId);
-    const named = files.flatMap(({ name, index }) => [name, index.name]);
-    assert.deepEqual(filesOf(vault, backupId), [...named, 'manifest.json'].sort());
+    const { manifest, names } = await lookAt(vault, backupId);
+    const named = manifest.files.flatMap(({ name, index }) => [name, index.name]);
+    assert.deepEqual(names, [...named, 'manifest.json'].sort());
   }
 
   it('a backup, a verification and a restore are what they are without workers', async () => {
     const workers = await Promise.all([startWorker('story'), startWorker('story')]);
     const alone = await document(...backUp('alone'), '--no-queue');
     const own = await document(...backUp('vault'), '--part-size', '6', ...queue('story'));
-    const [byWorkers, byOne] = [
-      await manifestOf('vault', own.backupId),
-      await manifestOf('alone', alone.backupId),
-    ];
+    const { manifest: byWorkers } = await lookAt('vault', own.backupId);
+    const { manifest: byOne } = await lookAt('alone', alone.backupId);
     for (const key of ['headsDigest', 'totalEvents', 'totalStreams', 'eventRange', 'oddities'] as const) {
       assert.deepEqual(byWorkers[key], byOne[key], key);
     }

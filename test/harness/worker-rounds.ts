@@ -76,7 +76,7 @@ export async function prepareLane(
  */
 export async function backUpRound(lane: Lane): Promise<Round> {
   const { ground, random } = lane;
-  const slowness = { maxDelayMs: 400, maxEventsPerInsert: 30, positions: false };
+  const slowness = { maxDelayMs: 800, maxEventsPerInsert: 12, positions: false };
   const writers = await startSlowWriters({ address: ground.store, writers: 3, ...slowness });
   const begunMs = performance.now();
   let ran: Outcome;

@@ -31,7 +31,7 @@ const { values } = parseArgs({
 });
 const [rounds, seed, lanes] = [Number(values.rounds), Number(values.seed), Number(values.lanes)];
 
-const EVENTS = 60_000;
+const EVENTS = 50_000;
 const WORKERS = 3;
 /** Jobs take a while, so that faults meet them. */
 const SLOWLY = ['--concurrency', '2', '--rate-limit', '400kB/s'];

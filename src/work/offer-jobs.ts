@@ -71,6 +71,8 @@ interface Offers {
   /** When there was last a sign of somebody who works, or nothing to do. */
   movedAtMs: number;
   isTold: boolean;
+  /** When it was last asked who works. */
+  askedAtMs: number;
   look: () => void;
 }
 
@@ -80,7 +82,16 @@ export async function openOffers(ports: OfferPorts, options: OfferOptions): Prom
   const runId = clock.uuid();
   await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
   const offers: Offers = {
-    ...{ ports, options, runId, pending: new Map(), all: [], movedAtMs: clock.now(), isTold: false },
+    ...{
+      ports,
+      options,
+      runId,
+      pending: new Map(),
+      all: [],
+      movedAtMs: clock.now(),
+      isTold: false,
+      askedAtMs: 0,
+    },
     look: () => undefined,
   };
   const looking = lookAgainAndAgain(offers);
@@ -185,13 +196,31 @@ async function lookOnce(offers: Offers): Promise<void> {
     else settle(offers, job, standing);
   }
   if (isMoving) noteMovement(offers);
-  else noteStandstill(offers, 'no worker takes a job');
+  else await noteWaiting(offers);
 }
 
 function noteMovement(offers: Offers): void {
   offers.movedAtMs = offers.ports.clock.now();
   if (offers.isTold) offers.ports.onWord('the work goes on');
   offers.isTold = false;
+}
+
+/** Whoever waits in line behind the work of others waits as long as that takes; where nobody works, in vain. */
+async function noteWaiting(offers: Offers): Promise<void> {
+  const { queue, clock, onWord } = offers.ports;
+  if (clock.now() - offers.askedAtMs < TELL_AFTER_MS || clock.now() - offers.movedAtMs < TELL_AFTER_MS)
+    return;
+  offers.askedAtMs = clock.now();
+  const workers = await queue.workers().catch(() => []);
+  const alive = workers.filter(({ isAlive }) => isAlive).length;
+  if (alive === 0) {
+    noteStandstill(offers, 'no worker takes a job');
+    return;
+  }
+  if (!offers.isTold)
+    onWord(`waiting in line: ${alive === 1 ? 'the worker has' : `all ${alive} workers have`} other jobs`);
+  offers.isTold = true;
+  offers.movedAtMs = clock.now() - TELL_AFTER_MS;
 }
 
 function noteStandstill(offers: Offers, why: string): void {

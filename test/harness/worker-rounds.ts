@@ -154,7 +154,7 @@ async function runUntilDone({ world, ground, random }: Lane, words: readonly str
     const { code, stdout, stderr } = await runOnce(
       ground.folder,
       all,
-      isKilled ? 600 + random.below(5000) : null,
+      isKilled ? 1000 + random.below(11_000) : null,
       untilMs,
     );
     warnings.push(...wordsOf(stderr));

@@ -34,52 +34,50 @@ const NOTHING = 1e-9;
  */
 export function shareOut(claims: readonly Claim[], resources: readonly Resource[]): Share[] {
   const shares = claims.map((): Share => ({ rate: 0, limit: null }));
-  const wanted = new Map<number, number>();
+  const wanted = new Float64Array(resources.length);
   for (const claim of claims) addTo(wanted, claim, 1);
-  const left = new Map([...wanted.keys()].map((resource) => [resource, resources[resource]!.perSecond]));
-  const growing = new Set(claims.keys());
+  const left = Float64Array.from(resources, ({ perSecond }) => perSecond);
+  // Few of many hosts may have work.
+  let open = [...wanted.keys()].filter((resource) => wanted[resource]! > 0);
+  let growing = [...claims.keys()];
   let part = 0;
-  while (growing.size > 0) {
-    const { next, used } = nextLimit(left, wanted, part);
-    for (const [resource, sum] of wanted) left.set(resource, left.get(resource)! - sum * (next - part));
-    part = next;
-    for (const index of growing) {
+  while (growing.length > 0) {
+    const next = nextLimit(open, left, wanted, part);
+    for (const resource of open) left[resource]! -= wanted[resource]! * (next.part - part);
+    part = next.part;
+    growing = growing.filter((index) => {
       const claim = claims[index]!;
-      const limit = claim.demand.find(([resource, perUnit]) => perUnit > 0 && used.has(resource));
-      if (limit === undefined && part < 1) continue;
+      const limit = claim.demand.find(([resource, perUnit]) => perUnit > 0 && next.used.has(resource));
+      if (limit === undefined && part < 1) return true;
       shares[index] = { rate: claim.unitsPerSecond * part, limit: limit?.[0] ?? null };
       addTo(wanted, claim, -1);
-      growing.delete(index);
-    }
+      return false;
+    });
     // What rounding leaves of a sum would be taken for somebody who still grows.
-    for (const resource of used) wanted.delete(resource);
+    open = open.filter((resource) => !next.used.has(resource) && wanted[resource]! > 0);
   }
   return shares;
 }
 
 /** The part of their full rates up to which all who still grow can grow, at most 1, and what is used up then. */
 function nextLimit(
-  left: ReadonlyMap<number, number>,
-  wanted: ReadonlyMap<number, number>,
-  part: number,
-): { next: number; used: Set<number> } {
-  let next = 1;
-  let used = new Set<number>();
-  for (const [resource, sum] of wanted) {
-    if (sum <= 0) continue;
-    const until = part + Math.max(0, left.get(resource)!) / sum;
-    if (until < next * (1 - NOTHING)) {
-      next = until;
-      used = new Set([resource]);
-    } else if (until <= next) {
-      used.add(resource);
-    }
+  open: readonly number[],
+  left: Float64Array,
+  wanted: Float64Array,
+  before: number,
+): { part: number; used: Set<number> } {
+  let part = 1;
+  const used = new Set<number>();
+  for (const resource of open) {
+    const until = before + Math.max(0, left[resource]!) / wanted[resource]!;
+    if (until > part) continue;
+    if (until < part * (1 - NOTHING)) used.clear();
+    part = Math.min(part, until);
+    used.add(resource);
   }
-  return { next, used };
+  return { part, used };
 }
 
-function addTo(wanted: Map<number, number>, { demand, unitsPerSecond }: Claim, sign: 1 | -1): void {
-  for (const [resource, perUnit] of demand) {
-    if (perUnit > 0) wanted.set(resource, (wanted.get(resource) ?? 0) + sign * perUnit * unitsPerSecond);
-  }
+function addTo(wanted: Float64Array, { demand, unitsPerSecond }: Claim, sign: 1 | -1): void {
+  for (const [resource, perUnit] of demand) wanted[resource]! += sign * perUnit * unitsPerSecond;
 }

@@ -105,7 +105,10 @@ interface State {
   readonly losses: Uint16Array;
   readonly used: Float64Array;
   readonly peak: Float64Array;
-  readonly spent: Map<string, number>;
+  /** Seconds of jobs: held up by each resource, at their own pace, beginning. */
+  readonly limited: Float64Array;
+  ownPace: number;
+  beginning: number;
   readonly counts: { done: number; givenUp: number; lost: number; unitsDone: number; unitsLost: number };
   now: number;
   idleSeconds: number;
@@ -127,8 +130,17 @@ export function simulate(jobs: readonly Job[], place: Place, failures: Failures 
   const { now: seconds, idleSeconds } = state;
   const used = [...state.used];
   const peak = [...state.peak];
-  const spent = Object.fromEntries(state.spent);
+  const spent = spentOf(state);
   return { seconds, done, givenUp, attemptsLost, unitsDone, unitsLost, used, peak, spent, idleSeconds };
+}
+
+function spentOf({ limited, ownPace, beginning, place }: State): Record<string, number> {
+  const spent: Record<string, number> = { [OWN_PACE]: ownPace, [BEGINNING]: beginning };
+  for (const [resource, seconds] of limited.entries()) {
+    const { kind } = place.resources[resource]!;
+    if (seconds > 0) spent[kind] = (spent[kind] ?? 0) + seconds;
+  }
+  return spent;
 }
 
 function begin(jobs: readonly Job[], place: Place, failures: Failures | null): State {
@@ -142,7 +154,8 @@ function begin(jobs: readonly Job[], place: Place, failures: Failures | null): S
     ...{ running: new Set(), waiting: new Set(), postponed: [], losses: new Uint16Array(jobs.length) },
     used: new Float64Array(place.resources.length),
     peak: new Float64Array(place.resources.length),
-    ...{ spent: new Map(), now: 0, idleSeconds: 0 },
+    limited: new Float64Array(place.resources.length),
+    ...{ ownPace: 0, beginning: 0, now: 0, idleSeconds: 0 },
     counts: { done: 0, givenUp: 0, lost: 0, unitsDone: 0, unitsLost: 0 },
   };
 }
@@ -244,24 +257,26 @@ function nextEvent({ running, workers, postponed, waiting, now }: State): number
 
 /** Lets so much time go by. */
 function pass(state: State, seconds: number): void {
-  const rates = new Map<number, number>();
+  const { resources } = state.place;
+  const rates = new Float64Array(resources.length);
   for (const running of state.running) {
     if (running.beginSeconds > 0) {
       running.beginSeconds = left(running.beginSeconds, seconds);
-      add(state.spent, BEGINNING, seconds);
+      state.beginning += seconds;
       continue;
     }
     const { rate, limit } = running.share;
     running.unitsLeft = left(running.unitsLeft, rate * seconds);
-    add(state.spent, limit === null ? OWN_PACE : state.place.resources[limit]!.kind, seconds);
-    for (const [resource, perUnit] of running.claim.demand) add(rates, resource, perUnit * rate);
+    if (limit === null) state.ownPace += seconds;
+    else state.limited[limit]! += seconds;
+    for (const [resource, perUnit] of running.claim.demand) rates[resource]! += perUnit * rate;
   }
-  for (const [resource, rate] of rates) {
+  for (const [resource, rate] of rates.entries()) {
+    if (rate === 0 || seconds === 0) continue;
     state.used[resource]! += rate * seconds;
-    const part = rate / state.place.resources[resource]!.perSecond;
-    if (seconds > 0) state.peak[resource] = Math.max(state.peak[resource]!, part);
+    state.peak[resource] = Math.max(state.peak[resource]!, rate / resources[resource]!.perSecond);
   }
-  state.idleSeconds += seconds * state.workers.filter(({ running }) => running === null).length;
+  for (const { running } of state.workers) if (running === null) state.idleSeconds += seconds;
   state.now += seconds;
 }
 
@@ -269,10 +284,6 @@ function pass(state: State, seconds: number): void {
 function left(there: number, taken: number): number {
   const rest = there - taken;
   return rest <= there * 1e-9 + 1e-12 ? 0 : rest;
-}
-
-function add<Key>(sums: Map<Key, number>, key: Key, value: number): void {
-  sums.set(key, (sums.get(key) ?? 0) + value);
 }
 
 function endJobs(state: State): void {

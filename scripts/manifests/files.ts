@@ -18,7 +18,7 @@ const CHART = 'deploy/helm/eventcore-backup';
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 
-function read(config: string, cronJobs: boolean) {
+function read(config: string, flags: { readonly cronJobs?: true; readonly keda?: true } = {}) {
   const context = {
     flags: { config: join(ROOT, config), progress: false, logLevel: 'warn' },
     ...{ env: {}, cwd: ROOT, software: `eventcore-backup ${version}` },
@@ -28,16 +28,17 @@ function read(config: string, cronJobs: boolean) {
     prometheusOperator: true,
     // Of the login of a daemon in deploy/cloudnative-pg.
     passwordFrom: { secret: 'eventcore-serve-login', key: 'password' },
-    ...(cronJobs ? { cronJobs } : {}),
+    ...flags,
   } as const;
   return readWanted(context, options).then((made) => renderOf(made, options));
 }
 
 /** By their paths from the root of the project. */
 export async function makeManifests(): Promise<Map<string, string>> {
-  const daemon = await read(`${PLACE}/eventcore.config.yaml`, false);
-  const jobs = await read(`${PLACE}/eventcore.config.yaml`, true);
-  const west = await read(`${PLACE}/overlays/two-regions/west/eventcore.config.yaml`, false);
+  const daemon = await read(`${PLACE}/eventcore.config.yaml`);
+  const jobs = await read(`${PLACE}/eventcore.config.yaml`, { cronJobs: true });
+  const west = await read(`${PLACE}/overlays/two-regions/west/eventcore.config.yaml`);
+  const shared = await read(`${PLACE}/overlays/workers/eventcore.config.yaml`, { keda: true });
   const made = new Map<string, string>();
   const put = (
     folder: string,
@@ -50,26 +51,61 @@ export async function makeManifests(): Promise<Map<string, string>> {
     const resources = [...above.map((name) => ({ name, isApplied: true })), ...files];
     made.set(`${folder}/kustomization.yaml`, kustomization(resources));
   };
-  const shared = ['config-map.yaml', 'service-account.yaml', 'network-policy.yaml'];
-  put(`${PLACE}/base`, [...shared, 'secrets.example.yaml', 'restore-job.example.yaml'], daemon);
+  const base = ['config-map.yaml', 'service-account.yaml', 'network-policy.yaml'];
+  put(`${PLACE}/base`, [...base, 'secrets.example.yaml', 'restore-job.example.yaml'], daemon);
   put(`${PLACE}/overlays/daemon`, ['daemon.yaml'], daemon, ['../../base']);
   put(`${PLACE}/overlays/cron-jobs`, ['cron-jobs.yaml'], jobs, ['../../base']);
   put(`${PLACE}/overlays/prometheus-operator`, ['prometheus.yaml'], daemon, ['../daemon']);
   put(`${PLACE}/overlays/two-regions/east`, [], daemon, ['../../daemon']);
   for (const [path, text] of westFiles(west)) made.set(path, text);
+  for (const [path, text] of workerFiles(shared)) made.set(path, text);
+  put(`${PLACE}/overlays/workers-keda`, ['scaling.yaml'], shared, ['../workers']);
   for (const [path, text] of rolesFiles()) made.set(path, text);
   made.set(`${CHART}/files/alerts.yaml`, readFileSync(ALERTS_FILE, 'utf8'));
   return made;
 }
 
+type Rendered = Awaited<ReturnType<typeof read>>;
+
 /** As the east, with a configuration of its own. */
-function westFiles(west: Awaited<ReturnType<typeof read>>): [path: string, text: string][] {
-  const folder = `${PLACE}/overlays/two-regions/west`;
-  const { name, text } = west.find((file) => file.name === 'config-map.yaml')!;
+function westFiles(west: Rendered): [path: string, text: string][] {
+  return overlay(west, 'two-regions/west', {
+    above: '../../daemon',
+    own: [],
+    patches: ['config-map.yaml'],
+    examples: [],
+  });
+}
+
+/** The daemon has the queue's key and password too. The base's network policy lets the queue through, which is where the store is. */
+function workerFiles(shared: Rendered): [path: string, text: string][] {
+  return overlay(shared, 'workers', {
+    ...{ above: '../../base', own: ['daemon.yaml', 'workers.yaml'] },
+    ...{ patches: ['config-map.yaml'], examples: ['secrets.example.yaml'] },
+  });
+}
+
+interface Overlay {
+  readonly above: string;
+  readonly own: readonly string[];
+  /** What stands above under the same names. */
+  readonly patches: readonly string[];
+  readonly examples: readonly string[];
+}
+
+function overlay(
+  files: Rendered,
+  place: string,
+  { above, own, patches, examples }: Overlay,
+): [string, string][] {
+  const folder = `${PLACE}/overlays/${place}`;
   const head = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
-  const body = toYaml({ ...head, resources: ['../../daemon'], patches: [{ path: name }] });
+  const body = toYaml({ ...head, resources: [above, ...own], patches: patches.map((path) => ({ path })) });
   return [
-    [`${folder}/${name}`, text],
+    ...[...own, ...patches, ...examples].map((name): [string, string] => [
+      `${folder}/${name}`,
+      files.find((file) => file.name === name)!.text,
+    ]),
     [`${folder}/kustomization.yaml`, body],
   ];
 }

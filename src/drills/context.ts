@@ -38,7 +38,11 @@ export interface DrillPorts {
   readonly random: () => number;
   /** How files are checked and chunks loaded; left out: in this thread. */
   readonly fileRunner?: (vault: Vault) => Pick<VerifyPorts, 'runFile'>;
-  readonly loadRunner?: (target: string, vault: Vault, chain: Chain) => Pick<RestorePorts, 'runLoad'>;
+  readonly loadRunner?: (
+    target: string,
+    vault: Vault,
+    chain: Chain,
+  ) => Pick<RestorePorts, 'runLoad' | 'runPart'>;
 }
 
 /** The vault of another region of the policy. */

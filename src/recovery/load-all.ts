@@ -8,7 +8,7 @@ import { readIndex } from '../format/data-file-reader.ts';
 import type { Conversion } from './conversion.ts';
 import { type LoadHooks, type LoadJob, type LoadResult, loadChunks } from './load-chunks.ts';
 import { cutIntoParts, type LoadPartJob } from './load-part.ts';
-import { cutIntoRuns, type FileSource, type SizedRun } from './plan.ts';
+import { cutIntoRuns, type FileChunks, type FileSource } from './plan.ts';
 
 export interface LoadPorts {
   readonly vault: Vault;
@@ -21,19 +21,18 @@ export interface LoadPorts {
   readonly runPart?: (restoreToken: string, job: LoadPartJob, hooks: LoadHooks) => Promise<LoadResult>;
 }
 
-/** The event chunks of all links, in one list: they are loaded in one go. */
-export async function planLoads(vault: Vault, chain: Chain, loaders: number): Promise<SizedRun[]> {
+/** The event files of all links with the sizes of their chunks, in one list: they are loaded in one go. */
+export async function planLoads(vault: Vault, chain: Chain, loaders: number): Promise<FileChunks[]> {
   const sources = chain.flatMap((link) => {
     const { files, format, compression } = link.manifest;
     const common = { folder: link.folder, format, compression, seal: sealOf(link) };
     return files.filter(({ role }) => role === 'events').map((file): FileSource => ({ ...common, file }));
   });
-  const sizes = await runLimited(sources, loaders, async (source) => {
+  return runLimited(sources, loaders, async (source) => {
     const { folder, file, seal } = source;
     const entries = await naming(folder, () => readIndex(vault, folder, file, seal));
     return { ...source, plainBytes: entries.map((entry) => entry.plainBytes) };
   });
-  return cutIntoRuns(sizes);
 }
 
 /**
@@ -54,18 +53,18 @@ export const ALONE: Loaders = { way: 'alone', count: 1 };
 export function planLoaders(
   { runPart }: LoadPorts,
   { token }: RestoreSession,
-  runs: readonly SizedRun[],
+  files: readonly FileChunks[],
   parallel: number,
 ): Loaders {
   if (token === null) return ALONE;
   if (runPart !== undefined) return { way: 'parts', count: parallel };
-  const count = parallel < WORTH_SEVERAL_LOADERS ? 1 : Math.min(parallel, runs.length);
+  const count = parallel < WORTH_SEVERAL_LOADERS ? 1 : Math.min(parallel, cutIntoRuns(files).length);
   return count <= 1 ? ALONE : { way: 'together', count };
 }
 
 export interface Load {
   readonly session: RestoreSession;
-  readonly runs: readonly SizedRun[];
+  readonly files: readonly FileChunks[];
   readonly loaders: Loaders;
   /** Opens the writer of the loader that works here. */
   readonly openWriter: () => Promise<BatchWriter>;
@@ -84,10 +83,11 @@ export function loadAll(ports: LoadPorts, load: Load, hooks: LoadHooks): Promise
 /** One loader works here, the others in threads, if there are threads. */
 function loadTogether(
   { vault, runLoad }: LoadPorts,
-  { session, runs, loaders: { count }, openWriter, conversion = null }: Load,
+  { session, files, loaders: { count }, openWriter, conversion = null }: Load,
   { onProgress, signal: outer }: LoadHooks,
 ): Promise<LoadResult[]> {
   const { token } = session;
+  const runs = cutIntoRuns(files);
   const job: LoadJob = { runs, taken: new Int32Array(new SharedArrayBuffer(4)), conversion };
   const load = async (loader: number, signal: AbortSignal): Promise<LoadResult> => {
     const hooks: LoadHooks = { ...(onProgress === undefined ? {} : { onProgress }), signal };
@@ -102,7 +102,7 @@ function loadTogether(
 /** What was tried twice has been counted twice on the way, and what was done before not at all: the result puts that right. */
 function loadParts(
   run: (part: LoadPartJob, hooks: LoadHooks) => Promise<LoadResult>,
-  { runs, loaders: { count }, conversion = null }: Load,
+  { files, loaders: { count }, conversion = null }: Load,
   { onProgress, signal: outer }: LoadHooks,
 ): Promise<LoadResult[]> {
   const load = async (part: LoadPartJob, signal: AbortSignal): Promise<LoadResult> => {
@@ -116,5 +116,5 @@ function loadParts(
     tell(result.events - told.events, part.plainBytes - told.bytes);
     return result;
   };
-  return runLimited(cutIntoParts(runs, count, conversion), count, load, outer);
+  return runLimited(cutIntoParts(files, count, conversion), count, load, outer);
 }

@@ -3,7 +3,7 @@ import type { EventStore } from '../core/event-store.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Conversion } from './conversion.ts';
 import { type LoadHooks, type LoadResult, writeChunks } from './load-chunks.ts';
-import type { ChunkRun, SizedRun } from './plan.ts';
+import type { ChunkRun, FileChunks, FileSource } from './plan.ts';
 
 /**
  * A fixed share of a load, which counts once however often it is tried: for loaders that share no memory and may die, or be
@@ -59,30 +59,42 @@ const WORTH_A_PART_BYTES = 8 * MIB;
 /** With as many for each loader as this, parts grow. */
 const MANY_EACH = 16;
 
-/** Cuts runs into parts of about the same size, in order: for each of some loaders as many. Each run is in exactly one. */
+/** Cuts the chunks of all files into parts of about the same size, in order: for each of some loaders as many. Each chunk is in exactly one. */
 export function cutIntoParts(
-  runs: readonly SizedRun[],
+  files: readonly FileChunks[],
   loaders: number,
   conversion: Conversion | null,
 ): LoadPartJob[] {
-  const total = runs.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+  const total = files.reduce((sum, { plainBytes }) => plainBytes.reduce((a, b) => a + b, sum), 0);
   const count = countParts(total, loaders);
-  const parts: { runs: SizedRun[]; plainBytes: number }[] = [];
+  const parts: { runs: GrowingRun[]; plainBytes: number }[] = [];
   let before = 0;
-  for (const run of runs) {
-    const current = parts.at(-1);
-    // By where it begins, so that what is too much in one part is not missing in the last.
-    if (current === undefined || (parts.length < count && before >= (parts.length * total) / count)) {
-      parts.push({ runs: [run], plainBytes: run.plainBytes });
-    } else {
-      current.runs.push(run);
-      current.plainBytes += run.plainBytes;
-    }
-    before += run.plainBytes;
+  for (const { plainBytes, ...source } of files) {
+    plainBytes.forEach((size, chunk) => {
+      // By where it begins, so that what is too much in one part is not missing in the last.
+      const isNew = parts.length === 0 || (parts.length < count && before >= (parts.length * total) / count);
+      if (isNew) parts.push({ runs: [], plainBytes: 0 });
+      addChunk(parts.at(-1)!, source, chunk, size);
+      before += size;
+    });
   }
-  return parts.map(({ runs: own, plainBytes }, place) => ({
-    ...{ part: String(place + 1), runs: joinRuns(own), plainBytes, conversion },
+  return parts.map(({ runs, plainBytes }, place) => ({
+    ...{ part: String(place + 1), runs, plainBytes, conversion },
   }));
+}
+
+type GrowingRun = FileSource & { readonly chunks: number[] };
+
+function addChunk(
+  part: { readonly runs: GrowingRun[]; plainBytes: number },
+  source: FileSource,
+  chunk: number,
+  size: number,
+): void {
+  const last = part.runs.at(-1);
+  if (last?.file === source.file && last.folder === source.folder) last.chunks.push(chunk);
+  else part.runs.push({ ...source, chunks: [chunk] });
+  part.plainBytes += size;
 }
 
 function countParts(total: number, loaders: number): number {
@@ -90,15 +102,4 @@ function countParts(total: number, loaders: number): number {
   const wanted = Math.min(most, Math.max(least, total / (loaders * MANY_EACH)));
   const even = loaders * Math.ceil(total / (loaders * wanted));
   return Math.max(1, Math.min(even, Math.floor(total / WORTH_A_PART_BYTES)));
-}
-
-/** Runs that follow one another in a file become one. */
-function joinRuns(runs: readonly SizedRun[]): ChunkRun[] {
-  const joined: (Omit<ChunkRun, 'chunks'> & { readonly chunks: number[] })[] = [];
-  for (const { plainBytes: _, chunks, ...source } of runs) {
-    const last = joined.at(-1);
-    if (last?.file === source.file) last.chunks.push(...chunks);
-    else joined.push({ ...source, chunks: [...chunks] });
-  }
-  return joined;
 }

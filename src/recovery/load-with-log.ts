@@ -20,7 +20,7 @@ import { compareSummaries } from './compare-summaries.ts';
 import { type GreatestId, greaterId, makeGreatestId } from './greatest-id.ts';
 import { ALONE, type Loaders, type LoadPorts, loadAll, planLoaders } from './load-all.ts';
 import type { LoadHooks, LoadResult } from './load-chunks.ts';
-import type { SizedRun } from './plan.ts';
+import type { FileChunks } from './plan.ts';
 import type { LogPart } from './plan-recovery.ts';
 import { hasRemovals, isRemovedFromBase, type RemovedEvents } from './removals.ts';
 import { replayLog } from './replay-log.ts';
@@ -40,7 +40,7 @@ export interface LoadedWithLog {
 export interface LoadWithLog {
   readonly session: RestoreSession;
   readonly chain: Chain;
-  readonly runs: readonly SizedRun[];
+  readonly files: readonly FileChunks[];
   readonly log: LogPart;
   readonly parallel: number;
   readonly onStep?: ((step: string) => void) | undefined;
@@ -55,10 +55,10 @@ export async function loadWithLog(
   load: LoadWithLog,
   hooks: LoadHooks,
 ): Promise<LoadedWithLog> {
-  const { session, runs, log } = load;
+  const { session, files, log } = load;
   const { removed } = log.measured;
   // Whoever leaves events out must see them all, and in one place.
-  const loaders = hasRemovals(removed) ? ALONE : planLoaders(ports, session, runs, load.parallel);
+  const loaders = hasRemovals(removed) ? ALONE : planLoaders(ports, session, files, load.parallel);
   const writer = await session.openWriter({ alone: loaders.way === 'alone' });
   try {
     const base = hasRemovals(removed)
@@ -111,14 +111,14 @@ interface LoadedBase {
 
 async function loadWhole(
   ports: LoadPorts,
-  { session, chain, runs }: LoadWithLog,
+  { session, chain, files }: LoadWithLog,
   writer: BatchWriter,
   loaders: Loaders,
   hooks: LoadHooks,
 ): Promise<LoadedBase> {
   const results = await loadAll(
     ports,
-    { session, runs, loaders, openWriter: async () => stayOpen(writer) },
+    { session, files, loaders, openWriter: async () => stayOpen(writer) },
     hooks,
   );
   return { table: await loadHeads(ports.vault, chain), ...sumUp(results) };
@@ -139,7 +139,7 @@ function stayOpen(writer: BatchWriter): BatchWriter {
 /** Loads what of the base was not removed later, and proves that nothing else is missing from it. */
 async function loadRemaining(
   ports: LoadPorts,
-  { session, chain, runs, log }: LoadWithLog,
+  { session, chain, files, log }: LoadWithLog,
   writer: BatchWriter,
   hooks: LoadHooks,
 ): Promise<LoadedBase> {
@@ -149,7 +149,7 @@ async function loadRemaining(
   if (!removed.isEmptied) {
     const all = makeStreamTable();
     const openWriter = async (): Promise<BatchWriter> => leavingOut(removed, writer, all, kept);
-    await loadAll(ports, { session, runs, loaders: ALONE, openWriter }, hooks);
+    await loadAll(ports, { session, files, loaders: ALONE, openWriter }, hooks);
     await compareSummaries(readTable(all), readChainHeads(ports.vault, chain));
     releaseTable(all);
   }

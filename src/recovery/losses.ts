@@ -5,7 +5,7 @@ import { readCompanions } from '../format/line-files.ts';
 import { type AllowedLoss, type Conversion, type Loss, lossesOf, requireAllowed } from './conversion.ts';
 import { planLoads } from './load-all.ts';
 import { loadChunks } from './load-chunks.ts';
-import type { ChunkRun } from './plan.ts';
+import { type ChunkRun, cutIntoRuns, type FileChunks } from './plan.ts';
 
 /** Goes nowhere: for those who only look. */
 const NOWHERE: BatchWriter = { write: async () => {}, end: async () => {}, abort: async () => {} };
@@ -19,11 +19,11 @@ const MOST_LOOKED_AT = 64;
 export async function requireForeseen(
   vault: Vault,
   chain: Chain,
-  runs: readonly ChunkRun[],
+  files: readonly FileChunks[],
   { conversion, allowed }: { readonly conversion: Conversion; readonly allowed: AllowedLoss },
 ): Promise<void> {
-  const first = runs.filter((run, at) => run.file !== runs[at - 1]?.file);
-  const looked = first.slice(-MOST_LOOKED_AT).map((run) => ({ ...run, chunks: run.chunks.slice(0, 1) }));
+  const filled = files.filter(({ plainBytes }) => plainBytes.length > 0).slice(-MOST_LOOKED_AT);
+  const looked = filled.map(({ plainBytes: _, ...source }): ChunkRun => ({ ...source, chunks: [0] }));
   const [contents, tables] = [await readContents(vault, looked, conversion), await countTables(vault, chain)];
   requireAllowed(conversion, lossesOf(contents, tables), allowed);
 }
@@ -35,7 +35,7 @@ export async function measureLosses(
   conversion: Conversion,
   signal?: AbortSignal,
 ): Promise<Loss[]> {
-  const runs = await planLoads(vault, chain, 1);
+  const runs = cutIntoRuns(await planLoads(vault, chain, 1));
   return lossesOf(await readContents(vault, runs, conversion, signal), await countTables(vault, chain));
 }
 

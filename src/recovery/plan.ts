@@ -108,11 +108,6 @@ export interface ChunkRun extends FileSource {
   readonly chunks: readonly number[];
 }
 
-export interface SizedRun extends ChunkRun {
-  /** Of these chunks. */
-  readonly plainBytes: number;
-}
-
 /** Sizes of a file's chunks, in order. */
 export interface FileChunks extends FileSource {
   readonly plainBytes: readonly number[];
@@ -122,21 +117,21 @@ export interface FileChunks extends FileSource {
 const RUN_BYTES = 2 << 20;
 
 /** Cuts the chunks of all files into runs of about `RUN_BYTES`, in order. Each chunk is in exactly one. */
-export function cutIntoRuns(files: readonly FileChunks[]): SizedRun[] {
-  const runs: SizedRun[] = [];
+export function cutIntoRuns(files: readonly FileChunks[]): ChunkRun[] {
+  const runs: ChunkRun[] = [];
   for (const { plainBytes, ...source } of files) {
     let chunks: number[] = [];
     let bytes = 0;
     plainBytes.forEach((size, chunk) => {
       if (chunks.length > 0 && bytes + size > RUN_BYTES) {
-        runs.push({ ...source, chunks, plainBytes: bytes });
+        runs.push({ ...source, chunks });
         chunks = [];
         bytes = 0;
       }
       chunks.push(chunk);
       bytes += size;
     });
-    if (chunks.length > 0) runs.push({ ...source, chunks, plainBytes: bytes });
+    if (chunks.length > 0) runs.push({ ...source, chunks });
   }
   return runs;
 }

@@ -102,16 +102,16 @@ export async function restoreBackup(
   const plan = planRestore(chain, await target.inspect(), replace, options.envelopes);
   const { conversion } = plan;
   assertWithoutLog(conversion, recovery?.log ?? null);
-  const runs = await planLoads(vault, chain, parallel);
+  const files = await planLoads(vault, chain, parallel);
   const allowed = options.allowLoss ?? [];
-  if (conversion !== null) await requireForeseen(vault, chain, runs, { conversion, allowed });
+  if (conversion !== null) await requireForeseen(vault, chain, files, { conversion, allowed });
   const epoch = clock.uuid();
   const adopt = conversion?.adopts === true;
   const session = await target.openRestore({ attemptId: epoch, replace, adopt, parallel });
   let done: Omit<RestoreReport, 'recovery'> & Pick<Loaded, 'replayed'>;
   try {
     options.onStep?.('loading events');
-    const loaded = await loadEvents(ports, session, { chain, plan, runs }, options);
+    const loaded = await loadEvents(ports, session, { chain, plan, files }, options);
     const companions = await loadCompanions(ports, session, chain, options, loaded);
     if (conversion !== null) requireAllowed(conversion, companions.lost, allowed);
     const counted = await finishAndVerify(vault, session, chain, { ...loaded, conversion }, options.onStep);
@@ -158,13 +158,13 @@ interface Loaded {
 interface Planned {
   readonly chain: Chain;
   readonly plan: RestorePlan;
-  readonly runs: Awaited<ReturnType<typeof planLoads>>;
+  readonly files: Awaited<ReturnType<typeof planLoads>>;
 }
 
 async function loadEvents(
   ports: RestorePorts,
   session: RestoreSession,
-  { chain, plan, runs }: Planned,
+  { chain, plan, files }: Planned,
   options: RestoreOptions,
 ): Promise<Loaded> {
   const { parallel, signal, onStep, recovery } = options;
@@ -182,14 +182,14 @@ async function loadEvents(
   const hooks = { onProgress, signal };
   const { conversion } = plan;
   if (log !== null) {
-    const loaded = await loadWithLog(ports, { session, chain, runs, log, parallel, onStep }, hooks);
+    const loaded = await loadWithLog(ports, { session, chain, files, log, parallel, onStep }, hooks);
     const { transactions, eventsReplayed, versionsSkipped, ...rest } = loaded;
     const replayed = { transactions, eventsReplayed, versionsSkipped };
     return { ...rest, streams: loaded.table.count, contents: null, replayed };
   }
-  const loaders = planLoaders(ports, session, runs, parallel);
+  const loaders = planLoaders(ports, session, files, parallel);
   const openWriter = () => session.openWriter({ alone: loaders.way === 'alone' });
-  const results = await loadAll(ports, { session, runs, loaders, openWriter, conversion }, hooks);
+  const results = await loadAll(ports, { session, files, loaders, openWriter, conversion }, hooks);
   const greatestId = results.reduce<string | null>((best, { greatestId: id }) => greaterId(best, id), null);
   const { events, streams } = plan;
   const replayed = { transactions: 0, eventsReplayed: 0, versionsSkipped: null };

@@ -227,3 +227,83 @@ describe('what would not work in a pod, or must not stand there, is refused', ()
     assert.match((await refusal(`${CONFIG}unknown: 1\n`)).message, /unknown key `unknown`/);
   });
 });
+
+describe('a configuration with a queue', () => {
+  const QUEUE = `${CONFIG}queue:
+  address: postgres://queue_login@queue-rw.shop.svc:5433/jobs?sslmode=require
+  key: file:./queue.key
+  concurrency: 6
+notify: [{ slack: { url: env:HOOK_URL } }]
+encryption: { sign_key: file:./sign.pem, recipients: [age1yt3tfqlfrwdwx0z0ynwplcr6qxcxfaqycuprpmy89nr83ltx74tqdpszlw] }
+`;
+  const containerOf = (text: string) => {
+    const [{ spec }] = parseAllDocuments(text).map((document) => document.toJS()) as [
+      {
+        spec: {
+          template: {
+            spec: {
+              containers: [{ args: string[]; env: { name: string; value?: string }[] }];
+              volumes: object[];
+            };
+          };
+        };
+      },
+    ];
+    const { containers, volumes } = spec.template.spec;
+    return { ...containers[0], volumes };
+  };
+
+  it('has workers, who know the queue, the store and the vault, and no other secret of the daemon', async () => {
+    const { init, to } = place(QUEUE);
+    const { code, stdout, stderr } = await init('--keda');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /workers\.yaml +Deployment\/eventcore-backup-worker, PodDisruptionBudget/);
+    const worker = containerOf(readFileSync(join(to, 'workers.yaml'), 'utf8'));
+    assert.deepEqual(worker.args.slice(0, 3), ['worker', '--concurrency', '6']);
+    const names = worker.env.map(({ name }) => name);
+    assert.ok(!names.includes('HOOK_URL'), names.join());
+    assert.ok(
+      names.indexOf('QUEUE_PASSWORD') < names.indexOf('EVENTCORE_QUEUE'),
+      'the kubelet looks back only',
+    );
+    const address = 'postgres://queue_login:$(QUEUE_PASSWORD)@queue-rw.shop.svc:5433/jobs?sslmode=require';
+    assert.equal(worker.env.find(({ name }) => name === 'EVENTCORE_QUEUE')?.value, address);
+    assert.match(JSON.stringify(worker.volumes), /queue\.key/);
+    assert.doesNotMatch(JSON.stringify(worker.volumes), /sign\.pem/);
+    const daemon = containerOf(readFileSync(join(to, 'daemon.yaml'), 'utf8'));
+    assert.equal(daemon.env.find(({ name }) => name === 'EVENTCORE_QUEUE')?.value, address);
+    assert.match(JSON.stringify(daemon.volumes), /queue\.key.*sign\.pem|sign\.pem.*queue\.key/);
+    const scaling = readFileSync(join(to, 'scaling.yaml'), 'utf8');
+    assert.match(
+      scaling,
+      /host: queue-rw\.shop\.svc\n\s+port: "5433"\n\s+userName: queue_login\n\s+dbName: jobs\n\s+sslmode: require/,
+    );
+    assert.match(scaling, /targetQueryValue: "6"/);
+    const restore = containerOf(readFileSync(join(to, 'restore-job.example.yaml'), 'utf8'));
+    assert.ok(restore.args.includes('--no-queue'), 'workers do not have the password of its login');
+  });
+
+  it('has no scaler unless one is asked for, and nothing that could be scaled without a queue', async () => {
+    const { init, to } = place(QUEUE);
+    assert.equal((await init()).code, 0);
+    assert.ok(!readdirSync(to).includes('scaling.yaml'));
+    const { code, message } = await refusal(CONFIG, '--keda').then(({ exit, message }) => ({
+      code: exit,
+      message,
+    }));
+    assert.equal(code, 2);
+    assert.match(message, /names no queue/);
+  });
+
+  it('must say who logs in, and where: a pod has no account', async () => {
+    for (const address of [
+      'postgres://db/jobs',
+      'postgres://queue_login@db',
+      'postgres:///jobs?host=/run/postgresql',
+    ]) {
+      const { code, hint } = await refusal(QUEUE.replace(/address: .*/, `address: ${address}`));
+      assert.equal(code, 'config_invalid', address);
+      assert.match(hint, /queue_login@/);
+    }
+  });
+});

@@ -14,7 +14,10 @@ import { SAMPLE, SAMPLE_WORKERS } from './render/sample.ts';
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 const PLACE = 'deploy/kubernetes';
-const OVERLAYS = ['daemon', 'cron-jobs', 'prometheus-operator', 'two-regions/east', 'two-regions/west'];
+const OVERLAYS = [
+  ...['daemon', 'cron-jobs', 'prometheus-operator', 'two-regions/east', 'two-regions/west'],
+  ...['workers', 'workers-keda'],
+];
 const kubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
 
 interface Kustomization {
@@ -57,9 +60,9 @@ describe('deploy/kubernetes', () => {
       const objects = documentsOf(stdout);
       const names = objects.map(({ kind, metadata }) => `${kind} ${(metadata as { name: string }).name}`);
       assert.equal(new Set(names).size, names.length);
-      const west = overlay === 'two-regions/west';
+      const own = overlay === 'two-regions/west' ? overlay : overlay.startsWith('workers') ? 'workers' : null;
       const config = objects.find(({ kind }) => kind === 'ConfigMap') as { data: Record<string, string> };
-      const source = west ? 'overlays/two-regions/west/eventcore.config.yaml' : 'eventcore.config.yaml';
+      const source = own === null ? 'eventcore.config.yaml' : `overlays/${own}/eventcore.config.yaml`;
       assert.deepEqual(config.data, {
         'eventcore.config.yaml': readFileSync(join(ROOT, PLACE, source), 'utf8'),
       });

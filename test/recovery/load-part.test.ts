@@ -6,7 +6,7 @@ import { BackupError } from '../../src/core/errors.ts';
 import type { JoinedPart } from '../../src/core/event-store.ts';
 import type { LoadResult } from '../../src/recovery/load-chunks.ts';
 import { cutIntoParts, type LoadPartJob, loadPart } from '../../src/recovery/load-part.ts';
-import { cutIntoRuns, type SizedRun } from '../../src/recovery/plan.ts';
+import type { FileChunks } from '../../src/recovery/plan.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { sampleManifest } from '../harness/sample-manifest.ts';
 
@@ -15,14 +15,12 @@ const [FILE] = sampleManifest().files;
 const LINK = { folder: 'backups/a/', format: 'columns', compression: 'zstd', seal: null } as const;
 
 /** Files of so many chunks of 1 MiB each. */
-function runsOf(...files: readonly number[]): SizedRun[] {
-  return cutIntoRuns(
-    files.map((chunks, i) => ({
-      ...LINK,
-      file: { ...FILE!, name: `events-${i}` },
-      plainBytes: Array.from({ length: chunks }, () => MIB),
-    })),
-  );
+function filesOf(...files: readonly number[]): FileChunks[] {
+  return files.map((chunks, i) => ({
+    ...LINK,
+    file: { ...FILE!, name: `events-${i}` },
+    plainBytes: Array.from({ length: chunks }, () => MIB),
+  }));
 }
 
 describe('cutting a load into parts', () => {
@@ -30,7 +28,7 @@ describe('cutting a load into parts', () => {
     const files = fc.array(fc.integer({ min: 0, max: 600 }), { maxLength: 5 });
     fc.assert(
       fc.property(files, fc.integer({ min: 1, max: 64 }), (counts, loaders) => {
-        const parts = cutIntoParts(runsOf(...counts), loaders, null);
+        const parts = cutIntoParts(filesOf(...counts), loaders, null);
         const inParts = parts.flatMap(({ runs }) =>
           runs.flatMap(({ file, chunks }) => chunks.map((chunk) => `${file.name}:${chunk}`)),
         );
@@ -60,7 +58,7 @@ describe('cutting a load into parts', () => {
       [20_000, 1, 79],
       [100_000, 64, 1024],
     ] as const) {
-      const cut = cutIntoParts(runsOf(mib), loaders, null);
+      const cut = cutIntoParts(filesOf(mib), loaders, null);
       assert.equal(cut.length, parts, `${mib} MiB for ${loaders}`);
       const sizes = cut.map(({ plainBytes }) => plainBytes / MIB);
       assert.ok(
@@ -72,12 +70,12 @@ describe('cutting a load into parts', () => {
 
   it('makes one part of chunks without bytes, and none of nothing', () => {
     const empty = { ...LINK, file: FILE!, plainBytes: [0, 0, 0] };
-    assert.deepEqual(cutIntoParts(cutIntoRuns([empty, empty]), 4, null).length, 1);
+    assert.equal(cutIntoParts([empty, empty], 4, null).length, 1);
     assert.deepEqual(cutIntoParts([], 4, null), []);
   });
 
   it('makes jobs that are the same after they were sent', () => {
-    const parts = cutIntoParts(runsOf(300, 40), 2, null);
+    const parts = cutIntoParts(filesOf(300, 40), 2, null);
     assert.deepEqual(deserialize(serialize(parts)), parts);
     assert.deepEqual(JSON.parse(JSON.stringify(parts)), parts);
   });

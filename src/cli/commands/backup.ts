@@ -69,7 +69,7 @@ export function addBackupCommand(program: Command, start: Start): void {
           'eventcore backup full --recipient age1… --sign-key host.pem   # sealed: only the recipient can open it',
           'eventcore backup full --rate-limit 50MB/s     # leave some of the line to others',
           'eventcore backup full --from-chain           # full and incremental backups become one full backup',
-          'eventcore backup full --queue postgres://queue@db.example/jobs --queue-key file:queue.key   # by workers',
+          'eventcore backup full --queue postgres://queue_login@db.example/jobs --queue-key file:queue.key   # by workers',
           'eventcore backup full --json | jq -r .backupId',
         ],
         [0, 1, 2, 3, 4, 5, 6, 8, 11, 130],

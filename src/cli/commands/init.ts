@@ -49,6 +49,7 @@ export function addInitCommand(program: Command, start: Start): void {
       readSecretKey,
     )
     .option('--prometheus-operator', "a PodMonitor and the alerts, for Prometheus's operator")
+    .option('--keda', 'a ScaledObject for KEDA, which has as many workers as the queue has work for')
     .option('--dry-run', 'say which manifests would be written, and write none')
     .addHelpText(
       'after',
@@ -80,6 +81,7 @@ const KUBERNETES_ONLY = {
     volume: '--volume',
     passwordFrom: '--password-from',
     prometheusOperator: '--prometheus-operator',
+    keda: '--keda',
     dryRun: '--dry-run',
   },
 } as const;

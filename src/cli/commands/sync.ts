@@ -8,6 +8,7 @@ import { archiveChains } from '../../upkeep/archive-tier.ts';
 import { type SyncReport, syncVault } from '../../upkeep/sync.ts';
 import { rulesOf } from '../../upkeep/sync-rules.ts';
 import type { ThrottleOptions } from '../../vaults/wrappers/throttle.ts';
+import { redactAddress } from '../address.ts';
 import { rateLimitOption } from '../arguments.ts';
 import { requireAddress, requirePolicy } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withVault } from '../context.ts';
@@ -15,11 +16,14 @@ import { helpEnd } from '../exit-codes.ts';
 import { collect } from '../keys/keys.ts';
 import { underLease } from '../leases.ts';
 import type { Paint } from '../output.ts';
+import { withHands } from '../queue/queue-hands.ts';
+import { addQueueOptions, type QueueFlags } from '../queue/settings.ts';
 import { findRegion, isSameVault, type NamedRegion, regionsOf, withOtherRegions } from '../regions.ts';
 import { renderTable } from '../render/table.ts';
+import type { Hands } from '../threads/hands.ts';
 import { emptyVault, systemClock, systemWriters } from '../wire.ts';
 
-interface SyncFlags {
+interface SyncFlags extends QueueFlags {
   readonly region?: readonly string[];
   readonly dryRun?: true;
   readonly verify?: true;
@@ -27,7 +31,7 @@ interface SyncFlags {
 }
 
 export function addSyncCommand(program: Command, start: Start): void {
-  program
+  const command = program
     .command('sync')
     .description(
       'bring replicas and the archive up to date with the vault: what they lack is copied, and proven on the way',
@@ -49,10 +53,11 @@ export function addSyncCommand(program: Command, start: Start): void {
           'eventcore sync --vault /mnt/us-west-2 --region us-east-1   # back to where the primary was',
           "eventcore sync --json | jq '.regions[] | {region, lag}'",
         ],
-        [0, 2, 6, 7, 10, 130],
+        [0, 2, 6, 7, 8, 10, 11, 130],
       ),
     )
     .action((flags: SyncFlags) => start((context) => sync(context, flags), LEFT));
+  addQueueOptions(command);
 }
 
 const LEFT = 'what was copied is whole; run it again to go on';
@@ -75,18 +80,21 @@ async function sync(context: CommandContext, flags: SyncFlags): Promise<number> 
   const limit = chooseLimit(flags, settings, context.signal);
   // A replica keeps what the primary has let go of before it was old enough for the archive.
   const names = context.flags.vault === undefined ? archiveSources(policy) : [];
+  const asked = { purpose: 'sync', what: `sync from ${redactAddress(from)}`, parallel: undefined } as const;
   return withVault(from, { create: false, limit }, async (source) => {
     const outcomes: Outcome[] = [];
-    for (const region of regions) {
-      const sync = (others: readonly Vault[]) =>
-        syncRegion(context, { sources: [source, ...others], limit }, region, flags);
-      const isArchive = region.kind === 'archive';
-      outcomes.push(
-        isArchive
-          ? await withOtherRegions(context, settings, { own: from, limit, names }, sync)
-          : await sync([]),
-      );
-    }
+    await withHands(context, { flags, settings }, asked, async (hands) => {
+      for (const region of regions) {
+        const sync = (others: readonly Vault[]) =>
+          syncRegion(context, { sources: [source, ...others], limit, hands }, region, flags);
+        const isArchive = region.kind === 'archive';
+        outcomes.push(
+          isArchive
+            ? await withOtherRegions(context, settings, { own: from, limit, names }, sync)
+            : await sync([]),
+        );
+      }
+    });
     context.progress.end();
     const [only] = outcomes;
     if (outcomes.length === 1 && only!.failure !== null) throw only!.failure;
@@ -122,9 +130,15 @@ function chooseRegions(policy: RegionPolicy, from: string, { region }: SyncFlags
   );
 }
 
+interface Syncing {
+  readonly sources: readonly Vault[];
+  readonly limit: ThrottleOptions | null;
+  readonly hands: Hands;
+}
+
 async function syncRegion(
   context: CommandContext,
-  { sources, limit }: { readonly sources: readonly Vault[]; readonly limit: ThrottleOptions | null },
+  { sources, limit, hands }: Syncing,
   region: NamedRegion,
   flags: SyncFlags,
 ): Promise<Outcome> {
@@ -133,7 +147,8 @@ async function syncRegion(
     const create = flags.dryRun !== true;
     const copy = async (target: Vault): Promise<SyncReport> => {
       const reports: SyncReport[] = [];
-      for (const source of sources) reports.push(await copyTo(context, { source, target }, region, flags));
+      for (const source of sources)
+        reports.push(await copyTo(context, { source, target, hands }, region, flags));
       return reports.reduce(together);
     };
     const report = await withVault(region.storage, { create, limit }, copy).catch((error: unknown) => {
@@ -169,7 +184,7 @@ function together(a: SyncReport, b: SyncReport): SyncReport {
 
 async function copyTo(
   context: CommandContext,
-  { source, target }: { readonly source: Vault; readonly target: Vault },
+  { source, target, hands }: { readonly source: Vault; readonly target: Vault; readonly hands: Hands },
   { region, kind, afterDays, retention }: NamedRegion,
   { dryRun, verify }: SyncFlags,
 ): Promise<SyncReport> {
@@ -180,9 +195,11 @@ async function copyTo(
     retention === null
       ? null
       : await rulesOf(source, isArchive ? null : target, { ...look, rule: retention });
+  const { parallel, ...copies } = hands.copies(source, target);
   let bytes = 0;
   const options = {
     ...(rules === null ? {} : { rules }),
+    ...(parallel === undefined ? {} : { parallel }),
     ...{ dryRun: dryRun === true, readBack: verify === true, signal },
     onBackup: (backupId: string) => beginStep(context, `${region}: copying ${backupId.slice(0, 8)}`),
     onBytes: (more: number) => {
@@ -190,7 +207,7 @@ async function copyTo(
       progress.update({ events: 0, bytes, totalEvents: null, totalBytes: null });
     },
   };
-  const ports = { source, target, clock: systemClock, underLease: underLease(target, { signal }) };
+  const ports = { source, target, clock: systemClock, underLease: underLease(target, { signal }), ...copies };
   return isArchive ? archiveChains(ports, afterDays!, options) : syncVault(ports, options);
 }
 

@@ -57,9 +57,9 @@ export function addWorkerCommand(program: Command, start: Start): void {
       'after',
       helpEnd(
         [
-          'eventcore worker --queue postgres://queue@db.example/jobs --queue-key file:queue.key',
+          'eventcore worker --queue postgres://queue_login@db.example/jobs --queue-key file:queue.key',
           'eventcore worker --concurrency 8 --per-store 16',
-          'EVENTCORE_QUEUE=postgres://queue@db.example/jobs eventcore worker --queue-key env:QUEUE_KEY',
+          'EVENTCORE_QUEUE=postgres://queue_login@db.example/jobs eventcore worker --queue-key env:QUEUE_KEY',
         ],
         [0, 1, 2, 8, 11],
       ),

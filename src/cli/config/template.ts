@@ -111,7 +111,7 @@ const SERVE = `# What \`eventcore serve\` does, and when (docs/serve.md): five f
 const QUEUE = `
 # Work that several machines share (docs/workers.md): they run \`eventcore worker\`
 # queue:
-#   address: postgres://queue@db.example/jobs
+#   address: postgres://queue_login@db.example/jobs
 #   key: file:./queue.key               # the same for all; openssl rand -base64 32 > queue.key
 #   per_store: 8                        # jobs that read or load one store at once
 #   per_vault: 16                       # jobs that check or copy in one vault at once

@@ -8,6 +8,7 @@ export interface KubernetesFlags {
   readonly image?: string;
   readonly cronJobs?: true;
   readonly prometheusOperator?: true;
+  readonly keda?: true;
   readonly volume?: readonly ClaimedVolume[];
   readonly passwordFrom?: { readonly secret: string; readonly key: string };
   readonly to?: string;

@@ -69,7 +69,7 @@ export async function renderOf(
 ): Promise<ManifestFile[]> {
   return renderFiles(wanted, {
     variant: flags.cronJobs ? 'cron-jobs' : 'daemon',
-    keda: false,
+    keda: flags.keda === true,
     alerts: flags.prometheusOperator ? await readAlerts() : null,
     restoreTo: asRestorer(requireAddress(settings, 'store')),
     hasRecovery: settings.disaster !== null,

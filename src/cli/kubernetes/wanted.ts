@@ -12,6 +12,8 @@ import type { KubernetesFlags } from './flags.ts';
 import { cronJobsOf } from './jobs.ts';
 import { type Needs, needsOf, secretFiles } from './needs.ts';
 import { isWithin, requireVolumes } from './places.ts';
+import { queueVariables, secretVariables } from './variables.ts';
+import { workersOf } from './workers.ts';
 
 /** What the manifests are made of, and what whoever applies them should know. */
 export interface WantedRead {
@@ -43,19 +45,25 @@ export async function readWanted(
   requireVolumes(settings, volumes);
   requireJobs(settings, path);
   const given = { store: flags.store, vault: flags.vault };
-  const needs = needsOf({ ...(value as object), ...defined(given) }, CONFIG_FOLDER);
+  const configured = { ...(value as object), ...defined(given) };
+  const needs = needsOf(configured, CONFIG_FOLDER);
+  const workers = workersOf(settings, configured, options);
   for (const { path: folder } of volumes) refuseShared(folder);
   const wanted: Wanted = {
     ...{ name, namespace, image: options.image ?? software.replace(' ', ':') },
     config: { fileName, text },
-    variables: [...addressVariables(given), ...secretVariables(needs, options)],
+    variables: [
+      ...addressVariables(given),
+      ...secretVariables(needs, options),
+      ...(settings.queue.address === undefined ? [] : queueVariables(settings.queue.address)),
+    ],
     files: filesOf(needs, volumes, name),
     ...{ volumes, endpoints: needs.endpoints },
     jobs: options.cronJobs ? cronJobsOf(settings) : [],
     isTls: settings.serve.tls !== undefined,
     deadlineSeconds: (settings.serve.deadline ?? DEADLINE_MS) / 1000,
     targets: targetsOf(settings),
-    workers: null,
+    workers,
   };
   return { wanted, settings, notes: notesOf(wanted, settings, needs) };
 }
@@ -124,20 +132,6 @@ function addressVariables(given: Readonly<Record<string, string | undefined>>): 
   }));
 }
 
-/** Roles of clouds give pods what they need for buckets and keys without any of these. */
-function secretVariables(
-  { variables, usesPostgres, usesAmazon, lacksRegion }: Needs,
-  { passwordFrom }: KubernetesFlags,
-): Variable[] {
-  const amazon = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', ...(lacksRegion ? ['AWS_REGION'] : [])];
-  const own = [
-    ...(usesPostgres ? [{ name: 'PGPASSWORD', isOptional: false, ...passwordFrom }] : []),
-    ...(usesAmazon ? amazon.map((name) => ({ name, isOptional: true })) : []),
-  ];
-  const named = variables.filter((name) => own.every((variable) => variable.name !== name));
-  return [...own, ...named.map((name) => ({ name, isOptional: false }))];
-}
-
 function filesOf({ files }: Needs, volumes: Wanted['volumes'], name: string): Wanted['files'] {
   const elsewhere = files.find(
     (path) => !isWithin(path, CONFIG_FOLDER) && volumes.every((volume) => !isWithin(path, volume.path)),
@@ -171,7 +165,7 @@ function isSame(a: RecoveryTarget, b: RecoveryTarget): boolean {
 }
 
 function notesOf(
-  { name, jobs, volumes }: Wanted,
+  { name, jobs, volumes, workers }: Wanted,
   { serve, policyWarnings }: Settings,
   needs: Needs,
 ): string[] {
@@ -191,6 +185,9 @@ function notesOf(
       ? [`the image must have the programs that are named in ${needs.programs.join(', ')}`]
       : []),
     ...(volumes.length > 0 ? ['with a claim there is one pod at a time, and none stands by'] : []),
+    ...(volumes.length > 0 && workers !== null
+      ? ['workers mount the claims too: their access mode must be ReadWriteMany, or all pods on one node']
+      : []),
     ...policyWarnings.map(({ message, hint }) => `policy: ${message}; ${hint}`),
   ];
 }

@@ -139,6 +139,14 @@ function queueHands(
         return offer('verify', ofVault(vault), { vault: portable(vault), job }, hooks);
       },
     }),
+    copies: (from, to) => ({
+      parallel,
+      runCopy: (job, hooks) => {
+        const isSmall = job.proof.kind !== 'digest' || job.proof.sizeBytes < WORTH_A_JOB_BYTES;
+        if (isSmall) return copyHere(from, to, job, hooks);
+        return offer('copy', ofVault(to), { from: portable(from), to: portable(to), job }, hooks);
+      },
+    }),
     loads: (store, vault) => ({
       runPart: (token, job, hooks) =>
         offer('part', ofStore(store), { store, vault: portable(vault), token, job }, hooks),
@@ -169,6 +177,16 @@ async function here(
 ): Promise<ThreadJobs['verify']['result']> {
   const { verifyFile } = await import('../../integrity/verify/file.ts');
   return verifyFile(vault, job, hooks);
+}
+
+async function copyHere(
+  from: Vault,
+  to: Vault,
+  job: ThreadJobs['copy']['input']['job'],
+  hooks: ThreadHooks,
+): Promise<ThreadJobs['copy']['result']> {
+  const { copyObject } = await import('../../upkeep/copy-object.ts');
+  return copyObject(from, to, job, hooks);
 }
 
 /** A worker for which the address leads somewhere else would have written there. */

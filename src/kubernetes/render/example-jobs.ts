@@ -16,7 +16,9 @@ export function restoreJob(wanted: Wanted, store: string): Manifest {
       ? { name: variable.name, isOptional: false, ...RESTORE_PASSWORD }
       : variable,
   );
-  const args = ['restore', '--to', store, '--stream', 'order-1', '--at', '2026-11-29T12:00:00Z'];
+  // Workers log in with a password of their own, which is not this one's.
+  const alone = wanted.workers === null ? [] : ['--no-queue'];
+  const args = ['restore', '--to', store, '--stream', 'order-1', '--at', '2026-11-29T12:00:00Z', ...alone];
   return oneTime(
     { ...wanted, variables },
     {

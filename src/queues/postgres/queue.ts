@@ -208,17 +208,19 @@ async function readCounts(
 
 async function readWorkers({ boss, names }: Opened): Promise<KnownWorker[]> {
   const instances = await boss.getInstances();
-  return instances.flatMap(({ name, workers, live, heartbeatOn, stoppedOn }) => {
-    const own = workers.filter(({ queue }) => queue === names.jobs);
-    // Coordinators bear no name. One that stopped in order is nobody's concern.
-    if (name === null || stoppedOn !== null) return [];
-    return {
-      name,
-      // Said with its second beat.
-      lanes: own.length === 0 ? null : own.reduce((sum, { localConcurrency }) => sum + localConcurrency, 0),
-      active: own.reduce((sum, { active }) => sum + active, 0),
-      isAlive: live,
-      seenAtMs: heartbeatOn.getTime(),
-    };
-  });
+  return instances
+    .toSorted((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1))
+    .flatMap(({ name, workers, live, heartbeatOn, stoppedOn }) => {
+      const own = workers.filter(({ queue }) => queue === names.jobs);
+      // Coordinators bear no name. One that stopped in order is nobody's concern.
+      if (name === null || stoppedOn !== null) return [];
+      return {
+        name,
+        // Said with its second beat.
+        lanes: own.length === 0 ? null : own.reduce((sum, { localConcurrency }) => sum + localConcurrency, 0),
+        active: own.reduce((sum, { active }) => sum + active, 0),
+        isAlive: live,
+        seenAtMs: heartbeatOn.getTime(),
+      };
+    });
 }

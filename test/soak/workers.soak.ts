@@ -18,6 +18,7 @@ import {
   prepareLane,
   type Round,
   restoreRound,
+  wantsCalm,
 } from '../harness/worker-rounds.ts';
 import { startWorkerWorld, type WorkerWorld } from '../harness/worker-world.ts';
 
@@ -58,13 +59,14 @@ process.once('SIGINT', () => {
 });
 console.log(`seed ${seed}, ${rounds} rounds in ${lanes} lanes, in ${path}`);
 
-async function doHarm(random: Random): Promise<void> {
+async function doHarm(random: Random, all: readonly Lane[]): Promise<void> {
   const lots = FAULTS.flatMap(([fault, share]) => Array.from({ length: share }, () => fault));
   const under: Promise<void>[] = [];
   while (!state.isOver) {
     await sleep(1000 + random.below(7000));
     const fault = lots[random.below(lots.length)]!;
-    if (!state.isOver) under.push(awaitedLater(Promise.resolve(fault(world, random))));
+    if (!state.isOver && !all.some(wantsCalm))
+      under.push(awaitedLater(Promise.resolve(fault(world, random))));
   }
   await Promise.all(under);
 }
@@ -120,7 +122,7 @@ try {
     const own = makeRandom(random.bits());
     all.push(await prepareLane(`lane-${at}`, { world, store, events: Number(values.events), random: own }));
   }
-  const harm = doHarm(random);
+  const harm = doHarm(random, all);
   await Promise.all(all.map(work)).finally(() => {
     state.isOver = true;
   });

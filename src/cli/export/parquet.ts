@@ -9,7 +9,7 @@ import type { ExportSink } from './sink.ts';
 
 type Library = typeof import('hyparquet-writer');
 
-/** A row group is held in memory until it is written: so much of it at most, and a batch more. */
+/** A row group is held in memory until it is written. It ends with the batch that fills it, or before the one that has no room. */
 const GROUP_ROWS = 50_000;
 const GROUP_BYTES = 32 << 20;
 
@@ -35,7 +35,10 @@ const COLUMNS = [
 ] as const satisfies readonly SchemaElement[];
 const SCHEMA: SchemaElement[] = [{ name: 'event', num_children: COLUMNS.length }, ...COLUMNS];
 
-/** Of these readers learn which row groups to pass over. */
+/**
+ * Of these readers learn which row groups to pass over. The library keeps the least and the greatest until the end: texts are strings, since
+ * bytes would hold all the memory that they lie in.
+ */
 const WITH_STATISTICS: ReadonlySet<string> = new Set(['streamId', 'version', 'type', 'recordedAt']);
 /** Hardly a value comes twice: not even looked at for a dictionary. */
 const DISTINCT: ReadonlySet<string> = new Set(['id', 'metadata', 'data']);
@@ -52,7 +55,9 @@ interface Group extends Record<TextName, Text[]> {
   recordedAt: (bigint | null)[];
   recordedAtText: (string | null)[];
   notUtf8: (string | null)[];
-  bytes: number;
+  /** What values lie in, `used` bytes of it: the same one for each group. */
+  arena: Buffer;
+  used: number;
 }
 
 /**
@@ -70,17 +75,18 @@ export async function parquetWriter(
     ...{ writer: out.writer, schema: SCHEMA, codec: 'ZSTD', createdBy: software },
     compressors: { ZSTD: (bytes) => zstdCompressSync(bytes) },
   });
-  let group = emptyGroup();
+  let group = emptyGroup(Buffer.alloc(0));
   const flush = async (): Promise<boolean> => {
     await file.write({ columnData: columnsOf(group), rowGroupSize: group.id.length });
-    group = emptyGroup();
+    group = emptyGroup(group.arena);
     return out.goesOn();
   };
   return {
     write: async (batch) => {
+      const fits = group.used + batch.bytes.length <= group.arena.length;
+      if (!fits && group.id.length > 0 && !(await flush())) return false;
       addBatch(group, batch);
-      const isFull = group.id.length >= groupRows || group.bytes >= GROUP_BYTES;
-      return isFull ? flush() : true;
+      return group.id.length >= groupRows ? flush() : true;
     },
     end: async () => {
       if (group.id.length > 0 && !(await flush())) return false;
@@ -119,19 +125,18 @@ function columnsOf(group: Group) {
   }));
 }
 
-function emptyGroup(): Group {
+function emptyGroup(arena: Buffer): Group {
   return {
     ...{ id: [], streamId: [], type: [], metadata: [], data: [], version: [] },
-    ...{ recordedAt: [], recordedAtText: [], notUtf8: [], bytes: 0 },
+    ...{ recordedAt: [], recordedAtText: [], notUtf8: [], arena, used: 0 },
   };
 }
 
 /** Takes over the events of a batch: its bytes are copied, once for all of them. */
 function addBatch(group: Group, batch: EventBatch): void {
-  const bytes = Buffer.from(batch.bytes);
-  group.bytes += bytes.length;
+  const bytes = copyInto(group, batch.bytes);
   for (let row = 0; row < batch.count; row += 1) {
-    const values: Record<TextName, Uint8Array | null> = {
+    const values: Record<TextName, Buffer | null> = {
       id: batch.idKind === 'uuid' ? uuidText(bytes, batch.id.starts[row]!) : span(bytes, batch.id, row),
       ...{ streamId: span(bytes, batch.stream, row), type: span(bytes, batch.type, row) },
       ...{ metadata: span(bytes, batch.metadata, row), data: span(bytes, batch.data, row) },
@@ -140,14 +145,23 @@ function addBatch(group: Group, batch: EventBatch): void {
     for (const name of TEXTS) {
       const value = values[name];
       const isOdd = value !== null && !isUtf8(value);
-      if (isOdd) odd[name] = Buffer.from(value).toString('base64');
-      group[name].push(isOdd ? null : value);
+      if (isOdd) odd[name] = value.toString('base64');
+      group[name].push(isOdd || value === null ? null : WITH_STATISTICS.has(name) ? value.toString() : value);
     }
     group.version.push(BigInt(batch.versions[row]!));
     addTime(group, batch.times[row]!, batch.timeTexts?.get(row), odd);
     const isPlain = Object.keys(odd).length === 0;
     group.notUtf8.push(isPlain ? null : JSON.stringify(odd));
   }
+}
+
+function copyInto(group: Group, bytes: Uint8Array): Buffer {
+  if (bytes.length > group.arena.length)
+    group.arena = Buffer.allocUnsafeSlow(Math.max(GROUP_BYTES, bytes.length));
+  const from = group.used;
+  group.arena.set(bytes, from);
+  group.used += bytes.length;
+  return group.arena.subarray(from, group.used);
 }
 
 /** A time that Parquet has no number for, as infinity, is a text alone. */
@@ -168,12 +182,12 @@ function addTime(
   }
 }
 
-function span(bytes: Buffer, { starts, lengths }: Spans, row: number): Uint8Array | null {
+function span(bytes: Buffer, { starts, lengths }: Spans, row: number): Buffer | null {
   const length = lengths[row]!;
   return length === NULL_LENGTH ? null : bytes.subarray(starts[row]!, starts[row]! + length);
 }
 
-function uuidText(bytes: Buffer, start: number): Uint8Array {
+function uuidText(bytes: Buffer, start: number): Buffer {
   const hex = bytes.toString('hex', start, start + 16);
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
   return Buffer.from(parts.join('-'), 'ascii');

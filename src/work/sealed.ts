@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { promisify } from 'node:util';
 import { Deserializer, Serializer } from 'node:v8';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
@@ -44,7 +51,7 @@ export function queueKey(secret: string): QueueKey {
   return { bytes: derive('seal', 32), check: Buffer.from(derive('check', 16)).toString('hex') };
 }
 
-/** Plain data (what structured cloning knows, but no shared memory), compressed and sealed. */
+/** Plain data (what structured cloning between threads knows, secret keys included, but no shared memory), compressed and sealed. */
 export async function sealData(key: QueueKey, bound: Bound, data: unknown): Promise<Uint8Array> {
   const plain = await compress(pack(data));
   const nonce = randomBytes(NONCE_BYTES);
@@ -65,16 +72,33 @@ export async function openData(key: QueueKey, bound: Bound, sealed: Uint8Array):
 
 /** As structured cloning does it: each array gets memory of its own, which `serialize` of node:v8 would not give it. */
 function pack(data: unknown): Uint8Array {
-  const serializer = new Serializer();
+  const serializer = new KeySerializer();
   serializer.writeHeader();
   serializer.writeValue(data);
   return serializer.releaseBuffer();
 }
 
 function unpack(bytes: Uint8Array): unknown {
-  const deserializer = new Deserializer(bytes);
+  const deserializer = new KeyDeserializer(bytes);
   deserializer.readHeader();
   return deserializer.readValue() as unknown;
+}
+
+/** Threads clone the data key of a sealed backup; between machines its bytes are written. Whatever else is no plain data is refused. */
+class KeySerializer extends Serializer {
+  _writeHostObject(value: object): void {
+    if (!(value instanceof KeyObject) || value.type !== 'secret')
+      throw new BackupError('internal', 'a job for others holds what is no plain data');
+    const bytes = value.export();
+    this.writeUint32(bytes.length);
+    this.writeRawBytes(bytes);
+  }
+}
+
+class KeyDeserializer extends Deserializer {
+  _readHostObject(): KeyObject {
+    return createSecretKey(this.readRawBytes(this.readUint32()));
+  }
 }
 
 function open(key: QueueKey, bound: Bound, sealed: Uint8Array): Uint8Array {

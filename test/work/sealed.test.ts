@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isBackupError } from '../../src/core/errors.ts';
@@ -49,6 +50,16 @@ describe('what travels through a queue', () => {
     );
     // Of arrays that share their memory the second would already be gone.
     releaseTable(opened);
+  });
+
+  it('may be the data key of a sealed backup, as between threads; a key pair stays at home', async () => {
+    const key = createSecretKey(Buffer.alloc(32, 7));
+    const seal = { seal: { key, runs: [new Uint8Array([1, 2])] } };
+    const opened = (await openData(KEY, BOUND, await sealData(KEY, BOUND, seal))) as typeof seal;
+    assert.ok(opened.seal.key.equals(key));
+    assert.deepEqual(opened.seal.runs, seal.seal.runs, 'what stands behind it');
+    const { privateKey } = generateKeyPairSync('ed25519');
+    await assert.rejects(sealData(KEY, BOUND, { privateKey }), /no plain data/);
   });
 
   it('opens with no other key, for no other job, and for nothing else of the same job', async () => {

@@ -51,7 +51,7 @@ export function queueKey(secret: string): QueueKey {
   return { bytes: derive('seal', 32), check: Buffer.from(derive('check', 16)).toString('hex') };
 }
 
-/** Plain data (what structured cloning between threads knows, secret keys included, but no shared memory), compressed and sealed. */
+/** Plain data (what structured cloning knows, but no shared memory) and secret keys, compressed and sealed. */
 export async function sealData(key: QueueKey, bound: Bound, data: unknown): Promise<Uint8Array> {
   const plain = await compress(pack(data));
   const nonce = randomBytes(NONCE_BYTES);
@@ -84,11 +84,10 @@ function unpack(bytes: Uint8Array): unknown {
   return deserializer.readValue() as unknown;
 }
 
-/** Threads clone the data key of a sealed backup; between machines its bytes are written. Whatever else is no plain data is refused. */
+/** The key of a sealed bundle goes along as its bytes: nothing but what is sealed here ever holds them. */
 class KeySerializer extends Serializer {
-  _writeHostObject(value: object): void {
-    if (!(value instanceof KeyObject) || value.type !== 'secret')
-      throw new BackupError('internal', 'a job for others holds what is no plain data');
+  _writeHostObject(value: unknown): void {
+    if (!(value instanceof KeyObject) || value.type !== 'secret') throw new TypeError('is no plain data');
     const bytes = value.export();
     this.writeUint32(bytes.length);
     this.writeRawBytes(bytes);

@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { type ErrorRecord, reviveError } from '../core/error-record.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
-import type { JobGroup, JobStanding, WorkQueue, WorkRun } from '../core/work-queue.ts';
+import { pause } from '../core/pause.ts';
+import type { JobGroup, JobStanding, OfferedJob, WorkQueue, WorkRun } from '../core/work-queue.ts';
 import { BEAT_MS, type JobOrder, PRIORITY, type Purpose } from './protocol.ts';
 import { openData, type QueueKey, sealData } from './sealed.ts';
 
@@ -42,6 +43,7 @@ export interface JobOffers {
 
 /** The queue says when something became of a job; where the word is lost, it is looked so often. */
 const LOOK_EVERY_MS = 500;
+const OFFER_AGAIN_MS = 1000;
 /** The word may come a little before what it tells of. */
 const LOOK_AGAIN_MS = [4, 12, 30, 80];
 /** People are told after this that nobody works. */
@@ -80,7 +82,6 @@ interface Offers {
 export async function openOffers(ports: OfferPorts, options: OfferOptions): Promise<JobOffers> {
   const { queue, clock } = ports;
   const runId = clock.uuid();
-  await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
   const offers: Offers = {
     ...{
       ports,
@@ -94,8 +95,10 @@ export async function openOffers(ports: OfferPorts, options: OfferOptions): Prom
     },
     look: () => undefined,
   };
+  const unlisten = await queue.listen(runId, () => offers.look());
+  await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
+  // From here on nothing fails: what goes on by itself has somebody who ends it.
   const looking = lookAgainAndAgain(offers);
-  const unlisten = await queue.listen(runId, looking.soon);
   offers.look = looking.soon;
   const beat = setInterval(() => void queue.beat(runId).catch(() => undefined), BEAT_MS);
   return {
@@ -129,15 +132,36 @@ async function have(offers: Offers, job: JobToDo, hooks: OfferHooks): Promise<un
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const { kind, group } = job;
-    await ports.queue.offer({ id, runId, kind, payload, group, priority: PRIORITY[options.purpose] });
+    const offered = { id, runId, kind, payload, group, priority: PRIORITY[options.purpose] };
+    // Whoever is interrupted meanwhile, or gives up, need not wait for it.
+    await Promise.race([offerPatiently(offers, offered, signal), promise]);
     own.isOffered = true;
-    if (signal?.aborted) onAbort();
     offers.look();
     return await promise;
   } finally {
     signal?.removeEventListener('abort', onAbort);
     pending.delete(id);
   }
+}
+
+/** A queue that is away just now is no reason to give up all that was done. What it has already it does not take twice. */
+async function offerPatiently(
+  offers: Offers,
+  job: OfferedJob,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (;;) {
+    try {
+      await offers.ports.queue.offer(job);
+      break;
+    } catch (error) {
+      if (!isBackupError(error, 'queue_unreachable') || signal?.aborted) throw error;
+      noteStandstill(offers, `the queue does not answer: ${error.message}`);
+      if (!offers.pending.has(job.id)) throw error;
+    }
+    await pause(OFFER_AGAIN_MS, signal);
+  }
+  if (signal?.aborted) await offers.ports.queue.cancel([job.id]).catch(() => undefined);
 }
 
 function interrupted(): BackupError {

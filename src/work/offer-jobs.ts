@@ -16,7 +16,8 @@ export interface OfferPorts {
 
 export interface OfferOptions extends Omit<WorkRun, 'id'> {
   readonly purpose: Purpose;
-  readonly layouts: unknown;
+  /** See `JobOrder`. */
+  readonly names: unknown;
 }
 
 export interface JobToDo {
@@ -117,7 +118,7 @@ async function have(offers: Offers, job: JobToDo, hooks: OfferHooks): Promise<un
   const { signal } = hooks;
   if (signal?.aborted) throw interrupted();
   const id = ports.clock.uuid();
-  const order: JobOrder = { input: job.input, layouts: options.layouts };
+  const order: JobOrder = { input: job.input, names: options.names };
   const payload = await sealData(ports.key, { what: 'job', jobId: id, attempt: -1 }, order);
   if (pending.size === 0) offers.movedAtMs = ports.clock.now();
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();

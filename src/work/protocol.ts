@@ -1,8 +1,8 @@
 /** What a job says to whoever does it. `input` is of the kind's own shape. */
 export interface JobOrder {
   readonly input: unknown;
-  /** Of the coordinator's configuration: `?layout=` in an address may name them. */
-  readonly layouts: unknown;
+  /** What addresses may name, of the coordinator's configuration: layouts and shards. */
+  readonly names: unknown;
 }
 
 /**

@@ -7,7 +7,7 @@ import { openData, queueKey, sealData } from '../../src/work/sealed.ts';
 import { toldQueue } from './told-queue.ts';
 
 const KEY = queueKey('a key of more than thirty-two characters');
-const ORDER = { input: { a: 1 }, layouts: {} };
+const ORDER = { input: { a: 1 }, names: {} };
 
 async function taken(change: Partial<TakenJob> = {}, key = KEY): Promise<TakenJob> {
   const payload = await sealData(key, { what: 'job', jobId: 'job-1', attempt: -1 }, ORDER);

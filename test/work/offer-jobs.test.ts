@@ -30,7 +30,7 @@ async function withOffers(work: (world: World) => Promise<void>): Promise<void> 
       purpose: 'backup',
       what: 'a test',
       holder: 'test',
-      layouts: {},
+      names: {},
     });
     const pass = async (ms: number): Promise<void> => {
       for (let left = ms; left > 0; left -= 500) {
@@ -239,7 +239,7 @@ describe('a queue in which nothing moves', () => {
     const countTimers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = countTimers();
     const ports = { queue, key: KEY, clock: { now: Date.now, uuid: () => 'id' }, onWord: () => undefined };
-    const options = { purpose: 'backup', what: 'a test', holder: 'test', layouts: {} } as const;
+    const options = { purpose: 'backup', what: 'a test', holder: 'test', names: {} } as const;
     await assert.rejects(openOffers(ports, options), (error) => isBackupError(error, 'queue_unreachable'));
     assert.equal(countTimers(), before);
   });

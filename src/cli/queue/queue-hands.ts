@@ -15,8 +15,8 @@ import type { CommandContext } from '../context.ts';
 import type { Hands } from '../threads/hands.ts';
 import { threadHands } from '../threads/parallel-work.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from '../threads/thread-jobs.ts';
-import { runInThread } from '../threads/threads.ts';
-import { layoutsInUse, loadQueuesRoom, placeOf, systemClock } from '../wire.ts';
+import { known, runInThread } from '../threads/threads.ts';
+import { loadQueuesRoom, placeOf, systemClock } from '../wire.ts';
 import { type ChosenQueue, chooseQueue, type QueueFlags } from './settings.ts';
 
 export interface HandsOptions {
@@ -115,7 +115,7 @@ async function openOnce(
       return { offers: null, why: `no worker takes jobs from ${queue.address}`, close };
     const ports = { queue, key, clock: systemClock, onWord: (word: string) => log.warn(word) };
     const holder = `process ${process.pid} on ${hostname()}`;
-    const offers = await openOffers(ports, { purpose, what, holder, layouts: layoutsInUse() });
+    const offers = await openOffers(ports, { purpose, what, holder, names: known() });
     return { offers, why: '', close: () => offers.close().finally(close) };
   } catch (error) {
     await close();

@@ -1,21 +1,20 @@
-import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { BackupError } from '../../core/errors.ts';
 import type { TakenJob } from '../../core/work-queue.ts';
 import type { RateBudget } from '../../vaults/wrappers/rate.ts';
 import type { JobHooks } from '../../work/do-job.ts';
 import type { JobOrder } from '../../work/protocol.ts';
 import { THREAD_JOB_KINDS, type ThreadJobKind, type ThreadJobs } from '../threads/thread-jobs.ts';
-import { runInThread } from '../threads/threads.ts';
+import { type Known, runInThread } from '../threads/threads.ts';
 
 /**
  * Does what a coordinator would have had done in a thread of its own, in a thread of this worker. The vaults are opened with the rights
  * and within the rate of this machine.
  */
 export function runQueuedJob(budget: RateBudget | null) {
-  return (job: TakenJob, { input, layouts }: JobOrder, hooks: JobHooks): Promise<unknown> => {
+  return (job: TakenJob, { input, names }: JobOrder, hooks: JobHooks): Promise<unknown> => {
     const kind = kindOf(job);
     const own = { ...ownVaults(input as Record<string, unknown>, budget), ...marked(kind, input, job) };
-    return runInThread(kind, own as ThreadJobs[typeof kind]['input'], hooks, layouts as CustomMappings);
+    return runInThread(kind, own as ThreadJobs[typeof kind]['input'], hooks, names as Known);
   };
 }
 

@@ -12,13 +12,13 @@ export type ThreadOrder =
   | (Known & { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown })
   | { readonly kind: 'abort' };
 
-/** Of the configuration. */
-interface Known {
+/** What addresses may name, of the configuration. */
+export interface Known {
   readonly layouts: CustomMappings;
   readonly shards: ShardsSection;
 }
 
-function known(): Known {
+export function known(): Known {
   return { layouts: layoutsInUse(), shards: shardsInUse() };
 }
 
@@ -71,11 +71,11 @@ export async function runInThread<Kind extends ThreadJobKind>(
   kind: Kind,
   input: ThreadJobs[Kind]['input'],
   hooks: ThreadHooks = {},
-  layouts: CustomMappings = layoutsInUse(),
+  names: Known = known(),
 ): Promise<ThreadJobs[Kind]['result']> {
   const worker = takeIdle() ?? startThread();
   // When this throws, the thread has been ended: who knows what a failed job still holds.
-  const result = await awaitJob(worker, { kind: 'job', job: kind, input, ...known(), layouts }, hooks);
+  const result = await awaitJob(worker, { kind: 'job', job: kind, input, ...names }, hooks);
   keepForNextJob(worker);
   return result as ThreadJobs[Kind]['result'];
 }

@@ -3,9 +3,10 @@ import { awaitedLater } from '../core/concurrency.ts';
 import { BackupError } from '../core/errors.ts';
 import type { EventStore, StoreDescription, StoreRange, StoreSnapshot } from '../core/event-store.ts';
 import type { ChunkFormat, Compression, Manifest, ManifestFile } from '../core/manifest.ts';
+import { nameText } from '../core/name-text.ts';
 import type { BackupVerification, Progress } from '../core/report.ts';
 import type { Stages } from '../core/stages.ts';
-import type { StreamTable } from '../core/stream-table.ts';
+import { type StreamTable, streamFacts, streamName } from '../core/stream-table.ts';
 import { formatTime, timeFromUnixMs } from '../core/time.ts';
 import type { Vault } from '../core/vault.ts';
 import type { Writers } from '../core/writers.ts';
@@ -195,12 +196,24 @@ async function writeFiles(
     const gathered = await readRanges(ports, options, snapshot, ranges, common).finally(() =>
       recording.catch(() => undefined),
     );
+    await judgeDoubled(snapshot, gathered.table);
     const runs = await recording;
     const rest = await writeRest(ports, options, target, snapshot, gathered);
     return { written: { ...rest, startedAtMs }, runs };
   } finally {
     await snapshot.close();
   }
+}
+
+const MOST_JUDGED = 100;
+
+async function judgeDoubled(snapshot: StoreSnapshot, table: StreamTable): Promise<void> {
+  if (snapshot.judgeDoubled === undefined) return;
+  const doubled: string[] = [];
+  for (let index = 0; index < table.count && doubled.length < MOST_JUDGED; index += 1) {
+    if (streamFacts(table, index).duplicates > 0) doubled.push(nameText(streamName(table, index)));
+  }
+  await snapshot.judgeDoubled(doubled);
 }
 
 /** Leaves word for a run that may have to take this one up. Gives how many attempts are in the folder then. */

@@ -204,6 +204,7 @@ async function writeFiles(
 const NUMBERED: Readonly<Record<string, ChangeMethod>> = {
   postgres: 'transactions',
   files: 'transactions',
+  shards: 'transactions',
 };
 
 function linkTo(

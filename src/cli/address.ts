@@ -10,6 +10,8 @@ import { databaseOf, hostsOf, parsePostgresUri, redactPostgresAddress } from '..
 const STORE_SCHEMES = {
   ...{ sqlite: 'sqlite', postgres: 'postgres', postgresql: 'postgres' },
   'eventcore-fs': 'eventcore-fs',
+  // Named in the configuration, where their addresses are.
+  shards: 'shards',
 } as const;
 export type StoreScheme = (typeof STORE_SCHEMES)[keyof typeof STORE_SCHEMES];
 
@@ -47,7 +49,7 @@ export function vaultPath(address: string): string {
 /** The same address with the relative path in it, if there is one, seen from `folder`. Throws `usage`. */
 export function resolveStoreAddress(address: string, folder: string): string {
   const scheme = storeScheme(address);
-  if (scheme === 'postgres') return address;
+  if (scheme === 'postgres' || scheme === 'shards') return address;
   const [path, query] = splitQuery(address.slice(`${scheme}:`.length));
   return isLocalPath(path) ? `${scheme}:${resolve(folder, path)}${query}` : address;
 }
@@ -65,6 +67,7 @@ export function isSameStore(a: string, b: string): boolean {
 
 function storeIdentity(address: string): string {
   const scheme = storeScheme(address);
+  if (scheme === 'shards') return address;
   if (scheme !== 'postgres') {
     const [path] = splitQuery(address.slice(`${scheme}:`.length));
     return `${scheme}:${resolve(path.replace(/^\/\/(?=\/)/, ''))}`;
@@ -119,7 +122,8 @@ function unknownKind(scheme: string): string {
 }
 
 const SUPPORTED = {
-  store: 'stores are sqlite:./events.db, postgres://user@host:5432/database or eventcore-fs:./folder',
+  store:
+    'stores are sqlite:./events.db, postgres://user@host:5432/database, eventcore-fs:./folder, or shards:NAME of the configuration',
   vault:
     'vaults are directories: file:./backups or a bare path, and buckets: s3://bucket/prefix (docs/s3.md)',
 };

@@ -11,7 +11,7 @@ import { helpEnd } from './exit-codes.ts';
 import { LOG_LEVELS, type LogOptions, makeLog, type ServiceLog, serviceLogOf } from './log.ts';
 import { makeOutput, type Terminal } from './output.ts';
 import { makeProgress } from './progress.ts';
-import { systemClock, useLayouts } from './wire.ts';
+import { systemClock, useLayouts, useShards } from './wire.ts';
 
 /** The process that the program runs in. */
 export interface Host {
@@ -77,6 +77,7 @@ async function makeContext(flags: GlobalFlags, host: Host): Promise<CommandConte
     settings: async () => {
       const settings = await loadSettings({ flags, env, cwd });
       useLayouts(settings.layouts);
+      useShards(settings.shards);
       return settings;
     },
     output: makeOutput({ json, quiet, env, stdout }),

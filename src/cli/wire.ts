@@ -18,6 +18,7 @@ import { openS3Vault } from '../vaults/s3/vault.ts';
 import type { RateBudget } from '../vaults/wrappers/rate.ts';
 import { type ThrottleOptions, throttleVault } from '../vaults/wrappers/throttle.ts';
 import { storeScheme, vaultPath, vaultScheme } from './address.ts';
+import type { ShardsSection } from './config/shards-schema.ts';
 import type { DrillPlace } from './drill/target.ts';
 import type { RestorePlace } from './serve/restore-places.ts';
 
@@ -70,12 +71,38 @@ export function layoutsInUse(): CustomMappings {
   return layouts;
 }
 
+let shards: ShardsSection = {};
+
+/** Says what `shards:NAME` is. */
+export function useShards(given: ShardsSection): void {
+  shards = given;
+}
+
+/** For a thread, which opens the same stores. */
+export function shardsInUse(): ShardsSection {
+  return shards;
+}
+
+async function openShards(address: string): Promise<EventStore> {
+  const name = address.slice('shards:'.length);
+  const section = Object.hasOwn(shards, name) ? shards[name]! : null;
+  if (section === null) {
+    throw new BackupError('usage', `the configuration has no shards of the name ${JSON.stringify(name)}`, {
+      hint: 'name their addresses under `shards:` in the configuration (docs/partitions-and-shards.md)',
+    });
+  }
+  const { openShardsStore } = await import('../stores/shards/store.ts');
+  const stores = await Promise.all(section.stores.map(openStore));
+  return openShardsStore(address, stores, section.placement ?? null);
+}
+
 /** Each is loaded when it is used: a driver takes a while, and not every installation has to have them all. */
 const STORES: Readonly<Record<string, (address: string) => Promise<EventStore>>> = {
   sqlite: async (address) => (await import('../stores/sqlite/store.ts')).openSqliteStore(address),
   'eventcore-fs': async (address) => (await import('../stores/files/store.ts')).openFilesStore(address),
   postgres: async (address) =>
     (await import('../stores/postgres/store.ts')).openPostgresStore(address, layouts),
+  shards: openShards,
 };
 
 /** Opens a store by its address. Nothing is connected or created yet. Throws `usage` for an unknown kind. */

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
+import { storeHealth } from '../policy/store-health.ts';
 import type { Assets } from './assets.ts';
-import { storeHealth } from './health.ts';
 import { storeLink } from './links.ts';
 import { sign } from './parts/badge.ts';
 import type { ConsoleStore } from './ports.ts';

@@ -127,8 +127,14 @@ export interface PlaceAhead {
   readonly withinMs: number;
 }
 
-/** `files`: a folder of EventCore's file backend, a file a transaction. Adapters of others have kinds of their own. */
-export type StoreKind = 'memory' | 'sqlite' | 'postgres' | 'files' | (string & Record<never, never>);
+/** `files`: a folder of EventCore's file backend, a file a transaction. `shards`: several stores, each stream in one. Adapters of others have kinds of their own. */
+export type StoreKind =
+  | 'memory'
+  | 'sqlite'
+  | 'postgres'
+  | 'files'
+  | 'shards'
+  | (string & Record<never, never>);
 
 export interface StoreDescription {
   readonly kind: StoreKind;
@@ -271,6 +277,12 @@ export interface StoreSnapshot extends BatchReader {
 
   /** Rows of the tables that belong to the events: consumer checkpoints, snapshots, schema ledgers. */
   readCompanions(): AsyncIterable<CompanionRow>;
+
+  /**
+   * Is told streams of which a version was read twice. Throws `damaged` where that tells of something else than a store that holds it twice: of a
+   * stream in two shards. Left out: it does not.
+   */
+  judgeDoubled?(streamIds: readonly string[]): Promise<void>;
 }
 
 /** Parts of a view, of about 256 KiB each, for `readRange`. */
@@ -385,6 +397,9 @@ export interface RestoreSession {
    * it may be read while `finishLoad` is under way.
    */
   readSummaries(): AsyncIterable<StreamSummary>;
+
+  /** Does all of `publish` but its last step: what can fail, fails here. After it comes `publish` or `discard`, soon. Left out: `publish` does it. */
+  preparePublish?(): Promise<void>;
 
   /** Makes all of it visible in one step, triggers on. After it, `discard` does nothing. */
   publish(): Promise<void>;

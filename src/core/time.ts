@@ -21,6 +21,14 @@ export function timeToUnixMs(time: bigint): number {
   return Math.floor(Number((time + EPOCH_OFFSET_US) / 1000n));
 }
 
+const LAST_UNIX_US = 0x7fff_ffff_ffff_ffffn;
+
+/** Microseconds since 1970; null for what 64 bits do not hold: infinities, and the last thirty years of PostgreSQL's range. */
+export function timeToUnixUs(time: bigint): bigint | null {
+  if (time === TIME_MINUS_INFINITY || time > LAST_UNIX_US - EPOCH_OFFSET_US) return null;
+  return time + EPOCH_OFFSET_US;
+}
+
 /**
  * RFC 3339 in UTC: `2026-11-23T04:05:06.123456Z`, with as many fraction digits as `digits` says (cut, not
  * rounded). Years outside 0000–9999 are written with a sign and six digits as ISO 8601 has them;

@@ -21,6 +21,8 @@ export interface StatusPorts {
   readonly steadyMs: () => number;
   /** Resolves after a while, or as soon as the signal fires. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Of one of many stores; left out: as often as its promise wants. */
+  readonly leastPeriodMs?: () => number;
   readonly onFailure: (failure: BackupError) => void;
   /** It was asked, and what is promised may be judged otherwise now. */
   readonly onAsked?: () => void;
@@ -71,7 +73,7 @@ export function makeKnownStatus(ports: StatusPorts): KnownStatus {
     try {
       const status = await ports.ask(signal);
       Object.assign(known, { status, log, trouble: null });
-      times.periodMs = periodOf(status.promises.rpoMs);
+      times.periodMs = periodOf(status.promises.rpoMs, ports.leastPeriodMs?.() ?? 0);
     } catch (error) {
       if (!isBackupError(error)) throw error;
       if (signal.aborted) return;

@@ -1,14 +1,27 @@
 import type { JobView } from './registry.ts';
+import type { MetricView } from './shown-stores.ts';
 import type { StoreView } from './store-view.ts';
 
 /** What metrics are made of: in memory only, asked anew whenever they are read. */
 export interface MetricSources {
   readonly jobs: () => readonly JobView[];
   readonly stores: () => readonly StoreView[];
+  /** Of more stores, those have metrics of their own that are not well. */
+  readonly mostShown: () => number;
+  /** Those of a fleet that are not served. */
+  readonly missing: () => readonly MissingView[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** What waits for its turn: questions and operations of the console, jobs. */
   readonly queues: () => readonly QueueView[];
+}
+
+/** A store of a fleet that is not served. */
+export interface MissingView {
+  readonly name: string;
+  /** `unreadable`: its configuration cannot be served; `gone`: it was served, and its configuration is there no more. */
+  readonly state: 'unreadable' | 'gone';
+  readonly reason: string;
 }
 
 export interface QueueView {
@@ -26,7 +39,13 @@ export interface MetricFamily {
   readonly help: string;
   readonly type: 'gauge' | 'counter';
   readonly labels: readonly string[];
-  readonly samples: (sources: MetricSources) => Iterable<Sample>;
+  readonly samples: (sources: FamilySources) => Iterable<Sample>;
+}
+
+/** As `MetricSources`, of the stores that are shown. */
+export interface FamilySources extends MetricSources {
+  /** Of those that are not, too. */
+  readonly all: () => MetricView['all'];
 }
 
 export interface Sample {

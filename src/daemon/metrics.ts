@@ -1,6 +1,8 @@
 import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
+import { FLEET_METRICS } from './fleet-metrics.ts';
 import { JOB_METRICS } from './job-metrics.ts';
-import type { MetricFamily, MetricSources } from './metric-family.ts';
+import type { FamilySources, MetricFamily, MetricSources } from './metric-family.ts';
+import { viewMetrics } from './shown-stores.ts';
 import { STORE_METRICS } from './store-metrics.ts';
 
 /** What is exposed at `/metrics`. */
@@ -18,6 +20,7 @@ export const METRICS: readonly MetricFamily[] = [
   },
   ...JOB_METRICS,
   ...STORE_METRICS,
+  ...FLEET_METRICS,
   {
     name: 'eventcore_queue_waiting',
     help: 'what waits for its turn in the daemon, by queue',
@@ -31,19 +34,32 @@ export const METRIC_NAMES: readonly string[] = METRICS.map(({ name }) => name);
 
 export function makeMetrics(sources: MetricSources): Metrics {
   const registry = new MetricRegistry();
-  for (const family of METRICS) expose(registry, family, sources);
-  return { contentType: registry.contentType, render: () => registry.metrics() };
+  let current: FamilySources = look(sources);
+  for (const family of METRICS) expose(registry, family, () => current);
+  return {
+    contentType: registry.contentType,
+    render: () => {
+      current = look(sources);
+      return registry.metrics();
+    },
+  };
+}
+
+/** To judge a thousand stores takes a moment: once for all families. */
+function look(sources: MetricSources): FamilySources {
+  const { all, shown } = viewMetrics(sources);
+  return { ...sources, ...shown, all: () => all };
 }
 
 /** Values are kept elsewhere and set anew whenever they are read. */
-function expose(registry: MetricRegistry, family: MetricFamily, sources: MetricSources): void {
+function expose(registry: MetricRegistry, family: MetricFamily, sources: () => FamilySources): void {
   const { name, help, labels, samples, type } = family;
   const options = { name, help, labelNames: labels, registers: [registry] };
   const metric =
     type === 'counter' ? new Counter({ ...options, collect }) : new Gauge({ ...options, collect });
   function collect(): void {
     metric.reset();
-    for (const sample of samples(sources))
+    for (const sample of samples(sources()))
       if (sample.value !== null) metric.inc({ ...sample.labels }, sample.value);
   }
 }

@@ -95,8 +95,12 @@ function keyOf(plan: JobPlan): string {
 
 function runLoop(ports: StorePorts, plan: JobPlan, demand: Demand, signal: AbortSignal): Promise<void> {
   const { store, registry, clock, place, turns } = ports;
-  const onWait = (reason: string): void => registry.change(store, plan.name, { reason, nextMs: null });
-  const takeTurn: TakeTurn = (wanted, work) => turns.take({ ...wanted, ...place }, { signal, onWait }, work);
+  const takeTurn: TakeTurn = (wanted, work) => {
+    // Since when it is due: who waits long for a turn is late.
+    const onWait = (reason: string): void =>
+      registry.change(store, plan.name, { reason, nextMs: wanted.wantedAtMs, trouble: null });
+    return turns.take({ ...wanted, ...place }, { signal, onWait }, work);
+  };
   return jobLoop(
     {
       ...ports,

@@ -22,9 +22,11 @@ const LEAST_MS = 10_000;
 /** For whoever looks. */
 const LOOK_MS = 60_000;
 
-/** A promise is looked at twice while it may break. `rpoMs` null: none was made. */
-export function periodOf(rpoMs: number | null): number {
-  return Math.min(LONGEST_PERIOD_MS, Math.max(SHORTEST_PERIOD_MS, (rpoMs ?? Number.POSITIVE_INFINITY) / 2));
+/** A promise is looked at twice while it may break, also where many stores are asked. `rpoMs` null: none was made. */
+export function periodOf(rpoMs: number | null, leastMs = 0): number {
+  const half = (rpoMs ?? Number.POSITIVE_INFINITY) / 2;
+  const periodMs = Math.min(LONGEST_PERIOD_MS, Math.max(SHORTEST_PERIOD_MS, half));
+  return Math.max(periodMs, Math.min(leastMs, half));
 }
 
 /** When it is to be asked next. */

@@ -49,6 +49,7 @@ export function isInBase({ xmin, xmax, running }: Snapshot, xid: number): boolea
 /** Where a backup meets a log of its store, or why none can be laid on it. */
 export function basePoint(cursor: StoreCursor): BasePoint | string {
   if (cursor.kind === 'postgres') return postgresPoint(cursor);
+  if (cursor.kind === 'shards') return 'a store of several shards has no log of its own';
   if (cursor.kind === 'files') return 'a store in files has no log of its own';
   const last = cursor.kind === 'sqlite' ? cursor.maxRowid : cursor.events;
   const isNumbered = (typeof last === 'number' || typeof last === 'string') && /^\d+$/.test(String(last));

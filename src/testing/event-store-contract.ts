@@ -1,5 +1,5 @@
 import { describe, test } from 'node:test';
-import { APPEND_CASES } from './event-store/appends.ts';
+import { APPEND_CASES, WHOLE_APPEND_CASES } from './event-store/appends.ts';
 import { CHANGE_CASES } from './event-store/changes.ts';
 import { FIXED_CASES } from './event-store/fixed.ts';
 import {
@@ -13,7 +13,7 @@ import { LOOK_CASES } from './event-store/looks.ts';
 import { MERGE_CASES } from './event-store/merges.ts';
 import { PART_CASES } from './event-store/parts.ts';
 import { REPAIR_CASES } from './event-store/repairs.ts';
-import { CHECKPOINT_CASES, RESTORE_CASES } from './event-store/restores.ts';
+import { CHECKPOINT_CASES, RESTORE_CASES, WHOLE_RESTORE_CASES } from './event-store/restores.ts';
 import { SAMPLE_CASES } from './event-store/samples.ts';
 import { SNAPSHOT_CASES } from './event-store/snapshots.ts';
 
@@ -25,10 +25,11 @@ export interface EventStoreContractOptions {
   setup(): Promise<EventStoreFixture>;
 }
 
-function casesFor({ changesInPlace, keepsCheckpoints }: StoreCapabilities): readonly ContractCase[] {
+function casesFor({ changesInPlace, keepsCheckpoints, isOne }: StoreCapabilities): readonly ContractCase[] {
   return [
     ...[...APPEND_CASES, ...LOOK_CASES, ...SNAPSHOT_CASES, ...CHANGE_CASES],
     ...[...SAMPLE_CASES, ...RESTORE_CASES, ...PART_CASES, ...INSPECTION_CASES],
+    ...(isOne === false ? [] : [...WHOLE_APPEND_CASES, ...WHOLE_RESTORE_CASES]),
     ...(keepsCheckpoints === false ? [] : CHECKPOINT_CASES),
     ...(changesInPlace === false ? FIXED_CASES : [...MERGE_CASES, ...REPAIR_CASES]),
   ];

@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { type ErrorRecord, reviveError } from '../core/error-record.ts';
 import { BackupError, isBackupError } from '../core/errors.ts';
-import type { JobGroup, JobStanding, WorkQueue, WorkRun } from '../core/work-queue.ts';
+import { pause } from '../core/pause.ts';
+import type { JobGroup, JobStanding, OfferedJob, WorkQueue, WorkRun } from '../core/work-queue.ts';
 import { BEAT_MS, type JobOrder, PRIORITY, type Purpose } from './protocol.ts';
 import { openData, type QueueKey, sealData } from './sealed.ts';
 
@@ -42,6 +43,7 @@ export interface JobOffers {
 
 /** The queue says when something became of a job; where the word is lost, it is looked so often. */
 const LOOK_EVERY_MS = 500;
+const OFFER_AGAIN_MS = 1000;
 /** The word may come a little before what it tells of. */
 const LOOK_AGAIN_MS = [4, 12, 30, 80];
 /** People are told after this that nobody works. */
@@ -71,6 +73,8 @@ interface Offers {
   /** When there was last a sign of somebody who works, or nothing to do. */
   movedAtMs: number;
   isTold: boolean;
+  /** When it was last asked who works. */
+  askedAtMs: number;
   look: () => void;
 }
 
@@ -78,13 +82,23 @@ interface Offers {
 export async function openOffers(ports: OfferPorts, options: OfferOptions): Promise<JobOffers> {
   const { queue, clock } = ports;
   const runId = clock.uuid();
-  await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
   const offers: Offers = {
-    ...{ ports, options, runId, pending: new Map(), all: [], movedAtMs: clock.now(), isTold: false },
+    ...{
+      ports,
+      options,
+      runId,
+      pending: new Map(),
+      all: [],
+      movedAtMs: clock.now(),
+      isTold: false,
+      askedAtMs: 0,
+    },
     look: () => undefined,
   };
+  const unlisten = await queue.listen(runId, () => offers.look());
+  await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
+  // From here on nothing fails: what goes on by itself has somebody who ends it.
   const looking = lookAgainAndAgain(offers);
-  const unlisten = await queue.listen(runId, looking.soon);
   offers.look = looking.soon;
   const beat = setInterval(() => void queue.beat(runId).catch(() => undefined), BEAT_MS);
   return {
@@ -118,15 +132,36 @@ async function have(offers: Offers, job: JobToDo, hooks: OfferHooks): Promise<un
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const { kind, group } = job;
-    await ports.queue.offer({ id, runId, kind, payload, group, priority: PRIORITY[options.purpose] });
+    const offered = { id, runId, kind, payload, group, priority: PRIORITY[options.purpose] };
+    // Whoever is interrupted meanwhile, or gives up, need not wait for it.
+    await Promise.race([offerPatiently(offers, offered, signal), promise]);
     own.isOffered = true;
-    if (signal?.aborted) onAbort();
     offers.look();
     return await promise;
   } finally {
     signal?.removeEventListener('abort', onAbort);
     pending.delete(id);
   }
+}
+
+/** A queue that is away just now is no reason to give up all that was done. What it has already it does not take twice. */
+async function offerPatiently(
+  offers: Offers,
+  job: OfferedJob,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (;;) {
+    try {
+      await offers.ports.queue.offer(job);
+      break;
+    } catch (error) {
+      if (!isBackupError(error, 'queue_unreachable') || signal?.aborted) throw error;
+      noteStandstill(offers, `the queue does not answer: ${error.message}`);
+      if (!offers.pending.has(job.id)) throw error;
+    }
+    await pause(OFFER_AGAIN_MS, signal);
+  }
+  if (signal?.aborted) await offers.ports.queue.cancel([job.id]).catch(() => undefined);
 }
 
 function interrupted(): BackupError {
@@ -185,13 +220,31 @@ async function lookOnce(offers: Offers): Promise<void> {
     else settle(offers, job, standing);
   }
   if (isMoving) noteMovement(offers);
-  else noteStandstill(offers, 'no worker takes a job');
+  else await noteWaiting(offers);
 }
 
 function noteMovement(offers: Offers): void {
   offers.movedAtMs = offers.ports.clock.now();
   if (offers.isTold) offers.ports.onWord('the work goes on');
   offers.isTold = false;
+}
+
+/** Whoever waits in line behind the work of others waits as long as that takes; where nobody works, in vain. */
+async function noteWaiting(offers: Offers): Promise<void> {
+  const { queue, clock, onWord } = offers.ports;
+  if (clock.now() - offers.askedAtMs < TELL_AFTER_MS || clock.now() - offers.movedAtMs < TELL_AFTER_MS)
+    return;
+  offers.askedAtMs = clock.now();
+  const workers = await queue.workers().catch(() => []);
+  const alive = workers.filter(({ isAlive }) => isAlive).length;
+  if (alive === 0) {
+    noteStandstill(offers, 'no worker takes a job');
+    return;
+  }
+  if (!offers.isTold)
+    onWord(`waiting in line: ${alive === 1 ? 'the worker has' : `all ${alive} workers have`} other jobs`);
+  offers.isTold = true;
+  offers.movedAtMs = clock.now() - TELL_AFTER_MS;
 }
 
 function noteStandstill(offers: Offers, why: string): void {

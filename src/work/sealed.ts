@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { promisify } from 'node:util';
 import { Deserializer, Serializer } from 'node:v8';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
@@ -44,7 +51,7 @@ export function queueKey(secret: string): QueueKey {
   return { bytes: derive('seal', 32), check: Buffer.from(derive('check', 16)).toString('hex') };
 }
 
-/** Plain data (what structured cloning knows, but no shared memory), compressed and sealed. */
+/** Plain data (what structured cloning knows, but no shared memory) and secret keys, compressed and sealed. */
 export async function sealData(key: QueueKey, bound: Bound, data: unknown): Promise<Uint8Array> {
   const plain = await compress(pack(data));
   const nonce = randomBytes(NONCE_BYTES);
@@ -65,16 +72,32 @@ export async function openData(key: QueueKey, bound: Bound, sealed: Uint8Array):
 
 /** As structured cloning does it: each array gets memory of its own, which `serialize` of node:v8 would not give it. */
 function pack(data: unknown): Uint8Array {
-  const serializer = new Serializer();
+  const serializer = new KeySerializer();
   serializer.writeHeader();
   serializer.writeValue(data);
   return serializer.releaseBuffer();
 }
 
 function unpack(bytes: Uint8Array): unknown {
-  const deserializer = new Deserializer(bytes);
+  const deserializer = new KeyDeserializer(bytes);
   deserializer.readHeader();
   return deserializer.readValue() as unknown;
+}
+
+/** The key of a sealed bundle goes along as its bytes: nothing but what is sealed here ever holds them. */
+class KeySerializer extends Serializer {
+  _writeHostObject(value: unknown): void {
+    if (!(value instanceof KeyObject) || value.type !== 'secret') throw new TypeError('is no plain data');
+    const bytes = value.export();
+    this.writeUint32(bytes.length);
+    this.writeRawBytes(bytes);
+  }
+}
+
+class KeyDeserializer extends Deserializer {
+  _readHostObject(): KeyObject {
+    return createSecretKey(this.readRawBytes(this.readUint32()));
+  }
 }
 
 function open(key: QueueKey, bound: Bound, sealed: Uint8Array): Uint8Array {

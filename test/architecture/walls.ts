@@ -15,6 +15,8 @@ export const WALLS: readonly Wall[] = [
   { room: 'stores/memory/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
   { room: 'stores/sqlite/', rooms: ['core/', 'stores/layouts/'], packages: ['node:*'] },
   { room: 'stores/files/', rooms: ['core/'], packages: ['node:*'] },
+  // Over stores that it is given.
+  { room: 'stores/shards/', rooms: ['core/'], packages: [] },
   {
     room: 'stores/postgres/',
     rooms: ['core/', 'postgres/', 'stores/layouts/'],

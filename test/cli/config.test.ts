@@ -254,6 +254,7 @@ describe('settings', () => {
       policyWarnings: [],
       drill: {},
       serve: {},
+      queue: {},
       disaster: null,
       disasterWarnings: [],
       labels: {},

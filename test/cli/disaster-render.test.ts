@@ -97,8 +97,8 @@ describe('the documentation', () => {
   const source = { path: 'docs', resolveStore: same, resolveVault: same };
 
   it('has a configuration that is one, and gives a fence that needs a lease the time for it', () => {
-    const [, block] = /\n\n( {4}disaster:\n(?: {4}.*\n)+)/.exec(text)!;
-    const section = parseConfig(block!.replace(/^ {4}/gm, ''), 'docs').disaster!;
+    const [, block] = /```yaml\n((?:primary:.*\n)?[^`]*?disaster:\n[^`]+)```/.exec(text)!;
+    const section = parseConfig(block!, 'docs').disaster!;
     const storage = { retention: null, storage: 's3://x' };
     const policy = {
       primary: { ...storage, region: 'eu-central-1', schedule: null },

@@ -50,6 +50,13 @@ describe('eventcore runs', () => {
         ['full', 'not_ended', null],
         ['verify', 'failed', 'vault_unreachable'],
       ]);
+      const failed = JSON.parse(
+        (await runHere(['runs', '--vault', folder.path, '--failed', '--json'])).stdout,
+      );
+      assert.deepEqual(
+        (failed.runs as { state: string }[]).map(({ state }) => state),
+        ['not_ended', 'failed'],
+      );
       const shown = await runHere(['runs', '--vault', folder.path]);
       assert.match(
         shown.stdout,

@@ -31,6 +31,8 @@ async function open(settings: HttpSettings) {
   const log: Log = { error: add, warn: add, info: add, debug: add, tell: add };
   const server = await openHttp({
     ...{ address: '127.0.0.1:0', settings, registry: makeRegistry(), log, lookMs: 50, stores: () => [] },
+    missing: () => [],
+    mostShown: () => 500,
     queues: () => [{ name: 'jobs', waiting: 2 }],
     ports: {
       ...{ stores: () => [], operations: () => [], now: Date.now, software: 'eventcore-backup test' },

@@ -9,6 +9,7 @@ import type { CommandContext } from '../../src/cli/context.ts';
 import type { ServiceLog } from '../../src/cli/log.ts';
 import { readServed } from '../../src/cli/serve/config.ts';
 import type { ServeContext } from '../../src/cli/serve/log.ts';
+import { makeAskStatus } from '../../src/cli/serve/status.ts';
 import {
   beginStore,
   keepReading,
@@ -55,7 +56,13 @@ describe('a store that moves to another vault', () => {
     const file = writeConfig('./vault');
     const store = await readServed(context, file);
     const turns = makeTurns(CAPS_OF_FEW, Date.now);
-    const shared = { registry: makeRegistry(), turns, forget: () => undefined, tracing: null };
+    const shared = {
+      registry: makeRegistry(),
+      turns,
+      forget: () => undefined,
+      tracing: null,
+      askStatus: makeAskStatus(() => 1),
+    };
     const services: Served[] = [
       await beginStore(context, store, { ...shared, vault: await openServedVault(store) }),
     ];

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { groundsOf, type StoreAnswer, storeAnswer } from '../../src/console/answer-words.ts';
-import { storeHealth } from '../../src/console/health.ts';
 import type { Piece } from '../../src/console/parts/piece.ts';
 import { progressWords } from '../../src/console/parts/progress.ts';
 import { ago, span } from '../../src/console/parts/times.ts';
+import { storeHealth } from '../../src/policy/store-health.ts';
 import { NOW } from './fixture-jobs.ts';
 import { storeNamed } from './fixtures.ts';
 

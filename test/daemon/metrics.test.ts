@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Hono } from 'hono';
+import { JOB_NAMES } from '../../src/core/job.ts';
 import type { StoreStatus } from '../../src/core/status.ts';
 import { addHealth } from '../../src/daemon/http.ts';
 import { METRIC_NAMES, makeMetrics } from '../../src/daemon/metrics.ts';
@@ -17,7 +18,15 @@ function viewOf(changes: Partial<StoreView> = {}): StoreView {
   return { store: 'orders', status, objectives, trouble: null, ...changes };
 }
 
-function makeDaemon({ isLocal = true, views = [viewOf()] }: { isLocal?: boolean; views?: StoreView[] } = {}) {
+function makeDaemon({
+  isLocal = true,
+  views = [viewOf()],
+  mostShown = 500,
+}: {
+  isLocal?: boolean;
+  views?: StoreView[];
+  mostShown?: number;
+} = {}) {
   const registry = makeRegistry();
   registry.add('orders', 'full', { kind: 'interval', everyMs: 3_600_000 });
   const http = new Hono();
@@ -25,6 +34,8 @@ function makeDaemon({ isLocal = true, views = [viewOf()] }: { isLocal?: boolean;
     views: registry.views,
     metrics: makeMetrics({
       ...{ jobs: registry.views, stores: () => views, now: () => STATUS_AT_MS + 7000 },
+      missing: () => [],
+      mostShown: () => mostShown,
       queues: () => [{ name: 'questions', waiting: 3 }],
     }),
     isLocal: () => isLocal,
@@ -164,9 +175,43 @@ describe('the metrics of a daemon', () => {
   it('are few for a store whose status could never be asked, and say so', async () => {
     const { get } = makeDaemon({ views: [viewOf({ status: null, trouble: 's3://secret-bucket is away' })] });
     const { text } = await get('/metrics');
-    const ofStore = [...samplesOf(text).keys()].filter((name) => !/_job_|_up|_queue_/.test(name));
+    const ofStore = [...samplesOf(text).keys()].filter((name) => !/_job_|_up|_queue_|_fleet_/.test(name));
     assert.deepEqual(ofStore, ['eventcore_status_in_trouble{store="orders"}']);
     assert.doesNotMatch(text, /secret-bucket/);
+  });
+
+  it('are bounded: of a thousand stores those that are not well, and all of them together', async () => {
+    const views = Array.from({ length: 1000 }, (_, i) =>
+      viewOf({ store: `store-${i}`, trouble: i % 100 === 0 ? 'away' : null }),
+    );
+    const { registry, get } = makeDaemon({ views, mostShown: 200 });
+    for (const { store } of views)
+      for (const job of JOB_NAMES) registry.add(store, job, { kind: 'interval', everyMs: 3_600_000 });
+    const series = async (): Promise<string[]> =>
+      (await get('/metrics')).text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const lines = await series();
+    assert.ok(lines.includes('eventcore_fleet_stores{state="bad"} 10'));
+    assert.ok(lines.includes('eventcore_fleet_stores{state="good"} 990'));
+    assert.ok(lines.includes('eventcore_fleet_stores_shown 10'));
+    assert.ok(lines.some((line) => line.startsWith('eventcore_backups{store="store-900"')));
+    assert.ok(!lines.some((line) => line.includes('store="store-901"')));
+    assert.ok(lines.length < 10 * 160 + 100, `${lines.length} series`);
+    // Nothing is well: no more than was said, whatever happens.
+    for (const view of views) Object.assign(view, { trouble: 'away' });
+    const worst = await series();
+    assert.ok(worst.includes('eventcore_fleet_stores_shown 200'));
+    assert.ok(worst.length < 200 * 160 + 100, `${worst.length} series`);
+  });
+
+  it('tell of a store that is well and late: nobody would know else that its backups wait', async () => {
+    const views = [viewOf(), viewOf({ store: 'payments' })];
+    const { registry, get } = makeDaemon({ views, mostShown: 1 });
+    registry.add('payments', 'full', { kind: 'interval', everyMs: 3_600_000 });
+    registry.change('payments', 'full', { nextMs: STATUS_AT_MS - 3_600_000 });
+    const { text } = await get('/metrics');
+    assert.match(text, /^eventcore_fleet_late_stores 1$/m);
+    assert.match(text, /^eventcore_backups\{store="payments"/m);
+    assert.doesNotMatch(text, /store="orders"/);
   });
 });
 

@@ -5,19 +5,20 @@ import { loadGenerated } from '../../bench/dataset.ts';
 import { freePort } from '../harness/free-port.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { startS3Server } from '../harness/s3-server/server.ts';
-import { DAEMON_ADDRESS, protectShop } from './protected-shop.ts';
+import { DAEMON_ADDRESS, protectShop, serveShop, settleShop } from './protected-shop.ts';
 
 /**
  * What a page may ask for, in a comment: `<!-- runs with: sqlite-shop, postgres, s3 -->`.
  *
  * sqlite-shop: `shop.db`, a store with 10,000 events, in the page's folder.
  * protected: a store with all that `protectShop` says: a configuration, backups, a change log, a replica.
+ * daemon: that, with `eventcore serve` over it at 127.0.0.1:8321, whose first jobs have ended.
  * sources: `deploy` and `rescue`, as a checkout has them.
  * postgres: a server at `db.example.com`, who asks is let in: database `shop`, which belongs to the role `shop` and has EventCore's tables
  *   with the same 10,000 events, and `restored`, which is empty and belongs to the same role. Blocks of SQL are run in `shop`, as superuser.
  * s3: a server that the client of S3 finds instead of Amazon's, also as `https://s3.example.com`; each bucket that the page names is there.
  */
-export const FIXTURES = ['sqlite-shop', 'protected', 'sources', 'postgres', 's3'] as const;
+export const FIXTURES = ['sqlite-shop', 'protected', 'daemon', 'sources', 'postgres', 's3'] as const;
 export type Fixture = (typeof FIXTURES)[number];
 
 /** What is ready for one page. */
@@ -62,9 +63,11 @@ export function openFixtures(): FixtureRoom {
       copyFileSync(await shop.get(), join(folder, 'shop.db'));
       return NOTHING;
     }
-    if (fixture === 'protected') {
-      cpSync(await guarded.get(), folder, { recursive: true, preserveTimestamps: true });
-      return { ...NOTHING, places: [{ shown: DAEMON_ADDRESS, real: `127.0.0.1:${await freePort()}` }] };
+    if (fixture === 'protected' || fixture === 'daemon') {
+      const address = `127.0.0.1:${await freePort()}`;
+      await settleShop(await guarded.get(), folder, address);
+      const end = fixture === 'daemon' ? await serveShop(folder, address) : NOTHING.end;
+      return { ...NOTHING, end, places: [{ shown: DAEMON_ADDRESS, real: address }] };
     }
     if (fixture === 'sources') {
       for (const name of ['deploy', 'rescue']) {
@@ -134,7 +137,8 @@ async function preparePostgres(server: TestPostgres): Promise<Prepared> {
 async function prepareS3(text: string): Promise<Prepared> {
   const server = await startS3Server();
   const buckets = new Set([...text.matchAll(/s3:\/\/([a-z0-9.-]+)/g)].map(([, bucket]) => bucket!));
-  for (const bucket of buckets) server.createBucket(bucket);
+  const versioning = text.includes('versions=first');
+  for (const bucket of buckets) server.createBucket(bucket, { versioning });
   return {
     ...NOTHING,
     env: {

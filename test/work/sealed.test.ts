@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isBackupError } from '../../src/core/errors.ts';
@@ -9,6 +10,7 @@ import {
   releaseTable,
   streamFacts,
 } from '../../src/core/stream-table.ts';
+import { makeSealKey } from '../../src/format/seal.ts';
 import { generateBatches } from '../../src/testing/event-generator.ts';
 import { type Bound, openData, queueKey, sealData } from '../../src/work/sealed.ts';
 
@@ -49,6 +51,18 @@ describe('what travels through a queue', () => {
     );
     // Of arrays that share their memory the second would already be gone.
     releaseTable(opened);
+  });
+
+  it('has the key of a sealed bundle, as it was', async () => {
+    const key = makeSealKey();
+    const job = { seal: { key, scope: 'a bundle' } };
+    const sealed = await sealData(KEY, BOUND, job);
+    assert.ok(!Buffer.from(sealed).includes(key.export()));
+    const opened = (await openData(KEY, BOUND, sealed)) as typeof job;
+    assert.equal(opened.seal.scope, 'a bundle');
+    assert.ok(opened.seal.key.equals(key));
+    const { privateKey } = generateKeyPairSync('ed25519');
+    await assert.rejects(sealData(KEY, BOUND, privateKey), TypeError);
   });
 
   it('opens with no other key, for no other job, and for nothing else of the same job', async () => {

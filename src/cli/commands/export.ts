@@ -1,29 +1,25 @@
 import { type Command, Option } from 'commander';
-import { BackupError, throwIfAborted } from '../../core/errors.ts';
-import type { EventStore } from '../../core/event-store.ts';
-import type { Manifest, ManifestFile } from '../../core/manifest.ts';
-import type { Progress } from '../../core/report.ts';
-import { formatBytes, formatCount, formatDuration, printable } from '../../core/units.ts';
-import type { Vault } from '../../core/vault.ts';
-import { naming } from '../../format/bundle-damage.ts';
-import { storedForm } from '../../format/bundle-keys.ts';
+import { BackupError } from '../../core/errors.ts';
+import { formatBytes, formatCount, formatDuration, plural, printable } from '../../core/units.ts';
 import { findBackup, readCatalog } from '../../format/catalog.ts';
-import { type Chain, type ChainMember, requireChain } from '../../format/chain.ts';
-import { chunkCodec } from '../../format/chunk-codec.ts';
-import { fetchChunks, readIndex, withPlain } from '../../format/data-file-reader.ts';
+import { type Chain, requireChain } from '../../format/chain.ts';
 import { openChain } from '../../format/open-bundle.ts';
 import { rateLimitOption } from '../arguments.ts';
 import { requireAddress } from '../config/config.ts';
 import { type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
-import { type ExportSink, openExportFile, openExportStream } from '../export-sink.ts';
+import { type EventGoal, type EventWriter, exportChain, exportStore } from '../export/events.ts';
+import { type ExportSink, openExportFile, openExportStream } from '../export/sink.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { renderPairs } from '../render/table.ts';
 import { systemClock } from '../wire.ts';
 
+const FORMATS = ['jsonl', 'parquet', 'bundle'] as const;
+type ExportFormat = (typeof FORMATS)[number];
+
 interface ExportFlags extends KeyFlags {
   readonly to: string;
-  readonly as: 'jsonl';
+  readonly as: ExportFormat;
   readonly force?: true;
   readonly rateLimit?: number;
 }
@@ -32,11 +28,18 @@ export function addExportCommand(program: Command, start: Start): void {
   const command = program
     .command('export')
     .description(
-      'write the events that a backup brings back, or those of the store named with --store, for other tools',
+      'write the events that a backup brings back, or those of the store named with --store, for other tools; or a backup as one file',
     )
     .argument('[backup]', 'id of the backup, or its first characters')
     .requiredOption('--to <file>', 'file to write, or - for stdout')
-    .addOption(new Option('--as <format>', 'one JSON object a line').choices(['jsonl']).default('jsonl'))
+    .addOption(
+      new Option(
+        '--as <format>',
+        'jsonl: a JSON object a line; parquet: Apache Parquet, a row an event; bundle: the backup with all that it builds on, as it lies in the vault, in a tar',
+      )
+        .choices(FORMATS)
+        .default('jsonl'),
+    )
     .option('--force', 'overwrite the file')
     .option(rateLimitOption.flags, rateLimitOption.description, rateLimitOption.parse)
     .addHelpText(
@@ -46,6 +49,8 @@ export function addExportCommand(program: Command, start: Start): void {
           'eventcore export 3f2a9c1e --to events.jsonl',
           'eventcore export 3f2a9c1e --to - | jq -c \'select(.type == "OrderPlaced")\'',
           'eventcore export --store sqlite:./events.db --to - | wc -l',
+          'eventcore export 3f2a9c1e --as parquet --to events.parquet',
+          'eventcore export 3f2a9c1e --as bundle --to backup.tar   # tar -xf backup.tar in a new folder: a vault',
         ],
         [0, 1, 2, 3, 4, 5, 6, 8, 9, 130],
       ),
@@ -81,7 +86,7 @@ async function exportEvents(
       ? openExportStream(context.output)
       : await openExportFile(flags.to, flags.force === true);
   try {
-    const name = await source(sink, done);
+    const name = await source(counting(sink, done), done);
     context.progress.end();
     await sink.commit();
     report(context, flags, { ...done, ...name, durationMs: systemClock.now() - startedAtMs });
@@ -92,9 +97,19 @@ async function exportEvents(
   return 0;
 }
 
+function counting(sink: ExportSink, done: Exported): ExportSink {
+  const write = (part: Uint8Array): Promise<boolean> => {
+    done.bytes += part.length;
+    return sink.write(part);
+  };
+  return { ...sink, write };
+}
+
 interface SourceName {
   readonly backupId: string | null;
   readonly store: string | null;
+  /** Of a bundle: ids of the backups in it, the full one first. */
+  readonly chain?: readonly string[];
 }
 
 type Source = (sink: ExportSink, done: Exported) => Promise<SourceName>;
@@ -110,113 +125,81 @@ function chooseSource(context: CommandContext, wanted: string | undefined, expor
       },
     );
   }
-  if (wanted === undefined) {
-    return (sink, done) => withStore(flags.store!, (store) => exportStore(context, store, sink, done));
-  }
-  return async (sink, done) => {
-    const settings = await context.settings();
-    const keys = await loadKeys(settings, exportFlags, { ...context, signs: false });
-    const limit = chooseLimit(exportFlags, settings, context.signal);
-    return withVault(requireAddress(settings, 'vault'), { create: false, limit }, async (vault) => {
-      const catalog = await readCatalog(vault);
-      const chain = requireChain(catalog, findBackup(catalog, wanted));
-      return exportChain(context, vault, await openChain(vault, chain, keys, 'all'), { sink, done });
+  if (wanted !== undefined) return (sink, done) => fromVault(context, wanted, exportFlags, { sink, done });
+  const { as } = exportFlags;
+  if (as === 'bundle') {
+    throw new BackupError('usage', '--as bundle is of a backup, and a store is named', {
+      hint: 'make one with `eventcore backup full`, and name it',
     });
-  };
+  }
+  return (sink, done) =>
+    withStore(flags.store!, async (store) => {
+      const writer = await openWriter(context, as, sink);
+      await exportStore(context, store, goalOf(context, writer, done));
+      return { backupId: null, store: store.address };
+    });
 }
 
-interface Goal {
+interface Place {
   readonly sink: ExportSink;
   readonly done: Exported;
 }
 
-/** All events that a backup brings back: those of its chain, link by link. */
-async function exportChain(
+async function fromVault(
   context: CommandContext,
-  vault: Vault,
-  chain: Chain,
-  goal: Goal,
+  wanted: string,
+  flags: ExportFlags,
+  { sink, done }: Place,
 ): Promise<SourceName> {
-  const { backupId } = chain.at(-1)!.manifest;
-  const sum = (of: (manifest: Manifest) => number): number =>
-    chain.reduce((total, { manifest }) => total + of(manifest), 0);
-  const totals = {
-    totalEvents: sum(({ totalEvents }) => totalEvents),
-    totalBytes: sum(({ plainBytes }) => plainBytes),
+  const settings = await context.settings();
+  const keys = await loadKeys(settings, flags, { ...context, signs: false });
+  const limit = chooseLimit(flags, settings, context.signal);
+  return withVault(requireAddress(settings, 'vault'), { create: false, limit }, async (vault) => {
+    const catalog = await readCatalog(vault);
+    const chain = requireChain(catalog, findBackup(catalog, wanted));
+    const { backupId } = chain.at(-1)!.manifest;
+    if (flags.as === 'bundle') {
+      const { writeBundle } = await import('../export/bundle.ts');
+      const onBytes = bundleProgress(context, chain);
+      await writeBundle(vault, chain, sink, { trust: keys.trust, signal: context.signal, onBytes });
+      done.events = chain.reduce((sum, { manifest }) => sum + manifest.totalEvents, 0);
+      return { backupId, store: null, chain: chain.map(({ manifest }) => manifest.backupId) };
+    }
+    const opened = await openChain(vault, chain, keys, 'all');
+    const writer = await openWriter(context, flags.as, sink);
+    await exportChain(context, vault, opened, goalOf(context, writer, done));
+    return { backupId, store: null };
+  });
+}
+
+function bundleProgress({ progress }: CommandContext, chain: Chain): (bytes: number) => void {
+  const totalBytes = chain.reduce((sum, { manifest }) => sum + manifest.sizeBytes, 0);
+  let bytes = 0;
+  progress.step('exporting');
+  return (more) => {
+    bytes += more;
+    progress.update({ events: 0, bytes, totalEvents: null, totalBytes });
   };
-  context.progress.step('exporting');
-  for (const link of chain) {
-    for (const file of link.manifest.files.filter(({ role }) => role === 'events')) {
-      const work = () => exportFile(context, vault, { link, file, totals }, goal);
-      if (!(await naming(link.folder, work))) return { backupId, store: null };
-    }
-  }
-  return { backupId, store: null };
 }
 
-interface EventFile {
-  readonly link: ChainMember;
-  readonly file: ManifestFile;
-  readonly totals: Pick<Progress, 'totalEvents' | 'totalBytes'>;
-}
-
-/** Chunks that are JSON Lines already are copied; others are recoded, batch by batch. False when nobody reads on. */
-async function exportFile(
-  context: CommandContext,
-  vault: Vault,
-  { link, file, totals }: EventFile,
-  { sink, done }: Goal,
-): Promise<boolean> {
-  const { folder, manifest } = link;
-  const from = chunkCodec(manifest.format);
-  const lines = chunkCodec('jsonl');
-  const form = storedForm(link, file);
-  const entries = await readIndex(vault, folder, file, form.seal);
-  for await (const chunk of fetchChunks(vault, folder + file.name, entries, { signal: context.signal })) {
-    const goesOn = await withPlain(chunk, form, (plain) => {
-      const text = manifest.format === 'jsonl' ? plain : lines.encode(from.decode(plain));
-      count(done, chunk.entry.records, text.length);
-      return sink.write(text);
-    });
-    if (!goesOn) return false;
-    context.progress.update({ ...done, ...totals });
-  }
-  return true;
-}
-
-const BATCH_BYTES = 2 << 20;
-
-async function exportStore(
-  context: CommandContext,
-  store: EventStore,
+/** Loads what writes the format, and nothing else. */
+async function openWriter(
+  { software }: CommandContext,
+  as: Exclude<ExportFormat, 'bundle'>,
   sink: ExportSink,
-  done: Exported,
-): Promise<SourceName> {
-  const { signal } = context;
-  const lines = chunkCodec('jsonl');
-  const snapshot = await store.openSnapshot();
-  try {
-    const { events, bytes } = await snapshot.estimate();
-    context.progress.step('exporting');
-    for (const range of await snapshot.planRanges(1)) {
-      for await (const batch of snapshot.readRange(range, { batchBytes: BATCH_BYTES, signal })) {
-        throwIfAborted(signal);
-        if (batch.count === 0) continue;
-        const text = lines.encode(batch);
-        if (!(await sink.write(text))) return { backupId: null, store: store.address };
-        count(done, batch.count, text.length);
-        context.progress.update({ ...done, totalEvents: events, totalBytes: bytes });
-      }
-    }
-    return { backupId: null, store: store.address };
-  } finally {
-    await snapshot.close();
-  }
+): Promise<EventWriter> {
+  if (as === 'parquet') return (await import('../export/parquet.ts')).parquetWriter(sink, software);
+  return (await import('../export/json-lines.ts')).jsonLinesWriter(sink);
 }
 
-function count(done: Exported, events: number, bytes: number): void {
-  done.events += events;
-  done.bytes += bytes;
+function goalOf({ progress }: CommandContext, writer: EventWriter, done: Exported): EventGoal {
+  return {
+    writer,
+    onEvents: (events, totals) => {
+      done.events += events;
+      progress.update({ ...done, ...totals });
+    },
+  };
 }
 
 function report(
@@ -224,13 +207,17 @@ function report(
   flags: ExportFlags,
   result: Exported & SourceName & { durationMs: number },
 ): void {
-  const { backupId, store, events, bytes, durationMs } = result;
+  const { backupId, store, chain, events, bytes, durationMs } = result;
   if (flags.to === '-') return;
-  output.document({ backupId, store, file: flags.to, as: flags.as, events, sizeBytes: bytes, durationMs });
+  output.document({
+    ...{ backupId, store, ...(chain === undefined ? {} : { chain }) },
+    ...{ file: flags.to, as: flags.as, events, sizeBytes: bytes, durationMs },
+  });
   output.account([
     `${output.paint('good', 'Exported')} ${printable(backupId ?? store ?? '')}`,
     ...renderPairs([
       ['file', printable(flags.to)],
+      ...(chain === undefined ? [] : [['holds', plural(chain.length, 'backup')] as [string, string]]),
       ['events', formatCount(events)],
       ['size', formatBytes(bytes)],
       ['time', formatDuration(durationMs)],

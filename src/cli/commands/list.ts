@@ -9,8 +9,10 @@ import { vaultPath, vaultScheme } from '../address.ts';
 import { backupDocument } from '../backup/names.ts';
 import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { addFleetOptions, type FleetFlags, readFleet } from '../fleet/flags.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
 import { chainLines, type ListedBackup, listBackups } from '../render/chains.ts';
+import { fleetDocument, fleetListLines } from '../render/fleet.ts';
 import { logDocuments, logLines } from '../render/log.ts';
 import { verifiedDocument } from '../render/verified.ts';
 import { refuseArchived } from '../restore/recalls.ts';
@@ -22,7 +24,7 @@ export function addListCommand(program: Command, start: Start): void {
   const command = program
     .command('list')
     .description('show the backups of a vault, by chains, and the instants that they can bring back');
-  addRegionOption(command)
+  addFleetOptions(addRegionOption(command))
     .addHelpText(
       'after',
       helpEnd(
@@ -30,12 +32,25 @@ export function addListCommand(program: Command, start: Start): void {
           'eventcore list',
           'eventcore list --vault /mnt/backups',
           'eventcore list --region us-west-2',
+          'eventcore list --config fleet.yaml --fleet',
           'eventcore list --json | jq .recoveryWindows',
         ],
-        [0, 2, 6],
+        [0, 2, 6, 10],
       ),
     )
-    .action((flags: RegionFlags) => start((context) => list(context, flags)));
+    .action((flags: RegionFlags & FleetFlags) =>
+      start((context) => (flags.fleet ? listFleet(context, flags) : list(context, flags))),
+    );
+}
+
+/** Ends with 10 where of some store nothing could be read. */
+async function listFleet(context: CommandContext, flags: FleetFlags): Promise<number> {
+  const { output } = context;
+  const { rows, count } = await readFleet(context, flags);
+  const nowMs = systemClock.now();
+  output.document(fleetDocument(rows, count, formatTime(timeFromUnixMs(nowMs), 3)));
+  output.answer(fleetListLines(rows, count, nowMs, output.paint));
+  return rows.some(({ state }) => state === 'unreadable') ? 10 : 0;
 }
 
 async function list(context: CommandContext, flags: RegionFlags): Promise<number> {

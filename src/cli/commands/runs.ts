@@ -13,6 +13,7 @@ const MOST = 200;
 
 interface RunsFlags {
   readonly limit: number;
+  readonly failed?: true;
 }
 
 export function addRunsCommand(program: Command, start: Start): void {
@@ -20,10 +21,15 @@ export function addRunsCommand(program: Command, start: Start): void {
     .command('runs')
     .description("show the newest runs of a daemon's jobs that are on record in the vault, of all daemons")
     .option('--limit <n>', `at most so many, up to ${MOST}`, readLimit, USUAL)
+    .option('--failed', `only those of the newest ${MOST} that failed, or have not ended`)
     .addHelpText(
       'after',
       helpEnd(
-        ['eventcore runs', `eventcore runs --json | jq '.runs[] | select(.state == "failed")'`],
+        [
+          'eventcore runs',
+          'eventcore runs --failed',
+          `eventcore runs --json | jq '.runs[] | select(.job == "sync")'`,
+        ],
         [0, 2, 6],
       ),
     )
@@ -36,13 +42,17 @@ function readLimit(text: string): number {
   throw new InvalidArgumentError(`It must be a whole number from 1 to ${MOST}.`);
 }
 
-async function showRuns(context: CommandContext, { limit }: RunsFlags): Promise<number> {
+async function showRuns(context: CommandContext, { limit, failed }: RunsFlags): Promise<number> {
   const { output, signal } = context;
   const address = requireAddress(await context.settings(), 'vault');
   await withVault(address, { create: false }, async (vault) => {
-    const runs = await readAllRuns(vault, limit, signal);
+    const newest = await readAllRuns(vault, failed ? MOST : limit, signal);
+    const runs = failed
+      ? newest.filter(({ end }) => end === null || end.state === 'failed').slice(0, limit)
+      : newest;
     output.document({ vault: vault.address, runs: runs.map(runDocument) });
-    output.answer(runLines(runs, output.paint));
+    const none = newest.length > 0 ? 'None failed.' : 'No run is on record: `eventcore serve` makes them.';
+    output.answer(runs.length === 0 ? [none] : runLines(runs, output.paint));
   });
   return 0;
 }
@@ -63,7 +73,6 @@ function runDocument({ begin, end }: RecordedRun): Record<string, unknown> {
 }
 
 function runLines(runs: readonly RecordedRun[], paint: Paint): string[] {
-  if (runs.length === 0) return ['No run is on record: `eventcore serve` makes them.'];
   const rows = runs.map(({ begin, end }) => [
     ...[begin.job, formatInstant(begin.startedAt).replace(' UTC', ''), stateText(end, paint)],
     ...[end === null ? '' : formatDuration(end.durationMs), printable(begin.daemon), printable(begin.reason)],

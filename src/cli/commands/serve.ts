@@ -2,17 +2,20 @@ import type { Command } from 'commander';
 import { makeRegistry } from '../../daemon/registry.ts';
 import { openTracing } from '../../daemon/tracing.ts';
 import { makeTurns } from '../../daemon/turns.ts';
-import { CAPS_OF_FEW } from '../../policy/turns.ts';
-import { configPath } from '../config/config.ts';
+import { CAPS_OF_FEW, capsOfFleet, type TurnCaps } from '../../policy/turns.ts';
+import { configPath, loadSettings, type Settings } from '../config/config.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { type FleetSettings, isFleet, requireFleet } from '../fleet/members.ts';
 import { httpSettings } from '../serve/access.ts';
 import { askCommands } from '../serve/ask-commands.ts';
 import { serveOperations } from '../serve/command-operations.ts';
 import { readAllServed, type ServedStore } from '../serve/config.ts';
 import { consolePorts } from '../serve/console.ts';
 import { openHttp } from '../serve/http.ts';
-import { beginStore, keepReading, openVaults, type Served } from '../serve/store.ts';
+import { type Roster, serveFleet, serveNamed } from '../serve/roster.ts';
+import { makeAskStatus } from '../serve/status.ts';
+import type { Served } from '../serve/store.ts';
 import { testAlerts } from '../serve/test-alerts.ts';
 import { systemClock } from '../wire.ts';
 
@@ -24,7 +27,7 @@ interface ServeFlags {
 export function addServeCommand(program: Command, start: Start): void {
   program
     .command('serve')
-    .argument('[config...]', 'a configuration for each store (default: that of --config)')
+    .argument('[config...]', 'a configuration for each store, or that of a fleet (default: that of --config)')
     .description('keep the schedules: backups, change log, copies, checks and drills, until stopped')
     .option(
       '--listen <host:port>',
@@ -37,6 +40,7 @@ export function addServeCommand(program: Command, start: Start): void {
         [
           'eventcore serve',
           'eventcore serve orders.yaml payments.yaml --listen 127.0.0.1:9000',
+          'eventcore serve fleet.yaml',
           'eventcore serve orders.yaml payments.yaml --test-alert',
           'curl -s http://127.0.0.1:8321/metrics',
         ],
@@ -52,21 +56,34 @@ export function addServeCommand(program: Command, start: Start): void {
 }
 
 const LISTEN = '127.0.0.1:8321';
+const MOST_SHOWN = 500;
 
-function addressOf(stores: readonly ServedStore[]): string {
-  return stores.find(({ settings }) => settings.serve.listen !== undefined)?.settings.serve.listen ?? LISTEN;
+function addressOf(sources: readonly Pick<Settings, 'serve'>[]): string {
+  return sources.find(({ serve: { listen } }) => listen !== undefined)?.serve.listen ?? LISTEN;
 }
 
-async function readNamed(context: CommandContext, files: readonly string[]): Promise<ServedStore[]> {
-  return readAllServed(context, files.length > 0 ? files : [configPath(context).path]);
+/** What a daemon is told to serve: stores by their files, or a fleet by what its stores have in common. */
+type Named =
+  | { readonly fleet: FleetSettings; readonly stores: null }
+  | { readonly fleet: null; readonly stores: readonly ServedStore[] };
+
+async function readNamed(context: CommandContext, named: readonly string[]): Promise<Named> {
+  const files = named.length > 0 ? named : [configPath(context).path];
+  if (files.length === 1) {
+    const { env, cwd, flags } = context;
+    const settings = await loadSettings({ flags: { ...flags, config: files[0]! }, env, cwd });
+    if (isFleet(settings)) return { fleet: requireFleet(settings, context), stores: null };
+  }
+  return { fleet: null, stores: await readAllServed(context, files) };
 }
 
 async function testNotifiers(context: CommandContext, files: readonly string[]): Promise<number> {
-  const stores = await readNamed(context, files);
-  return testAlerts(
-    context,
-    stores.map(({ name, settings }) => ({ store: name, settings })),
-  );
+  const { fleet, stores } = await readNamed(context, files);
+  const all =
+    fleet === null
+      ? stores.map(({ name, settings }) => ({ store: name, settings }))
+      : [{ store: 'fleet', settings: fleet }];
+  return testAlerts(context, all);
 }
 
 async function serve(
@@ -76,50 +93,61 @@ async function serve(
 ): Promise<number> {
   const context = { ...given, log: await given.serviceLog() };
   const { log } = context;
-  const stores = await readNamed(context, files);
+  const { fleet, stores } = await readNamed(context, files);
+  const sources: readonly Settings[] = fleet === null ? stores.map(({ settings }) => settings) : [fleet];
   const registry = makeRegistry();
-  const services: Served[] = [];
+  let roster: Roster | null = null;
+  const services = (): readonly Served[] => roster?.services() ?? [];
   const questions = askCommands(
     context,
-    (store) => services.find(({ name }) => name === store)?.file ?? null,
+    (store) => services().find(({ name }) => name === store)?.file ?? null,
   );
   const operations = serveOperations(context);
   const tracing = await openTracing(context.software);
-  const shared = {
-    registry,
-    turns: makeTurns(CAPS_OF_FEW, systemClock.now),
-    tracing,
-    forget: questions.forget,
-  };
-  const address = listen ?? addressOf(stores);
+  const turns = makeTurns(fleet === null ? CAPS_OF_FEW : fleetCaps(fleet), systemClock.now);
+  const askStatus = makeAskStatus(() => services().length);
+  const shared = { registry, turns, tracing, forget: questions.forget, askStatus };
+  const address = listen ?? addressOf(sources);
+  let mostShown = fleet?.fleet.metrics_stores ?? MOST_SHOWN;
   const server = await openHttp({
-    address,
-    settings: httpSettings(stores.map(({ settings }) => settings)),
-    ...{ registry, log, stores: () => services.map(({ status }) => status.view()) },
+    ...{ address, settings: httpSettings(sources), registry, log },
+    stores: () => services().map(({ status }) => status.view()),
+    missing: () => roster?.missing() ?? [],
+    mostShown: () => mostShown,
     queues: () => [
       { name: 'questions', waiting: questions.waiting() },
       { name: 'operations', waiting: operations.waiting() },
-      { name: 'jobs', waiting: shared.turns.waiting() },
+      { name: 'jobs', waiting: turns.waiting() },
     ],
     ports: consolePorts(context, { services, registry, questions, operations }),
   });
-  const take = (changed: ServedStore): void => {
-    const read = services.map(({ current }) => (current.name === changed.name ? changed : current));
-    server.configure(httpSettings(read.map(({ settings }) => settings)));
-    const wanted = listen ?? addressOf(read);
+  const take = (changed: readonly Settings[]): void => {
+    server.configure(httpSettings(changed));
+    const wanted = listen ?? addressOf(changed);
     if (wanted !== address)
       log.error(`\`serve.listen\` is ${wanted} now, and ${address} until the daemon is started anew`);
   };
+  const takeFleet = (changed: FleetSettings): void => {
+    take([changed]);
+    turns.configure(fleetCaps(changed));
+    mostShown = changed.fleet.metrics_stores ?? MOST_SHOWN;
+  };
   try {
-    const vaults = await openVaults(context, stores);
-    for (const [i, vault] of vaults.entries()) {
-      services.push(await beginStore(context, stores[i]!, { ...shared, vault }));
-    }
-    log.info(`serving ${services.map(({ name }) => name).join(', ')}`, { listen: server.address });
-    await Promise.all(services.map((_, index) => keepReading(context, { services, index, shared, take })));
+    roster =
+      fleet === null
+        ? await serveNamed(context, stores, shared, (_, read) => take(read.map(({ settings }) => settings)))
+        : serveFleet(context, fleet, { shared, take: takeFleet });
+    const names = fleet === null ? stores.map(({ name }) => name).join(', ') : fleet.file;
+    log.info(`serving ${names}`, { listen: server.address });
+    await roster.keep();
   } finally {
-    await Promise.all([operations.stop(), ...services.map((service) => service.stop())]);
+    await Promise.all([operations.stop(), roster?.stop()]);
     await server.close();
   }
   return 0;
+}
+
+function fleetCaps({ fleet: { at_once = {} } }: FleetSettings): TurnCaps {
+  const { all = 8, per_server = 2, per_vault = all } = at_once;
+  return capsOfFleet(all, per_server, per_vault);
 }

@@ -18,6 +18,7 @@ import type { BackupSettings, ChangeLogSettings, EncryptionSettings } from './fi
 import type { LayoutsSection } from './layouts-schema.ts';
 import type { PolicyRead } from './policy-file.ts';
 import type { PolicySections } from './policy-schema.ts';
+import type { ShardsSection } from './shards-schema.ts';
 
 export const CONFIG_NAME = 'eventcore.config.yaml';
 
@@ -30,6 +31,8 @@ export interface Settings {
   readonly standby: string | null;
   /** Event stores that nobody knows, by the names that `?layout=` gives them. */
   readonly layouts: CustomMappings;
+  /** Stores of several shards, by the names that `shards:NAME` gives them. */
+  readonly shards: ShardsSection;
   readonly backup: BackupSettings;
   readonly changeLog: ChangeLogSettings;
   /** For whom is sealed, and where secrets are; paths as they stand there. */
@@ -108,6 +111,7 @@ export async function settingsOf(
     vault: flags.vault ?? (env.EVENTCORE_VAULT || (vaultInFile ?? read?.policy.primary.storage ?? null)),
     standby: inFile(config.standby, resolveStoreAddress),
     layouts: await layoutsOf(config.layouts),
+    shards: config.shards ?? {},
     backup: config.backup ?? {},
     changeLog: changeLogOf(config.change_log ?? {}, (address) => inFile(address, resolveVaultAddress)),
     encryption: config.encryption ?? {},

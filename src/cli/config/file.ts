@@ -21,6 +21,7 @@ import { queueSchema } from '../queue/schema.ts';
 import { allowedInServe, serveSchema } from '../serve/schema.ts';
 import { allowedInLayouts, layoutsSchema } from './layouts-schema.ts';
 import { allowedInPolicy, policyShape } from './policy-schema.ts';
+import { allowedInShards, shardsSchema } from './shards-schema.ts';
 
 /** What may stand in a configuration file. */
 const backupSchema = z.strictObject({
@@ -168,6 +169,9 @@ export const configSchema = z.strictObject({
   layouts: layoutsSchema
     .nullish()
     .describe('tables that no layout of this program knows, each by the name that `?layout=` gives it'),
+  shards: shardsSchema
+    .nullish()
+    .describe('stores whose streams lie on several servers, each by the name that `shards:NAME` gives it'),
   extends: z
     .string()
     .min(1)
@@ -271,6 +275,7 @@ function allowedKeys(path: readonly PropertyKey[]): string[] {
     allowedInServe(path) ??
     allowedInDisaster(path) ??
     allowedInLayouts(path) ??
+    allowedInShards(path) ??
     allowedInFleet(path) ??
     Object.keys(section.shape)
   );

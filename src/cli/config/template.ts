@@ -20,7 +20,7 @@ export function configTemplate(store: string, vault: string, keys: TemplateKeys 
 # Leave the password out: PGPASSWORD or ~/.pgpass give it.
 store: ${scalar(store)}
 
-${LAYOUTS}
+${STORES}
 # A hot standby of a PostgreSQL store, which backups may read (backup.target):
 # standby: postgres://user@replica:5432/database
 
@@ -117,13 +117,19 @@ const QUEUE = `
 #   per_vault: 16                       # jobs that check or copy in one vault at once
 `;
 
-const LAYOUTS = `# Tables of EventCore, Emmett, message-db and others are known by looking (docs/layouts.md). One that no layout knows is described
+const STORES = `# Tables of EventCore, Emmett, message-db and others are known by looking (docs/layouts.md). One that no layout knows is described
 # here, and named by ?layout=orders:
 # layouts:
 #   orders:
 #     table: order_log
 #     version_base: 1
 #     columns: { id: entry, stream: order_no, version: revision, type: happened, data: body, time: written_at }
+
+# One store whose streams lie on several servers, each stream whole on one (docs/partitions-and-shards.md): store: shards:shop
+# shards:
+#   shop:
+#     stores: [ "postgres://backup@db1.example.com/shop", "postgres://backup@db2.example.com/shop" ]
+#     # placement: hash                 # for a restore into it: how its writers find the shard of a stream
 `;
 
 const MONITOR = `# How \`eventcore monitor\` watches over the store (docs/monitor.md). These are the defaults.

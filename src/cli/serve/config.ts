@@ -3,7 +3,7 @@ import { BackupError, isBackupError } from '../../core/errors.ts';
 import { storeName } from '../config/common.ts';
 import { loadSettings, requireAddress, type Settings } from '../config/config.ts';
 import type { CommandContext } from '../context.ts';
-import { fewDefaults, type ServedJob, servedJobs } from './jobs.ts';
+import { fewDefaults, type ServeDefaults, type ServedJob, servedJobs } from './jobs.ts';
 
 /** A store that the daemon serves, as its configuration has it now. */
 export interface ServedStore {
@@ -18,12 +18,17 @@ export interface ServedStore {
 }
 
 /** Throws `config_invalid` for what cannot be served. */
-export async function readServed(context: CommandContext, file: string): Promise<ServedStore> {
+export async function readServed(
+  context: CommandContext,
+  file: string,
+  defaultsOf: (store: string) => ServeDefaults = fewDefaults,
+): Promise<ServedStore> {
   const { env, cwd } = context;
-  const fileState = await stateOfFile(file);
+  const ownState = await stateOfFile(file);
   const settings = await loadSettings({ flags: { ...context.flags, config: file }, env, cwd });
+  const fileState = joinStates(ownState, settings.common?.state ?? null);
   const name = storeName(file);
-  const jobs = servedJobs(settings, fewDefaults(name));
+  const jobs = servedJobs(settings, defaultsOf(name));
   if (jobs.every(({ timing }) => timing.kind === 'asked')) {
     throw new BackupError('config_invalid', `${file} asks for no job`, {
       hint: 'write `serve:` with `jobs:`, as incremental: "*/15 * * * *" (docs/serve.md), or `primary:` with a schedule',
@@ -51,6 +56,16 @@ export async function readAllServed(
   );
 }
 
+/** As `fileState` of a served store is now, with what its file extends. */
+export async function stateOfConfig({ file, settings: { common } }: ServedStore): Promise<string | null> {
+  const state = await stateOfFile(file);
+  return joinStates(state, common === null ? null : await stateOfFile(common.path));
+}
+
+function joinStates(own: string | null, common: string | null): string | null {
+  return own === null || common === null ? own : `${own} ${common}`;
+}
+
 /** Which state of a file was read last, so that a change shows; null while it is not there. */
 export async function stateOfFile(file: string): Promise<string | null> {
   try {
@@ -65,12 +80,13 @@ export async function stateOfFile(file: string): Promise<string | null> {
 export async function reread<Accepted>(
   context: CommandContext,
   file: string,
+  defaultsOf: ((store: string) => ServeDefaults) | undefined,
   accept: (changed: ServedStore) => Promise<Accepted>,
 ): Promise<
   { readonly served: ServedStore; readonly accepted: Accepted } | { readonly failure: BackupError }
 > {
   try {
-    const served = await readServed(context, file);
+    const served = await readServed(context, file, defaultsOf);
     return { served, accepted: await accept(served) };
   } catch (error) {
     if (!isBackupError(error)) throw error;

@@ -1,5 +1,5 @@
 import type { ConsolePorts, ConsoleStore, OperationStart } from '../../console/ports.ts';
-import type { Registry } from '../../daemon/registry.ts';
+import type { JobView, Registry } from '../../daemon/registry.ts';
 import { redactAddress } from '../address.ts';
 import type { CommandContext } from '../context.ts';
 import { systemClock } from '../wire.ts';
@@ -12,7 +12,7 @@ import type { Served } from './store.ts';
 
 export interface ConsoleParts {
   /** In the order of the command line. */
-  readonly services: readonly Served[];
+  readonly services: () => readonly Served[];
   readonly registry: Registry;
   readonly questions: Questions;
   readonly operations: Operations;
@@ -23,9 +23,12 @@ export function consolePorts(
   context: CommandContext,
   { services, registry, questions, operations }: ConsoleParts,
 ): Omit<ConsolePorts, 'audit'> {
-  const servedAs = (store: string): Served | undefined => services.find(({ name }) => name === store);
+  const servedAs = (store: string): Served | undefined => services().find(({ name }) => name === store);
   return {
-    stores: () => services.map((served) => consoleStore(served, registry)),
+    stores: () => {
+      const jobs = Map.groupBy(registry.views(), ({ store }) => store);
+      return services().map((served) => consoleStore(served, jobs.get(served.name) ?? []));
+    },
     ask: questions.ask,
     actions: {
       runJob: (store, job, who) => {
@@ -58,12 +61,12 @@ function noStore(store: string): OperationStart {
   return { state: 'refused', message, hint: 'choose one of the list' };
 }
 
-function consoleStore({ name, file, current, status }: Served, registry: Registry): ConsoleStore {
+function consoleStore({ name, file, current, status }: Served, jobs: readonly JobView[]): ConsoleStore {
   status.look();
   const known = status.view();
   return {
     ...{ name, store: redactAddress(current.settings.store ?? ''), vault: redactAddress(current.vault) },
-    ...{ config: file, jobs: registry.views().filter(({ store }) => store === name) },
+    ...{ config: file, jobs },
     ...{ status: known.status, objectives: known.objectives, trouble: known.trouble },
     restoreTargets: restorePlaces(current.settings).map((target) => ({
       ...target,

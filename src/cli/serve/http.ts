@@ -16,7 +16,7 @@ import { makeRefreshRate } from '../../console/refresh-rate.ts';
 import { ROUTES } from '../../console/routes.ts';
 import { BackupError } from '../../core/errors.ts';
 import { addHealth } from '../../daemon/http.ts';
-import type { QueueView } from '../../daemon/metric-family.ts';
+import type { MissingView, QueueView } from '../../daemon/metric-family.ts';
 import { makeMetrics } from '../../daemon/metrics.ts';
 import type { Registry } from '../../daemon/registry.ts';
 import type { StoreView } from '../../daemon/store-view.ts';
@@ -31,6 +31,9 @@ export interface HttpOptions {
   readonly registry: Registry;
   /** What is known of each, for metrics. */
   readonly stores: () => readonly StoreView[];
+  readonly missing: () => readonly MissingView[];
+  /** Of so many stores there are metrics one by one. */
+  readonly mostShown: () => number;
   readonly queues: () => readonly QueueView[];
   /** What pages are made of. */
   readonly ports: Omit<ConsolePorts, 'audit'>;
@@ -100,7 +103,7 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
 }
 
 async function makeApp(
-  { registry, stores, queues, ports, log }: HttpOptions,
+  { registry, stores, missing, mostShown, queues, ports, log }: HttpOptions,
   access: Access,
   audit: Audit,
 ): Promise<Hono> {
@@ -108,7 +111,7 @@ async function makeApp(
   app.use(secured(access));
   addHealth(app, {
     views: registry.views,
-    metrics: makeMetrics({ jobs: registry.views, stores, queues, now: Date.now }),
+    metrics: makeMetrics({ jobs: registry.views, stores, missing, mostShown, queues, now: Date.now }),
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });

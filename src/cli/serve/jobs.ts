@@ -55,6 +55,11 @@ export function fewDefaults(store: string): ServeDefaults {
   return { store, jitterMs: 60_000, doctorEveryMs: 15 * 60_000 };
 }
 
+/** Of one of many: they begin spread over an hour, and to look at them all does not fill the day. */
+export function fleetDefaults(store: string): ServeDefaults {
+  return { store, jitterMs: 60 * 60_000, doctorEveryMs: 60 * 60_000 };
+}
+
 /** They keep the promise of what may be lost at most. */
 const KEEPS_RPO: ReadonlySet<JobName> = new Set(['full', 'incremental']);
 

@@ -1,3 +1,4 @@
+import { atMost } from '../../core/concurrency.ts';
 import { BackupError, ERROR_CODES, type ErrorCode } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
 import type { StoreStatus } from '../../core/status.ts';
@@ -11,20 +12,40 @@ const DEADLINE_MS = 120_000;
 /** Jobs come first. */
 const NICENESS = 10;
 
+/** Of all stores of a daemon together. */
+const AT_ONCE = 2;
+/** Of many stores one is asked in so long: each is a process. */
+const EACH_MS = 4000;
+
+export interface AskStatus {
+  (context: ServeContext, file: string, signal: AbortSignal): Promise<StoreStatus>;
+  /** However little is promised of each. */
+  readonly leastPeriodMs: () => number;
+}
+
+/** `count`: how many stores there are. */
+export function makeAskStatus(count: () => number): AskStatus {
+  const ask = async ({ env, cwd }: ServeContext, file: string, signal: AbortSignal): Promise<StoreStatus> => {
+    if (signal.aborted) throw new BackupError('internal', 'it is stopped');
+    const command = { words: ['status'], config: file, env, cwd, signal, deadlineMs: DEADLINE_MS };
+    return statusOf(await runChild({ ...command, niceness: NICENESS }));
+  };
+  return Object.assign(atMost(AT_ONCE, ask), { leastPeriodMs: () => count() * EACH_MS });
+}
+
 /** What is known of a store, asked of `eventcore status`. */
 export function followStatus(
-  { env, cwd, log }: ServeContext,
+  context: ServeContext,
   { name, file }: { readonly name: string; readonly file: string },
+  ask: AskStatus,
   onAsked: () => void,
 ): KnownStatus {
+  const log = context.log.about({ store: name });
   return makeKnownStatus({
     ...{ store: name, now: systemClock.now, steadyMs: () => performance.now(), pause },
-    ask: async (signal) => {
-      const words = ['status'];
-      const command = { words, config: file, env, cwd, signal, deadlineMs: DEADLINE_MS };
-      return statusOf(await runChild({ ...command, niceness: NICENESS }));
-    },
-    onFailure: (failure) => log.about({ store: name }).warn(`its status cannot be asked: ${failure.message}`),
+    ask: (signal) => ask(context, file, signal),
+    leastPeriodMs: ask.leastPeriodMs,
+    onFailure: (failure) => log.warn(`its status cannot be asked: ${failure.message}`),
     onAsked,
   });
 }

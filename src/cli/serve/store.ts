@@ -18,9 +18,10 @@ import { underLease } from '../leases.ts';
 import type { Log } from '../log.ts';
 import { openVault, systemClock, systemHolder } from '../wire.ts';
 import { beginAlerts, tellableTrouble } from './alerts.ts';
-import { reread, type ServedStore, stateOfFile } from './config.ts';
+import { reread, type ServedStore, stateOfConfig } from './config.ts';
+import type { ServeDefaults } from './jobs.ts';
 import { logBegin, logEnd, passOn, type ServeContext } from './log.ts';
-import { followStatus } from './status.ts';
+import { type AskStatus, followStatus } from './status.ts';
 
 /** A store that this daemon serves. */
 export interface Served {
@@ -41,6 +42,8 @@ export interface Shared {
   readonly turns: Turns;
   /** What was answered of a store says nothing any more. */
   readonly forget: (store: string) => void;
+  /** Asks a command how a store is, a few at a time. */
+  readonly askStatus: AskStatus;
   /** Null: nobody traces. */
   readonly tracing: Tracing | null;
 }
@@ -99,9 +102,9 @@ async function openNowOrLater(
 export async function beginStore(
   context: ServeContext,
   store: ServedStore,
-  { vault, registry, turns, tracing, forget }: Shared & { readonly vault: Vault },
+  { vault, registry, turns, tracing, forget, askStatus }: Shared & { readonly vault: Vault },
 ): Promise<Served> {
-  const status = followStatus(context, store, () => alerts.wake());
+  const status = followStatus(context, store, askStatus, () => alerts.wake());
   const place: Place = { name: store.name, file: store.file, status, current: store };
   const alerts = beginAlerts(context, {
     ...{ name: store.name, vault, current: () => place.current, view: status.view },
@@ -182,6 +185,8 @@ export interface Reading {
   readonly shared: Shared;
   /** Is given what was read before it counts. Throws `config_invalid` where what all stores share cannot be so. */
   readonly take: (changed: ServedStore) => void;
+  /** What counts where a configuration says nothing; left out: as of a few stores. */
+  readonly defaults?: (store: string) => ServeDefaults;
   /** Left out: as often as a daemon does. */
   readonly everyMs?: { readonly look: number; readonly tryAgain: number };
 }
@@ -197,12 +202,14 @@ export async function keepReading(context: ServeContext, reading: Reading): Prom
   let triedMs = 0;
   while (!signal.aborted) {
     await pause(everyMs.look, signal);
-    const state = await stateOfFile(file);
+    const state = await stateOfConfig(services[index]!.current);
     const isChanged = state !== known;
     const isDue = told !== null && performance.now() - triedMs >= everyMs.tryAgain;
     if (signal.aborted || !(isChanged || isDue)) continue;
     [known, triedMs] = [state, performance.now()];
-    const read = await reread(context, file, (changed) => accept(changed, services[index]!, reading));
+    const read = await reread(context, file, reading.defaults, (changed) =>
+      accept(changed, services[index]!, reading),
+    );
     if ('failure' in read) {
       const { message } = read.failure;
       if (isChanged || message !== told) log.error(`the old configuration stays in force: ${message}`);

@@ -11,7 +11,7 @@ const WORTH_A_THREAD_BYTES = 16 << 20;
 /** Lets threads that will read ranges begin to load while the store is still being looked at. */
 export function prepareRanges(store: string, parallel: number): void {
   // Other stores may turn out to be read by one thread, this one.
-  if (storeScheme(store) === 'postgres') prepareThreads(parallel - 1, 'range', store);
+  if (['postgres', 'shards'].includes(storeScheme(store))) prepareThreads(parallel - 1, 'range', store);
 }
 
 /** Lets threads that will check files begin to load while the vault is still being looked at. */

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { describeError } from '../../core/error-record.ts';
 import { type StreamTable, tableBuffers } from '../../core/stream-table.ts';
-import { useLayouts } from '../wire.ts';
+import { useLayouts, useShards } from '../wire.ts';
 import { prepareJob, type ThreadHooks, type ThreadJobKind, threadJobs } from './thread-jobs.ts';
 import type { ThreadMessage, ThreadOrder } from './threads.ts';
 
@@ -20,6 +20,7 @@ port.on('message', (order: ThreadOrder) => {
     return;
   }
   useLayouts(order.layouts);
+  useShards(order.shards);
   if (order.kind === 'prepare') {
     // What cannot be loaded now fails the job that needs it.
     void prepareJob(order.job, order.store).catch(() => undefined);

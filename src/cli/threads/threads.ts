@@ -2,7 +2,8 @@ import { Worker } from 'node:worker_threads';
 import type { CustomMappings } from '../../core/custom-mapping.ts';
 import { type ErrorRecord, reviveError } from '../../core/error-record.ts';
 import { BackupError } from '../../core/errors.ts';
-import { layoutsInUse } from '../wire.ts';
+import type { ShardsSection } from '../config/shards-schema.ts';
+import { layoutsInUse, shardsInUse } from '../wire.ts';
 import type { ThreadHooks, ThreadJobKind, ThreadJobs } from './thread-jobs.ts';
 
 /** What goes to a thread: a job that is to come, a job, or the wish that it ends the one it has. */
@@ -11,8 +12,14 @@ export type ThreadOrder =
   | (Known & { readonly kind: 'job'; readonly job: ThreadJobKind; readonly input: unknown })
   | { readonly kind: 'abort' };
 
+/** Of the configuration. */
 interface Known {
   readonly layouts: CustomMappings;
+  readonly shards: ShardsSection;
+}
+
+function known(): Known {
+  return { layouts: layoutsInUse(), shards: shardsInUse() };
 }
 
 /** What a thread sends home. Errors travel as plain data, since structured cloning loses their class. */
@@ -51,7 +58,7 @@ const idle: { readonly worker: Worker; readonly deadline: NodeJS.Timeout }[] = [
 export function prepareThreads(count: number, job: ThreadJobKind, store: string | null): void {
   for (let i = 0; i < count; i += 1) {
     const worker = startThread();
-    worker.postMessage({ kind: 'prepare', job, store, layouts: layoutsInUse() } satisfies ThreadOrder);
+    worker.postMessage({ kind: 'prepare', job, store, ...known() } satisfies ThreadOrder);
     keepForNextJob(worker);
   }
 }
@@ -68,7 +75,7 @@ export async function runInThread<Kind extends ThreadJobKind>(
 ): Promise<ThreadJobs[Kind]['result']> {
   const worker = takeIdle() ?? startThread();
   // When this throws, the thread has been ended: who knows what a failed job still holds.
-  const result = await awaitJob(worker, { kind: 'job', job: kind, input, layouts }, hooks);
+  const result = await awaitJob(worker, { kind: 'job', job: kind, input, ...known(), layouts }, hooks);
   keepForNextJob(worker);
   return result as ThreadJobs[Kind]['result'];
 }

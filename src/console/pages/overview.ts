@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import { ENDLESS_JOBS } from '../../core/job.ts';
 import { plural } from '../../core/units.ts';
+import { storeHealth } from '../../policy/store-health.ts';
 import { type StoreAnswer, storeAnswer } from '../answer-words.ts';
-import { storeHealth } from '../health.ts';
 import { storeLink } from '../links.ts';
 import { badge, sign } from '../parts/badge.ts';
 import { JOB_WORDS } from '../parts/job-words.ts';

@@ -26,6 +26,11 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** A server that restarts is back within this; what would be sent waits, what was sent is not sent again. */
 const RECONNECT_MS = 20_000;
 const LISTEN_AGAIN_MS = 1000;
+/**
+ * No statement of a queue takes long. Behind a network that says nothing any more an answer would be waited for until the system gives up,
+ * a quarter of an hour; and a worker must be heard again before it is taken for dead.
+ */
+const ANSWER_MS = 10_000;
 
 /** Reads the address, `?schema=` included; nothing is connected yet. Throws `usage`. */
 export function openQueueDatabase(address: string): QueueDatabase {
@@ -104,6 +109,7 @@ async function connect(place: Place): Promise<pg.Client> {
   const { uri, shown } = place;
   const { client } = await connectPostgres(uri, {
     program: 'eventcore-queue',
+    session: { query_timeout: ANSWER_MS },
     ...{ shown, timeoutMs: CONNECT_TIMEOUT_MS, explain: (error) => explain(shown, error) },
   }).catch((error) => {
     throw explain(shown, error);
@@ -123,9 +129,14 @@ async function listen(
   const begin = async (): Promise<void> => {
     const client = await connect(place);
     client.on('notification', (message) => onNotification(message.payload ?? ''));
-    client.once('end', () => void (isClosed || again()));
-    await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    try {
+      await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    } catch (error) {
+      await sayGoodbye(client);
+      throw explain(place.shown, error);
+    }
     if (isClosed) return sayGoodbye(client);
+    client.once('end', () => void (isClosed || again()));
     current = client;
   };
   const again = async (): Promise<void> => {
@@ -153,7 +164,8 @@ async function listen(
 /** In the words of queues: who reads them must not look at the store. */
 function explain(shown: string, error: unknown): BackupError {
   if (isBackupError(error, 'queue_unreachable', 'queue_refused', 'usage')) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  const message = said === 'Query read timeout' ? `no answer within ${ANSWER_MS / 1000} s` : said;
   const text = message.startsWith(shown) ? message : `${shown}: ${message}`;
   const isRefused =
     (error instanceof pg.DatabaseError && !/^(08|53|57|40|55)/.test(error.code ?? '')) ||

@@ -39,6 +39,8 @@ interface Restore {
   /** Fires when it is discarded: cuts the connections that still work for it. */
   readonly stop: AbortController;
   isOver: boolean;
+  /** Its transaction has all that is published, and is to be committed. */
+  prepared: { readonly copied: boolean } | null;
 }
 
 export async function openRestore(
@@ -79,7 +81,12 @@ export async function openRestore(
       companions,
     };
     const parallel = options.parallel ?? DEFAULT_PARALLEL;
-    const state = { writers: new Set<BatchWriter>(), stop: new AbortController(), isOver: false };
+    const state = {
+      writers: new Set<BatchWriter>(),
+      stop: new AbortController(),
+      isOver: false,
+      prepared: null,
+    };
     return session({ database, client, publication, parallel, ...state }, discarded);
   } catch (error) {
     dropConnection(database, client);
@@ -114,6 +121,7 @@ function session(restore: Restore, discarded: readonly string[]): RestoreSession
     writeCompanion: (row) => refusing(() => stageCompanion(client, publication.companions, row)),
     finishLoad: (onStep) => refusing(() => finishLoad(restore, onStep)),
     readSummaries: () => readStagedSummaries(database, publication.stagingSchema, restore.stop.signal),
+    preparePublish: () => refusing(() => preparePublish(restore)),
     publish: () => refusing(() => publish(restore)),
     discard: () => discard(restore),
   };
@@ -180,17 +188,23 @@ async function finishLoad(restore: Restore, onStep: (step: string) => void = () 
   await buildIndexes(database, stagingSchema, options);
 }
 
-async function publish(restore: Restore): Promise<void> {
-  const { database, client, publication } = restore;
+/** All but the commit, in a transaction that is open then. */
+async function preparePublish(restore: Restore): Promise<void> {
+  const { client, publication } = restore;
   await endWriters(client, publication.stagingSchema);
   await client.query('BEGIN');
-  let copied: boolean;
   try {
-    copied = await publishAny(client, publication);
+    restore.prepared = { copied: await publishAny(client, publication) };
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+async function publish(restore: Restore): Promise<void> {
+  const { database, client, publication } = restore;
+  if (restore.prepared === null) await preparePublish(restore);
+  const { copied } = restore.prepared!;
   await commitPublish(restore);
   restore.isOver = true;
   // The rows are new to this table. It works without, only slower until the server does it by itself.
@@ -233,6 +247,7 @@ async function discard(restore: Restore): Promise<void> {
   const { database, client, publication } = restore;
   for (const writer of restore.writers) await writer.abort();
   try {
+    if (restore.prepared !== null) await client.query('ROLLBACK');
     await dropStaging(client, publication.stagingSchema);
   } catch {
     // What failed the restore may have ended the session too. If a new one fails as well, the next restore finds

@@ -29,9 +29,13 @@ export const RESTORE_CASES: readonly ContractCase[] = [
   ['a target that holds events is refused', refusesEvents],
   ['with replace, the new events take the place of all that was there', replaces],
   ['two restores at the same time are refused to the second', refusesSecond],
-  ['two events with the same id, or of the same version, are refused and named', refusesDuplicates],
   ['appends go on where the restored streams end', appendsGoOn],
   ['a companion row of an unknown table or shape has no place', refusesUnknownCompanions],
+];
+
+/** Of a store that is one. */
+export const WHOLE_RESTORE_CASES: readonly ContractCase[] = [
+  ['two events with the same id, or of the same version, are refused and named', refusesDuplicates],
 ];
 
 /** Of a store that has a place for the checkpoints of EventCore's databases. */

@@ -144,6 +144,39 @@ describe('the chart, rendered', { skip }, () => {
     assert.ok(Object.keys(noCluster).every((name) => !name.startsWith('ClusterRole')));
   });
 
+  it('is the workers of the renderer, their scaler, and the daemon that gives them work', async () => {
+    const { env } = (
+      parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as { workers: { env: object[] } }
+    ).workers;
+    const place = 'deploy/kubernetes/overlays/workers/eventcore.config.yaml';
+    const values = {
+      ...{ config: readFileSync(join(ROOT, place), 'utf8'), env },
+      files: { items: [{ key: 'queue.key', path: 'queue.key' }] },
+      workers: { enabled: true, keda: { enabled: true, host: 'eventcore-postgres-rw.eventcore.svc' } },
+    };
+    const chart = plain(render(values));
+    const renderer = plain(
+      await made(
+        ...['base/network-policy.yaml', 'overlays/workers/config-map.yaml', 'overlays/workers/daemon.yaml'],
+        ...['overlays/workers/workers.yaml', 'overlays/workers-keda/scaling.yaml'],
+      ),
+    );
+    assert.deepEqual(
+      Object.keys(chart).sort(),
+      [...Object.keys(renderer), 'ServiceAccount eventcore-backup eventcore'].sort(),
+    );
+    for (const [name, object] of Object.entries(renderer)) {
+      // Whom they reach, the chart is told; who they are is the same.
+      const [one, other] = [chart[name], object].map((policy) =>
+        name.startsWith('NetworkPolicy') ? { ...(policy as { spec: object }).spec, egress: [] } : policy,
+      );
+      assert.deepEqual(one, other, name);
+    }
+    const { status, stderr } = run({ ...values, workers: { enabled: true, keda: { enabled: true } } });
+    assert.equal(status, 1);
+    assert.match(stderr, /set `workers\.keda\.host`/);
+  });
+
   it('has no field that Kubernetes does not know, whatever is set', async () => {
     const config = parse(CONFIG) as object;
     const everything = {
@@ -160,6 +193,7 @@ describe('the chart, rendered', { skip }, () => {
       serviceAccount: { annotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/backup' } },
       affinity: { nodeAffinity: {} },
       prometheus: { enabled: true },
+      workers: { enabled: true, keda: { enabled: true, host: 'db.shop.svc' } },
       recovery: {
         targets: TARGETS.map(([purpose, namespace, kind, name]) => ({ purpose, namespace, kind, name })),
       },

@@ -86,6 +86,8 @@ describe('the chart', () => {
       { env: [{ name: 'PG PASSWORD' }] },
       { recovery: { targets: [{ purpose: 'fence', namespace: 'db', kind: 'pod', name: 'events' }] } },
       { recovery: { targets: [{ purpose: 'fence', kind: 'cluster', name: 'events' }] } },
+      { workers: { keda: { minReplicaCount: 0 } } },
+      { workers: { replicas: 3 } },
     ])
       assert.ok(!isValid({ ...values, ...wrong }), JSON.stringify(wrong));
   });

@@ -14,9 +14,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* The template of a pod. Takes: root, component, args, restartPolicy, and probes for the daemon. */}}
+{{/* The template of a pod. Takes: root, component, args, restartPolicy, isDaemon for its probes, and isWorker for what is left out with those. */}}
 {{- define "eventcore.pod" -}}
 {{- $ := .root -}}
+{{- $component := .component -}}
+{{- $files := ternary $.Values.workers.files $.Values.files.items (eq .component "worker") -}}
 metadata:
   labels:
     {{- include "eventcore.selector" $ | nindent 4 }}
@@ -27,10 +29,10 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "eventcore.name" $ }}
-  automountServiceAccountToken: {{ not (empty $.Values.recovery.targets) }}
+  automountServiceAccountToken: {{ and (not .isWorker) (not (empty $.Values.recovery.targets)) }}
   enableServiceLinks: false
   restartPolicy: {{ .restartPolicy }}
-  terminationGracePeriodSeconds: 90
+  terminationGracePeriodSeconds: {{ ternary 60 90 (eq .component "worker") }}
   {{- with $.Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
@@ -43,7 +45,7 @@ spec:
     fsGroupChangePolicy: OnRootMismatch
     seccompProfile:
       type: RuntimeDefault
-  {{- if and .isDaemon (not $.Values.volumes) }}
+  {{- if or .isWorker (and .isDaemon (not $.Values.volumes)) }}
   topologySpreadConstraints:
     {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
     - maxSkew: 1
@@ -52,7 +54,7 @@ spec:
       labelSelector:
         matchLabels:
           {{- include "eventcore.selector" $ | nindent 10 }}
-          app.kubernetes.io/component: daemon
+          app.kubernetes.io/component: {{ $component }}
     {{- end }}
   {{- end }}
   {{- with $.Values.nodeSelector }}
@@ -76,7 +78,7 @@ spec:
       env:
         - name: EVENTCORE_CONFIG
           value: /etc/eventcore/eventcore.config.yaml
-        {{- with $.Values.env }}
+        {{- with ternary $.Values.workers.env $.Values.env (eq .component "worker") }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
       {{- if .isDaemon }}
@@ -99,7 +101,7 @@ spec:
         timeoutSeconds: 5
       {{- end }}
       resources:
-        {{- toYaml $.Values.resources | nindent 8 }}
+        {{- toYaml (ternary $.Values.workers.resources $.Values.resources (eq .component "worker")) | nindent 8 }}
       securityContext:
         allowPrivilegeEscalation: false
         readOnlyRootFilesystem: true
@@ -122,11 +124,11 @@ spec:
         sources:
           - configMap:
               name: {{ default (printf "%s-config" (include "eventcore.name" $)) $.Values.existingConfigMap }}
-          {{- if $.Values.files.items }}
+          {{- if $files }}
           - secret:
               name: {{ default (printf "%s-files" (include "eventcore.name" $)) $.Values.files.existingSecret }}
               items:
-                {{- toYaml $.Values.files.items | nindent 16 }}
+                {{- toYaml $files | nindent 16 }}
           {{- end }}
     - name: tmp
       emptyDir:

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { link, open, rename, stat, unlink } from 'node:fs/promises';
-import { BackupError } from '../core/errors.ts';
-import type { Output } from './output.ts';
+import { BackupError } from '../../core/errors.ts';
+import type { Output } from '../output.ts';
 
 /** Where exported events go. */
 export interface ExportSink {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fillStore, makeFolder, type Ran, runHere } from '../harness/command.ts';
+import { fillStore, makeFolder, type Ran, runHere } from '../../harness/command.ts';
 
 const EVENTS = 5000;
 

@@ -1,11 +1,30 @@
-import type { StoreStatus } from '../core/status.ts';
+import type { JobEnd, JobName } from '../core/job.ts';
+import type { Objective, StoreStatus } from '../core/status.ts';
 import { plural } from '../core/units.ts';
-import type { Tone } from './parts/badge.ts';
-import type { ConsoleStore } from './ports.ts';
+
+/** What is known of a store and of its jobs. */
+export interface HealthFacts {
+  readonly status: StoreStatus | null;
+  readonly objectives: readonly Objective[];
+  readonly jobs: readonly HealthOfJob[];
+  readonly trouble: string | null;
+}
+
+export interface HealthOfJob {
+  readonly job: JobName;
+  /** Why it could not be looked at, the last time; null when it could. */
+  readonly trouble: string | null;
+  readonly last: JobEnd | null;
+}
+
+export type HealthTone = 'bad' | 'warning' | 'faint' | 'good';
+
+/** The worst first. */
+export const HEALTH_TONES: readonly HealthTone[] = ['bad', 'warning', 'faint', 'good'];
 
 /** How a store is, at a glance. */
 export interface StoreHealth {
-  readonly tone: Tone;
+  readonly tone: HealthTone;
   /** As `protected`. */
   readonly word: string;
   /** One sentence; null where nothing has to be done. */
@@ -13,7 +32,7 @@ export interface StoreHealth {
 }
 
 /** The worst of what is known. What is not known is never well. */
-export function storeHealth({ status, objectives, jobs, trouble }: ConsoleStore): StoreHealth {
+export function storeHealth({ status, objectives, jobs, trouble }: HealthFacts): StoreHealth {
   const breached = objectives.find(({ state }) => state === 'breached');
   if (breached !== undefined) return { tone: 'bad', word: 'objective breached', reason: breached.reason };
   if (trouble !== null) return { tone: 'bad', word: 'cannot be asked', reason: trouble };

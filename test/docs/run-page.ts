@@ -31,7 +31,7 @@ export interface Program {
 
 const SHELLS = ['console', 'sh'];
 /** Pages that need one of these are left out where it is not there. */
-const PROGRAMS = ['age', 'curl', 'jq'];
+const PROGRAMS = ['curl'];
 /** What would configure the command, or make it look different. */
 const UNSET = /^(EVENTCORE_|AWS_|PG|NO_COLOR|FORCE_COLOR|NODE_OPTIONS)/;
 /** How a page shows the folder that it runs in. */

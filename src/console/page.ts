@@ -90,8 +90,18 @@ function breadcrumb({ store, section }: PageReply): Html {
 function switcher(current: string | null, stores: readonly ConsoleStore[]): Html {
   const chosen = stores.find(({ name }) => name === current);
   return html`<details class="switcher" data-menu><summary><span class="unseen">Store: </span>${chosen === undefined ? html`${sign('faint')}<span class="name">All stores</span>` : html`${sign(storeHealth(chosen).tone)}<span class="name">${chosen.name}</span>`}</summary>
-<ul><li><a href="/" aria-current="${current === null ? 'true' : 'false'}"><span class="name">All stores</span></a></li>${stores.map((store) => storeChoice(store, current))}</ul></details>`;
+<ul><li><a href="/" aria-current="${current === null ? 'true' : 'false'}"><span class="name">All stores</span></a></li>${choices(current, stores).map((store) => storeChoice(store, current))}</ul></details>`;
 }
+
+/** Of many stores only those to which somebody may want to go in a hurry: the page of all stores finds the others. */
+function choices(current: string | null, stores: readonly ConsoleStore[]): readonly ConsoleStore[] {
+  if (stores.length <= MOST_CHOICES) return stores;
+  return stores
+    .filter((store) => store.name === current || storeHealth(store).tone === 'bad')
+    .slice(0, MOST_CHOICES);
+}
+
+const MOST_CHOICES = 24;
 
 function storeChoice(store: ConsoleStore, current: string | null): Html {
   const { tone, word } = storeHealth(store);

@@ -9,6 +9,8 @@ import type { JobView } from '../daemon/registry.ts';
 export interface ConsolePorts {
   /** In the order of the command line. */
   readonly stores: () => readonly ConsoleStore[];
+  /** Somebody looks at a store: what is known of it is not to be old. */
+  readonly look: (store: string) => void;
   readonly ask: Ask;
   readonly actions: ConsoleActions;
   readonly operations: () => readonly Operation[];
@@ -25,6 +27,8 @@ export interface ConsoleStore {
   /** Addresses without passwords. */
   readonly store: string;
   readonly vault: string;
+  /** What it is told apart by in a fleet. */
+  readonly labels: Readonly<Record<string, string>>;
   /** The configuration, for commands that are shown. */
   readonly config: string;
   readonly jobs: readonly JobView[];

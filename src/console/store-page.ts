@@ -17,6 +17,7 @@ export async function storePage(
   const name = visit.param('store');
   const store = visit.ports.stores().find((one) => one.name === name);
   if (store === undefined) return noSuchStore(name);
+  visit.ports.look(name);
   return { kind: 'page', store: store.name, ...(await make(store)) };
 }
 

@@ -1,5 +1,6 @@
 import { describeError } from '../core/error-record.ts';
 import { isBackupError } from '../core/errors.ts';
+import { pause } from '../core/pause.ts';
 import type { JobEnd, JobProgress, TakenJob, WorkQueue } from '../core/work-queue.ts';
 import type { JobOrder } from './protocol.ts';
 import { openData, type QueueKey, sealData } from './sealed.ts';
@@ -24,6 +25,9 @@ export interface DoJobPorts {
 /** How far a job is, is told so often; and so often it is asked whether anybody still waits for it. */
 const TELL_EVERY_MS = 1000;
 const ASK_EVERY_MS = 10_000;
+/** Each of them waits for a server that restarts. */
+const MOST_TRIES = 4;
+const ASK_AGAIN_MS = 500;
 
 /** Does one job and says how it ended. Never throws: what goes wrong is the job's end. */
 export async function doJob(ports: DoJobPorts, job: TakenJob): Promise<JobEnd> {
@@ -51,13 +55,26 @@ export async function doJob(ports: DoJobPorts, job: TakenJob): Promise<JobEnd> {
 async function openOrder({ queue, key }: DoJobPorts, job: TakenJob): Promise<JobOrder> {
   const order = await openData(key, { what: 'job', jobId: job.id, attempt: -1 }, job.payload);
   // Nobody waits for it: to begin with it would be in vain.
-  if (!(await queue.isAlive(job.runId))) throw new Abandoned();
+  if (!(await patiently(job, () => queue.isAlive(job.runId)))) throw new Abandoned();
   return order as JobOrder;
 }
 
 async function writeResult({ queue, key }: DoJobPorts, job: TakenJob, result: unknown) {
   const bound = { what: 'result', jobId: job.id, attempt: job.attempt } as const;
-  return queue.writeResult(job, await sealData(key, bound, result));
+  const sealed = await sealData(key, bound, result);
+  return patiently(job, () => queue.writeResult(job, sealed));
+}
+
+/** A connection that breaks just then is no reason to have read a range in vain. */
+async function patiently<Result>({ signal }: TakenJob, ask: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isBackupError(error, 'queue_unreachable') || tries === MOST_TRIES || signal.aborted) throw error;
+    }
+    await pause(ASK_AGAIN_MS, signal);
+  }
 }
 
 /** The coordinator is not there any more. */

@@ -35,7 +35,13 @@ async function open(settings: HttpSettings) {
     mostShown: () => 500,
     queues: () => [{ name: 'jobs', waiting: 2 }],
     ports: {
-      ...{ stores: () => [], operations: () => [], now: Date.now, software: 'eventcore-backup test' },
+      ...{
+        stores: () => [],
+        look: () => undefined,
+        operations: () => [],
+        now: Date.now,
+        software: 'eventcore-backup test',
+      },
       ask: () => Promise.resolve({ state: 'busy' }),
       actions: {
         runJob: () => 'unknown',

@@ -46,7 +46,7 @@ const ASK_NOBODY: Ask = async () => ({ state: 'busy' });
 export function storeOf(changes: Partial<ConsoleStore> = {}): ConsoleStore {
   return {
     ...{ name: 'shop', store: 'sqlite:./events.db', vault: 'file:/backups', config: '/etc/shop.yaml' },
-    ...{ jobs: [], status: null, objectives: [], trouble: null, restoreTargets: [] },
+    ...{ jobs: [], status: null, objectives: [], trouble: null, labels: {}, restoreTargets: [] },
     ...changes,
   };
 }

@@ -90,6 +90,7 @@ function shop(): ConsoleStore {
     },
     ...{
       objectives: OBJECTIVES,
+      labels: {},
       restoreTargets: [{ name: 'rehearsal', kind: 'postgres', place: 'postgres://restore_login@db-7' }],
     },
     jobs: [
@@ -171,7 +172,7 @@ function billing(): ConsoleStore {
       vault: 's3://billing-backups',
       trouble: null,
     },
-    ...{ config: 'eventcore.billing.yaml', objectives: [], restoreTargets: [] },
+    ...{ config: 'eventcore.billing.yaml', objectives: [], labels: {}, restoreTargets: [] },
     jobs: [
       jobView(name, { job: 'full', runningMs: 22_000, progress }),
       jobView(name, { job: 'incremental', nextInMs: 14 * MIN, reason: 'waits for its first time' }),
@@ -228,6 +229,7 @@ function orders(): ConsoleStore {
       vault: status.vault,
       config: 'eventcore.orders.yaml',
       trouble: null,
+      labels: {},
       restoreTargets: [],
     },
     objectives: [

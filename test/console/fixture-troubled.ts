@@ -39,7 +39,7 @@ export function ledger(): ConsoleStore {
   const failure = { code: 'vault_unreachable', exitCode: 6, lastSuccessAgoMs: 26 * HOUR };
   return {
     ...{ name, status: { ...status, backups, windows }, store: status.store!, vault: status.vault },
-    ...{ config: 'eventcore.ledger.yaml', trouble: null, restoreTargets: [] },
+    ...{ config: 'eventcore.ledger.yaml', trouble: null, labels: {}, restoreTargets: [] },
     objectives: [
       {
         ...objective(
@@ -163,7 +163,7 @@ export function inventory(): ConsoleStore {
       vault: status.vault,
       config: 'eventcore.inventory.yaml',
     },
-    ...{ trouble, restoreTargets: [] },
+    ...{ trouble, labels: {}, restoreTargets: [] },
     objectives: [
       objective('rpo', 4 * HOUR, 3 * HOUR, 'The newest recoverable instant is 3 h old; 4 h are promised.'),
     ],

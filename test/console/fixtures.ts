@@ -27,6 +27,7 @@ export function makePorts({
 }: Partial<ConsolePorts> & { answer?: AnswerQuestion } = {}): ConsolePorts {
   return {
     stores: () => STORES,
+    look: () => undefined,
     ask: async (question) => {
       assertQuestion(question.words);
       return answer(question) ?? answerOf(question);

@@ -220,6 +220,48 @@ describe('the page of what goes on', () => {
   });
 });
 
+describe('the page of hundreds of stores', () => {
+  const shop = STORES.find(({ name }) => name === 'shop')!;
+  const calm = { jobs: [], objectives: [], trouble: null };
+  const stores = Array.from({ length: 300 }, (_, i) => ({
+    ...{ ...shop, ...calm, name: `store-${String(i).padStart(3, '0')}` },
+    ...{ labels: { team: i % 2 === 0 ? 'sales' : 'billing' } },
+    ...(i === 217 ? { trouble: 'the vault is away' } : {}),
+  }));
+  const ports = makePorts({ stores: () => stores });
+  const namesIn = (text: string): string[] =>
+    [...text.matchAll(/<th scope="row" class=""><a href="\/stores\/([^"]+)"/g)].map(([, name]) => name!);
+
+  it('shows fifty of them, the worst first, and leads to the others without any script', async () => {
+    const first = await renderPath('/', { ports });
+    const names = namesIn(first);
+    assert.deepEqual([names.length, names[0], names[1]], [50, 'store-217', 'store-000']);
+    assert.match(first, /300 stores, the worst first, page 1 of 6/);
+    assert.match(first, /href="\/\?page=2">Next page/);
+    assert.equal(namesIn(await renderPath('/?page=6', { ports })).length, 50);
+    assert.deepEqual(
+      namesIn(await renderPath('/?page=999', { ports })),
+      namesIn(await renderPath('/?page=6', { ports })),
+    );
+    assert.ok(first.length < 100_000, `${first.length} signs`);
+  });
+
+  it('finds them by name, by label and by how they are', async () => {
+    assert.deepEqual(namesIn(await renderPath('/?name=RE-21&state=bad', { ports })), ['store-217']);
+    assert.match(
+      await renderPath('/?name=team%3Dbilling', { ports }),
+      /150 stores, the worst first, page 1 of 3/,
+    );
+    assert.match(
+      await renderPath('/?name=team%3Dbilling', { ports }),
+      /href="\/\?name=team%3Dbilling&amp;page=2"/,
+    );
+    const hostile = await renderPath('/?name=%22%3E%3Cscript%3E&page=-1&state=x', { ports });
+    assert.match(hostile, /No store is so\./);
+    assert.doesNotMatch(hostile, /"><script>/);
+  });
+});
+
 describe('the picture on the page of restores', () => {
   it('marks the instant that was chosen, where it can be seen', async () => {
     const chosen = async (query: string) =>

@@ -116,6 +116,7 @@ export async function makeDoor(options: DoorOptions = {}): Promise<Door> {
   });
   const ports: ConsolePorts = {
     ...{ stores: () => [], operations: () => [], now: () => clock.ms, software: 'eventcore-backup test' },
+    look: () => undefined,
     ask: () => Promise.resolve({ state: 'busy' }),
     ...options.ports,
     ...{ actions: countingActions(acted), audit: audit.entries },

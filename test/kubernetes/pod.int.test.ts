@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -13,6 +14,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -67,15 +69,21 @@ describe('in a pod', { skip }, () => {
   before(async () => {
     server = await startPostgres();
     const database = await server.createDatabase('shop');
-    await fillStore(server.address(database), 500);
+    await fillStore(server.address(database), 10_000);
     // The password of the Secret is what lets it in.
     await server.exec("CREATE ROLE serve_login LOGIN PASSWORD 'from-the-secret'");
     await server.exec('GRANT SELECT ON ALL TABLES IN SCHEMA public TO serve_login', database);
     const rules = join(server.dataDir, 'pg_hba.conf');
-    writeFileSync(rules, `host all serve_login 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, 'utf8')}`);
+    await server.exec("CREATE ROLE queue_login LOGIN PASSWORD 'of-the-queue'");
+    await server.exec('CREATE DATABASE jobs OWNER queue_login');
+    const logins = 'host all serve_login,queue_login 127.0.0.1/32 scram-sha-256';
+    writeFileSync(rules, `${logins}\n${readFileSync(rules, 'utf8')}`);
     await server.exec('SELECT pg_reload_conf()');
     const identity = await makeIdentityFile(false, 'now');
-    secrets = { PGPASSWORD: 'from-the-secret', 'sign.pem': makeSigningKeyFile().text };
+    secrets = {
+      ...{ PGPASSWORD: 'from-the-secret', 'sign.pem': makeSigningKeyFile().text },
+      ...{ password: 'of-the-queue', 'queue.key': randomBytes(32).toString('base64') },
+    };
     writeFileSync(
       join(folder, 'eventcore.config.yaml'),
       `store: postgres://serve_login@127.0.0.1:${server.port}/${database}
@@ -92,7 +100,10 @@ serve: { jobs: { full: "0 2 * * 0", incremental: off, doctor: off } }
   });
 
   async function render(...words: readonly string[]): Promise<Record<string, unknown>[]> {
-    const config = join(folder, 'eventcore.config.yaml');
+    return renderOf(join(folder, 'eventcore.config.yaml'), words);
+  }
+
+  async function renderOf(config: string, words: readonly string[]): Promise<Record<string, unknown>[]> {
     const { stdout, stderr, code } = await runHere([
       ...['init', '--kubernetes', '--config', config, '--volume', '/backups=claim', '--to', '-'],
       ...words,
@@ -126,11 +137,16 @@ serve: { jobs: { full: "0 2 * * 0", incremental: off, doctor: off } }
 
   function start(pod: Pod, place: string, args: readonly string[]): ChildProcess {
     const { runAsUser, fsGroup } = pod.securityContext;
-    const variables = pod.containers[0].env.flatMap(({ name, value, valueFrom }) => {
-      const found = value ?? secrets[valueFrom!.secretKeyRef.key];
+    const known = new Map<string, string>();
+    for (const { name, value, valueFrom } of pod.containers[0].env) {
+      // The kubelet puts variables in that stand before.
+      const found =
+        value?.replace(/\$\((\w+)\)/g, (text, other: string) => known.get(other) ?? text) ??
+        secrets[valueFrom!.secretKeyRef.key];
       assert.ok(found !== undefined || valueFrom?.secretKeyRef.optional, name);
-      return found === undefined ? [] : [`${name}=${found}`];
-    });
+      if (found !== undefined) known.set(name, found);
+    }
+    const variables = [...known].map(([name, value]) => `${name}=${value}`);
     const command = ['/app/node', '/app/src/cli/main.ts', ...args];
     const words = [
       SCRIPT,
@@ -199,6 +215,49 @@ serve: { jobs: { full: "0 2 * * 0", incremental: off, doctor: off } }
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Backed up postgres:\/\/serve_login@127\.0\.0\.1/);
     assert.equal(manifestsIn(join(place, 'claims/backups/east/backups')).length, 1);
+  });
+
+  it('a worker does what a job gives it, with the password of the queue in its address, and ends in time', async () => {
+    const config = join(mkdtempSync(join(folder, 'queue-')), 'eventcore.config.yaml');
+    const text = `${readFileSync(join(folder, 'eventcore.config.yaml'), 'utf8')}queue:
+  address: postgres://queue_login@127.0.0.1:${server.port}/jobs
+  key: file:./queue.key
+`;
+    writeFileSync(config, text);
+    const manifests = await renderOf(config, ['--cron-jobs']);
+    const named = (kind: string, name: string): unknown =>
+      manifests.find((one) => one.kind === kind && (one.metadata as { name: string }).name === name);
+    const { spec } = named('Deployment', 'eventcore-backup-worker') as {
+      spec: { template: { spec: Pod } };
+    };
+    const worker = spec.template.spec;
+    const full = named('CronJob', 'eventcore-backup-full') as {
+      spec: { jobTemplate: { spec: { template: { spec: Pod } } } };
+    };
+    const job = full.spec.jobTemplate.spec.template.spec;
+    const [workersPlace, jobsPlace] = [layOut(worker, text), layOut(job, text)];
+    // A claim that both mount.
+    rmSync(join(jobsPlace, 'claims/backups'), { recursive: true });
+    symlinkSync(join(workersPlace, 'claims/backups'), join(jobsPlace, 'claims/backups'));
+    const working = start(worker, workersPlace, worker.containers[0].args);
+    const ended = awaitCommand(working);
+    let log = '';
+    working.stderr!.on('data', (part: Buffer) => {
+      log += part.toString();
+    });
+    await until(
+      async () => log.includes('takes jobs from'),
+      () => log,
+    );
+    const backup = await awaitCommand(start(job, jobsPlace, [...job.containers[0].args, '--part-size', '2']));
+    assert.equal(backup.code, 0, backup.stderr);
+    assert.doesNotMatch(backup.stderr, /done on this machine/);
+    assert.match(log, /range done/);
+    assert.equal(manifestsIn(join(workersPlace, 'claims/backups/east/backups')).length, 1);
+    working.kill('SIGTERM');
+    const { code } = await ended;
+    assert.equal(code, 0, log);
+    assert.doesNotMatch(log + backup.stderr + backup.stdout, /from-the-secret|of-the-queue/);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * Backups and restores by workers, while coordinators, workers and the server of the queue are killed, halted and cut off at random:
- * `npm run soak:workers [-- --rounds N --seed S --lanes L]`. Each backup that is committed is whole and restores to equality, or it fails.
- * The seed draws what is done to whom; when it meets them is up to the machine.
+ * `npm run soak:workers [-- --rounds N --seed S --lanes L --events E]`. Each backup that is committed is whole and restores to equality, or it fails.
+ * The seed draws what is done to whom; when it meets them is up to the machine. Ctrl-C begins no further round.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -18,6 +18,7 @@ import {
   prepareLane,
   type Round,
   restoreRound,
+  wantsCalm,
 } from '../harness/worker-rounds.ts';
 import { startWorkerWorld, type WorkerWorld } from '../harness/worker-world.ts';
 
@@ -26,12 +27,12 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '140' },
     seed: { type: 'string', default: String(Date.now() % 100_000) },
     lanes: { type: 'string', default: '3' },
+    events: { type: 'string', default: '50000' },
     keep: { type: 'boolean', default: false },
   },
 });
 const [rounds, seed, lanes] = [Number(values.rounds), Number(values.seed), Number(values.lanes)];
 
-const EVENTS = 50_000;
 const WORKERS = 3;
 /** Jobs take a while, so that faults meet them. */
 const SLOWLY = ['--concurrency', '2', '--rate-limit', '400kB/s'];
@@ -53,15 +54,19 @@ const { path, remove } = await makeFolder();
 const store = await startPostgres({ settings: { max_prepared_transactions: '60', max_connections: '200' } });
 const world = await startWorkerWorld({ folder: path, workers: WORKERS, words: SLOWLY });
 const begunMs = Date.now();
+process.once('SIGINT', () => {
+  state.begun = rounds;
+});
 console.log(`seed ${seed}, ${rounds} rounds in ${lanes} lanes, in ${path}`);
 
-async function doHarm(random: Random): Promise<void> {
+async function doHarm(random: Random, all: readonly Lane[]): Promise<void> {
   const lots = FAULTS.flatMap(([fault, share]) => Array.from({ length: share }, () => fault));
   const under: Promise<void>[] = [];
   while (!state.isOver) {
     await sleep(1000 + random.below(7000));
     const fault = lots[random.below(lots.length)]!;
-    if (!state.isOver) under.push(awaitedLater(Promise.resolve(fault(world, random))));
+    if (!state.isOver && !all.some(wantsCalm))
+      under.push(awaitedLater(Promise.resolve(fault(world, random))));
   }
   await Promise.all(under);
 }
@@ -115,9 +120,9 @@ try {
   const all: Lane[] = [];
   for (let at = 0; at < lanes; at += 1) {
     const own = makeRandom(random.bits());
-    all.push(await prepareLane(`lane-${at}`, { world, store, events: EVENTS, random: own }));
+    all.push(await prepareLane(`lane-${at}`, { world, store, events: Number(values.events), random: own }));
   }
-  const harm = doHarm(random);
+  const harm = doHarm(random, all);
   await Promise.all(all.map(work)).finally(() => {
     state.isOver = true;
   });

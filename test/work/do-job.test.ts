@@ -37,6 +37,26 @@ describe('a job that a worker has taken', () => {
     assert.deepEqual(opened, { got: ORDER.input });
   });
 
+  it('is done once, though the queue is away for a moment as its result is written', async () => {
+    let runs = 0;
+    const given = ports(async () => ++runs);
+    const { writeResult } = given.queue;
+    const away = new BackupError('queue_unreachable', 'connection refused');
+    let tries = 0;
+    given.queue.writeResult = async (job, bytes) => {
+      tries += 1;
+      if (tries < 3) throw away;
+      return writeResult(job, bytes);
+    };
+    assert.equal((await doJob(given, await taken())).kind, 'done');
+    assert.deepEqual([runs, tries], [1, 3]);
+    given.queue.writeResult = async () => {
+      throw away;
+    };
+    const end = await doJob(given, await taken());
+    assert.ok(end.kind === 'failed' && end.again);
+  });
+
   it('is not begun when nobody waits for it any more', async () => {
     const given = ports(async () => assert.fail('it was begun'));
     given.queue.isHeard = false;

@@ -212,4 +212,35 @@ describe('a queue in which nothing moves', () => {
       await pass(1000);
       assert.equal(await had, 'back');
     }));
+
+  it('is offered a job again when it is back, and given up after ten minutes', () =>
+    withOffers(async ({ queue, offers, words, pass }) => {
+      const away = new BackupError('queue_unreachable', 'connection refused');
+      queue.failure = away;
+      const had = offers.have(job, {});
+      await settle();
+      await pass(MINUTE);
+      assert.match(words[0]!, /does not answer: connection refused/);
+      queue.failure = null;
+      await pass(1000);
+      await done(queue, 'back');
+      await pass(1000);
+      assert.equal(await had, 'back');
+      queue.failure = away;
+      const lost = assert.rejects(offers.have(job, {}), (error) => isBackupError(error, 'queue_unreachable'));
+      await settle();
+      await pass(11 * MINUTE);
+      await lost;
+    }));
+
+  it('leaves nothing that goes on when it could not be begun', async () => {
+    const queue = toldQueue();
+    queue.failure = new BackupError('queue_unreachable', 'connection refused');
+    const countTimers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = countTimers();
+    const ports = { queue, key: KEY, clock: { now: Date.now, uuid: () => 'id' }, onWord: () => undefined };
+    const options = { purpose: 'backup', what: 'a test', holder: 'test', layouts: {} } as const;
+    await assert.rejects(openOffers(ports, options), (error) => isBackupError(error, 'queue_unreachable'));
+    assert.equal(countTimers(), before);
+  });
 });

@@ -46,6 +46,7 @@ export function toldQueue(): ToldQueue {
       queue.ended.push(runId);
     },
     offer: async (job) => {
+      if (queue.failure !== null) throw queue.failure;
       queue.offered.push(job);
     },
     cancel: async (ids) => {
@@ -61,6 +62,7 @@ export function toldQueue(): ToldQueue {
     },
     readResult: async ({ jobId, attempt }: ResultPlace) => results.get(`${jobId} ${attempt}`)!,
     listen: async (_, tell) => {
+      if (queue.failure !== null) throw queue.failure;
       queue.tell = tell;
       return async () => {};
     },

@@ -128,7 +128,7 @@ const STORES = `# Tables of EventCore, Emmett, message-db and others are known b
 # One store whose streams lie on several servers, each stream whole on one (docs/partitions-and-shards.md): store: shards:shop
 # shards:
 #   shop:
-#     stores: [ "postgres://backup@db1.example.com/shop", "postgres://backup@db2.example.com/shop" ]
+#     stores: [ "postgres://backup_login@db1.example.com/shop", "postgres://backup_login@db2.example.com/shop" ]
 #     # placement: hash                 # for a restore into it: how its writers find the shard of a stream
 `;
 

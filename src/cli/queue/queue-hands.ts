@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { atMost, awaitedLater } from '../../core/concurrency.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { ManifestFile } from '../../core/manifest.ts';
+import { pause } from '../../core/pause.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { JobGroup } from '../../core/work-queue.ts';
 import { type JobOffers, openOffers } from '../../work/offer-jobs.ts';
@@ -78,7 +79,27 @@ interface OpenQueue {
   readonly close: () => Promise<void>;
 }
 
-async function open(
+/** A server that restarts, or a connection that breaks just then, is no reason for one machine to do the work of many. */
+const OPEN_AGAIN = { forMs: 5000, afterMs: 1000 };
+
+async function open(context: CommandContext, chosen: ChosenQueue, options: HandsOptions): Promise<OpenQueue> {
+  for (
+    const untilMs = systemClock.now() + OPEN_AGAIN.forMs;
+    ;
+    await pause(OPEN_AGAIN.afterMs, context.signal)
+  ) {
+    try {
+      return await openOnce(context, chosen, options);
+    } catch (error) {
+      if (!isBackupError(error, 'queue_unreachable')) throw error;
+      if (systemClock.now() < untilMs && !context.signal.aborted) continue;
+      return { offers: null, why: error.message, close: async () => {} };
+    }
+  }
+}
+
+/** Throws `queue_unreachable`, with nothing left open. */
+async function openOnce(
   { log }: CommandContext,
   { address, secret }: ChosenQueue,
   { purpose, what }: HandsOptions,
@@ -98,8 +119,7 @@ async function open(
     return { offers, why: '', close: () => offers.close().finally(close) };
   } catch (error) {
     await close();
-    if (!isBackupError(error, 'queue_unreachable')) throw error;
-    return { offers: null, why: error.message, close: async () => {} };
+    throw error;
   }
 }
 

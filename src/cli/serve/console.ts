@@ -1,3 +1,4 @@
+import { MOST_CARDS } from '../../console/pages/fleet.ts';
 import type { ConsolePorts, ConsoleStore, OperationStart } from '../../console/ports.ts';
 import type { JobView, Registry } from '../../daemon/registry.ts';
 import { redactAddress } from '../address.ts';
@@ -27,8 +28,12 @@ export function consolePorts(
   return {
     stores: () => {
       const jobs = Map.groupBy(registry.views(), ({ store }) => store);
-      return services().map((served) => consoleStore(served, jobs.get(served.name) ?? []));
+      const all = services();
+      // Each is asked by a process of its own: of many, those alone that somebody looks at.
+      if (all.length <= MOST_CARDS) for (const { status } of all) status.look();
+      return all.map((served) => consoleStore(served, jobs.get(served.name) ?? []));
     },
+    look: (store) => servedAs(store)?.status.look(),
     ask: questions.ask,
     actions: {
       runJob: (store, job, who) => {
@@ -62,10 +67,10 @@ function noStore(store: string): OperationStart {
 }
 
 function consoleStore({ name, file, current, status }: Served, jobs: readonly JobView[]): ConsoleStore {
-  status.look();
   const known = status.view();
   return {
     ...{ name, store: redactAddress(current.settings.store ?? ''), vault: redactAddress(current.vault) },
+    labels: current.settings.labels,
     ...{ config: file, jobs },
     ...{ status: known.status, objectives: known.objectives, trouble: known.trouble },
     restoreTargets: restorePlaces(current.settings).map((target) => ({

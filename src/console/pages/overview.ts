@@ -13,18 +13,20 @@ import { sentence } from '../parts/prose.ts';
 import { section } from '../parts/section.ts';
 import type { ConsoleStore } from '../ports.ts';
 import type { Html, Reply, Route, Visit } from '../route.ts';
+import { fleetBody, MOST_CARDS } from './fleet.ts';
 import { timelineFacts } from './timeline-facts.ts';
 
 export const overviewRoutes: readonly Route[] = [
   { method: 'GET', path: '/', role: 'viewer', handle: overviewPage },
 ];
 
-function overviewPage({ ports }: Visit): Reply {
+function overviewPage(visit: Visit): Reply {
+  const { ports } = visit;
   const stores = ports.stores();
   const nowMs = ports.now();
   return {
     ...{ kind: 'page', title: 'All stores', section: null, store: null },
-    body: html`${summary(stores)}${attention(stores)}<ul class="stores">${stores.map((store, i) => html`<li>${storeCard(store, i, nowMs)}</li>`)}</ul>`,
+    body: html`${summary(stores)}${attention(stores)}${stores.length > MOST_CARDS ? fleetBody(visit, stores) : html`<ul class="stores">${stores.map((store, i) => html`<li>${storeCard(store, i, nowMs)}</li>`)}</ul>`}`,
   };
 }
 

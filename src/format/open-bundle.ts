@@ -92,7 +92,8 @@ export function findSignature(manifest: Manifest, trust: TrustPolicy): Signature
   return judgeSignature(manifest.signature, isSignatureValid(manifest), trust);
 }
 
-function requireTrust(manifest: Manifest, trust: TrustPolicy | null): void {
+/** Throws `signature_invalid` where the policy wants another signature, or one at all. */
+export function requireTrust(manifest: Manifest, trust: TrustPolicy | null): void {
   const policy = trust ?? NO_TRUST_POLICY;
   const reason = whyNotTrusted(findSignature(manifest, policy), policy);
   if (reason === null) return;

@@ -5,6 +5,7 @@ import type { Vault } from '../core/vault.ts';
 import { MANIFEST_NAME } from '../format/bundle.ts';
 import type { Chain, ChainMember } from '../format/chain.ts';
 import { parseKeyRecordName } from '../format/key-record.ts';
+import { requireTrust } from '../format/open-bundle.ts';
 import { digestCheck, type MakeCheck, manifestCheck, PIECE_BYTES, recordCheck } from './object-check.ts';
 import { filesOf } from './sync-bundle.ts';
 
@@ -20,13 +21,15 @@ export interface ChainObject {
 
 /**
  * All that a chain is in a vault, as it lies there: link by link, the oldest first, each with its manifest last, so that whoever takes it in and
- * is stopped holds no backup that is not whole. No key is needed. Throws `damaged` where something is missing, and as `read` does.
+ * is stopped holds no backup that is not whole. No key is needed. Throws `signature_invalid`
+ * where another signature is wanted, `damaged` where something is missing, and as `read` does.
  */
 export async function* chainObjects(
   vault: Vault,
   chain: Chain,
   { trust, signal }: { readonly trust: TrustPolicy; readonly signal: AbortSignal },
 ): AsyncGenerator<ChainObject> {
+  for (const { manifest } of chain) requireTrust(manifest, trust);
   for (const [i, link] of chain.entries()) {
     const { folder, manifest } = link;
     const finishedAtMs = timeToUnixMs(parseTime(manifest.finishedAt) ?? 0n);

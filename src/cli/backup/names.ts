@@ -1,5 +1,6 @@
 import type { Manifest } from '../../core/manifest.ts';
 import { chainTotals } from '../../format/chain.ts';
+import { cutsOf } from '../render/cuts.ts';
 
 const SHORT_LENGTH = 8;
 
@@ -30,11 +31,13 @@ export function backupDocument(manifest: Manifest): Record<string, unknown> {
   const { format, compression, level, sealed, store, totalEvents, totalStreams } = manifest;
   const { sizeBytes, plainBytes, eventRange, cursor, oddities, checksum, chain } = manifest;
   const inAll = chainTotals(manifest);
+  const cuts = cutsOf(cursor);
   return {
     ...{ backupId, kind, parentId, createdAt, finishedAt, durationMs, software },
     ...{ formatVersion, format, compression, level, sealed, source: store },
     signer: manifest.signature?.signer ?? null,
     ...{ totalEvents, totalStreams, sizeBytes, plainBytes, checksum, eventRange, cursor, oddities },
+    ...(cuts === null ? {} : { cuts }),
     chain: {
       ...{ baseId: chain?.baseId ?? backupId, length: chain?.length ?? 1 },
       ...{ totalEvents: inAll.totalEvents, totalStreams: inAll.totalStreams, method: chain?.method ?? null },

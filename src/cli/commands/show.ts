@@ -30,6 +30,7 @@ import { type CommandContext, type Start, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addIdentityOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
 import { addRegionOption, type RegionFlags, vaultToRead } from '../regions.ts';
+import { cutPairs } from '../render/cuts.ts';
 import { renderPairs, renderTable } from '../render/table.ts';
 import { verifiedDocument, verifiedText } from '../render/verified.ts';
 import { refuseArchived } from '../restore/recalls.ts';
@@ -206,6 +207,7 @@ function showLines(
       ],
       ...chainPairs(manifest, chain, paint),
       ...range,
+      ...cutPairs(cursor),
       ['size', `${formatBytes(manifest.sizeBytes)}, ${formatBytes(manifest.plainBytes)} before compression`],
       ['format', `${formatName({ ...manifest, sealed: false })}${levelText}`],
       ['sealed', manifest.sealing === undefined ? 'no' : `yes, with key ${manifest.sealing.keyId}`],

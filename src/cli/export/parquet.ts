@@ -60,6 +60,11 @@ interface Group extends Record<TextName, Text[]> {
   used: number;
 }
 
+export interface ParquetOptions {
+  readonly groupRows?: number;
+  readonly load?: () => Promise<Library>;
+}
+
 /**
  * Apache Parquet, a row an event, compressed with zstd. Texts are the store's bytes; a value that is no UTF-8, which a text of Parquet cannot hold,
  * is null, and stands in `notUtf8` as base64. Throws `usage` where the library is not installed.
@@ -67,9 +72,9 @@ interface Group extends Record<TextName, Text[]> {
 export async function parquetWriter(
   sink: ExportSink,
   software: string,
-  groupRows = GROUP_ROWS,
+  { groupRows = GROUP_ROWS, load = () => import('hyparquet-writer') }: ParquetOptions = {},
 ): Promise<EventWriter> {
-  const { ByteWriter, ParquetWriter } = await load();
+  const { ByteWriter, ParquetWriter } = await loaded(load);
   const out = flushingInto(new ByteWriter(), sink);
   const file = new ParquetWriter({
     ...{ writer: out.writer, schema: SCHEMA, codec: 'ZSTD', createdBy: software },
@@ -96,9 +101,9 @@ export async function parquetWriter(
   };
 }
 
-async function load(): Promise<Library> {
+async function loaded(load: () => Promise<Library>): Promise<Library> {
   try {
-    return await import('hyparquet-writer');
+    return await load();
   } catch (cause) {
     throw new BackupError('usage', 'what writes Parquet is not installed', {
       hint: 'npm install hyparquet-writer, where eventcore-backup is installed',

@@ -15,6 +15,7 @@ import {
 import { bundleFolder } from '../../format/bundle.ts';
 import { backupDocument, formatName } from '../backup/names.ts';
 import { type CommandContext, withVault } from '../context.ts';
+import { cutPairs } from './cuts.ts';
 import { roundedStages } from './stages.ts';
 import { renderPairs } from './table.ts';
 
@@ -106,6 +107,7 @@ function backupLines(
       ['vault', printable(vault)],
       ['events', `${formatCount(totalEvents)} in ${plural(manifest.totalStreams, 'stream')}`],
       ...recordedPairs(manifest),
+      ...cutPairs(manifest.cursor),
       ['size', `${formatBytes(sizeBytes)} as ${formatName(manifest)}${origin}`],
       ['verified', checkText(verification, paint)],
       ['time', `${formatDuration(elapsedMs)}${rate === null ? '' : `, reading at ${rate}`}`],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -124,6 +125,19 @@ describe('a bundle', () => {
       assert.match(JSON.parse(ran.stderr).error.message, reason);
       assert.equal(existsSync(join(folder, `${name}.tar`)), false);
     }
+  });
+
+  it('of backups that nobody trusted signed is not made', async () => {
+    const config = join(folder, 'trust.yaml');
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const { x } = publicKey.export({ format: 'jwk' });
+    writeFileSync(config, `encryption: { trusted_signers: ["ed25519:${x}"], require_signature: true }\n`);
+    const to = join(folder, 'untrusted.tar');
+    const words = ['export', newest, '--as', 'bundle', '--to', to, '--config', config, ...vaultAt('vault')];
+    const ran = await run(...words);
+    assert.equal(ran.code, 8, ran.stderr);
+    assert.match(ran.stderr, /is not to be trusted/);
+    assert.equal(existsSync(to), false);
   });
 
   it('is of a backup, not of a store', async () => {

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { parquetWriter } from '../../../src/cli/export/parquet.ts';
+import { isBackupError } from '../../../src/core/errors.ts';
 import { selectRows } from '../../../src/core/event-batch.ts';
 import { TIME_INFINITY } from '../../../src/core/time.ts';
 import { makeBatch } from '../../../src/testing/batches.ts';
@@ -125,7 +126,7 @@ describe('an export as Parquet', () => {
     const parts: Buffer[] = [];
     const write = async (part: Uint8Array): Promise<boolean> => parts.push(Buffer.from(part)) > 0;
     const sink = { write, commit: async () => undefined, abort: async () => undefined };
-    const writer = await parquetWriter(sink, 'test', 2);
+    const writer = await parquetWriter(sink, 'test', { groupRows: 2 });
     const batch = makeBatch([
       { streamId: 's', version: 1, time: TIME_INFINITY, data: '1', metadata: null },
       { streamId: 's', version: 2, data: '2' },
@@ -152,6 +153,15 @@ describe('an export as Parquet', () => {
         ['{}', 946_684_800_000_000n, null, '2'],
       ],
     );
+  });
+
+  it('says what is to be installed where it is not', async () => {
+    const sink = { write: async () => true, commit: async () => undefined, abort: async () => undefined };
+    const load = () => Promise.reject(new Error('Cannot find package'));
+    await assert.rejects(parquetWriter(sink, 'test', { load }), (error) => {
+      assert.ok(isBackupError(error, 'usage'));
+      return /npm install hyparquet-writer/.test(error.hint ?? '');
+    });
   });
 
   it('of a store without events is a file without rows', async () => {

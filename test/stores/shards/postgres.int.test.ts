@@ -13,7 +13,7 @@ import { openPostgresStore } from '../../../src/stores/postgres/store.ts';
 import { openShardsStore } from '../../../src/stores/shards/store.ts';
 import { memoryVault } from '../../../src/vaults/memory/vault.ts';
 import { newestChain } from '../../harness/chain-backup.ts';
-import { awaitCommand, runCommand, startCommand } from '../../harness/command.ts';
+import { awaitCommand, runCommand, runHere, startCommand } from '../../harness/command.ts';
 import { faultyVault } from '../../harness/faulty-vault.ts';
 import { backUp, backupDefaults, testClock } from '../../harness/memory-backup.ts';
 import { startPostgres, type TestPostgres } from '../../harness/postgres.ts';
@@ -127,7 +127,11 @@ describe('shards on two servers of PostgreSQL', () => {
     );
     const backedUp = await runCommand(folder, ['backup', 'full', '--parallel', '3', '--json']);
     assert.equal(backedUp.code, 0, backedUp.stderr);
-    assert.equal(JSON.parse(backedUp.stdout).totalEvents, 20);
+    const { backupId, totalEvents, cuts } = JSON.parse(backedUp.stdout);
+    assert.deepEqual([totalEvents, cuts.shards], [20, 2]);
+    assert.ok(cuts.withinMs >= 0 && cuts.withinMs < 60_000, String(cuts.withinMs));
+    const shown = await runHere(['show', backupId, '--vault', join(folder, 'vault')]);
+    assert.match(shown.stdout, /cuts +one of each of 2 shards, taken within .*: not one over all/);
 
     // The commit of the second shard takes a while, and then fails.
     await execAt(

@@ -38,11 +38,12 @@ export function answer(
   const spent = Object.entries(outcome.spent).map(([kind, seconds]) => [kind, seconds / jobSeconds] as const);
   const [puts, gets] = [planned.puts * times, planned.gets * times];
   const [storedBytes, movedBytes] = [planned.storedBytes * times, planned.movedBytes * times];
-  const processors = Math.min(fleet.workers, fleet.hosts * fleet.host.processors);
+  const busy = 1 - outcome.idleSeconds / (outcome.seconds * slice.workers);
+  const processors = busy * Math.min(fleet.workers, fleet.hosts * fleet.host.processors);
   return {
     ...{ fleet: fleet.name, work, workers: fleet.workers, rangeMiB: fleet.rangeBytes / 2 ** 20 },
     ...{ seconds: outcome.seconds, used: usedByKind(slice, outcome), spent: Object.fromEntries(spent) },
-    busy: 1 - outcome.idleSeconds / (outcome.seconds * slice.workers),
+    busy,
     ...{ puts, gets, storedBytes, attemptsLost: outcome.attemptsLost * times },
     dollars: runPrice({ puts, gets, movedBytes, seconds: outcome.seconds, processors }, PRICES),
     dollarsMonth: (storedBytes / 1e9) * PRICES.gigabyteMonth,

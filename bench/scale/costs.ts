@@ -65,10 +65,10 @@ export interface Calibration {
   readonly runs: number;
   readonly bytes: EventBytes;
   readonly observations: readonly Observation[];
+  /** What a reader must know of it: shown on the page. */
+  readonly note?: string;
 }
 
-/** Events that share a stream in what was measured. */
-export const EVENTS_PER_STREAM = 20;
 /** Framing of a row in PostgreSQL's binary COPY, and the columns that are no values: versions, times. */
 export const SENT_OVERHEAD_BYTES = 61;
 

@@ -74,6 +74,8 @@ export const MANY_STORES: Fleet = {
   ...{ name: '1,000 stores of 10 GB', stores: 1000, storeBytes: 10e9, servers: 100 },
   server: { processors: 4, bytesPerSecond: 10 * GIGABIT },
   coordinatorProcessors: 100,
+  // So that the jobs that are given out are of many servers.
+  perStore: 4,
 };
 
 /**
@@ -159,6 +161,8 @@ export function placeOf(fleet: Fleet): Place {
 export interface FleetCosts {
   readonly costs: readonly WorkCost[];
   readonly bytes: EventBytes;
+  /** How much more the server takes for an event that it reads by blocks, from a table that has no room in its memory. */
+  readonly largeRead: number;
   /** How much more an event takes to restore where the store is larger than what was calibrated, and than memory. */
   readonly largeRestore: number;
 }
@@ -231,7 +235,7 @@ function backupJobs(store: PlannedStore): Job[] {
   ];
   const { sent, stored } = about.bytes;
   const client = read.two.client.perEvent - serialSeconds(read);
-  const server = read.two.server.perEvent;
+  const server = read.two.server.perEvent * about.largeRead;
   const demand: Demand = [
     ...[[serverOf(store), server] as const, [serverOf(store) + 1, sent] as const],
     ...[

@@ -26,7 +26,7 @@ export interface Prediction {
 }
 
 /** Steps of which each of `--parallel` parts does a share; the others are done by one, or by as many as there are indexes. */
-const DIVIDED = new Set(['reading events', 'verifying']);
+export const DIVIDED: ReadonlySet<string> = new Set(['reading events', 'verifying']);
 /** Built at once, if more than one thing may be done at a time. */
 const BY_INDEX = new Set(['building indexes']);
 const INDEXES = 4;

@@ -36,7 +36,7 @@ export interface Used {
   readonly processors: number;
 }
 
-/** What one run costs. Workers are paid for as long as it takes. */
+/** What one run costs. `processors`: on average, over its seconds. */
 export function runPrice({ puts, gets, movedBytes, seconds, processors }: Used, prices: Prices): number {
   const requests = (puts * prices.thousandPuts + gets * prices.thousandGets) / 1000;
   return (

@@ -61,7 +61,7 @@ export interface Outcome {
 }
 
 export const OWN_PACE = 'own pace';
-export const BEGINNING = 'beginning';
+const BEGINNING = 'beginning';
 
 interface Running {
   readonly job: number;

@@ -10,7 +10,7 @@ const SCRIPTS = ['public', 'backup', 'archive', 'monitor', 'restore'];
 const USER = 26;
 const FOLDER = '/sql';
 const AUTHORITY = '/authority';
-/** Some three hours, since the time between two tries grows to six minutes. */
+/** Some two and a half hours, since the time between two tries grows to six minutes. */
 const TRIES = 30;
 const KEPT_SECONDS = 86_400;
 
@@ -57,7 +57,8 @@ function job({ cluster, image }: RolesPlace) {
       ttlSecondsAfterFinished: KEPT_SECONDS,
       template: {
         spec: {
-          restartPolicy: 'OnFailure',
+          // The pods of tries that failed stay, with what psql said.
+          restartPolicy: 'Never',
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           securityContext: {

@@ -1,4 +1,4 @@
-import { BackupError, isBackupError, throwIfAborted } from '../core/errors.ts';
+import { BackupError, type ErrorCode, isBackupError, throwIfAborted } from '../core/errors.ts';
 import type { FactLimits } from '../core/event-facts.ts';
 import type { StoreDescription, StoreSnapshot } from '../core/event-store.ts';
 import type { ManifestFile } from '../core/manifest.ts';
@@ -91,6 +91,12 @@ async function removeStrays(vault: Vault, folder: string, files: readonly Manife
   for (const name of strays) await vault.removeObject(name);
 }
 
+/** `queue_refused`: somebody took jobs out of the queue, or each worker that had one was lost. */
+const MAY_PASS: readonly ErrorCode[] = [
+  ...(['interrupted', 'store_unreachable', 'store_behind', 'vault_unreachable'] as const),
+  ...(['queue_unreachable', 'queue_refused'] as const),
+];
+
 /**
  * After a failure: what was written goes, unless it may work later with nothing changed and another run could take it up.
  * Gives the error to throw.
@@ -100,7 +106,7 @@ export async function giveUp(
   target: Pick<Target, 'folder' | 'backupId'>,
   error: unknown,
 ): Promise<unknown> {
-  if (!isBackupError(error, 'interrupted', 'store_unreachable', 'store_behind', 'vault_unreachable')) {
+  if (!isBackupError(error, ...MAY_PASS)) {
     await removeAttempt(vault, target.folder);
     return error;
   }

@@ -122,7 +122,9 @@ describe('work that is done by workers', { concurrency: true }, () => {
   it('a backup, a verification and a restore are what they are without workers', async () => {
     const workers = await Promise.all([startWorker('story'), startWorker('story')]);
     const alone = await document(...backUp('alone'), '--no-queue');
-    const own = await document(...backUp('vault'), '--parallel', '2', ...queue('story'));
+    // Of two files, each is large enough to be checked elsewhere.
+    const large = ['--parallel', '2', '--format', 'jsonl'];
+    const own = await document(...backUp('vault'), ...large, ...queue('story'));
     const { manifest: byWorkers } = await lookAt('vault', own.backupId);
     const { manifest: byOne } = await lookAt('alone', alone.backupId);
     for (const key of ['headsDigest', 'totalEvents', 'totalStreams', 'eventRange', 'oddities'] as const) {

@@ -35,6 +35,7 @@ export const NOT_RUN: readonly NotRun[] = [
     'docs/systemd.md': ['npm install', 'runuser', 'cp -r'],
   }),
   ...each('takes minutes to hours; that these scripts are there is checked', {
+    'docs/operating/scale.md': ['npm run bench:scale'],
     'docs/benchmarks.md': ['npm run bench  ', 'npm run bench:capture', 'npm run bench -- --only verify'],
     'docs/disaster-lab.md': ['npm run dr:lab'],
     'docs/laboratory.md': ['npm run test:long'],

@@ -52,7 +52,7 @@ describe('cutting a load into parts', () => {
     for (const [mib, loaders, parts] of [
       [4, 4, 1],
       [100, 4, 4],
-      [100, 64, 12],
+      [100, 64, 6],
       [700, 4, 12],
       [20_000, 4, 80],
       [20_000, 1, 79],

@@ -21,7 +21,7 @@ import { memoryStore } from '../../src/stores/memory/store.ts';
 import { backUp, testClock } from '../harness/memory-backup.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
-const EVENTS = 30;
+const EVENTS = 50;
 const EVENT_TEXT = 'x'.repeat(1 << 20);
 
 type RunPart = NonNullable<LoadPorts['runPart']>;

@@ -201,7 +201,11 @@ async function leave(fleet: Fleet, file: string): Promise<void> {
   fleet.claims.delete(file);
   member?.stop.abort();
   await member?.done;
-  await Promise.all(member?.box.map((service) => service.stop()) ?? []);
+  for (const served of member?.box ?? []) {
+    // Of jobs that are no more nobody is to hear.
+    await served.service.change([]);
+    await served.stop();
+  }
 }
 
 async function joinIn(context: ServeContext, fleet: Fleet, file: string, ports: FleetPorts): Promise<void> {

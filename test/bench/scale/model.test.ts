@@ -17,7 +17,7 @@ import { PRICES, runPrice } from '../../../bench/scale/prices.ts';
 import { observationOf, SAMPLE } from './sample-calibration.ts';
 
 const COSTS = costsOf(SAMPLE);
-const ABOUT: FleetCosts = { costs: COSTS, bytes: SAMPLE.bytes, largeRestore: 1.5 };
+const ABOUT: FleetCosts = { costs: COSTS, bytes: SAMPLE.bytes, largeRead: 2, largeRestore: 1.5 };
 /** A tenth of a hundredth, so that it takes no time. */
 const FEW: Fleet = { ...MANY_STORES, stores: 20, servers: 10, hosts: 10, workers: 40, rangeBytes: 2 ** 30 };
 

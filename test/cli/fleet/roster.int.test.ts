@@ -1,0 +1,135 @@
+/** A fleet whose configurations come, change and go while it is served. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadSettings } from '../../../src/cli/config/config.ts';
+import { requireFleet } from '../../../src/cli/fleet/members.ts';
+import type { ServiceLog } from '../../../src/cli/log.ts';
+import type { ServeContext } from '../../../src/cli/serve/log.ts';
+import { type Roster, serveFleet } from '../../../src/cli/serve/roster.ts';
+import { BackupError } from '../../../src/core/errors.ts';
+import { makeRegistry } from '../../../src/daemon/registry.ts';
+import { makeTurns } from '../../../src/daemon/turns.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'eventcore-roster-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const COMMON = 'vault: "./backups/{name}"\nserve: { jobs: { full: "0 2 * * *" } }\nfleet: {}\n';
+
+/** Nothing has a place to run at: it is about who is served. */
+const NO_PLACES = {
+  lanes: { backup: 0, upkeep: 0, proof: 0, check: 0 },
+  ...{ perServer: 1, perVault: 1 },
+};
+
+async function makeFleet(name: string, stores: readonly string[]) {
+  const folder = join(root, name);
+  mkdirSync(join(folder, 'stores'), { recursive: true });
+  const write = (store: string, more = ''): void =>
+    writeFileSync(
+      join(folder, 'stores', `${store}.yaml`),
+      `extends: ../fleet.yaml\nstore: sqlite:../${store}.db\n${more}`,
+    );
+  writeFileSync(join(folder, 'fleet.yaml'), COMMON);
+  for (const store of stores) write(store);
+  const said: string[] = [];
+  const log = (of: string): ServiceLog => {
+    const say = (message: string): void => void said.push(`${of}${message}`);
+    const quiet = (): void => undefined;
+    return {
+      ...{ error: say, warn: quiet, info: quiet, debug: quiet, tell: say },
+      about: ({ store }) => log(`${store}: `),
+    };
+  };
+  const stop = new AbortController();
+  const { env } = process;
+  const context = { flags: {}, env, cwd: folder, signal: stop.signal, log: log(''), software: 'test' };
+  const file = join(folder, 'fleet.yaml');
+  const settings = requireFleet(await loadSettings({ flags: { config: file }, env, cwd: folder }), {
+    flags: {},
+    env,
+  });
+  const ask = async () => Promise.reject(new BackupError('internal', 'nobody asks here'));
+  const registry = makeRegistry();
+  const roster = serveFleet(context as unknown as ServeContext, settings, {
+    shared: {
+      ...{ registry, turns: makeTurns(NO_PLACES, Date.now), forget: () => undefined, tracing: null },
+      askStatus: Object.assign(ask, { leastPeriodMs: () => 0 }),
+    },
+    take: () => undefined,
+    everyMs: { look: 20, tryAgain: 60_000 },
+  });
+  const kept = roster.keep();
+  const end = async (): Promise<void> => {
+    stop.abort();
+    await kept;
+    await roster.stop();
+  };
+  return { folder, write, said, roster, registry, end };
+}
+
+function names(roster: Roster): string[] {
+  return roster.services().map(({ name }) => name);
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  for (let i = 0; i < 400 && !holds(); i += 1) await sleep(25);
+  assert.ok(holds(), what);
+}
+
+describe('a fleet that is served', () => {
+  it('takes in who comes and lets go of who is gone, which is told', async () => {
+    const { folder, write, said, roster, registry, end } = await makeFleet('come', ['a', 'b']);
+    await until(() => names(roster).join() === 'a,b', 'both are served');
+    write('c');
+    await until(() => names(roster).join() === 'a,b,c', 'it is served');
+    rmSync(join(folder, 'stores/b.yaml'));
+    await until(() => names(roster).join() === 'a,c', 'it is served no more');
+    assert.ok(said.includes('b: its configuration is gone: it is served no more'), said.join('\n'));
+    assert.deepEqual(
+      roster.missing().map(({ name, state }) => [name, state]),
+      [['b', 'gone']],
+    );
+    assert.ok(registry.views().every(({ store }) => store !== 'b'));
+    write('b');
+    await until(() => names(roster).join() === 'a,b,c' && roster.missing().length === 0, 'it is back');
+    await end();
+  });
+
+  it('serves the others where one is wrong, tells why, and serves it once it is put right', async () => {
+    const { write, said, roster, end } = await makeFleet('wrong', ['a']);
+    write('bad', 'backup: { level: high }\n');
+    write('twin', 'vault: ../backups/a\n');
+    write('door', 'serve: { listen: "0.0.0.0:1" }\n');
+    await until(() => roster.missing().length === 3, 'three are not served');
+    assert.deepEqual(names(roster), ['a']);
+    assert.match(said.join('\n'), /^bad: it is not served: .*`backup\.level` is not valid/m);
+    assert.match(said.join('\n'), /^twin: it is not served: .*has the vault of .*a\.yaml$/m);
+    assert.match(said.join('\n'), /^door: it is not served: `serve\.listen` stands in /m);
+    write('bad');
+    await until(() => names(roster).join() === 'a,bad', 'it is served');
+    write('bad', 'backup: { level: high }\n');
+    await until(() => said.some((line) => /^bad: the old configuration stays in force/.test(line)), 'told');
+    assert.deepEqual(names(roster), ['a', 'bad']);
+    await end();
+  });
+
+  it('stays as it was where the folder cannot be read, or most of it is gone at once: a disk that was not mounted', async () => {
+    const { folder, said, roster, end } = await makeFleet('gone', ['a', 'b', 'c', 'd', 'e']);
+    await until(() => names(roster).length === 5, 'all are served');
+    renameSync(join(folder, 'stores'), join(folder, 'away'));
+    await until(() => said.some((line) => /^the stores stay as they were/.test(line)), 'it is told');
+    mkdirSync(join(folder, 'stores'));
+    await until(
+      () => said.some((line) => /^5 stores have no configuration any more, all at once/.test(line)),
+      'it is told',
+    );
+    await sleep(100);
+    assert.equal(names(roster).length, 5);
+    assert.equal(said.filter((line) => /all at once/.test(line)).length, 1);
+    await end();
+  });
+});

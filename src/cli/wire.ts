@@ -272,3 +272,9 @@ export async function loadNamesRoom() {
 
 /** Stands for a vault that is not there yet. */
 export const emptyVault: () => Vault = memoryVault;
+
+/** The databases of a server of PostgreSQL, each with a setting that is its own. Throws as the server does. */
+export async function listServerDatabases(address: string, setting: string, signal: AbortSignal) {
+  const { listDatabases } = await import('../servers/postgres/databases.ts');
+  return listDatabases(address, setting, signal);
+}

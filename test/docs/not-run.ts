@@ -46,6 +46,9 @@ export const NOT_RUN: readonly NotRun[] = [
     'docs/s3.md': ['npm install'],
     'docs/completion.md': ['man ./node_modules/'],
   }),
+  ...each('on a server that has these databases: test/cli/fleet/found.int.test.ts does it', {
+    'docs/fleets.md': ['ALTER DATABASE shop'],
+  }),
   ...each('a program of somebody else, with an account somewhere', { 'docs/access.md': ['oauth2-proxy'] }),
   ...each('two weeks of backups: test/policy/ and test/upkeep/ let such time go by', {
     'docs/retention.md': ['$ eventcore prune'],

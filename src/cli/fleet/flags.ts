@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../context.ts';
-import { fleetFolder, listMembers, requireFleet } from './members.ts';
+import { listFleet, requireFleet } from './members.ts';
 import { FLEET_STATES, type FleetRow, type FleetState, readRows } from './rows.ts';
 
 /** How a command is told to look at all stores of a fleet. */
@@ -42,7 +42,7 @@ export async function readFleet(
 ): Promise<{ readonly rows: readonly FleetRow[]; readonly count: number }> {
   const { env, cwd, signal } = context;
   const fleet = requireFleet(await context.settings(), context);
-  const files = await listMembers(fleetFolder(fleet));
+  const files = await listFleet(fleet);
   const hasLabels = (labels: FleetRow['labels']): boolean =>
     label.every(({ name, value }) => (value === null ? name in labels : labels[name] === value));
   const rows = await readRows(files, hasLabels, { env, cwd, signal });

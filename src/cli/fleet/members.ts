@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError } from '../../core/errors.ts';
 import { loadSettings, type Settings, type SettingsSources } from '../config/config.ts';
+import { searchedServers } from './found.ts';
 
-/** Who belongs to a fleet: a folder with a configuration for each store, beside what they have in common. */
+/** Who belongs to a fleet: a folder with a configuration for each store, beside what they have in common, and one for each that was found. */
 
 /** Configurations that have the section `fleet`. */
 export interface FleetSettings extends Settings {
@@ -35,15 +36,44 @@ export function requireFleet(
   });
 }
 
+/** Where the configurations are that somebody wrote. */
 export function fleetFolder({ fleet, file }: FleetSettings): string {
   return resolve(dirname(file), fleet.folder ?? 'stores');
 }
 
 /**
- * The configurations of a fleet, in the order of their names. Files that begin with a point are left out, as those that mounted ConfigMaps of
+ * All configurations of a fleet: those that somebody wrote, then those of databases that were found. `known`: what counts of a folder that
+ * is not there, and need not be. Throws `config_invalid` where one cannot be read.
+ */
+export async function listFleet(
+  settings: FleetSettings,
+  known: (folder: string) => readonly string[] = () => [],
+): Promise<string[]> {
+  const searched = searchedServers(settings);
+  // Of who lets stores be found there need not be any other.
+  const isNeeded = searched.length === 0 || settings.fleet.folder !== undefined;
+  const files = await (isNeeded
+    ? listMembers(fleetFolder(settings))
+    : listIfThere(fleetFolder(settings), known));
+  for (const { folder } of searched) files.push(...(await listIfThere(folder, known)));
+  return files;
+}
+
+async function listIfThere(folder: string, known: (folder: string) => readonly string[]): Promise<string[]> {
+  try {
+    return await listMembers(folder);
+  } catch (error) {
+    const { code } = (isBackupError(error) ? error.cause : error) as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [...known(folder)];
+    throw error;
+  }
+}
+
+/**
+ * The configurations in a folder, in the order of their names. Files that begin with a point are left out, as those that mounted ConfigMaps of
  * Kubernetes are kept in. Throws `config_invalid` where the folder cannot be read.
  */
-export async function listMembers(folder: string): Promise<string[]> {
+async function listMembers(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
     return names

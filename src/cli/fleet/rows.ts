@@ -3,10 +3,12 @@ import { isBackupError } from '../../core/errors.ts';
 import type { Objective, StoreStatus } from '../../core/status.ts';
 import { judgeObjectives } from '../../policy/objectives.ts';
 import { type HealthTone, storeHealth } from '../../policy/store-health.ts';
+import { redactAddress } from '../address.ts';
 import { storeName } from '../config/common.ts';
-import { requireAddress, type SettingsSources } from '../config/config.ts';
+import { requireAddress, type Settings, type SettingsSources } from '../config/config.ts';
 import { withVault } from '../context.ts';
-import { readStatus } from '../status/facts.ts';
+import { readStatus, type StatusSources } from '../status/facts.ts';
+import { emptyVault } from '../wire.ts';
 import { readMember } from './members.ts';
 
 /** One store of a fleet, as its own vault tells. */
@@ -55,19 +57,40 @@ async function readRow(
     const settings = await readMember(file, { env, cwd });
     ({ labels } = settings);
     if (!wanted(labels)) return null;
-    const status = await withVault(requireAddress(settings, 'vault'), { create: false }, (vault) =>
-      readStatus({ settings, vault, signal, nowMs }),
-    );
+    const { status, isThere } = await statusOf(settings, { signal, nowMs });
     const objectives = judgeObjectives(status, nowMs);
-    const { tone, reason } = storeHealth({ status, objectives, jobs: [], trouble: null });
+    const health = storeHealth({ status, objectives, jobs: [], trouble: null });
+    const reason = isThere ? health.reason : `no backup yet: ${status.vault} is not there`;
     const next = objectives.find(({ state }) => state !== 'kept')?.next ?? null;
-    return { ...own, labels, state: stateOf(tone), reason, hint: next, status, objectives };
+    const hint = isThere ? next : FIRST_BACKUP;
+    return { ...own, labels, state: stateOf(health.tone), reason, hint, status, objectives };
   } catch (error) {
     if (!isBackupError(error)) throw error;
     const { message: reason, hint } = error;
     return { ...own, labels, state: 'unreadable', reason, hint: hint ?? null, status: null, objectives: [] };
   }
 }
+
+/** The first backup makes the folder of a vault: until then there is nothing in it, as in one that is there and empty. */
+async function statusOf(
+  settings: Settings,
+  { signal, nowMs }: Pick<StatusSources, 'signal' | 'nowMs'>,
+): Promise<{ readonly status: StoreStatus; readonly isThere: boolean }> {
+  const address = requireAddress(settings, 'vault');
+  try {
+    const status = await withVault(address, { create: false }, (vault) =>
+      readStatus({ settings, vault, signal, nowMs }),
+    );
+    return { status, isThere: true };
+  } catch (error) {
+    if (!isBackupError(error, 'vault_unreachable') || error.facts.errno !== 'ENOENT') throw error;
+    const vault = { ...emptyVault(), address: redactAddress(address) };
+    return { status: await readStatus({ settings, vault, signal, nowMs }), isThere: false };
+  }
+}
+
+/** A disk that is not mounted looks like that, too. */
+const FIRST_BACKUP = '`eventcore backup full` makes it; if there was one, check that the disk is mounted';
 
 function stateOf(tone: HealthTone): FleetState {
   return tone === 'faint' ? 'warning' : tone;

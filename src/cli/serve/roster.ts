@@ -1,11 +1,14 @@
+import { dirname } from 'node:path';
 import { runLimited } from '../../core/concurrency.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import { pause } from '../../core/pause.ts';
 import type { MissingView } from '../../daemon/metric-family.ts';
+import { areTooManyGone } from '../../policy/found-databases.ts';
 import { storeName } from '../config/common.ts';
 import { loadSettings } from '../config/config.ts';
-import { type FleetSettings, fleetFolder, isFleet, listMembers } from '../fleet/members.ts';
+import { type FleetSettings, fleetFolder, isFleet, listFleet } from '../fleet/members.ts';
 import { readServed, type ServedStore, stateOfFile } from './config.ts';
+import { keepFinding } from './find-databases.ts';
 import { fleetDefaults } from './jobs.ts';
 import type { ServeContext } from './log.ts';
 import { beginStore, keepReading, openVaults, type Served, type Shared } from './store.ts';
@@ -60,8 +63,8 @@ export async function serveNamed(
   };
 }
 
-/** How often the folder and its files are looked at; what cannot be served is tried again. */
-const FLEET_MS = { look: 5000, tryAgain: 60_000 };
+/** How often the folder and its files are looked at; what cannot be served is tried again, and servers are searched for stores. */
+const FLEET_MS = { look: 5000, tryAgain: 60_000, search: 60_000 };
 /** So many stores begin together. */
 const BEGIN_AT_ONCE = 8;
 
@@ -108,7 +111,11 @@ export function serveFleet(context: ServeContext, settings: FleetSettings, ports
   return {
     services: () => [...fleet.members.keys()].sort().flatMap((file) => fleet.members.get(file)!.box),
     missing: () => [...fleet.missing.values()],
-    keep: () => keepFollowing(context, fleet, ports),
+    keep: async () => {
+      const { search } = ports.everyMs ?? FLEET_MS;
+      const following = keepFollowing(context, fleet, ports);
+      await Promise.all([following, keepFinding(context, () => fleet.settings, search)]);
+    },
     stop: async () => {
       await Promise.all([...fleet.members.keys()].map((file) => leave(fleet, file)));
     },
@@ -155,15 +162,16 @@ async function follow(context: ServeContext, fleet: Fleet, ports: FleetPorts): P
   const folder = fleetFolder(fleet.settings);
   let files: readonly string[];
   try {
-    files = await listMembers(folder);
+    const known = [...fleet.members.keys()];
+    files = await listFleet(fleet.settings, (gone) => known.filter((file) => dirname(file) === gone));
   } catch (error) {
     if (!isBackupError(error)) throw error;
     return tellOnce(context, fleet, `the stores stay as they were: ${error.message}`);
   }
   const there = new Set(files);
   const gone = [...fleet.members.keys()].filter((file) => !there.has(file));
-  // Most of them at once is a disk that was not mounted rather than what somebody wanted: their jobs go on, fail, and are told of.
-  if (gone.length > 3 && gone.length > files.length)
+  // Their jobs go on, fail, and are told of.
+  if (areTooManyGone(gone.length, files.length))
     return tellOnce(
       context,
       fleet,

@@ -7,23 +7,12 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadSettings } from '../../../src/cli/config/config.ts';
 import { requireFleet } from '../../../src/cli/fleet/members.ts';
-import type { ServiceLog } from '../../../src/cli/log.ts';
-import type { ServeContext } from '../../../src/cli/serve/log.ts';
-import { type Roster, serveFleet } from '../../../src/cli/serve/roster.ts';
-import { BackupError } from '../../../src/core/errors.ts';
-import { makeRegistry } from '../../../src/daemon/registry.ts';
-import { makeTurns } from '../../../src/daemon/turns.ts';
+import { names, serveForTest, until } from './served-fleet.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'eventcore-roster-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
 const COMMON = 'vault: "./backups/{name}"\nserve: { jobs: { full: "0 2 * * *" } }\nfleet: {}\n';
-
-/** Nothing has a place to run at: it is about who is served. */
-const NO_PLACES = {
-  lanes: { backup: 0, upkeep: 0, proof: 0, check: 0 },
-  ...{ perServer: 1, perVault: 1 },
-};
 
 async function makeFleet(name: string, stores: readonly string[]) {
   const folder = join(root, name);
@@ -35,49 +24,14 @@ async function makeFleet(name: string, stores: readonly string[]) {
     );
   writeFileSync(join(folder, 'fleet.yaml'), COMMON);
   for (const store of stores) write(store);
-  const said: string[] = [];
-  const log = (of: string): ServiceLog => {
-    const say = (message: string): void => void said.push(`${of}${message}`);
-    const quiet = (): void => undefined;
-    return {
-      ...{ error: say, warn: quiet, info: quiet, debug: quiet, tell: say },
-      about: ({ store }) => log(`${store}: `),
-    };
-  };
-  const stop = new AbortController();
   const { env } = process;
-  const context = { flags: {}, env, cwd: folder, signal: stop.signal, log: log(''), software: 'test' };
   const file = join(folder, 'fleet.yaml');
   const settings = requireFleet(await loadSettings({ flags: { config: file }, env, cwd: folder }), {
     flags: {},
     env,
   });
-  const ask = async () => Promise.reject(new BackupError('internal', 'nobody asks here'));
-  const registry = makeRegistry();
-  const roster = serveFleet(context as unknown as ServeContext, settings, {
-    shared: {
-      ...{ registry, turns: makeTurns(NO_PLACES, Date.now), forget: () => undefined, tracing: null },
-      askStatus: Object.assign(ask, { leastPeriodMs: () => 0 }),
-    },
-    take: () => undefined,
-    everyMs: { look: 20, tryAgain: 60_000 },
-  });
-  const kept = roster.keep();
-  const end = async (): Promise<void> => {
-    stop.abort();
-    await kept;
-    await roster.stop();
-  };
-  return { folder, write, said, roster, registry, end };
-}
-
-function names(roster: Roster): string[] {
-  return roster.services().map(({ name }) => name);
-}
-
-async function until(holds: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 400 && !holds(); i += 1) await sleep(25);
-  assert.ok(holds(), what);
+  const served = serveForTest(settings, folder, { look: 20, tryAgain: 60_000, search: 60_000 });
+  return { folder, write, ...served };
 }
 
 describe('a fleet that is served', () => {

@@ -109,8 +109,8 @@ const WINDOW_BYTES = 4 * 2 ** 20;
 /** Of an event file beside its bytes: begun and completed, its chunk table, looks whether they are there. */
 const PUTS_PER_FILE = 3;
 const GETS_PER_FILE = 3;
-/** What a worker reports of a stream: its name, versions, count, last event. Measured; it goes through the queue. */
-const RESULT_BYTES_PER_STREAM = 115;
+/** What a worker reports of a stream: its name, versions, count, last event; compressed, as it goes through the queue. Measured. */
+const RESULT_BYTES_PER_STREAM = 25;
 const EVENTS_PER_STREAM = 20;
 /** A range is so much larger or smaller than others: rows are not spread evenly. */
 const UNEVEN = 0.2;

@@ -11,6 +11,10 @@ export const VARIABLES: readonly VariableDefinition[] = [
     description: 'where the events live; beats the configuration, --store beats it',
   },
   { name: 'EVENTCORE_VAULT', description: 'where backups live; beats the configuration, --vault beats it' },
+  {
+    name: 'EVENTCORE_QUEUE',
+    description: 'where jobs for workers wait; beats the configuration, --queue and --no-queue beat it',
+  },
   { name: 'PG_BIN', description: 'the folder of initdb and postgres, for drills into a server of their own' },
   { name: 'NO_COLOR', description: 'set to anything: no colours' },
   { name: 'TERM', description: '`dumb`: no colours' },

@@ -255,6 +255,7 @@ describe('settings', () => {
       drill: {},
       serve: {},
       queue: {},
+      shards: {},
       disaster: null,
       disasterWarnings: [],
       labels: {},

@@ -28,11 +28,11 @@ describe('docs/checks.md', () => {
     const store = openSqliteStore(`sqlite:${path.join(folder, 'shop.db')}`);
     try {
       await store.initialise();
-      const placed = (total: number) => ({ type: 'OrderPlaced', data: `{"total":${total}}` });
+      const placed = (total: number) => ({ type: 'OrderPlaced', data: `{"totalCents":${total}}` });
       await store.append([
         { streamId: 'order-1', events: [placed(5), placed(-5)] },
         { streamId: 'order-2', events: [{ type: 'OrderPaid', data: '{}' }] },
-        { streamId: 'stock-1', events: [{ type: 'Counted', data: '{"total":-1}' }] },
+        { streamId: 'stock-1', events: [{ type: 'Counted', data: '{"totalCents":-1}' }] },
       ]);
       const { monitor } = parse(block('yaml')) as { monitor: { checks: unknown } };
       writeFileSync(path.join(folder, 'order-starts.mjs'), block('js'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadSettings } from '../../../src/cli/config/config.ts';
 import { requireFleet } from '../../../src/cli/fleet/members.ts';
@@ -14,7 +14,7 @@ after(() => rmSync(root, { recursive: true, force: true }));
 
 const COMMON = 'vault: "./backups/{name}"\nserve: { jobs: { full: "0 2 * * *" } }\nfleet: {}\n';
 
-async function makeFleet(name: string, stores: readonly string[]) {
+async function makeFleet(t: TestContext, name: string, stores: readonly string[]) {
   const folder = join(root, name);
   mkdirSync(join(folder, 'stores'), { recursive: true });
   const write = (store: string, more = ''): void =>
@@ -31,12 +31,13 @@ async function makeFleet(name: string, stores: readonly string[]) {
     env,
   });
   const served = serveForTest(settings, folder, { look: 20, tryAgain: 60_000, search: 60_000 });
+  t.after(served.end);
   return { folder, write, ...served };
 }
 
 describe('a fleet that is served', () => {
-  it('takes in who comes and lets go of who is gone, which is told', async () => {
-    const { folder, write, said, roster, registry, end } = await makeFleet('come', ['a', 'b']);
+  it('takes in who comes and lets go of who is gone, which is told', async (t) => {
+    const { folder, write, said, roster, registry } = await makeFleet(t, 'come', ['a', 'b']);
     await until(() => names(roster).join() === 'a,b', 'both are served');
     write('c');
     await until(() => names(roster).join() === 'a,b,c', 'it is served');
@@ -50,11 +51,11 @@ describe('a fleet that is served', () => {
     assert.ok(registry.views().every(({ store }) => store !== 'b'));
     write('b');
     await until(() => names(roster).join() === 'a,b,c' && roster.missing().length === 0, 'it is back');
-    await end();
   });
 
-  it('serves the others where one is wrong, tells why, and serves it once it is put right', async () => {
-    const { write, said, roster, end } = await makeFleet('wrong', ['a']);
+  it('serves the others where one is wrong, tells why, and serves it once it is put right', async (t) => {
+    const { write, said, roster } = await makeFleet(t, 'wrong', ['a']);
+    await until(() => names(roster).join() === 'a', 'it is served');
     write('bad', 'backup: { level: high }\n');
     write('twin', 'vault: ../backups/a\n');
     write('door', 'serve: { listen: "0.0.0.0:1" }\n');
@@ -68,11 +69,10 @@ describe('a fleet that is served', () => {
     write('bad', 'backup: { level: high }\n');
     await until(() => said.some((line) => /^bad: the old configuration stays in force/.test(line)), 'told');
     assert.deepEqual(names(roster), ['a', 'bad']);
-    await end();
   });
 
-  it('stays as it was where the folder cannot be read, or most of it is gone at once: a disk that was not mounted', async () => {
-    const { folder, said, roster, end } = await makeFleet('gone', ['a', 'b', 'c', 'd', 'e']);
+  it('stays as it was where the folder cannot be read, or most of it is gone at once: a disk that was not mounted', async (t) => {
+    const { folder, said, roster } = await makeFleet(t, 'gone', ['a', 'b', 'c', 'd', 'e']);
     await until(() => names(roster).length === 5, 'all are served');
     renameSync(join(folder, 'stores'), join(folder, 'away'));
     await until(() => said.some((line) => /^the stores stay as they were/.test(line)), 'it is told');
@@ -84,6 +84,5 @@ describe('a fleet that is served', () => {
     await sleep(100);
     assert.equal(names(roster).length, 5);
     assert.equal(said.filter((line) => /all at once/.test(line)).length, 1);
-    await end();
   });
 });

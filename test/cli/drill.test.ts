@@ -242,7 +242,10 @@ export const evolve = (state, { data }) => ({ cents: state.cents + data.cents })
     assert.equal(none.code, 4, none.stdout + none.stderr);
     assert.match(none.stdout, /^Drill failed: .*\n(.*\n)+ +full_restore +failed .* no backup in file:/);
     const quiet = await of('--quiet', '--json');
-    assert.deepEqual([quiet.code, JSON.parse(quiet.stderr).error?.code ?? quiet.stderr], [4, 'verification_failed']);
+    assert.deepEqual(
+      [quiet.code, JSON.parse(quiet.stderr).error?.code ?? quiet.stderr],
+      [4, 'verification_failed'],
+    );
     const unknown = await world.run(['drill', '--only', 'full_restore', '--backup', 'ffff']);
     assert.equal(unknown.code, 3, unknown.stdout + unknown.stderr);
     // What failed otherwise besides is a proof that failed.

@@ -2,7 +2,7 @@ import { runLimited } from '../../core/concurrency.ts';
 import { isBackupError } from '../../core/errors.ts';
 import type { Objective, StoreStatus } from '../../core/status.ts';
 import { judgeObjectives } from '../../policy/objectives.ts';
-import { type HealthTone, storeHealth } from '../../policy/store-health.ts';
+import { type HealthTone, type StoreHealth, storeHealth } from '../../policy/store-health.ts';
 import { redactAddress } from '../address.ts';
 import { storeName } from '../config/common.ts';
 import { requireAddress, type Settings, type SettingsSources } from '../config/config.ts';
@@ -60,7 +60,7 @@ async function readRow(
     const { status, isThere } = await statusOf(settings, { signal, nowMs });
     const objectives = judgeObjectives(status, nowMs);
     const health = storeHealth({ status, objectives, jobs: [], trouble: null });
-    const reason = isThere ? health.reason : `no backup yet: ${status.vault} is not there`;
+    const reason = isThere ? reasonOf(health) : `no backup yet: ${status.vault} is not there`;
     const next = objectives.find(({ state }) => state !== 'kept')?.next ?? null;
     const hint = isThere ? next : FIRST_BACKUP;
     return { ...own, labels, state: stateOf(health.tone), reason, hint, status, objectives };
@@ -77,13 +77,15 @@ async function statusOf(
   { signal, nowMs }: Pick<StatusSources, 'signal' | 'nowMs'>,
 ): Promise<{ readonly status: StoreStatus; readonly isThere: boolean }> {
   const address = requireAddress(settings, 'vault');
+  let isOpen = false;
   try {
-    const status = await withVault(address, { create: false }, (vault) =>
-      readStatus({ settings, vault, signal, nowMs }),
-    );
+    const status = await withVault(address, { create: false }, (vault) => {
+      isOpen = true;
+      return readStatus({ settings, vault, signal, nowMs });
+    });
     return { status, isThere: true };
   } catch (error) {
-    if (!isBackupError(error, 'vault_unreachable') || error.facts.errno !== 'ENOENT') throw error;
+    if (isOpen || !isBackupError(error, 'vault_unreachable') || error.facts.errno !== 'ENOENT') throw error;
     const vault = { ...emptyVault(), address: redactAddress(address) };
     return { status: await readStatus({ settings, vault, signal, nowMs }), isThere: false };
   }
@@ -91,6 +93,10 @@ async function statusOf(
 
 /** A disk that is not mounted looks like that, too. */
 const FIRST_BACKUP = '`eventcore backup full` makes it; if there was one, check that the disk is mounted';
+
+function reasonOf({ word, reason }: StoreHealth): string | null {
+  return word === 'no backup yet' ? word : reason;
+}
 
 function stateOf(tone: HealthTone): FleetState {
   return tone === 'faint' ? 'warning' : tone;

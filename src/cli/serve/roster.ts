@@ -180,7 +180,9 @@ async function follow(context: ServeContext, fleet: Fleet, ports: FleetPorts): P
   tellOnce(
     context,
     fleet,
-    files.length === 0 ? `${folder} holds no configuration: no store is served` : null,
+    files.length === 0
+      ? `${folder} holds no configuration${orFound(fleet.settings)}: no store is served`
+      : null,
   );
   for (const file of gone) await letGo(context, fleet, file);
   for (const [file, { state }] of fleet.missing)
@@ -188,6 +190,10 @@ async function follow(context: ServeContext, fleet: Fleet, ports: FleetPorts): P
   await runLimited(files, BEGIN_AT_ONCE, async (file) => {
     if (!context.signal.aborted) await joinIn(context, fleet, file, ports);
   });
+}
+
+function orFound({ fleet: { found } }: FleetSettings): string {
+  return found === undefined ? '' : ', and no database was found yet';
 }
 
 function tellOnce({ log }: ServeContext, fleet: Fleet, trouble: string | null): void {

@@ -38,10 +38,13 @@ describe('the status of a fleet', () => {
       'warning new: no backup yet: file:/backups/new is not there',
     ]);
     assert.equal(fresh.code, 0, fresh.stderr);
-    mkdirSync(at('backups'));
+    mkdirSync(at('backups', 'promised'), { recursive: true });
+    write('plain');
+    mkdirSync(at('backups', 'plain'));
     writeFileSync(at('backups', 'new'), 'a file where a folder is to be');
     const wrong = await ask();
     assert.match(rowsOf(wrong.stdout)[0]!, /^unreadable new: /);
+    assert.ok(rowsOf(wrong.stdout).includes('warning plain: no backup yet'), wrong.stdout);
     assert.equal(wrong.code, 10);
   });
 });

@@ -91,6 +91,8 @@ describe('a daemon that is started while a vault is away', () => {
   });
 
   it('begins all the same, says so, and goes on trying', async () => {
+    // To load it takes longer than is waited for a vault here.
+    await import('@aws-sdk/client-s3');
     const { context, said } = makeContext();
     const bucket = `s3://backups/shop?endpoint=http://127.0.0.1:${await freePort()}&forcePathStyle=true`;
     const here = await readServed(context, writeConfig('./vault-here'));

@@ -54,6 +54,7 @@ const MASKS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b\d[\d,.]* ?(B|[kKMGT]i?B)(\/s)?\b/g, '<size>'],
   [/\b\d[\d,.]* ?(µs|ms|s|min|h|d|seconds?|minutes?|hours?|days?)(?![\w/])/g, '<span>'],
   [/<span>( <span>)+/g, '<span>'],
+  [/("\w+Ms": )\d+/g, '$1<ms>'],
   [/[ \t]+/g, ' '],
 ];
 

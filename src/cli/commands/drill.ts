@@ -311,12 +311,11 @@ async function leaveEvidence(
 /** All passed; only the word of it that others were to find is missing. */
 const WITHOUT_EVIDENCE = 10;
 
-/** With what a drill that failed ends: where each failure was that there is nothing to restore, with that, as `verify` does. */
+/** With what a drill that failed ends. A vault without any backup is a proof that failed; one that was named is what was asked for. */
 function failureOf({ tests }: DrillReport): ErrorCode {
   const codes = tests.flatMap(({ state, code }) => (state === 'failed' ? [code] : []));
-  const isNotThere = (code: string | null) => code === 'no_backups' || code === 'backup_not_found';
-  if (codes.length === 0 || !codes.every(isNotThere)) return 'verification_failed';
-  return codes.includes('backup_not_found') ? 'backup_not_found' : 'no_backups';
+  const isNotThere = codes.length > 0 && codes.every((code) => code === 'backup_not_found');
+  return isNotThere ? 'backup_not_found' : 'verification_failed';
 }
 
 async function conclude(

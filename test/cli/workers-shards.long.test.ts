@@ -12,7 +12,7 @@ import { runCommand, startCommand } from '../harness/command.ts';
 import { until } from '../harness/daemon.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
-const EVENTS = 8000;
+const EVENTS = 6000;
 
 describe('shards whose ranges and parts workers do', () => {
   let server: TestPostgres;
@@ -36,7 +36,7 @@ describe('shards whose ranges and parts workers do', () => {
     const old = await openStore('shards:old');
     await old.initialise();
     for (const appends of generateAppends({ seed: 5, events: EVENTS })) {
-      for (const append of appends) await old.append([append]);
+      await Promise.all(appends.map((append) => old.append([append])));
     }
     await old.close();
     await writeFile(join(folder, 'queue.key'), 'a key of more than thirty-two characters\n', { mode: 0o600 });

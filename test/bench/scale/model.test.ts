@@ -122,8 +122,10 @@ describe('a fleet', () => {
   });
 
   it('is the same, a tenth at a time', () => {
-    const tenfold = answer(FEW, 'verify', ABOUT);
-    const whole = answer({ ...FEW, workers: 41 }, 'verify', ABOUT);
+    // Up to a part's time may be lost at the end: of many parts that is little.
+    const fine = { ...FEW, rangeBytes: 2 ** 28 };
+    const tenfold = answer(fine, 'verify', ABOUT);
+    const whole = answer({ ...fine, workers: 41 }, 'verify', ABOUT);
     assert.ok(near(tenfold.seconds, whole.seconds, 0.1), `${tenfold.seconds}, ${whole.seconds}`);
     assert.ok(near(tenfold.gets, whole.gets, 0.01) && near(tenfold.storedBytes, whole.storedBytes));
   });

@@ -55,7 +55,7 @@ const MIB = 1 << 20;
 /** What a loader that dies loses, and what one alone may still be at when all others are done. */
 const PART_BYTES = { least: 64 * MIB, most: 256 * MIB };
 /** Of few bytes parts are smaller, so that all loaders have something; but no smaller than is worth one. */
-const WORTH_A_PART_BYTES = 16 * MIB;
+const WORTH_A_PART_BYTES = 8 * MIB;
 /** With as many for each loader as this, parts grow. */
 const MANY_EACH = 16;
 

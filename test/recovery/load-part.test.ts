@@ -52,7 +52,8 @@ describe('cutting a load into parts', () => {
     for (const [mib, loaders, parts] of [
       [4, 4, 1],
       [100, 4, 4],
-      [100, 64, 6],
+      [50, 4, 4],
+      [100, 64, 12],
       [700, 4, 12],
       [20_000, 4, 80],
       [20_000, 1, 79],

@@ -104,7 +104,7 @@ async function start(database: QueueDatabase, names: QueueNames, name: string | 
     // No timetables here: the daemon has its own.
     schedule: false,
     ...{ superviseIntervalSeconds: SUPERVISE_SECONDS, monitorIntervalSeconds: SUPERVISE_SECONDS },
-    instanceHeartbeatSeconds: 10,
+    instanceHeartbeatSeconds: 5,
     ...(name === undefined ? {} : { instanceName: name }),
   });
   // What fails while nobody waits for it is tried again by pg-boss itself.

@@ -46,7 +46,7 @@ export const WALLS: readonly Wall[] = [
   },
 
   // How work is done by others: jobs are offered and taken, and what travels is sealed.
-  { room: 'work/', rooms: ['core/'], packages: ['node:crypto', 'node:util', 'node:v8', 'node:zlib'] },
+  { room: 'workers/', rooms: ['core/'], packages: ['node:crypto', 'node:util', 'node:v8', 'node:zlib'] },
   // Where the jobs wait.
   { room: 'queues/', rooms: ['core/', 'postgres/'], packages: ['node:timers/promises', 'pg', 'pg-boss'] },
 

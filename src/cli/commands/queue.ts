@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { formatDuration, plural } from '../../core/units.ts';
 import type { KnownWorker, QueueCounts } from '../../core/work-queue.ts';
-import { PROTOCOL, SILENCE_MS } from '../../work/protocol.ts';
-import { queueKey } from '../../work/sealed.ts';
+import { PROTOCOL, SILENCE_MS } from '../../workers/protocol.ts';
+import { queueKey } from '../../workers/sealed.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { type QueueFlags, queueKeyOption, requireQueue } from '../queue/settings.ts';

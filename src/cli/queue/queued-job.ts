@@ -1,8 +1,8 @@
 import { BackupError } from '../../core/errors.ts';
 import type { TakenJob } from '../../core/work-queue.ts';
 import type { RateBudget } from '../../vaults/wrappers/rate.ts';
-import type { JobHooks } from '../../work/do-job.ts';
-import type { JobOrder } from '../../work/protocol.ts';
+import type { JobHooks } from '../../workers/do-job.ts';
+import type { JobOrder } from '../../workers/protocol.ts';
 import { THREAD_JOB_KINDS, type ThreadJobKind, type ThreadJobs } from '../threads/thread-jobs.ts';
 import { type Known, runInThread } from '../threads/threads.ts';
 

@@ -12,7 +12,7 @@ import {
 } from '../../src/core/stream-table.ts';
 import { makeSealKey } from '../../src/format/seal.ts';
 import { generateBatches } from '../../src/testing/event-generator.ts';
-import { type Bound, openData, queueKey, sealData } from '../../src/work/sealed.ts';
+import { type Bound, openData, queueKey, sealData } from '../../src/workers/sealed.ts';
 
 const KEY = queueKey('correct horse battery staple, and more');
 const BOUND: Bound = { what: 'job', jobId: '5eb127b3-0000-4000-8000-000000000000', attempt: -1 };

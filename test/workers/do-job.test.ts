@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BackupError } from '../../src/core/errors.ts';
 import type { TakenJob } from '../../src/core/work-queue.ts';
-import { type DoJobPorts, doJob } from '../../src/work/do-job.ts';
-import { openData, queueKey, sealData } from '../../src/work/sealed.ts';
+import { type DoJobPorts, doJob } from '../../src/workers/do-job.ts';
+import { openData, queueKey, sealData } from '../../src/workers/sealed.ts';
 import { toldQueue } from './told-queue.ts';
 
 const KEY = queueKey('a key of more than thirty-two characters');

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { describeError } from '../../src/core/error-record.ts';
 import { BackupError, isBackupError } from '../../src/core/errors.ts';
-import { type JobOffers, openOffers } from '../../src/work/offer-jobs.ts';
-import { queueKey, sealData } from '../../src/work/sealed.ts';
+import { type JobOffers, openOffers } from '../../src/workers/offer-jobs.ts';
+import { queueKey, sealData } from '../../src/workers/sealed.ts';
 import { type ToldQueue, toldQueue } from './told-queue.ts';
 
 const KEY = queueKey('a key of more than thirty-two characters');

@@ -174,23 +174,23 @@ describe('a queue in PostgreSQL', () => {
   });
 
   it('does no more of one store at once than is said, over all workers', async () => {
-    const workers = await Promise.all([open('three'), open('four')]);
-    const [queue] = workers as [WorkQueue, WorkQueue];
+    const workers = await Promise.all(['three', 'four', 'five', 'six'].map(open));
+    const queue = workers[0]!;
     const runId = await beginRun(queue);
     const busy = new Map<string, number>();
     const most = new Map<string, number>();
     const stores = ['postgres://db/a', 'postgres://db/b'];
-    const jobs = Array.from({ length: 12 }, (_, i) =>
+    const jobs = Array.from({ length: 80 }, (_, i) =>
       job(runId, { group: { tier: 'store', id: stores[i % 2]! } }),
     );
     const storeOf = new Map(jobs.map(({ id, group }) => [id, group.id]));
     const takings = await Promise.all(
       workers.map((worker) =>
-        worker.take(lanes(3, { perStore: 2 }), async (taken) => {
+        worker.take(lanes(4, { perStore: 2 }), async (taken) => {
           const store = storeOf.get(taken.id)!;
           busy.set(store, (busy.get(store) ?? 0) + 1);
           most.set(store, Math.max(most.get(store) ?? 0, busy.get(store)!));
-          await sleep(50);
+          await sleep(5);
           busy.set(store, busy.get(store)! - 1);
           return doNothing(worker, taken);
         }),

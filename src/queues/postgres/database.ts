@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Db as BossDatabase } from 'pg-boss';
+import { atMost } from '../../core/concurrency.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import { type PostgresUri, readPostgresUri, redactPostgresAddress } from '../../core/postgres-address.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
@@ -11,9 +12,15 @@ import { type ConnectionPool, makePool } from '../../postgres/pool.ts';
 export interface QueueDatabase extends BossDatabase {
   readonly shown: string;
   readonly schema: string;
-  executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+  executeSql(text: string, values?: unknown[]): Promise<Rows>;
+  /** While nobody else, on whatever machine, executes one of the same `turn`. It sees what the one before it wrote. */
+  executeInTurn(turn: string, text: string, values?: unknown[]): Promise<Rows>;
   listen(channel: string, onNotification: (payload: string) => void, onReconnect: () => void): Promise<Ear>;
   close(): Promise<void>;
+}
+
+export interface Rows {
+  rows: Record<string, unknown>[];
 }
 
 export interface Ear {
@@ -31,6 +38,7 @@ const LISTEN_AGAIN_MS = 1000;
  * a quarter of an hour; and a worker must be heard again before it is taken for dead.
  */
 const ANSWER_MS = 10_000;
+const TURN_MS = 3000;
 
 /** Reads the address, `?schema=` included; nothing is connected yet. Throws `usage`. */
 export function openQueueDatabase(address: string): QueueDatabase {
@@ -47,7 +55,11 @@ export function openQueueDatabase(address: string): QueueDatabase {
   const ears = new Set<Ear>();
   return {
     ...{ shown, schema },
-    executeSql: (text, values) => execute(pool, shown, text, values),
+    executeSql: (text, values) => withClient(pool, shown, (client) => query(client, text, values)),
+    // One connection of the pool waits; what others need of it goes on.
+    executeInTurn: atMost(1, (turn: string, text: string, values?: unknown[]) =>
+      withClient(pool, shown, (client) => queryInTurn(client, turn, text, values)),
+    ),
     listen: async (channel, onNotification, onReconnect) => {
       const ear = await listen(place, channel, { onNotification, onReconnect });
       ears.add(ear);
@@ -67,22 +79,19 @@ interface Place {
   wasThere: boolean;
 }
 
-async function execute(
+async function withClient(
   pool: ConnectionPool,
   shown: string,
-  text: string,
-  values: unknown[] = [],
-): Promise<{ rows: Record<string, unknown>[] }> {
+  use: (client: pg.Client) => Promise<Rows>,
+): Promise<Rows> {
   const client = await pool.take().catch((error) => {
     throw explain(shown, error);
   });
   let isUsable = false;
   try {
-    // Several statements in one text are only taken without parameters.
-    const result = await (values.length === 0 ? client.query(text) : client.query(text, values));
+    const result = await use(client);
     isUsable = true;
-    // Of several statements pg-boss wants all results, as its own pool gives them.
-    return result as { rows: Record<string, unknown>[] };
+    return result;
   } catch (error) {
     // A statement that the server refused leaves its connection as it was, outside of a transaction.
     isUsable = error instanceof pg.DatabaseError && client.getTransactionStatus() === 'I';
@@ -90,6 +99,20 @@ async function execute(
   } finally {
     pool.give(client, isUsable);
   }
+}
+
+/** Several statements in one text are only taken without parameters; of those pg-boss wants all results, as its own pool gives them. */
+function query(client: pg.Client, text: string, values: unknown[] = []): Promise<Rows> {
+  return values.length === 0 ? client.query(text) : client.query(text, values);
+}
+
+/** A statement sees what was committed when it began: the lock must be there before. Who falls silent with it gives it up. */
+async function queryInTurn(client: pg.Client, turn: string, text: string, values?: unknown[]): Promise<Rows> {
+  await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${TURN_MS};
+    SELECT pg_advisory_xact_lock(hashtext(${pg.escapeLiteral(turn)}))`);
+  const result = await query(client, text, values);
+  await client.query('COMMIT');
+  return result;
 }
 
 async function connectPatiently(place: Place): Promise<pg.Client> {

@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { KnownWorker, OfferedJob, QueueCounts, WorkQueue } from '../../core/work-queue.ts';
+import { claimingInTurn } from './claims.ts';
 import { openQueueDatabase, type QueueDatabase } from './database.ts';
 import { newsChannel, readResult, writeResult } from './results.ts';
 import { readStandings } from './standings.ts';
@@ -100,7 +101,7 @@ export function openPostgresQueue(address: string, options: PostgresQueueOptions
 async function start(database: QueueDatabase, names: QueueNames, name: string | undefined): Promise<Opened> {
   const { PgBoss } = await loadBoss();
   const boss = new PgBoss({
-    ...{ db: database, schema: database.schema, useListenNotify: true },
+    ...{ db: claimingInTurn(database), schema: database.schema, useListenNotify: true },
     // No timetables here: the daemon has its own.
     schedule: false,
     ...{ superviseIntervalSeconds: SUPERVISE_SECONDS, monitorIntervalSeconds: SUPERVISE_SECONDS },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, JobResult, WorkOptions } from 'pg-boss';
 import type { JobEnd, TakenJob, TakeOptions, Taking } from '../../core/work-queue.ts';
+import { groupLimits } from './claims.ts';
 import type { Opened } from './queue.ts';
 import { tellNews } from './results.ts';
 import type { JobOutput } from './standings.ts';
@@ -13,23 +14,21 @@ interface JobData {
 
 /** Words of new jobs hardly ever get lost; it is looked so often all the same. */
 const POLL_SECONDS = 2;
-const NO_LIMIT = 1_000_000;
 
 /** Takes jobs until it is stopped. What ends a job is told to pg-boss with the attempt it is of: a later one does not mind. */
 export async function takeJobs(
   { boss, database, names }: Opened,
-  { lanes, perStore, perVault, onTrouble }: TakeOptions,
+  { lanes, onTrouble, ...limits }: TakeOptions,
   work: (job: TakenJob) => Promise<JobEnd>,
 ): Promise<Taking> {
   const stop = new AbortController();
   const busy = new Set<Promise<unknown>>();
   boss.on('error', onTrouble);
-  const isLimited = perStore !== null || perVault !== null;
-  const tiers = { store: perStore ?? NO_LIMIT, vault: perVault ?? NO_LIMIT };
+  const groupConcurrency = groupLimits(limits);
   const options = {
     ...{ perJobResults: true, heartbeatRefreshSeconds: 3 },
     ...{ pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS },
-    ...(isLimited ? { groupConcurrency: { default: NO_LIMIT, tiers } } : {}),
+    ...(groupConcurrency === null ? {} : { groupConcurrency }),
   } as const satisfies WorkOptions;
   const openLane = async (): Promise<void> => {
     let lane = '';

@@ -11,6 +11,7 @@ import {
   STORES,
   type StepObservation,
   type Store,
+  WORKS,
   type Work,
 } from './costs.ts';
 import { type Observed, observe } from './observe.ts';
@@ -22,58 +23,84 @@ export interface Measurements {
   readonly bytes: EventBytes;
 }
 
-/** Backups, verifications and restores of stores of these sizes, each `runs` times. Takes the sizes one after the other: there is room for one. */
+/**
+ * Backups, verifications and restores of stores of these sizes, each `runs` times. All of them in turns: a machine that is slow for some
+ * minutes, because others use it too, is so for all sizes.
+ */
 export async function measureSizes(
   ground: Ground,
   sizes: readonly number[],
   runs: number,
   say: (line: string) => void,
 ): Promise<Measurements> {
-  const observations: Observation[] = [];
-  let bytes: EventBytes | null = null;
+  const sources: Source[] = [];
   for (const events of sizes) {
-    for (const store of STORES) {
-      const source = await fill(ground, store, events);
-      for (const parallel of PARALLEL) {
-        const rounds: Round[] = [];
-        for (let run = 0; run < runs; run += 1)
-          rounds.push(await runAll(ground, { store, source, parallel }));
-        for (const work of ['backup', 'verify', 'restore'] as const) {
-          const steps = bestOf(rounds.map((round) => round.steps[work]));
-          observations.push({ work, store, events, parallel, steps });
-          say(`${sizeText(events)} ${store}, --parallel ${parallel}, ${work}: ${secondsText(steps)}`);
-        }
-        if (store === 'postgres') bytes = bytesOf(rounds[0]!.backup, events);
-      }
-      await empty(ground, store);
-    }
+    for (const store of STORES)
+      sources.push({ store, events, address: await fill(ground, store, events), rounds: new Map() });
   }
-  if (bytes === null) throw new Error('nothing was measured');
-  return { observations, bytes };
+  for (let run = 0; run < runs; run += 1) {
+    for (const { store, address, rounds } of sources) {
+      for (const parallel of PARALLEL) {
+        const round = await runAll(ground, { store, source: address, parallel });
+        rounds.set(parallel, [...(rounds.get(parallel) ?? []), round]);
+      }
+    }
+    say(`run ${run + 1} of ${runs} is done`);
+  }
+  for (const { store, events } of sources) await empty(ground, store, events);
+  const largest = sources.findLast(({ store }) => store === 'postgres')!;
+  const observations = sources.flatMap(observationsOf);
+  for (const { events, store, parallel, work, steps } of observations)
+    say(`${sizeText(events)} ${store}, --parallel ${parallel}, ${work}: ${secondsText(steps)}`);
+  return { observations, bytes: bytesOf(largest.rounds.get(1)![0]!.backup, largest.events) };
+}
+
+interface Source {
+  readonly store: Store;
+  readonly events: number;
+  readonly address: string;
+  /** By `--parallel`. */
+  readonly rounds: Map<number, readonly Round[]>;
+}
+
+function observationsOf({ store, events, rounds }: Source): Observation[] {
+  return PARALLEL.flatMap((parallel) =>
+    WORKS.map((work) => {
+      const steps = bestOf(rounds.get(parallel)!.map((round) => round.steps[work]));
+      return { work, store, events, parallel, steps };
+    }),
+  );
 }
 
 function secondsText(steps: readonly StepObservation[]): string {
   return steps.map(({ name, wallSeconds }) => `${name} ${wallSeconds.toFixed(2)} s`).join(', ');
 }
 
-const SOURCE = 'scale_source';
 const TARGET = 'scale_target';
 
 async function fill({ postgres, folder }: Ground, store: Store, events: number): Promise<string> {
   if (store === 'sqlite') {
-    const address = `sqlite:${join(folder, 'scale.db')}`;
+    const address = `sqlite:${sqlitePath(folder, events)}`;
     await loadHistory(address, events);
     return address;
   }
-  await postgres.createDatabase(SOURCE);
-  await loadHistory(postgres.address(SOURCE), events);
-  await postgres.exec('VACUUM ANALYZE eventcore_events', SOURCE);
-  return postgres.address(SOURCE);
+  const name = await postgres.createDatabase(databaseOf(events));
+  await loadHistory(postgres.address(name), events);
+  await postgres.exec('VACUUM ANALYZE eventcore_events', name);
+  return postgres.address(name);
 }
 
-async function empty({ postgres, folder }: Ground, store: Store): Promise<void> {
-  if (store === 'postgres') await postgres.exec(`DROP DATABASE ${SOURCE}`);
-  else removeSqlite(join(folder, 'scale.db'));
+async function empty({ postgres, folder }: Ground, store: Store, events: number): Promise<void> {
+  if (store === 'postgres') await postgres.exec(`DROP DATABASE ${databaseOf(events)}`);
+  else removeSqlite(sqlitePath(folder, events));
+}
+
+function databaseOf(events: number): string {
+  return `scale_source_${events}`;
+}
+
+function sqlitePath(folder: string, events: number): string {
+  return join(folder, `scale-${events}.db`);
 }
 
 function removeSqlite(path: string): void {

@@ -12,7 +12,7 @@ import { readSaved, save } from './page.ts';
 const USAGE = `usage: npm run bench:scale -- [options]
   --calibrate        measure what the model is made of; writes docs/operating/scale.json, the page and the picture
   --check            measure other sizes, and compare with what the model says; ends with 1 when one is off by more than 15 %
-  --events A,B,…     other sizes than those
+  --events A,B,…     other sizes than those; with both of the above, to compare with
   --runs N           how often each is measured; the quickest of each step counts (default: 3)
   --by time|cpu      what is judged: seconds (default), or processors' time, on a machine that others use
   --publish          write what --check found into the page
@@ -22,8 +22,7 @@ const CALIBRATED_WITH = [50_000, 200_000, 700_000];
 const CHECKED_WITH = [100_000, 300_000, 1_000_000, 2_000_000];
 
 const options = readOptionsOrExit();
-if (options.calibrate) await calibrate();
-if (options.check) await check();
+if (options.calibrate || options.check) await run();
 if (options.again) again();
 
 function readOptionsOrExit() {
@@ -51,7 +50,10 @@ function readOptionsOrExit() {
 async function measure(sizes: readonly number[]) {
   const ground = await openGround();
   try {
-    await requireDisk(ground, Math.max(...sizes));
+    await requireDisk(
+      ground,
+      sizes.reduce((sum, size) => sum + 2 * size, Math.max(...sizes)),
+    );
     const measured = await measureSizes(ground, sizes, options.runs, console.log);
     return { ...measured, machine: describeMachine(ground.postgres.binDir) };
   } finally {
@@ -59,21 +61,41 @@ async function measure(sizes: readonly number[]) {
   }
 }
 
-async function calibrate(): Promise<void> {
-  const events = options.sizes ?? CALIBRATED_WITH;
-  const { machine, bytes, observations } = await measure(events);
+type Measured = Awaited<ReturnType<typeof measure>>;
+
+/** Measures all that is wanted in turns, so that what the model is made of and what it is held against had the same machine. */
+async function run(): Promise<void> {
+  const [model, held] = sizesOf();
+  const measured = await measure([...model, ...held].toSorted((a, b) => a - b));
+  if (options.calibrate) calibrate(ofSizes(measured, model));
+  if (options.check) check(ofSizes(measured, held));
+}
+
+/** What a model is made of now, and what one is held against. */
+function sizesOf(): readonly [readonly number[], readonly number[]] {
+  const { calibrate, check, sizes } = options;
+  const model = calibrate ? (check ? CALIBRATED_WITH : (sizes ?? CALIBRATED_WITH)) : [];
+  const held = check ? (sizes ?? CHECKED_WITH) : [];
+  const made = calibrate ? model : readSaved().calibration.events;
+  const known = held.filter((size) => made.includes(size));
+  if (known.length > 0) throw new Error(`${known.join(', ')}: the model is made of these sizes`);
+  return [model, held];
+}
+
+function ofSizes(measured: Measured, sizes: readonly number[]): Measured {
+  return { ...measured, observations: measured.observations.filter(({ events }) => sizes.includes(events)) };
+}
+
+function calibrate({ machine, bytes, observations }: Measured): void {
+  const events = [...new Set(observations.map((one) => one.events))];
   const date = new Date().toISOString().slice(0, 10);
   const calibration: Calibration = { date, machine, events, runs: options.runs, bytes, observations };
   save({ calibration, answers: answerAll(calibration), compared: null });
 }
 
-async function check(): Promise<void> {
+function check({ observations, machine }: Measured): void {
   const saved = readSaved();
   const { calibration } = saved;
-  const sizes = options.calibrate ? CHECKED_WITH : (options.sizes ?? CHECKED_WITH);
-  const known = sizes.filter((size) => calibration.events.includes(size));
-  if (known.length > 0) throw new Error(`${known.join(', ')}: the model was made of these sizes`);
-  const { observations, machine } = await measure(sizes);
   const compared = compareAll(costsOf(calibration), observations, machine.cores);
   console.log(`\n${comparisonTable(compared, options.by)}\n`);
   console.log(`calibrated on ${calibration.date}: ${machineText(calibration.machine)}`);

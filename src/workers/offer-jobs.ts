@@ -76,7 +76,7 @@ interface Offers {
   isTold: boolean;
   /** When it was last asked who works. */
   askedAtMs: number;
-  look: () => void;
+  looking: Looking | null;
 }
 
 /** Begins a run. Throws what the queue throws. */
@@ -94,21 +94,22 @@ export async function openOffers(ports: OfferPorts, options: OfferOptions): Prom
       isTold: false,
       askedAtMs: 0,
     },
-    look: () => undefined,
+    looking: null,
   };
-  const unlisten = await queue.listen(runId, () => offers.look());
-  await queue.beginRun({ id: runId, what: options.what, holder: options.holder });
+  const [unlisten] = await Promise.all([
+    queue.listen(runId, () => offers.looking?.told()),
+    queue.beginRun({ id: runId, what: options.what, holder: options.holder }),
+  ]);
   // From here on nothing fails: what goes on by itself has somebody who ends it.
   const looking = lookAgainAndAgain(offers);
-  offers.look = looking.soon;
+  offers.looking = looking;
   const beat = setInterval(() => void queue.beat(runId).catch(() => undefined), BEAT_MS);
   return {
     have: (job, hooks) => have(offers, job, hooks),
     close: async () => {
       clearInterval(beat);
       looking.stop();
-      await unlisten();
-      await queue.endRun(runId, offers.all).catch(() => undefined);
+      await Promise.all([unlisten(), queue.endRun(runId, offers.all).catch(() => undefined)]);
     },
   };
 }
@@ -137,7 +138,7 @@ async function have(offers: Offers, job: JobToDo, hooks: OfferHooks): Promise<un
     // Whoever is interrupted meanwhile, or gives up, need not wait for it.
     await Promise.race([offerPatiently(offers, offered, signal), promise]);
     own.isOffered = true;
-    offers.look();
+    offers.looking?.offered();
     return await promise;
   } finally {
     signal?.removeEventListener('abort', onAbort);
@@ -169,17 +170,34 @@ function interrupted(): BackupError {
   return new BackupError('interrupted', 'interrupted');
 }
 
-/** Looks as long as somebody waits: at once when told, and each half second. */
-function lookAgainAndAgain(offers: Offers): { soon: () => void; stop: () => void } {
+interface Looking {
+  /** Something became of a job. */
+  readonly told: () => void;
+  /** A job is in the queue: what was told of it before could not be seen. */
+  readonly offered: () => void;
+  readonly stop: () => void;
+}
+
+/** Looks as long as somebody waits: soon when told, until what was told of is seen, and each half second. */
+function lookAgainAndAgain(offers: Offers): Looking {
   const timers = new Set<NodeJS.Timeout>();
   let isLooking = false;
   let isStopped = false;
+  /** So many jobs were told of that are not yet seen settled. */
+  let awaited = 0;
+  const forget = (): void => {
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
+    awaited = 0;
+  };
   const lookAt = async (): Promise<void> => {
     if (isLooking || isStopped || offers.pending.size === 0) return;
     isLooking = true;
-    await lookOnce(offers).finally(() => {
+    const settled = await lookOnce(offers).finally(() => {
       isLooking = false;
     });
+    awaited -= settled;
+    if (awaited <= 0) forget();
   };
   const later = (ms: number): void => {
     const timer = setTimeout(() => {
@@ -190,27 +208,32 @@ function lookAgainAndAgain(offers: Offers): { soon: () => void; stop: () => void
   };
   const regular = setInterval(() => void lookAt(), LOOK_EVERY_MS);
   return {
-    soon: () => {
+    told: () => {
+      awaited += 1;
       if (timers.size <= LOOK_AGAIN_MS.length) for (const ms of LOOK_AGAIN_MS) later(ms);
+    },
+    offered: () => {
+      if (awaited > 0 && timers.size === 0) later(0);
     },
     stop: () => {
       isStopped = true;
       clearInterval(regular);
-      for (const timer of timers) clearTimeout(timer);
+      forget();
     },
   };
 }
 
-async function lookOnce(offers: Offers): Promise<void> {
+/** Gives how many jobs it found settled. */
+async function lookOnce(offers: Offers): Promise<number> {
   const { ports, pending } = offers;
   const jobs = [...pending.values()].filter(({ isOffered, isSettled }) => isOffered && !isSettled);
-  if (jobs.length === 0) return;
+  if (jobs.length === 0) return 0;
   let standings: readonly JobStanding[];
   try {
     standings = await ports.queue.look(jobs.map(({ id }) => id));
   } catch (error) {
     noteStandstill(offers, `the queue does not answer: ${error instanceof Error ? error.message : error}`);
-    return;
+    return 0;
   }
   const known = new Map(standings.map((standing) => [standing.id, standing]));
   let isMoving = false;
@@ -222,6 +245,7 @@ async function lookOnce(offers: Offers): Promise<void> {
   }
   if (isMoving) noteMovement(offers);
   else await noteWaiting(offers);
+  return jobs.filter(({ isSettled }) => isSettled).length;
 }
 
 function noteMovement(offers: Offers): void {

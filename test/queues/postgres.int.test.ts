@@ -128,7 +128,7 @@ describe('a queue in PostgreSQL', () => {
   });
 
   it('gives a job that may work another time to somebody again, and no other one', async () => {
-    const queue = await open();
+    const queue = await open('again');
     const runId = await beginRun(queue);
     const [again, never] = [job(runId), job(runId)];
     const attempts = new Map<string, number[]>();
@@ -151,7 +151,7 @@ describe('a queue in PostgreSQL', () => {
   });
 
   it('gives nobody what was cancelled, and tells who has it', async () => {
-    const queue = await open();
+    const queue = await open('patient');
     const runId = await beginRun(queue);
     const [had, waiting] = [job(runId), job(runId)];
     let told = 0;
@@ -210,7 +210,7 @@ describe('a queue in PostgreSQL', () => {
   });
 
   it('takes what is urgent first', async () => {
-    const queue = await open();
+    const queue = await open('urgent');
     const runId = await beginRun(queue);
     const jobs = [0, 30, 10, 40].map((priority) => job(runId, { priority }));
     for (const each of jobs) await queue.offer(each);

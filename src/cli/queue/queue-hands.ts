@@ -175,7 +175,7 @@ function queueHands(
 }
 
 /** Read in less time than it takes to seal it, wait for a worker and open what he found. */
-const WORTH_A_JOB_BYTES = 4 << 20;
+const WORTH_A_JOB_BYTES = 8 << 20;
 
 /** A limit of this machine is none of the workers': each has its own. */
 function portable(vault: Vault): { address: string; budget: null } {

@@ -28,7 +28,6 @@ export interface Ear {
 }
 
 const DEFAULT_SCHEMA = 'eventcore_queue';
-const POOL_SIZE = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A server that restarts is back within this; what would be sent waits, what was sent is not sent again. */
 const RECONNECT_MS = 20_000;
@@ -40,8 +39,8 @@ const LISTEN_AGAIN_MS = 1000;
 const ANSWER_MS = 10_000;
 const TURN_MS = 3000;
 
-/** Reads the address, `?schema=` included; nothing is connected yet. Throws `usage`. */
-export function openQueueDatabase(address: string): QueueDatabase {
+/** Reads the address, `?schema=` included; nothing is connected yet, and never more than so many at once beside those that listen. Throws `usage`. */
+export function openQueueDatabase(address: string, connections: number): QueueDatabase {
   const uri = readPostgresUri(address);
   const shown = redactPostgresAddress(address);
   const schema = uri.parameters.get('schema') ?? DEFAULT_SCHEMA;
@@ -51,7 +50,7 @@ export function openQueueDatabase(address: string): QueueDatabase {
     });
   }
   const place: Place = { uri, shown, wasThere: false };
-  const pool = makePool(POOL_SIZE, () => connectPatiently(place));
+  const pool = makePool(connections, () => connectPatiently(place));
   const ears = new Set<Ear>();
   return {
     ...{ shown, schema },

@@ -1,11 +1,12 @@
 import type { PgBoss } from 'pg-boss';
+import { awaitedLater } from '../../core/concurrency.ts';
 import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { KnownWorker, OfferedJob, QueueCounts, WorkQueue } from '../../core/work-queue.ts';
 import { claimingInTurn } from './claims.ts';
 import { openQueueDatabase, type QueueDatabase } from './database.ts';
 import { newsChannel, readResult, writeResult } from './results.ts';
 import { readStandings } from './standings.ts';
-import { makeTables } from './tables.ts';
+import { checkKey, makeTables } from './tables.ts';
 import { takeJobs } from './take.ts';
 
 export interface PostgresQueueOptions {
@@ -13,7 +14,7 @@ export interface PostgresQueueOptions {
   readonly protocol: number;
   /** A coordinator that was not heard for so long is taken for dead. */
   readonly silenceMs: number;
-  /** For people who look at the queue: who this is. */
+  /** Of a worker, for people who look at the queue. Who has none only offers jobs. */
   readonly name?: string;
 }
 
@@ -42,6 +43,9 @@ const JOB_RULES = {
   deleteAfterSeconds: 7 * 86_400,
 } as const;
 
+/** To open one takes longer than a few short statements one after the other. */
+const CONNECTIONS = { worker: 4, coordinator: 2 };
+
 /** Lost workers are looked for so often by everybody who has the queue open; the database lets one of them do it. */
 const SUPERVISE_SECONDS = 5;
 
@@ -50,7 +54,8 @@ const SUPERVISE_SECONDS = 5;
  * before `open`. Throws `usage` for what is no address, and `queue_refused` where pg-boss is not installed.
  */
 export function openPostgresQueue(address: string, options: PostgresQueueOptions): WorkQueue {
-  const database = openQueueDatabase(address);
+  const isWorker = options.name !== undefined;
+  const database = openQueueDatabase(address, isWorker ? CONNECTIONS.worker : CONNECTIONS.coordinator);
   const { schema } = database;
   const names = { jobs: `jobs-${options.protocol}`, dead: `dead-${options.protocol}` };
   let opening: Promise<Opened> | null = null;
@@ -62,9 +67,11 @@ export function openPostgresQueue(address: string, options: PostgresQueueOptions
   return {
     address: database.shown,
     open: async (keyCheck) => {
+      // While pg-boss is loaded, which takes as long. Of a queue that is yet to be made this says nothing.
+      const checking = awaitedLater(checkKey(database, keyCheck));
       opening = start(database, names, options.name);
       await opening;
-      await makeTables(database, keyCheck);
+      if (!(await checking)) await makeTables(database, keyCheck);
     },
     beginRun: async ({ id, what, holder }) => {
       await run(`INSERT INTO ${schema}.run (id, what, holder) VALUES ($1, $2, $3)`, [id, what, holder]);
@@ -101,7 +108,9 @@ export function openPostgresQueue(address: string, options: PostgresQueueOptions
 async function start(database: QueueDatabase, names: QueueNames, name: string | undefined): Promise<Opened> {
   const { PgBoss } = await loadBoss();
   const boss = new PgBoss({
-    ...{ db: claimingInTurn(database), schema: database.schema, useListenNotify: true },
+    ...{ db: claimingInTurn(database), schema: database.schema },
+    // Who only offers jobs hears of no new ones, and is not asked for.
+    ...{ useListenNotify: name !== undefined, registerInstance: name !== undefined },
     // No timetables here: the daemon has its own.
     schedule: false,
     ...{ superviseIntervalSeconds: SUPERVISE_SECONDS, monitorIntervalSeconds: SUPERVISE_SECONDS },
@@ -112,13 +121,17 @@ async function start(database: QueueDatabase, names: QueueNames, name: string | 
   boss.on('error', () => undefined);
   try {
     await boss.start();
-    await boss.createQueue(names.dead, { retentionSeconds: JOB_RULES.deleteAfterSeconds });
-    await boss.createQueue(names.jobs, { ...JOB_RULES, deadLetter: names.dead, notify: true });
+    if ((await boss.getQueue(names.jobs)) === null) await createQueues(boss, names);
   } catch (error) {
     await boss.stop({ graceful: false, close: false }).catch(() => undefined);
     throw isBackupError(error) ? error : notStarted(database, error);
   }
   return { boss, database, names };
+}
+
+async function createQueues(boss: PgBoss, { jobs, dead }: QueueNames): Promise<void> {
+  await boss.createQueue(dead, { retentionSeconds: JOB_RULES.deleteAfterSeconds });
+  await boss.createQueue(jobs, { ...JOB_RULES, deadLetter: dead, notify: true });
 }
 
 async function loadBoss(): Promise<typeof import('pg-boss')> {

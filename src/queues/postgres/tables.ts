@@ -27,19 +27,23 @@ function statements(schema: string): string {
     COMMIT`;
 }
 
-/** Throws `queue_refused` where the jobs are sealed with another key. */
+/** Makes what is missing. Throws `queue_refused` where the jobs are sealed with another key. */
 export async function makeTables(database: QueueDatabase, keyCheck: string): Promise<void> {
+  await database.executeSql(statements(database.schema));
+  await checkKey(database, keyCheck);
+}
+
+/** False: there are no tables yet. Throws `queue_refused` where the jobs are sealed with another key. */
+export async function checkKey(database: QueueDatabase, keyCheck: string): Promise<boolean> {
   const { schema, shown } = database;
-  const isMade = await database.executeSql(
-    `SELECT to_regclass('${schema}.progress_run') IS NOT NULL AS made`,
-  );
-  if (isMade.rows[0]?.made !== true) await database.executeSql(statements(schema));
-  else await database.executeSql(`DELETE FROM ${schema}.run WHERE beat_on < now() - interval '${KEEP_RUNS}'`);
+  const found = await database.executeSql(`SELECT to_regclass('${schema}.progress_run') IS NOT NULL AS made`);
+  if (found.rows[0]?.made !== true) return false;
+  await database.executeSql(`DELETE FROM ${schema}.run WHERE beat_on < now() - interval '${KEEP_RUNS}'`);
   await database.executeSql(`INSERT INTO ${schema}.about VALUES ('key', $1) ON CONFLICT DO NOTHING`, [
     keyCheck,
   ]);
   const { rows } = await database.executeSql(`SELECT value FROM ${schema}.about WHERE name = 'key'`);
-  if (rows[0]?.value === keyCheck) return;
+  if (rows[0]?.value === keyCheck) return true;
   throw new BackupError('queue_refused', `${shown}: the jobs of this queue are sealed with another key`, {
     hint: `give the key that the others have; for a new key while nobody works: DROP SCHEMA ${schema} CASCADE, or name another ?schema=`,
   });

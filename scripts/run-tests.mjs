@@ -12,8 +12,8 @@ import process from 'node:process';
 /** For one test; and for all, since node --test waits for ever for a file that leaves something running. */
 const TIMEOUT_MS = { unit: 60_000, int: 300_000, long: 300_000 };
 const TOTAL_TIMEOUT_MS = { unit: 10 * 60_000, int: 40 * 60_000, long: 40 * 60_000 };
-/** Files at a time. Unit tests reckon; integration tests also wait, for servers and for time to pass. */
-const CONCURRENCY = { unit: 2, int: 3, long: 2 };
+/** Files at a time, for two processors: some wait, for servers or for time to pass. */
+const CONCURRENCY = { unit: 3, int: 3, long: 2 };
 
 const [kind, ...rest] = process.argv.slice(2);
 if (!Object.hasOwn(CONCURRENCY, kind ?? '')) {

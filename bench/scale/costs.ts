@@ -30,11 +30,12 @@ export interface Line {
   readonly perEvent: number;
 }
 
-/** A step, alone (`--parallel 1`) and with two at a time (`--parallel 2`). */
+/** A step, alone (`--parallel 1`) and with two at a time (`--parallel 2`), which begins with so many events: fewer are one part. */
 export interface StepCost {
   readonly name: string;
   readonly alone: StepLines;
   readonly two: StepLines;
+  readonly twoFrom: number;
 }
 
 interface StepLines {
@@ -49,10 +50,11 @@ export interface WorkCost {
   readonly steps: readonly StepCost[];
 }
 
-/** Bytes of an event: its values; as the server sends them; and as they lie in the vault, with all that belongs to a backup. */
+/** Bytes of an event: its values; as the server sends them; encoded; and as they lie in the vault, with all that belongs to a backup. */
 export interface EventBytes {
   readonly values: number;
   readonly sent: number;
+  readonly plain: number;
   readonly stored: number;
 }
 
@@ -72,13 +74,22 @@ export interface Calibration {
 /** Framing of a row in PostgreSQL's binary COPY, and the columns that are no values: versions, times. */
 export const SENT_OVERHEAD_BYTES = 61;
 
-export function costsOf({ observations }: Pick<Calibration, 'observations'>): WorkCost[] {
+export function costsOf({ observations, bytes }: Pick<Calibration, 'observations' | 'bytes'>): WorkCost[] {
   return WORKS.flatMap((work) =>
     STORES.flatMap((store) => {
       const own = observations.filter((one) => one.work === work && one.store === store);
-      return own.length === 0 ? [] : [{ work, store, steps: stepsOf(own) }];
+      return own.length === 0 ? [] : [{ work, store, steps: stepsOf(own, bytes) }];
     }),
   );
+}
+
+/** A part of a file of SQLite, and what of a file a thread is begun for: see `LEAST_RANGE_BYTES` and `WORTH_A_THREAD_BYTES` in src/. */
+const LEAST_PART_BYTES = 16 << 20;
+
+/** How many events are two parts. */
+function twoPartsFrom(step: string, store: Store, { values, plain }: EventBytes): number {
+  if (step === 'verifying') return (2 * LEAST_PART_BYTES) / plain;
+  return step === 'reading events' && store === 'sqlite' ? (2 * LEAST_PART_BYTES) / values : 0;
 }
 
 export function findCost(costs: readonly WorkCost[], work: Work, store: Store): WorkCost {
@@ -87,13 +98,17 @@ export function findCost(costs: readonly WorkCost[], work: Work, store: Store): 
   return found;
 }
 
-function stepsOf(observations: readonly Observation[]): StepCost[] {
-  const names = observations[0]!.steps.map(({ name }) => name);
-  return names.map((name) => {
+function stepsOf(observations: readonly Observation[], bytes: EventBytes): StepCost[] {
+  const { steps, store } = observations[0]!;
+  return steps.map(({ name }) => {
+    const twoFrom = twoPartsFrom(name, store, bytes);
     const at = (parallel: number): StepLines => {
-      const points = observations
-        .filter((one) => one.parallel === parallel)
-        .map(({ events, steps }) => ({ events, step: steps.find((step) => step.name === name)! }));
+      const all = observations.filter((one) => one.parallel === parallel);
+      const divided = all.filter(({ events }) => parallel === 1 || events >= twoFrom);
+      const points = (divided.length < 2 ? all : divided).map(({ events, steps }) => ({
+        events,
+        step: steps.find((step) => step.name === name)!,
+      }));
       const line = (figure: (step: StepObservation) => number): Line =>
         fitLine(points.map(({ events, step }) => ({ events, seconds: figure(step) })));
       return {
@@ -102,7 +117,7 @@ function stepsOf(observations: readonly Observation[]): StepCost[] {
         server: line(({ serverSeconds }) => serverSeconds),
       };
     };
-    return { name, alone: at(1), two: at(2) };
+    return { name, alone: at(1), two: at(2), twoFrom };
   });
 }
 

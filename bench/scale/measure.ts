@@ -168,7 +168,8 @@ function stepsOf({ steps }: Observed): StepObservation[] {
 const JOINED = 'verifying what was loaded';
 
 function bytesOf({ report }: Observed, events: number): EventBytes {
-  const { eventBytes } = report.stages as { eventBytes: number };
+  const { eventBytes, plainBytes } = report.stages as { eventBytes: number; plainBytes: number };
   const values = eventBytes / events;
-  return { values, sent: values + SENT_OVERHEAD_BYTES, stored: Number(report.sizeBytes) / events };
+  const stored = Number(report.sizeBytes) / events;
+  return { values, sent: values + SENT_OVERHEAD_BYTES, plain: plainBytes / events, stored };
 }

@@ -39,7 +39,7 @@ export function predict(costs: readonly WorkCost[], asked: Asked): Prediction {
     ...{ workers: [], perGroup: 0 },
   };
   const lines = steps.flatMap((step) => {
-    const { client, server } = asked.parallel === 1 ? step.alone : step.two;
+    const { client, server } = linesFor(step, asked);
     return [client, server];
   });
   const cpuSeconds = lines.reduce((sum, line) => sum + at(line, asked.events), 0);
@@ -50,15 +50,21 @@ function at({ fixed, perEvent }: Line, events: number): number {
   return fixed + perEvent * events;
 }
 
+function linesFor({ alone, two, twoFrom }: StepCost, { parallel, events }: Asked): StepCost['two'] {
+  return parallel === 1 || events < twoFrom ? alone : two;
+}
+
 /** A step as jobs of a stage, and what of it only one can do as the next stage. */
-function jobsOf(step: StepCost, stage: number, { events, parallel }: Asked): Job[] {
+function jobsOf(step: StepCost, stage: number, asked: Asked): Job[] {
+  const { events } = asked;
+  const parallel = events < step.twoFrom ? 1 : asked.parallel;
   const lanes = DIVIDED.has(step.name) ? parallel : BY_INDEX.has(step.name) ? Math.min(parallel, INDEXES) : 1;
   const job = (about: Partial<Job>): Job => ({
     ...{ group: 0, stage, beginSeconds: 0, units: events, secondsPerUnit: NO_TIME, demand: [] },
     ...{ hostDemand: { processor: 0, network: 0 }, needsWorker: false, ...about },
   });
   if (lanes === 1) {
-    const { wall } = parallel === 1 ? step.alone : step.two;
+    const { wall } = linesFor(step, asked);
     return [job({ beginSeconds: wall.fixed, secondsPerUnit: Math.max(NO_TIME, wall.perEvent) })];
   }
   const { wall, client, server } = step.two;

@@ -18,7 +18,8 @@ const USAGE = `usage: npm run bench:scale -- [options]
   --publish          write what --check found into the page
   --again            simulate anew what is asked of the numbers that are there, and write the page`;
 
-const CALIBRATED_WITH = [50_000, 200_000, 700_000];
+/** Of a step that two parts share, two sizes at least have two parts. */
+const CALIBRATED_WITH = [50_000, 200_000, 500_000, 1_500_000];
 const CHECKED_WITH = [100_000, 300_000, 1_000_000, 2_000_000];
 
 const options = readOptionsOrExit();

@@ -32,7 +32,7 @@ export function failed(name: string, { code, message, hint }: BackupError): Chec
 }
 
 /** Damage first, since it is in what is there already; then what keeps new backups from being made. */
-const WORST_FIRST: readonly number[] = [4, 8, 6, 5, 9, 3, 7, 2];
+const WORST_FIRST: readonly number[] = [4, 8, 6, 5, 9, 3, 7, 11, 2];
 
 /** 0 when nothing is bad. */
 export function exitCodeOf(checks: readonly Check[]): number {

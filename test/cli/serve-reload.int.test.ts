@@ -97,7 +97,7 @@ describe('a daemon that is started while a vault is away', () => {
     const bucket = `s3://backups/shop?endpoint=http://127.0.0.1:${await freePort()}&forcePathStyle=true`;
     const here = await readServed(context, writeConfig('./vault-here'));
     const away = await readServed(context, writeConfig(JSON.stringify(bucket)));
-    const vaults = await openVaults(context, [here, away], { openMs: 300, restMs: 1000 });
+    const vaults = await openVaults(context, [here, away], { openMs: 2000, restMs: 1000 });
     assert.equal(await vaults[0]!.stat('a'), null);
     await assert.rejects(vaults[1]!.stat('a'), { code: 'vault_unreachable' });
     assert.match(said.join('\n'), /^jobs wait for the vault: [^\n]+$/);

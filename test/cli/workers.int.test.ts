@@ -83,6 +83,15 @@ describe('work that is done by workers', { concurrency: true }, () => {
     assert.equal(stderr, '');
     return JSON.parse(stdout);
   }
+  /** The verdict of `doctor` on a queue of the configuration, and how many workers it counts. */
+  async function seenByDoctor(schema: string): Promise<[string, number]> {
+    const config = `vault: ./vault\nqueue: { address: "${queue(schema)[1]}", key: "file:queue.key" }\n`;
+    await writeFile(join(folder, 'queue.yaml'), config);
+    const { stdout } = await run('doctor', '--config', 'queue.yaml');
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; verdict: string; message: string }[] };
+    const { verdict, message } = checks.find(({ name }) => name === 'queue')!;
+    return [verdict, Number(/(\d+) workers/.exec(message)?.[1])];
+  }
   const backUp = (vault: string) => ['backup', 'full', '--store', store, '--vault', vault];
   const newTarget = async () => server.address(await server.createDatabase());
 
@@ -142,6 +151,7 @@ describe('work that is done by workers', { concurrency: true }, () => {
     for (const kind of ['range', 'verify', 'part']) assert.match(said, new RegExp(`${kind} done in`));
     const { waiting, active, runs } = await document('queue', ...queue('story'));
     assert.deepEqual([waiting, active, runs], [0, 0, []]);
+    assert.deepEqual(await seenByDoctor('story'), ['good', 2]);
     for (const { child } of workers) child.kill('SIGTERM');
   });
 

@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import type { FeedState } from '../../src/core/change-feed.ts';
 import type { Obstacle } from '../../src/core/examination.ts';
 import { timeFromUnixMs } from '../../src/core/time.ts';
+import type { KnownWorker } from '../../src/core/work-queue.ts';
 import { bad, exitCodeOf, good, warn } from '../../src/doctor/check.ts';
 import { checkLogs, type LogFacts } from '../../src/doctor/log-checks.ts';
 import { checkRecoverable } from '../../src/doctor/objective-checks.ts';
+import { checkQueue } from '../../src/doctor/queue-checks.ts';
 import { checkExamination, checkStore } from '../../src/doctor/store-checks.ts';
 import { checkAttempts, checkRoom } from '../../src/doctor/vault-checks.ts';
 import type { SpanFacts } from '../../src/recovery/windows.ts';
@@ -39,6 +41,31 @@ describe('the newest point that can be recovered', () => {
   it('is missed where nothing can be recovered, and only where something was promised', () => {
     assert.equal(verdict(null, []), 'skipped');
     assert.equal(verdict(HOUR_MS, []), 'bad');
+  });
+});
+
+describe('a queue', () => {
+  const worker = { name: 'one', lanes: 2, active: 1, isAlive: true, seenAtMs: NOW_MS };
+  const counts = { waiting: 3, active: 1, dead: 0 };
+  const look = (workers: readonly KnownWorker[], dead = 0) =>
+    checkQueue({ address: 'postgres://db/jobs', counts: { ...counts, dead }, workers }).map(
+      ({ verdict, message }) => [verdict, message],
+    );
+
+  it('is good where somebody works for it', () => {
+    assert.deepEqual(look([worker, { ...worker, name: 'two', lanes: null }]), [
+      ['good', 'postgres://db/jobs: 2 workers for 2 jobs at once; 3 waiting, 1 under way'],
+    ]);
+  });
+
+  it('is worth a look where nobody does, or jobs failed for good', () => {
+    const said = look([{ ...worker, isAlive: false }], 2);
+    assert.deepEqual(
+      said.map(([verdict]) => verdict),
+      ['warn', 'warn'],
+    );
+    assert.match(said[0]![1]!, /no worker takes jobs from .*jobs: commands do all the work/);
+    assert.match(said[1]![1]!, /2 jobs failed for good within a week/);
   });
 });
 

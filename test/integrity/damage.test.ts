@@ -1,71 +1,18 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { CHUNK_FORMATS, COMPRESSIONS, type Manifest } from '../../src/core/manifest.ts';
+import type { Manifest } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { encodeManifest } from '../../src/format/manifest-codec.ts';
-import { memoryStore } from '../../src/stores/memory/store.ts';
 import { memoryVault } from '../../src/vaults/memory/vault.ts';
 import { backUp, objectNames, overwrite, readObject, verifyAll } from '../harness/memory-backup.ts';
+import { fileOf, itFindsEachByte, smallStore } from './every-byte.ts';
 
-/** A small store whose events differ in everything, and a consumer's checkpoint would be beside them. */
-async function smallStore() {
-  const store = memoryStore();
-  await store.initialise();
-  for (let i = 0; i < 12; i += 1) {
-    await store.append([
-      {
-        streamId: `order-${i % 4}`,
-        events: [{ type: 'Placed', data: `{"i":${i},"text":"${'x'.repeat(i * 7)}"}` }],
-      },
-      {
-        streamId: `stock-${i % 3}`,
-        events: [{ type: 'Reserved', data: `{"i":${i}}`, metadata: `{"by":"${i}"}` }],
-      },
-    ]);
-  }
-  return store;
-}
+/** All of them are tried by the long tests. */
+const STEP = 11;
 
-/** The object's name without its folder. */
-const fileOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
-
-describe('damage of a small backup', () => {
-  for (const format of CHUNK_FORMATS) {
-    for (const compression of COMPRESSIONS) {
-      it(`is found at every single byte: ${format}, ${compression}`, async () => {
-        const vault = memoryVault();
-        await backUp(await smallStore(), vault, { format, compression, chunkBytes: 600 });
-        assert.equal((await verifyAll(vault))[0]?.overallValid, true);
-        const isFirst = format === 'columns' && compression === 'none';
-        for (const name of await objectNames(vault)) {
-          // All else is the same in every format.
-          if (isFirst || !name.endsWith('manifest.json')) await flipEachByte(vault, name);
-        }
-        assert.equal((await verifyAll(vault))[0]?.overallValid, true);
-      });
-    }
-  }
-
-  async function flipEachByte(vault: Vault, name: string): Promise<void> {
-    const bytes = await readObject(vault, name);
-    for (let at = 0; at < bytes.length; at += 1) {
-      const flipped = Buffer.from(bytes);
-      flipped[at] = flipped[at]! ^ (1 << (at % 8));
-      await overwrite(vault, name, flipped);
-      const [result] = await verifyAll(vault);
-      assert.equal(result?.overallValid, false, `${name} byte ${at}`);
-      assert.ok(
-        result?.problems.some((problem) => problem.file === fileOf(name)),
-        `${name} byte ${at} is not named: ${JSON.stringify(result?.problems)}`,
-      );
-      if (/^events-.*\.(columns|jsonl|msgpack)/.test(fileOf(name))) {
-        const named = result?.problems.find((problem) => problem.code === 'chunk_checksum');
-        assert.equal(typeof named?.chunk, 'number', `${name} byte ${at}`);
-      }
-    }
-    await overwrite(vault, name, bytes);
-  }
+describe('damage of a small backup is found', () => {
+  itFindsEachByte(STEP);
 });
 
 describe('damage of whole files', () => {

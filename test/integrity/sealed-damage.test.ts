@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { describe, it } from 'node:test';
 import { isBackupError } from '../../src/core/errors.ts';
-import { CHUNK_FORMATS, COMPRESSIONS, type Manifest } from '../../src/core/manifest.ts';
+import type { Manifest } from '../../src/core/manifest.ts';
 import type { Vault } from '../../src/core/vault.ts';
 import { MANIFEST_NAME } from '../../src/format/bundle.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
@@ -23,7 +23,8 @@ import {
   testClock,
   verifyAll,
 } from '../harness/memory-backup.ts';
-import { keysOf, makeOpenRing, makePerson, makeRing, makeSigner } from '../harness/test-keys.ts';
+import { keysOf, makePerson, makeRing, makeSigner } from '../harness/test-keys.ts';
+import { itFindsEachSealedByte } from './every-byte.ts';
 
 /** Whoever may write into a vault can make every digest fit again. These tests do, wherever it takes no key. */
 
@@ -74,34 +75,11 @@ async function assertRefused(vault: Vault, what: string): Promise<void> {
   assert.match(await restoreError(vault), /^(damaged|signature_invalid|verification_failed)$/, what);
 }
 
-describe('damage of a small sealed backup', () => {
-  for (const format of CHUNK_FORMATS) {
-    for (const compression of COMPRESSIONS) {
-      it(`is found at every single byte: ${format}, ${compression}`, async () => {
-        const vault = memoryVault();
-        const isFirst = format === 'columns' && compression === 'none';
-        const anyone = keysOf(makeOpenRing(), isFirst ? signer : null);
-        await backUp(await smallStore(4), vault, { format, compression, chunkBytes: 60 }, anyone);
-        assert.equal((await verifyAll(vault, false, anyone))[0]?.overallValid, true);
-        for (const name of await objectNames(vault)) {
-          // All else is the same in every format.
-          if (!isFirst && !name.includes('/events-')) continue;
-          const bytes = await readObject(vault, name);
-          for (let at = 0; at < bytes.length; at += 1) {
-            const flipped = Buffer.from(bytes);
-            flipped[at]! ^= 1 << (at % 8);
-            await overwrite(vault, name, flipped);
-            const [result] = await verifyAll(vault, false, anyone);
-            assert.equal(result?.overallValid, false, `${name} byte ${at}`);
-            const file = name.slice(name.lastIndexOf('/') + 1);
-            const named = result?.problems.some((problem) => problem.file === file);
-            assert.ok(named, `${name} byte ${at}: ${JSON.stringify(result?.problems)}`);
-          }
-          await overwrite(vault, name, bytes);
-        }
-      });
-    }
-  }
+/** All of them are tried by the long tests. */
+const STEP = 11;
+
+describe('damage of a small sealed backup is found', () => {
+  itFindsEachSealedByte(STEP);
 });
 
 describe('somebody who may write into a sealed vault, and makes all digests fit', () => {

@@ -97,6 +97,13 @@ describe('a layout of the configuration', () => {
     assert.match(await refusal({ ddl }), /no unique key says that stream and version name one event/);
   });
 
+  it('is not told to make an index that no server makes', async () => {
+    const ddl = `${SOUND.replace(/ UNIQUE, /, ', ').replace(', UNIQUE (stream, version)', '')} PARTITION BY RANGE (time)`;
+    const said = await refusal({ ddl });
+    assert.match(said, /log is partitioned by time, and no unique index goes over .*: partition by stream/);
+    assert.doesNotMatch(said, /CREATE UNIQUE INDEX/);
+  });
+
   it('says that there is no such table, and looks again', async () => {
     const { database, open } = await made({ ddl: 'CREATE TABLE other ()' });
     const store = open();

@@ -41,6 +41,7 @@ import { promisesOf } from '../status/promises.ts';
 import { readMemory } from '../verify/verified.ts';
 import { systemClock } from '../wire.ts';
 import { lookAtDisaster } from './doctor-disaster.ts';
+import { lookAtQueue } from './doctor-queue.ts';
 import { chooseRegions, isVault, keptMsOf, lookAtRegions } from './doctor-regions.ts';
 
 export function addDoctorCommand(program: Command, start: Start): void {
@@ -62,7 +63,7 @@ export function addDoctorCommand(program: Command, start: Start): void {
         .argParser(collect)
         .conflicts(['region', 'large']),
     )
-    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]))
+    .addHelpText('after', helpEnd(EXAMPLES, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 130]))
     .action((flags: DoctorFlags) => start((context) => examine(context, flags)));
 }
 
@@ -107,7 +108,10 @@ async function examineAll(context: CommandContext, flags: DoctorFlags): Promise<
   const vault = await lookAtVault(context, { settings, promises, load, probing }, checks);
   const asked = { ...probing, regionRpoMs: promises.regionRpoMs };
   checks.push(...(await lookAtRegions(context, settings, regions, asked)));
-  if (settings !== null) checks.push(...(await lookAtDisaster(context, settings, load)));
+  if (settings !== null) {
+    checks.push(...(await lookAtQueue(context, settings)));
+    checks.push(...(await lookAtDisaster(context, settings, load)));
+  }
   checks.push(...checkLogs({ survey: vault, store, nowMs: systemClock.now() }));
   context.progress.end();
   const exitCode = exitCodeOf(checks);

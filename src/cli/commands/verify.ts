@@ -340,6 +340,10 @@ function reportResults(
   const backupLines = results.length > 0 ? verificationLines(results, { vault, quick }, output.paint) : [];
   const healingLines = healing === null ? [] : healLines(healing, output.paint);
   const shareLines = choice === null ? [] : choiceLines(choice, output.paint);
-  output.account([...healingLines, ...shareLines, ...backupLines, ...logLines(logs, output.paint)]);
+  const apart = unsound > 0 && logs.length > 0 ? [''] : [];
+  output.account([
+    ...[...healingLines, ...shareLines, ...backupLines],
+    ...[...apart, ...logLines(logs, output.paint)],
+  ]);
   return isSound ? 0 : UNSOUND;
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { stringify } from 'yaml';
@@ -28,6 +28,8 @@ export function searchedServers({ fleet: { found }, file }: FleetSettings): Sear
 
 /** Those of databases that are gone are kept, to restore by: nobody serves what is in there. */
 const GONE = 'gone';
+/** Where a database comes and goes with each customer, they would be ever more. */
+const MOST_GONE = 1000;
 
 /**
  * Writes what is new or changed, and puts aside what is gone: each file at once, so that whoever dies here leaves whole ones, and several
@@ -47,6 +49,7 @@ export async function keepFound(
     if (areTooManyGone(gone.length, wanted.size))
       return `${gone.length} databases are gone from the server or not marked any more, all at once: they stay served; where that is meant, remove their files from ${server.folder}`;
     for (const name of gone) await putAside(server.folder, name);
+    if (gone.length > 0) await forgetOldest(join(server.folder, GONE));
     return null;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
@@ -91,9 +94,27 @@ async function writeChanged(folder: string, name: string, text: string): Promise
 }
 
 async function putAside(folder: string, name: string): Promise<void> {
+  const aside = join(folder, GONE, name);
   await mkdir(join(folder, GONE), { recursive: true, mode: 0o700 });
-  await rename(join(folder, name), join(folder, GONE, name)).catch((error: NodeJS.ErrnoException) => {
-    // Another daemon was quicker.
-    if (error.code !== 'ENOENT') throw error;
+  await unlessGone(rename(join(folder, name), aside));
+  // When it went, not when it was written.
+  await unlessGone(utimes(aside, new Date(), new Date()));
+}
+
+/** Keeps those that went last. */
+async function forgetOldest(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  if (names.length <= MOST_GONE) return;
+  const wentAt = new Map<string, number>();
+  for (const name of names) wentAt.set(name, (await unlessGone(stat(join(folder, name))))?.mtimeMs ?? 0);
+  const oldest = names.toSorted((a, b) => wentAt.get(a)! - wentAt.get(b)!).slice(0, names.length - MOST_GONE);
+  for (const name of oldest) await rm(join(folder, name), { force: true });
+}
+
+/** Another daemon may be quicker. */
+async function unlessGone<Found>(found: Promise<Found>): Promise<Found | null> {
+  return found.catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
   });
 }

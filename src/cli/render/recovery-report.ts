@@ -65,6 +65,7 @@ export function pointPairs({ recovery }: ChosenPoint): [string, string][] {
 
 function logPair({ log }: RecoveryPlan): [string, string] {
   const { files, measured } = log!;
+  if (measured.events === 0) return ['log', 'brings nothing further until then'];
   const read = filesOf(files, measured.cut).length;
   const many = `${plural(read, 'file')}, ${formatBytes(measured.bytes)}, at most ${plural(measured.events, 'event')}`;
   return ['log', many];

@@ -140,20 +140,39 @@ async function findUnkeyed(
   );
   const isUnique = (...within: string[]): boolean =>
     rows.some(({ names }) => names.every((name) => within.includes(name)));
+  const partitionedBy = await partitionKey(client, oid);
+  /** The server makes a unique index over partitions only with what they are made by. */
+  const makeUnique = (...columns: string[]): string => {
+    const missing = partitionedBy.filter((column) => !columns.includes(column));
+    return missing.length === 0
+      ? `CREATE UNIQUE INDEX ON ${table} (${columns.join(', ')})`
+      : `${table} is partitioned by ${partitionedBy.join(', ')}, and no unique index goes over such partitions without it: partition by ${columns[0]}`;
+  };
   const faults: Fault[] = [];
   if (!isUnique(stream, version)) {
     faults.push({
       what: `no unique key says that ${stream} and ${version} name one event`,
-      wayOut: `CREATE UNIQUE INDEX ON ${table} (${stream}, ${version})`,
+      wayOut: makeUnique(stream, version),
     });
   }
   if (id !== null && !isUnique(id)) {
     faults.push({
       what: `columns.id: column ${id} is not unique by itself`,
-      wayOut: `CREATE UNIQUE INDEX ON ${table} (${id}), or leave \`id\` out: ids are made of stream and version then`,
+      wayOut: `${makeUnique(id)}, or leave \`id\` out: ids are made of stream and version then`,
     });
   }
   return faults;
+}
+
+/** Empty where the table has no partitions; what is no column stands for itself. */
+async function partitionKey(client: pg.Client, oid: string): Promise<string[]> {
+  const { rows } = await client.query<{ names: string[] }>(
+    `SELECT array(SELECT coalesce((SELECT attname::text FROM pg_attribute WHERE attrelid = partrelid AND attnum = key),
+                                  'an expression') FROM unnest(partattrs::int2[]) AS key) AS names
+       FROM pg_partitioned_table WHERE partrelid = $1::oid`,
+    [oid],
+  );
+  return rows[0]?.names ?? [];
 }
 
 async function findMissingTables(

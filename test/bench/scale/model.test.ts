@@ -89,6 +89,14 @@ describe('a prediction', () => {
     assert.ok(at(64, 64) > serial && at(64, 64) < serial + 3, `${at(64, 64)}, ${serial}`);
   });
 
+  it('knows that few events are one part, whatever is asked', () => {
+    const at = (events: number, parallel: number): number =>
+      predict(COSTS, { work: 'verify', store: 'sqlite', events, parallel, cores: 2 }).wallSeconds;
+    // See the sample: it begins as with two, and checks as alone, which takes half as long again.
+    assert.ok(near(at(250_000, 2), 0.25 + 1.5 * (0.1 + 0.5 * 0.25)));
+    assert.ok(near(at(300_000, 2), 0.25 + 0.1 + 0.5 * 0.3, 0.01));
+  });
+
   it('is far from a measurement that differs by more than 15 %', () => {
     const measured = (factor: number) => [
       observationOf('backup', 'postgres', { events: 1e6, parallel: 2, factor }),

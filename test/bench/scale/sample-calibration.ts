@@ -47,10 +47,14 @@ export function observationOf(
 export const SAMPLE: Calibration = {
   date: '2026-11-30',
   machine: { processor: 'sample', cores: 2, memoryGiB: 24, system: 'Linux 6.18', versions: {} },
-  ...{ events: [50_000, 200_000, 700_000], runs: 3, bytes: { values: 441, sent: 502, stored: 95 } },
+  ...{
+    events: [300_000, 700_000, 1_500_000],
+    runs: 3,
+    bytes: { values: 441, sent: 502, plain: 123, stored: 95 },
+  },
   observations: (['backup', 'verify', 'restore'] as const).flatMap((work) =>
     (['postgres', 'sqlite'] as const).flatMap((store) =>
-      [50_000, 200_000, 700_000].flatMap((events) =>
+      [300_000, 700_000, 1_500_000].flatMap((events) =>
         [1, 2].map((parallel) => observationOf(work, store, { events, parallel })),
       ),
     ),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -39,6 +39,18 @@ describe('configurations of databases that were found', () => {
     );
     const { store } = await readMember(join(server!.folder, 'gone/e.yaml'), sources);
     assert.equal(store, 'postgres://db/e', 'it can be restored by');
+  });
+
+  it('are a thousand at most of those that are gone: the last ones', async () => {
+    await keepFound(server!, found('a', 'b', 'c', 'd', 'late'), common);
+    const gone = join(server!.folder, 'gone');
+    const long = new Date('2026-01-01');
+    for (let i = 0; i < 1000; i += 1) writeFileSync(join(gone, `${i}.yaml`), '');
+    for (let i = 0; i < 1000; i += 1) utimesSync(join(gone, `${i}.yaml`), long, new Date(+long + i * 1000));
+    await keepFound(server!, found('a', 'b', 'c', 'd'), common);
+    const kept = new Set(readdirSync(gone));
+    assert.equal(kept.size, 1000);
+    assert.ok(kept.has('late.yaml') && kept.has('999.yaml') && !kept.has('0.yaml'));
   });
 
   it('name their database, whatever it is called, and a name that fits no path is told by its file', async () => {

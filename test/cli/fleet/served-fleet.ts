@@ -59,6 +59,6 @@ export function names(roster: Roster): string[] {
 }
 
 export async function until(holds: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 400 && !holds(); i += 1) await sleep(25);
+  for (let i = 0; i < 1200 && !holds(); i += 1) await sleep(25);
   assert.ok(holds(), what);
 }

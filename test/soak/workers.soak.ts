@@ -35,7 +35,7 @@ const [rounds, seed, lanes] = [Number(values.rounds), Number(values.seed), Numbe
 
 const WORKERS = 3;
 /** Jobs take a while, so that faults meet them. */
-const SLOWLY = ['--concurrency', '2', '--rate-limit', '400kB/s'];
+const SLOWLY = ['--concurrency', '2', '--rate-limit', '400kB/s', '--per-store', '4'];
 /** Longer than a worker is waited for: what it had is done by another, and then it goes on. */
 const HALT_MS = 26_000;
 

@@ -18,7 +18,7 @@ export function groupLimits({
  * count the same, and both claim. Where there are limits one claims after the other.
  */
 export function claimingInTurn(database: QueueDatabase): BossDatabase {
-  const turn = `eventcore claims ${database.schema}`;
+  const turn = `claims of ${database.schema} by eventcore`;
   return {
     ...database,
     executeSql: (text, values) =>

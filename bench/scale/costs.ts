@@ -30,10 +30,14 @@ export interface Line {
   readonly perEvent: number;
 }
 
-/** A step, alone (`--parallel 1`) and with two at a time (`--parallel 2`), which begins with so many events: fewer are one part. */
+/**
+ * A step, alone (`--parallel 1`) and with two at a time (`--parallel 2`), which begins with `twoFrom` events: `few` are one part, beside a thread
+ * that was begun for nothing.
+ */
 export interface StepCost {
   readonly name: string;
   readonly alone: StepLines;
+  readonly few: StepLines;
   readonly two: StepLines;
   readonly twoFrom: number;
 }
@@ -102,23 +106,34 @@ function stepsOf(observations: readonly Observation[], bytes: EventBytes): StepC
   const { steps, store } = observations[0]!;
   return steps.map(({ name }) => {
     const twoFrom = twoPartsFrom(name, store, bytes);
-    const at = (parallel: number): StepLines => {
-      const all = observations.filter((one) => one.parallel === parallel);
-      const divided = all.filter(({ events }) => parallel === 1 || events >= twoFrom);
-      const points = (divided.length < 2 ? all : divided).map(({ events, steps }) => ({
-        events,
-        step: steps.find((step) => step.name === name)!,
-      }));
-      const line = (figure: (step: StepObservation) => number): Line =>
-        fitLine(points.map(({ events, step }) => ({ events, seconds: figure(step) })));
-      return {
-        wall: line(({ wallSeconds }) => wallSeconds),
-        client: line(({ clientSeconds }) => clientSeconds),
-        server: line(({ serverSeconds }) => serverSeconds),
-      };
+    const pointsAt = (parallel: number): StepPoint[] =>
+      observations
+        .filter((one) => one.parallel === parallel)
+        .map(({ events, steps }) => ({ events, step: steps.find((step) => step.name === name)! }));
+    const [alone, withTwo] = [pointsAt(1), pointsAt(2)];
+    const few = withTwo.filter(({ events }) => events < twoFrom);
+    const two = withTwo.filter(({ events }) => events >= twoFrom);
+    return {
+      ...{ name, twoFrom, alone: linesOf(alone) },
+      few: linesOf(few.length < 2 ? alone : few),
+      two: linesOf(two.length < 2 ? withTwo : two),
     };
-    return { name, alone: at(1), two: at(2), twoFrom };
   });
+}
+
+interface StepPoint {
+  readonly events: number;
+  readonly step: StepObservation;
+}
+
+function linesOf(points: readonly StepPoint[]): StepLines {
+  const line = (figure: (step: StepObservation) => number): Line =>
+    fitLine(points.map(({ events, step }) => ({ events, seconds: figure(step) })));
+  return {
+    wall: line(({ wallSeconds }) => wallSeconds),
+    client: line(({ clientSeconds }) => clientSeconds),
+    server: line(({ serverSeconds }) => serverSeconds),
+  };
 }
 
 /**

@@ -50,8 +50,9 @@ function at({ fixed, perEvent }: Line, events: number): number {
   return fixed + perEvent * events;
 }
 
-function linesFor({ alone, two, twoFrom }: StepCost, { parallel, events }: Asked): StepCost['two'] {
-  return parallel === 1 || events < twoFrom ? alone : two;
+function linesFor({ alone, few, two, twoFrom }: StepCost, { parallel, events }: Asked): StepCost['two'] {
+  if (parallel === 1) return alone;
+  return events < twoFrom ? few : two;
 }
 
 /** A step as jobs of a stage, and what of it only one can do as the next stage. */

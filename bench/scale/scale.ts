@@ -8,6 +8,7 @@ import { compareAll, comparisonTable, isFar, type Judged } from './compare.ts';
 import { type Calibration, costsOf } from './costs.ts';
 import { measureSizes } from './measure.ts';
 import { readSaved, save } from './page.ts';
+import { predict } from './predict.ts';
 
 const USAGE = `usage: npm run bench:scale -- [options]
   --calibrate        measure what the model is made of; writes docs/operating/scale.json, the page and the picture
@@ -108,7 +109,12 @@ function check({ observations, machine }: Measured): void {
   if (far.length > 0) process.exitCode = 1;
 }
 
+/** What was measured is as it was; what the model makes of it may be other than it was. */
 function again(): void {
-  const saved = readSaved();
-  save({ ...saved, answers: answerAll(saved.calibration) });
+  const { calibration, compared } = readSaved();
+  const [costs, { cores }] = [costsOf(calibration), calibration.machine];
+  save({
+    ...{ calibration, answers: answerAll(calibration) },
+    compared: compared?.map((one) => ({ ...one, predicted: predict(costs, { ...one, cores }) })) ?? null,
+  });
 }

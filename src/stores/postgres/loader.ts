@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { BackupError } from '../../core/errors.ts';
+import { BackupError, isBackupError } from '../../core/errors.ts';
 import type { BatchWriter, RestoreSession, RestoreSessionOptions } from '../../core/event-store.ts';
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
@@ -23,6 +23,7 @@ import {
   lockTarget,
   schemaExists,
   stagingSchema,
+  unlockTarget,
 } from './staging.ts';
 import { readStagedSummaries } from './summaries.ts';
 
@@ -89,6 +90,9 @@ export async function openRestore(
     };
     return session({ database, client, publication, parallel, ...state }, discarded);
   } catch (error) {
+    // Who is refused may come again at once, sooner than the server notices that this session has ended.
+    if (isBackupError(error) && error.code !== 'lease_held')
+      await unlockTarget(client, database.address.schema).catch(() => undefined);
     dropConnection(database, client);
     throw toBackupError(error, database.address.shown);
   }

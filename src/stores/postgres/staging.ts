@@ -59,6 +59,11 @@ export async function lockTarget(client: pg.Client, schema: string): Promise<voi
   });
 }
 
+/** Harmless where the session does not hold it. */
+export async function unlockTarget(client: pg.Client, schema: string): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [LOCK_CLASS, targetName(schema)]);
+}
+
 /** Waits for the lock, within the session's lock_timeout: until then the session that holds it may still commit. */
 export async function awaitLock(client: pg.Client, schema: string): Promise<void> {
   await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [LOCK_CLASS, targetName(schema)]);

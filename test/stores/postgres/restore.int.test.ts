@@ -170,6 +170,15 @@ test('a table of snapshots alone makes a target not empty, and replace empties i
   assert.deepEqual(await exec('SELECT * FROM eventcore_command_state_snapshots'), []);
 });
 
+test('who is refused may come again at once', async () => {
+  await store.initialise();
+  await store.append([{ streamId: 'a', events: [{ type: 'T', data: '{}' }] }]);
+  for (let time = 0; time < 20; time += 1) {
+    await refused(open(), 'target_not_empty', /--replace/s);
+    await (await open(store, true)).discard();
+  }
+});
+
 function startProcess(stage: string): ChildProcess {
   const script = path.join(import.meta.dirname, 'restore-process.ts');
   return spawn(process.execPath, [script, server.address(database), stage], {

@@ -86,6 +86,36 @@ describe('a job that is offered', () => {
       assert.equal(await had, 7);
     }));
 
+  it('is looked for no longer than until it is seen, and the others when they are told of', () =>
+    withOffers(async ({ queue, offers, pass }) => {
+      let looks = 0;
+      const { look } = queue;
+      queue.look = (ids) => {
+        looks += 1;
+        return look(ids);
+      };
+      const other = offers.have(job, {});
+      await offered(queue, 1);
+      const had = offers.have(job, {});
+      await offered(queue, 2);
+      await settle();
+      await done(queue, 'last');
+      queue.tell();
+      await pass(4);
+      assert.equal(await had, 'last');
+      await pass(400);
+      assert.equal(looks, 1);
+      const [first] = queue.offered.splice(0);
+      queue.offered.push(first!);
+      queue.tell();
+      await pass(4);
+      await done(queue, 'first');
+      await pass(8);
+      assert.equal(await other, 'first');
+      await pass(80);
+      assert.equal(looks, 3);
+    }));
+
   it('tells of each event once, however often it is tried', () =>
     withOffers(async ({ queue, offers, pass }) => {
       const told: number[] = [];

@@ -40,7 +40,12 @@ function release() {
   const tag = `v${version}`;
   if (git(['tag', '--list', tag]) !== '') throw new Error(`${tag} is released: there is a tag of that name`);
   const dirty = git(['status', '--porcelain']);
-  if (dirty !== '' && values.apply) throw new Error(`there is what is not committed:\n${dirty}`);
+  if (dirty !== '' && values.apply) {
+    // It has its commit, and the work tree was to follow.
+    const isKilled = git(['log', '-1', '--format=%s']) === `release: ${version}`;
+    const wayOut = isKilled ? '\nthe release was killed: `git reset --hard` gives what it committed' : '';
+    throw new Error(`there is what is not committed:\n${dirty}${wayOut}`);
+  }
   if (!isBegun) {
     const files = filesOf(current, version);
     if (values.apply) commitFiles(root, files, `release: ${version}`);

@@ -18,7 +18,8 @@ import { startWorkers } from './worker-processes.ts';
 
 const USAGE = `usage: npm run bench:workers -- [options]
   --events SIZE    of the store (default: 1M)
-  --rate RATE      of each worker, where four are held against one (default: 500kB/s, so that two processors carry all of them)
+  --rate RATE      of each worker, where four are held against one (default: 250kB/s: two processors carry all of them, and
+                   what only the coordinator does is little beside it)
   --rounds N       pairs of a run without a queue and one with it (default: 5)
   --only NAME      speed or queue (default: both)`;
 
@@ -52,7 +53,7 @@ function readOptionsOrExit() {
   try {
     const { values } = parseArgs({
       options: {
-        ...{ events: { type: 'string', default: '1M' }, rate: { type: 'string', default: '500kB/s' } },
+        ...{ events: { type: 'string', default: '1M' }, rate: { type: 'string', default: '250kB/s' } },
         ...{ rounds: { type: 'string', default: '5' }, only: { type: 'string' } },
       },
     });

@@ -22,7 +22,10 @@ export function gitIn(folder: string, env: Readonly<Record<string, string>> = {}
   };
 }
 
-/** Commits the files onto HEAD, in one step; the work tree, which must be clean, follows. Gives the commit. */
+/**
+ * Commits the files onto HEAD, in one step; the work tree, which must be clean, follows: whoever dies between the two, or in the second, leaves a
+ * work tree that `git reset --hard` makes whole. (A merge would write new files first, which no reset knows.) Gives the commit.
+ */
 export function commitFiles(folder: string, files: Files, message: string): string {
   const index = join(tmpdir(), `eventcore-release-${process.pid}.index`);
   try {
@@ -38,8 +41,10 @@ export function commitFiles(folder: string, files: Files, message: string): stri
           `100644,${git(['hash-object', '-w', '--stdin'], content)},${path}`,
         ]);
     }
-    const commit = git(['commit-tree', git(['write-tree']), '-p', 'HEAD', '-m', message]);
-    gitIn(folder)(['merge', '--quiet', '--ff-only', commit]);
+    const parent = git(['rev-parse', 'HEAD']);
+    const commit = git(['commit-tree', git(['write-tree']), '-p', parent, '-m', message]);
+    git(['update-ref', '-m', message, 'HEAD', commit, parent]);
+    gitIn(folder)(['reset', '--quiet', '--hard']);
     return commit;
   } finally {
     rmSync(index, { force: true });

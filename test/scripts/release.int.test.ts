@@ -1,7 +1,7 @@
 /** A release, made in a repository of its own. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -91,10 +91,26 @@ describe('a release', () => {
     for (const share of [0.6, 0.9, 1.1, 1.2, 1.3, 1.5]) {
       await killed(share * tookMs);
       // What git itself was doing to the work tree when it was killed is undone as git says.
-      rmSync(join(root, '.git/index.lock'), { force: true });
+      for (const lock of globSync('.git/**/*.lock', { cwd: root })) rmSync(join(root, lock));
       git(['reset', '--quiet', '--hard']);
     }
-    if (git(['tag', '--list', 'v0.2.0']) === '') assert.equal(run('0.2.0', '--apply').status, 0);
+    if (git(['tag', '--list', 'v0.2.0']) === '') {
+      const { status, stderr } = run('0.2.0', '--apply');
+      assert.equal(status, 0, stderr);
+    }
+    isWhole();
+  });
+
+  it('that has its commit, and a work tree that did not follow, says what makes it whole', () => {
+    run('0.2.0', '--apply');
+    git(['tag', '--delete', 'v0.2.0']);
+    git(['read-tree', 'HEAD~1']);
+    rmSync(join(root, 'changelog/0.2.0'), { recursive: true });
+    const { status, stderr } = run('0.2.0', '--apply');
+    assert.equal(status, 1);
+    assert.match(stderr, /the release was killed: `git reset --hard`/);
+    git(['reset', '--quiet', '--hard']);
+    assert.equal(run('0.2.0', '--apply').status, 0);
     isWhole();
   });
 

@@ -32,10 +32,13 @@ function endAtOnce(exitCode: number): never {
  */
 function followParent(): Parent | null {
   if (process.send === undefined) return null;
-  process.once('disconnect', () => {
+  const end = (): void => {
     stop();
     setTimeout(() => endAtOnce(INTERRUPTED), ORPHAN_MS).unref();
-  });
+  };
+  process.once('disconnect', end);
+  // While this was being loaded, nobody heard it.
+  if (!process.connected) end();
   process.channel?.unref();
   return makeParent((messages, sent) => process.send?.(messages, undefined, undefined, () => sent()));
 }

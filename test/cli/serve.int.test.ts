@@ -71,6 +71,9 @@ async function runsOf(name: string, job: JobName): Promise<RecordedRun[]> {
   }
 }
 
+/** A command whose daemon is gone stops as soon as it can, and ends after half a minute whatever it does. */
+const ORPHAN_MS = 35_000;
+
 /** Enough that a restore of them takes a moment. */
 const MANY = 40_000;
 
@@ -161,7 +164,7 @@ describe('eventcore serve', () => {
     await until(
       () => !orphans.some(isAlive),
       () => `${orphans.join(', ')} outlived the daemon`,
-      { withinMs: 10_000 },
+      { withinMs: ORPHAN_MS },
     );
     assert.deepEqual(
       (await restoredEvents()).filter((count) => count !== null),
@@ -182,7 +185,7 @@ describe('eventcore serve', () => {
     await until(
       () => !commands.some(isAlive),
       () => `${commands.join(', ')} outlived the daemon`,
-      { withinMs: 10_000 },
+      { withinMs: ORPHAN_MS },
     );
     const second = await startDaemon(config);
     writeConfig('payments', '{ archive: sometimes }');

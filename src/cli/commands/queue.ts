@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import { formatDuration, plural } from '../../core/units.ts';
 import type { KnownWorker, QueueCounts } from '../../core/work-queue.ts';
-import { PROTOCOL, SILENCE_MS } from '../../workers/protocol.ts';
-import { queueKey } from '../../workers/sealed.ts';
 import type { CommandContext, Start } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
+import { askQueue } from '../queue/ask.ts';
 import { type QueueFlags, queueKeyOption, requireQueue } from '../queue/settings.ts';
 import { type Column, renderTable } from '../render/table.ts';
-import { loadQueuesRoom, systemClock } from '../wire.ts';
+import { systemClock } from '../wire.ts';
 
 export function addQueueCommand(program: Command, start: Start): void {
   program
@@ -20,18 +19,12 @@ export function addQueueCommand(program: Command, start: Start): void {
 }
 
 async function showQueue(context: CommandContext, flags: QueueFlags): Promise<number> {
-  const { address, secret } = await requireQueue(context, flags, await context.settings());
-  const { openPostgresQueue } = await loadQueuesRoom();
-  const queue = openPostgresQueue(address, { protocol: PROTOCOL, silenceMs: SILENCE_MS });
-  try {
-    await queue.open(queueKey(secret).check);
-    const [counts, workers] = await Promise.all([queue.counts(), queue.workers()]);
-    context.output.document({ queue: queue.address, ...counts, workers });
-    context.output.answer(linesOf(queue.address, counts, workers));
-    return 0;
-  } finally {
-    await queue.close();
-  }
+  const { address, counts, workers } = await askQueue(
+    await requireQueue(context, flags, await context.settings()),
+  );
+  context.output.document({ queue: address, ...counts, workers });
+  context.output.answer(linesOf(address, counts, workers));
+  return 0;
 }
 
 function linesOf(address: string, counts: QueueCounts, workers: readonly KnownWorker[]): string[] {

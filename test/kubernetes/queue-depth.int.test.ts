@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import { scalingManifests } from '../../src/kubernetes/render/scaling.ts';
+import { openQueueDatabase, type QueueDatabase } from '../../src/queues/postgres/database.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { makeRoles, tryStatements } from '../harness/postgres-roles.ts';
 import { SAMPLE, SAMPLE_WORKERS } from './render/sample.ts';
@@ -23,16 +24,17 @@ describe('the depth of a queue', () => {
   const [, scaler] = scalingManifests(SAMPLE, SAMPLE_WORKERS) as unknown as [object, Scaler];
   const [{ metadata }] = scaler.spec.triggers;
   let server: TestPostgres;
+  let database: QueueDatabase;
   let boss: PgBoss;
 
   before(async () => {
     server = await startPostgres();
     await server.exec(`CREATE DATABASE ${QUEUE.database}`);
     await makeRoles(server, QUEUE.database, ['queue', 'logins']);
-    boss = new PgBoss({
-      ...{ connectionString: server.address(QUEUE.database, metadata.userName), schema: SCHEMA },
-      ...{ schedule: false, supervise: false },
-    });
+    database = openQueueDatabase(server.address(QUEUE.database, metadata.userName), 2);
+    boss = new PgBoss({ ...{ db: database, schema: SCHEMA }, ...{ schedule: false, supervise: false } });
+    // What it does beside, it tries again; told to nobody, its failure would end the process.
+    boss.on('error', () => undefined);
     await boss.start();
     await boss.createQueue('dead-1');
     await boss.createQueue('jobs-1', { deadLetter: 'dead-1', retryLimit: 1, retryDelay: 60 });
@@ -40,7 +42,8 @@ describe('the depth of a queue', () => {
     await boss.createQueue('other');
   });
   after(async () => {
-    await boss?.stop({ graceful: false });
+    await boss?.stop({ graceful: false, close: false });
+    await database?.close();
     await server?.stop();
   });
 

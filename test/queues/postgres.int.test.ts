@@ -11,6 +11,7 @@ import type {
   Taking,
   WorkQueue,
 } from '../../src/core/work-queue.ts';
+import { openQueueDatabase } from '../../src/queues/postgres/database.ts';
 import { openPostgresQueue } from '../../src/queues/postgres/queue.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
@@ -248,6 +249,31 @@ describe('a queue in PostgreSQL', () => {
     await strict.beat(runId);
     await queue.endRun(runId, []);
     assert.equal(await queue.isAlive(runId), false);
+  });
+
+  it('is made once when many open it at the same time', async () => {
+    for (let i = 0; i < 8; i += 1) {
+      const many = Array.from({ length: 6 }, () =>
+        openPostgresQueue(`${address}?schema=fresh_${i}`, { ...OPTIONS, name: 'many' }),
+      );
+      try {
+        await Promise.all(many.map((queue) => queue.open(CHECK)));
+      } finally {
+        await Promise.all(many.map((queue) => queue.close()));
+      }
+    }
+  });
+
+  it('goes on behind a transaction that was refused', async () => {
+    const database = openQueueDatabase(address, 1);
+    try {
+      for (let i = 0; i < 50; i += 1) {
+        await assert.rejects(database.executeSql('BEGIN; SELECT 1 / 0; COMMIT'), /division by zero/);
+        assert.deepEqual((await database.executeSql('SELECT 1 AS one')).rows, [{ one: 1 }]);
+      }
+    } finally {
+      await database.close();
+    }
   });
 
   it('refuses who has another key, and leaves the key of the others', async () => {

@@ -92,12 +92,22 @@ async function withClient(
     isUsable = true;
     return result;
   } catch (error) {
-    // A statement that the server refused leaves its connection as it was, outside of a transaction.
-    isUsable = error instanceof pg.DatabaseError && client.getTransactionStatus() === 'I';
+    isUsable = error instanceof pg.DatabaseError && (await isOutside(client));
     throw explain(shown, error);
   } finally {
     pool.give(client, isUsable);
   }
+}
+
+/**
+ * Whether a refused statement left no transaction open. A server tells an error before it says that it is ready, and in what state: until
+ * something else was answered the client knows that of the statement before (https://www.postgresql.org/docs/current/protocol-flow.html).
+ */
+async function isOutside(client: pg.Client): Promise<boolean> {
+  return client.query('').then(
+    () => client.getTransactionStatus() === 'I',
+    () => false,
+  );
 }
 
 /** Several statements in one text are only taken without parameters; of those pg-boss wants all results, as its own pool gives them. */

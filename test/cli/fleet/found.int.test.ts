@@ -66,7 +66,10 @@ fleet: { found: { servers: ${JSON.stringify(servers)} } }
     );
     await server.exec('DROP DATABASE billing');
     await until(() => names(roster).join() === 'other,shop', 'it is let go');
-    assert.ok(said.includes('billing: its configuration is gone: it is served no more'), said.join('\n'));
+    await until(
+      () => said.includes('billing: its configuration is gone: it is served no more'),
+      'and that is told once its jobs have ended',
+    );
     assert.match(readFileSync(join(root, 'found/main/gone/billing.yaml'), 'utf8'), /\/billing$/m);
 
     await server.crash();

@@ -1,6 +1,7 @@
 import type { JobView } from './registry.ts';
 import type { MetricView } from './shown-stores.ts';
 import type { StoreView } from './store-view.ts';
+import type { WorkQueueView } from './work-queue-metrics.ts';
 
 /** What metrics are made of: in memory only, asked anew whenever they are read. */
 export interface MetricSources {
@@ -14,6 +15,8 @@ export interface MetricSources {
   readonly now: () => number;
   /** What waits for its turn: questions and operations of the console, jobs. */
   readonly queues: () => readonly QueueView[];
+  /** Those of workers, as far as they were asked. */
+  readonly workQueues: () => readonly WorkQueueView[];
 }
 
 /** A store of a fleet that is not served. */

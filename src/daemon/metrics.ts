@@ -4,6 +4,7 @@ import { JOB_METRICS } from './job-metrics.ts';
 import type { FamilySources, MetricFamily, MetricSources } from './metric-family.ts';
 import { viewMetrics } from './shown-stores.ts';
 import { STORE_METRICS } from './store-metrics.ts';
+import { WORK_QUEUE_METRICS } from './work-queue-metrics.ts';
 
 /** What is exposed at `/metrics`. */
 export interface Metrics {
@@ -28,6 +29,7 @@ export const METRICS: readonly MetricFamily[] = [
     samples: ({ queues }) =>
       queues().map(({ name, waiting }) => ({ labels: { queue: name }, value: waiting })),
   },
+  ...WORK_QUEUE_METRICS,
 ];
 
 export const METRIC_NAMES: readonly string[] = METRICS.map(({ name }) => name);

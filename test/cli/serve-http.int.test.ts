@@ -34,6 +34,7 @@ async function open(settings: HttpSettings) {
     missing: () => [],
     mostShown: () => 500,
     queues: () => [{ name: 'jobs', waiting: 2 }],
+    workQueues: () => [],
     ports: {
       ...{
         stores: () => [],

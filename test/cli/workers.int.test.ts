@@ -149,6 +149,15 @@ describe('work that is done by workers', { concurrency: true }, () => {
     assert.equal(await digestAt(target), digest);
     const said = workers.map((worker) => worker.said()).join('');
     for (const kind of ['range', 'verify', 'part']) assert.match(said, new RegExp(`${kind} done in`));
+    const rangesOf = () => workers.flatMap((worker) => worker.said().match(/range done in/g) ?? []).length;
+    const ranges = rangesOf();
+    const begun = ['backup', 'incremental', '--store', store, '--vault', 'begun', ...large];
+    const first = await run(...begun, ...queue('story'));
+    assert.match(first.stderr, /taking a full backup: there is no backup to build on yet/);
+    assert.equal(JSON.parse(first.stdout).kind, 'full');
+    assert.ok(rangesOf() > ranges, 'what became a full backup was read by workers too');
+    const next = await document(...begun.slice(0, -large.length), '--no-queue');
+    assert.deepEqual([next.kind, next.totalEvents], ['incremental', 0]);
     const { waiting, active, runs } = await document('queue', ...queue('story'));
     assert.deepEqual([waiting, active, runs], [0, 0, []]);
     assert.deepEqual(await seenByDoctor('story'), ['good', 2]);

@@ -7,9 +7,11 @@ import { addHealth } from '../../src/daemon/http.ts';
 import { METRIC_NAMES, makeMetrics } from '../../src/daemon/metrics.ts';
 import { makeRegistry } from '../../src/daemon/registry.ts';
 import type { StoreView } from '../../src/daemon/store-view.ts';
+import type { WorkQueueView } from '../../src/daemon/work-queue-metrics.ts';
 import { judgeObjectives } from '../../src/policy/objectives.ts';
 import { GOOD_STATUS, STATUS_AT_MS } from '../harness/sample-status.ts';
 
+const QUEUE = 'postgres://queue_login@db.example/jobs';
 const AT = Date.parse('2026-11-29T12:00:00.000Z');
 
 function viewOf(changes: Partial<StoreView> = {}): StoreView {
@@ -22,10 +24,12 @@ function makeDaemon({
   isLocal = true,
   views = [viewOf()],
   mostShown = 500,
+  workQueues = [{ queue: QUEUE, seen: { waiting: 5, active: 4, dead: 1, workers: 2, lanes: 4 } }],
 }: {
   isLocal?: boolean;
   views?: StoreView[];
   mostShown?: number;
+  workQueues?: WorkQueueView[];
 } = {}) {
   const registry = makeRegistry();
   registry.add('orders', 'full', { kind: 'interval', everyMs: 3_600_000 });
@@ -37,6 +41,7 @@ function makeDaemon({
       missing: () => [],
       mostShown: () => mostShown,
       queues: () => [{ name: 'questions', waiting: 3 }],
+      workQueues: () => workQueues,
     }),
     isLocal: () => isLocal,
     mayReadMetrics: () => isLocal,

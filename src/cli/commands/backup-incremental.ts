@@ -29,12 +29,14 @@ import { requireAddress, type Settings } from '../config/config.ts';
 import { beginStep, type CommandContext, chooseLimit, type Start, withStore, withVault } from '../context.ts';
 import { helpEnd } from '../exit-codes.ts';
 import { addKeyOptions, type KeyFlags, loadKeys } from '../keys/keys.ts';
+import { addQueueOptions, type QueueFlags } from '../queue/settings.ts';
 import { type Attempt, describeLeft, notingId, reportBackup } from '../render/backup-report.ts';
 import { differenceLines } from '../render/differences.ts';
 import { threadHands } from '../threads/parallel-work.ts';
 import { systemClock } from '../wire.ts';
 
-interface IncrementalFlags extends FormatFlags, SourceFlags, KeyFlags {
+/** Of a queue they are for the full backup that it may become. */
+interface IncrementalFlags extends FormatFlags, SourceFlags, KeyFlags, QueueFlags {
   readonly parallel?: number;
   readonly rateLimit?: number;
   readonly verify: boolean;
@@ -75,7 +77,7 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
           'eventcore backup incremental --on-difference full',
           "eventcore backup incremental --json | jq '.kind, .totalEvents'",
         ],
-        [0, 1, 2, 3, 4, 5, 6, 8, 130],
+        [0, 1, 2, 3, 4, 5, 6, 8, 11, 130],
       ),
     )
     .action((flags: IncrementalFlags) => {
@@ -86,7 +88,7 @@ export function addIncrementalCommand(backup: Command, start: Start, takeFull: T
       );
     });
   for (const option of sourceOptions()) incremental.addOption(option);
-  addKeyOptions(incremental);
+  addQueueOptions(addKeyOptions(incremental));
 }
 
 async function backUp(

@@ -17,6 +17,7 @@ import { type Roster, serveFleet, serveNamed } from '../serve/roster.ts';
 import { makeAskStatus } from '../serve/status.ts';
 import type { Served } from '../serve/store.ts';
 import { testAlerts } from '../serve/test-alerts.ts';
+import { followWorkQueues } from '../serve/work-queues.ts';
 import { systemClock } from '../wire.ts';
 
 interface ServeFlags {
@@ -119,6 +120,7 @@ async function serve(
       { name: 'operations', waiting: operations.waiting() },
       { name: 'jobs', waiting: turns.waiting() },
     ],
+    workQueues: followWorkQueues(context, services),
     ports: consolePorts(context, { services, registry, questions, operations }),
   });
   const take = (changed: readonly Settings[]): void => {

@@ -16,25 +16,18 @@ import { makeRefreshRate } from '../../console/refresh-rate.ts';
 import { ROUTES } from '../../console/routes.ts';
 import { BackupError } from '../../core/errors.ts';
 import { addHealth } from '../../daemon/http.ts';
-import type { MissingView, QueueView } from '../../daemon/metric-family.ts';
+import type { MetricSources } from '../../daemon/metric-family.ts';
 import { makeMetrics } from '../../daemon/metrics.ts';
 import type { Registry } from '../../daemon/registry.ts';
-import type { StoreView } from '../../daemon/store-view.ts';
 import type { Log } from '../log.ts';
 import { accessWarnings, type HttpSettings } from './access.ts';
 import { followTls, MIN_TLS_VERSION, readTls } from './tls.ts';
 
-export interface HttpOptions {
+export interface HttpOptions extends Omit<MetricSources, 'jobs' | 'now'> {
   /** As `127.0.0.1:8321`. */
   readonly address: string;
   readonly settings: HttpSettings;
   readonly registry: Registry;
-  /** What is known of each, for metrics. */
-  readonly stores: () => readonly StoreView[];
-  readonly missing: () => readonly MissingView[];
-  /** Of so many stores there are metrics one by one. */
-  readonly mostShown: () => number;
-  readonly queues: () => readonly QueueView[];
   /** What pages are made of. */
   readonly ports: Omit<ConsolePorts, 'audit'>;
   readonly log: Log;
@@ -102,16 +95,13 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   return { host: address.slice(0, split).replace(/^\[|\]$/g, ''), port: Number(address.slice(split + 1)) };
 }
 
-async function makeApp(
-  { registry, stores, missing, mostShown, queues, ports, log }: HttpOptions,
-  access: Access,
-  audit: Audit,
-): Promise<Hono> {
+async function makeApp(options: HttpOptions, access: Access, audit: Audit): Promise<Hono> {
+  const { registry, ports, log } = options;
   const app = new Hono();
   app.use(secured(access));
   addHealth(app, {
     views: registry.views,
-    metrics: makeMetrics({ jobs: registry.views, stores, missing, mostShown, queues, now: Date.now }),
+    metrics: makeMetrics({ ...options, jobs: registry.views, now: Date.now }),
     isLocal: (context) => access.isLocal(askedOf(context)),
     mayReadMetrics: (context) => access.mayReadMetrics(askedOf(context)),
   });

@@ -1,3 +1,4 @@
+import { getSparse, hasSparse, removeSparse, setSparse } from './sparse.ts';
 import {
   compactRuns,
   copyHead,
@@ -32,10 +33,10 @@ export function setStream(table: StreamTable, name: NameBytes, facts: StreamFact
   table.runLast[index] = gaps.length === 0 ? lastVersion : gaps[0]![0] - 1;
   table.headVersion[index] = lastVersion;
   setHeadId(table, index, lastId, lastId.start, lastId.length);
-  if (gaps.length > 0) table.moreRuns.set(index, runsBehind(gaps, lastVersion));
-  else if (table.moreRuns.size > 0) table.moreRuns.delete(index);
-  if (duplicates > 0) table.duplicates.set(index, duplicates);
-  else if (table.duplicates.size > 0) table.duplicates.delete(index);
+  if (gaps.length > 0) setSparse(table.moreRuns, index, runsBehind(gaps, lastVersion));
+  else if (table.moreRuns.size > 0) removeSparse(table.moreRuns, index);
+  if (duplicates > 0) setSparse(table.duplicates, index, duplicates);
+  else if (table.duplicates.size > 0) removeSparse(table.duplicates, index);
 }
 
 /** First and last version of what lies behind each gap. */
@@ -46,10 +47,10 @@ function runsBehind(gaps: StreamFacts['gaps'], lastVersion: number): number[] {
 /** Whether the table has an event of this version of the stream at `index`. */
 export function holdsVersion(table: StreamTable, index: number, version: number): boolean {
   if (version >= table.runFirst[index]! && version <= table.runLast[index]!) return true;
-  if (table.moreRuns.size === 0 || !table.moreRuns.has(index)) return false;
+  if (table.moreRuns.size === 0 || !hasSparse(table.moreRuns, index)) return false;
   compactRuns(table, index);
   if (version >= table.runFirst[index]! && version <= table.runLast[index]!) return true;
-  const runs = table.moreRuns.get(index) ?? [];
+  const runs = getSparse(table.moreRuns, index) ?? [];
   for (let i = 0; i < runs.length; i += 2) if (version >= runs[i]! && version <= runs[i + 1]!) return true;
   return false;
 }
@@ -60,9 +61,9 @@ export function copyStream(to: StreamTable, from: StreamTable, at: number): void
   to.events[index] = from.events[at]!;
   to.runFirst[index] = from.runFirst[at]!;
   to.runLast[index] = from.runLast[at]!;
-  const more = from.moreRuns.get(at);
-  if (more !== undefined) to.moreRuns.set(index, [...more]);
-  const duplicates = from.duplicates.get(at);
-  if (duplicates !== undefined) to.duplicates.set(index, duplicates);
+  const more = getSparse(from.moreRuns, at);
+  if (more !== undefined) setSparse(to.moreRuns, index, [...more]);
+  const duplicates = getSparse(from.duplicates, at);
+  if (duplicates !== undefined) setSparse(to.duplicates, index, duplicates);
   copyHead(to, index, from, at);
 }

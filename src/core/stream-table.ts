@@ -1,5 +1,5 @@
-import { BackupError } from './errors.ts';
 import { type EventBatch, NULL_LENGTH } from './event-batch.ts';
+import { getSparse, hasSparse, makeSparse, removeSparse, type Sparse, setSparse } from './sparse.ts';
 import { formatUuid, parseUuid, UUID_BYTES } from './uuid-text.ts';
 
 /**
@@ -16,23 +16,24 @@ export interface StreamTable {
   hashes: Uint32Array;
   names: Uint8Array;
   namesUsed: number;
-  nameStarts: Uint32Array;
+  /** All names together may pass 4 GiB. */
+  nameStarts: Float64Array;
   nameLengths: Uint32Array;
   events: Float64Array;
   /** The first run of consecutive versions; further runs are in `moreRuns`. */
   runFirst: Float64Array;
   runLast: Float64Array;
   /** By stream, flat pairs [first, last, first, last, …]. */
-  moreRuns: Map<number, number[]>;
+  moreRuns: Sparse<number[]>;
   /** By stream, the length of its `moreRuns` at which they are joined next. */
-  compactAt: Map<number, number>;
-  duplicates: Map<number, number>;
+  compactAt: Sparse<number>;
+  duplicates: Sparse<number>;
   headVersion: Float64Array;
   headIds: Uint8Array;
   /** The stream's number in the batch that last held it. */
   numberIn: Uint32Array;
   /** Head ids that are no UUIDs in the canonical form; the stream's 16 bytes are then unused. */
-  headTextIds: Map<number, string>;
+  headTextIds: Sparse<string>;
 }
 
 const EMPTY = -1;
@@ -48,18 +49,18 @@ export function makeStreamTable(streams = 0): StreamTable {
     hashes: new Uint32Array(capacity),
     names: new Uint8Array(capacity * 24),
     namesUsed: 0,
-    nameStarts: new Uint32Array(capacity),
+    nameStarts: new Float64Array(capacity),
     nameLengths: new Uint32Array(capacity),
     events: new Float64Array(capacity),
     runFirst: new Float64Array(capacity),
     runLast: new Float64Array(capacity),
-    moreRuns: new Map(),
-    compactAt: new Map(),
-    duplicates: new Map(),
+    moreRuns: makeSparse(),
+    compactAt: makeSparse(),
+    duplicates: makeSparse(),
     headVersion: new Float64Array(capacity),
     headIds: new Uint8Array(capacity * UUID_BYTES),
     numberIn: new Uint32Array(capacity),
-    headTextIds: new Map(),
+    headTextIds: makeSparse(),
   };
 }
 
@@ -168,11 +169,11 @@ export function mergeTable(table: StreamTable, other: StreamTable): void {
       table.runFirst[index] = other.runFirst[from]!;
       table.runLast[index] = other.runLast[from]!;
     } else {
-      addRun(table, index, other.runFirst[from]!, other.runLast[from]!);
+      joinRun(table, index, other.runFirst[from]!, other.runLast[from]!);
     }
-    const more = other.moreRuns.get(from) ?? [];
+    const more = getSparse(other.moreRuns, from) ?? [];
     for (let i = 0; i < more.length; i += 2) addRun(table, index, more[i]!, more[i + 1]!);
-    const duplicates = other.duplicates.get(from);
+    const duplicates = getSparse(other.duplicates, from);
     if (duplicates !== undefined) addDuplicates(table, index, duplicates);
     if (isNew || other.headVersion[from]! >= table.headVersion[index]!) copyHead(table, index, other, from);
   }
@@ -224,16 +225,16 @@ const NO_GAPS: StreamFacts['gaps'] = [];
 
 export function streamFacts(table: StreamTable, index: number): StreamFacts {
   compactRuns(table, index);
-  if (!table.moreRuns.has(index)) {
+  if (!hasSparse(table.moreRuns, index)) {
     return {
       events: table.events[index]!,
       firstVersion: table.runFirst[index]!,
       lastVersion: table.runLast[index]!,
       gaps: NO_GAPS,
-      duplicates: table.duplicates.get(index) ?? 0,
+      duplicates: getSparse(table.duplicates, index) ?? 0,
     };
   }
-  const runs = [table.runFirst[index]!, table.runLast[index]!, ...(table.moreRuns.get(index) ?? [])];
+  const runs = [table.runFirst[index]!, table.runLast[index]!, ...(getSparse(table.moreRuns, index) ?? [])];
   const gaps: [number, number][] = [];
   for (let i = 2; i < runs.length; i += 2) gaps.push([runs[i - 1]! + 1, runs[i]! - 1]);
   return {
@@ -241,7 +242,7 @@ export function streamFacts(table: StreamTable, index: number): StreamFacts {
     firstVersion: runs[0]!,
     lastVersion: runs[runs.length - 1]!,
     gaps,
-    duplicates: table.duplicates.get(index) ?? 0,
+    duplicates: getSparse(table.duplicates, index) ?? 0,
   };
 }
 
@@ -253,14 +254,7 @@ export function streamName(table: StreamTable, index: number): Uint8Array {
 
 /** The id of the stream's last event: canonical UUID text, or the text that the store has. */
 export function headId(table: StreamTable, index: number): string {
-  return table.headTextIds.get(index) ?? formatUuid(table.headIds, index * UUID_BYTES);
-}
-
-/** Stream indexes in the byte order of their names. */
-export function sortedStreams(table: StreamTable): Uint32Array {
-  const order = new Uint32Array(table.count);
-  for (let i = 0; i < table.count; i += 1) order[i] = i;
-  return order.sort((a, b) => compareNames(table, a, b));
+  return getSparse(table.headTextIds, index) ?? formatUuid(table.headIds, index * UUID_BYTES);
 }
 
 function addVersion(table: StreamTable, index: number, version: number): void {
@@ -271,7 +265,7 @@ function addVersion(table: StreamTable, index: number, version: number): void {
     table.runLast[index] = version;
   } else if (
     version === table.runLast[index]! + 1 &&
-    (table.moreRuns.size === 0 || !table.moreRuns.has(index))
+    (table.moreRuns.size === 0 || !hasSparse(table.moreRuns, index))
   ) {
     table.runLast[index] = version;
   } else {
@@ -279,10 +273,18 @@ function addVersion(table: StreamTable, index: number, version: number): void {
   }
 }
 
+/** Of a stream that is read in several parts mostly each goes on where the one before ended: that takes no list. */
+function joinRun(table: StreamTable, index: number, first: number, last: number): void {
+  const isOne = !hasSparse(table.moreRuns, index);
+  if (isOne && first === table.runLast[index]! + 1) table.runLast[index] = last;
+  else if (isOne && last + 1 === table.runFirst[index]!) table.runFirst[index] = first;
+  else addRun(table, index, first, last);
+}
+
 function addRun(table: StreamTable, index: number, first: number, last: number): void {
-  const runs = table.moreRuns.get(index);
+  const runs = getSparse(table.moreRuns, index);
   if (runs === undefined) {
-    table.moreRuns.set(index, [first, last]);
+    setSparse(table.moreRuns, index, [first, last]);
     return;
   }
   const end = runs.length - 1;
@@ -291,14 +293,18 @@ function addRun(table: StreamTable, index: number, first: number, last: number):
     return;
   }
   runs.push(first, last);
-  if (runs.length < (table.compactAt.get(index) ?? COMPACT_FROM)) return;
+  if (runs.length < (getSparse(table.compactAt, index) ?? COMPACT_FROM)) return;
   compactRuns(table, index);
-  table.compactAt.set(index, Math.max(COMPACT_FROM, 2 * (table.moreRuns.get(index)?.length ?? 0)));
+  setSparse(
+    table.compactAt,
+    index,
+    Math.max(COMPACT_FROM, 2 * (getSparse(table.moreRuns, index)?.length ?? 0)),
+  );
 }
 
 /** Sorts and joins the runs of a stream; overlaps become duplicates. */
 export function compactRuns(table: StreamTable, index: number): void {
-  const more = table.moreRuns.get(index);
+  const more = getSparse(table.moreRuns, index);
   if (more === undefined) return;
   const runs: [number, number][] = [[table.runFirst[index]!, table.runLast[index]!]];
   for (let i = 0; i < more.length; i += 2) runs.push([more[i]!, more[i + 1]!]);
@@ -316,12 +322,12 @@ export function compactRuns(table: StreamTable, index: number): void {
   }
   if (duplicates > 0) addDuplicates(table, index, duplicates);
   [table.runFirst[index], table.runLast[index]] = joined[0]!;
-  if (joined.length === 1) table.moreRuns.delete(index);
-  else table.moreRuns.set(index, joined.slice(1).flat());
+  if (joined.length === 1) removeSparse(table.moreRuns, index);
+  else setSparse(table.moreRuns, index, joined.slice(1).flat());
 }
 
 function addDuplicates(table: StreamTable, index: number, count: number): void {
-  table.duplicates.set(index, (table.duplicates.get(index) ?? 0) + count);
+  setSparse(table.duplicates, index, (getSparse(table.duplicates, index) ?? 0) + count);
 }
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -337,14 +343,15 @@ export function setHeadId(
   if (batch.idKind === 'uuid') {
     const to = index * UUID_BYTES;
     for (let i = 0; i < UUID_BYTES; i += 1) table.headIds[to + i] = bytes[start + i]!;
-    if (table.headTextIds.size > 0) table.headTextIds.delete(index);
+    if (table.headTextIds.size > 0) removeSparse(table.headTextIds, index);
     return;
   }
   if (length !== NULL_LENGTH && parseUuid(bytes, start, length, table.headIds, index * UUID_BYTES)) {
-    table.headTextIds.delete(index);
+    removeSparse(table.headTextIds, index);
     return;
   }
-  table.headTextIds.set(
+  setSparse(
+    table.headTextIds,
     index,
     length === NULL_LENGTH ? '' : decoder.decode(bytes.subarray(start, start + length)),
   );
@@ -352,12 +359,12 @@ export function setHeadId(
 
 export function copyHead(table: StreamTable, index: number, other: StreamTable, from: number): void {
   table.headVersion[index] = other.headVersion[from]!;
-  const text = other.headTextIds.get(from);
+  const text = getSparse(other.headTextIds, from);
   if (text !== undefined) {
-    table.headTextIds.set(index, text);
+    setSparse(table.headTextIds, index, text);
     return;
   }
-  table.headTextIds.delete(index);
+  removeSparse(table.headTextIds, index);
   table.headIds.set(other.headIds.subarray(from * UUID_BYTES, (from + 1) * UUID_BYTES), index * UUID_BYTES);
 }
 
@@ -382,20 +389,6 @@ function sameName(
   const at = table.nameStarts[index]!;
   for (let i = 0; i < length; i += 1) if (table.names[at + i] !== bytes[start + i]) return false;
   return true;
-}
-
-function compareNames(table: StreamTable, a: number, b: number): number {
-  const { names } = table;
-  const startA = table.nameStarts[a]!;
-  const startB = table.nameStarts[b]!;
-  const lengthA = table.nameLengths[a]!;
-  const lengthB = table.nameLengths[b]!;
-  const shared = Math.min(lengthA, lengthB);
-  for (let i = 0; i < shared; i += 1) {
-    const difference = names[startA + i]! - names[startB + i]!;
-    if (difference !== 0) return difference;
-  }
-  return lengthA - lengthB;
 }
 
 function addStream(
@@ -426,7 +419,7 @@ function addStream(
 function growColumns(table: StreamTable): void {
   const capacity = table.hashes.length * 2;
   table.hashes = new Uint32Array(resize(table.hashes, capacity));
-  table.nameStarts = new Uint32Array(resize(table.nameStarts, capacity));
+  table.nameStarts = new Float64Array(resize(table.nameStarts, capacity));
   table.nameLengths = new Uint32Array(resize(table.nameLengths, capacity));
   table.events = new Float64Array(resize(table.events, capacity));
   table.runFirst = new Float64Array(resize(table.runFirst, capacity));
@@ -449,7 +442,6 @@ function growSlots(table: StreamTable): void {
 
 function growNames(table: StreamTable, more: number): void {
   const size = Math.max(table.names.length * 2, table.namesUsed + more);
-  if (size > 0xffffffff) throw new BackupError('store_unsupported', 'stream names pass 4 GiB in all');
   table.names = new Uint8Array(resize(table.names, size));
 }
 

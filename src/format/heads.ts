@@ -1,6 +1,8 @@
 import { BackupError } from '../core/errors.ts';
 import { nameText } from '../core/name-text.ts';
-import { type StreamTable, sortedStreams, streamFacts, streamName } from '../core/stream-table.ts';
+import { getSparse } from '../core/sparse.ts';
+import { sortedStreams } from '../core/stream-order.ts';
+import { type StreamTable, streamFacts, streamName } from '../core/stream-table.ts';
 import { UUID_BYTES } from '../core/uuid-text.ts';
 import {
   type ByteWriter,
@@ -123,7 +125,7 @@ const [STREAM_ID, EVENTS, FIRST_VERSION, LAST_VERSION, LAST_EVENT_ID] = [
 const USUAL_LINE_BYTES = 256;
 
 function writeHeadId(out: ByteWriter, table: StreamTable, index: number): void {
-  const text = table.headTextIds.get(index);
+  const text = getSparse(table.headTextIds, index);
   if (text === undefined) writeUuid(out, table.headIds, index * UUID_BYTES);
   else writeText(out, JSON.stringify(text).slice(1, -1));
 }

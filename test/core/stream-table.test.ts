@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type EventBatch, makeSpans } from '../../src/core/event-batch.ts';
+import { sortedStreams } from '../../src/core/stream-order.ts';
 import {
   addBatch,
   closeTable,
@@ -9,7 +10,6 @@ import {
   makeStreamTable,
   mergeTable,
   type StreamTable,
-  sortedStreams,
   streamFacts,
   streamName,
 } from '../../src/core/stream-table.ts';
@@ -129,6 +129,28 @@ describe('the stream table', () => {
     assert.equal(headId(table, 0), uuid.toUpperCase());
     addBatch(table, batchOf([{ stream: 's', version: 5, id: '\ufeffx' }]));
     assert.equal(headId(table, 0), '\ufeffx');
+  });
+
+  it('keeps no list for streams that go on in the next part, whichever part comes first', () => {
+    const partOf = (first: number): StreamTable => {
+      const table = makeStreamTable();
+      const rows = ['a', 'b'].flatMap((stream) =>
+        [0, 1].map((i) => ({ stream, version: first + i, id: 'x' })),
+      );
+      addBatch(table, batchOf(rows));
+      return table;
+    };
+    for (const order of [
+      [1, 3, 5],
+      [5, 3, 1],
+    ]) {
+      const [table, ...others] = order.map(partOf);
+      for (const other of others) mergeTable(table!, other);
+      assert.equal(table!.moreRuns.size, 0, order.join());
+      assert.deepEqual(streamFacts(table!, 0), {
+        ...{ events: 6, firstVersion: 1, lastVersion: 6, gaps: [], duplicates: 0 },
+      });
+    }
   });
 
   it('says which streams a batch holds, each once', () => {

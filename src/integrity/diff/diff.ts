@@ -2,13 +2,8 @@ import { BackupError } from '../../core/errors.ts';
 import type { EventStore, StoreSnapshot } from '../../core/event-store.ts';
 import { nameText } from '../../core/name-text.ts';
 import type { PastStore } from '../../core/past-store.ts';
-import {
-  findStream,
-  type StreamTable,
-  sortedStreams,
-  streamFacts,
-  streamName,
-} from '../../core/stream-table.ts';
+import { sortedStreams } from '../../core/stream-order.ts';
+import { findStream, type StreamTable, streamFacts, streamName } from '../../core/stream-table.ts';
 import { type EventDiff, readEventDiffs, type WantedEvents } from './events.ts';
 import { type MatchOptions, matchStreams } from './match.ts';
 import {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { sortedStreams } from '../../../src/core/stream-order.ts';
 import {
   addBatch,
   makeStreamTable,
   type StreamTable,
-  sortedStreams,
   streamFacts,
   streamName,
 } from '../../../src/core/stream-table.ts';

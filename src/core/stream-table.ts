@@ -42,10 +42,10 @@ const COMPACT_FROM = 256;
 
 /** With room for this many streams; it grows where there are more. */
 export function makeStreamTable(streams = 0): StreamTable {
-  const capacity = Math.max(256, 2 ** Math.ceil(Math.log2(streams + 1)));
+  const capacity = Math.max(256, streams);
   return {
     count: 0,
-    slots: new Int32Array(capacity * 2).fill(EMPTY),
+    slots: new Int32Array(slotsFor(capacity)).fill(EMPTY),
     hashes: new Uint32Array(capacity),
     names: new Uint8Array(capacity * 24),
     namesUsed: 0,
@@ -191,11 +191,10 @@ function reopenTable(table: StreamTable): void {
   const capacity = table.nameStarts.length;
   table.hashes = new Uint32Array(capacity);
   table.numberIn = new Uint32Array(capacity);
-  table.slots = new Int32Array(capacity);
   for (let index = 0; index < table.count; index += 1) {
     table.hashes[index] = fnv1a(table.names, table.nameStarts[index]!, table.nameLengths[index]!, FNV_BASIS);
   }
-  growSlots(table);
+  fillSlots(table, slotsFor(table.count + 1));
 }
 
 /** The buffers of a table, to hand them over to another thread without copying. The table is empty after that. */
@@ -399,9 +398,9 @@ function addStream(
   start: number,
   length: number,
 ): number {
-  if (table.count === table.hashes.length) {
-    growColumns(table);
-    growSlots(table);
+  if (table.count === table.hashes.length) growColumns(table);
+  if (5 * (table.count + 1) > 3 * table.slots.length) {
+    fillSlots(table, table.slots.length * 2);
     return findOrAdd(table, bytes, start, length);
   }
   if (table.namesUsed + length > table.names.length) growNames(table, length);
@@ -417,7 +416,7 @@ function addStream(
 }
 
 function growColumns(table: StreamTable): void {
-  const capacity = table.hashes.length * 2;
+  const capacity = grown(table.hashes.length);
   table.hashes = new Uint32Array(resize(table.hashes, capacity));
   table.nameStarts = new Float64Array(resize(table.nameStarts, capacity));
   table.nameLengths = new Uint32Array(resize(table.nameLengths, capacity));
@@ -429,9 +428,20 @@ function growColumns(table: StreamTable): void {
   table.headIds = new Uint8Array(resize(table.headIds, capacity * UUID_BYTES));
 }
 
-function growSlots(table: StreamTable): void {
-  const slots = new Int32Array(table.slots.length * 2).fill(EMPTY);
-  const mask = slots.length - 1;
+/** What is large grows by less: half of it would lie idle, and hundreds of megabytes be held for nothing. */
+function grown(length: number): number {
+  return length < 1 << 20 ? length * 2 : Math.ceil(length * 1.5);
+}
+
+/** At most three of five slots are used: a name is found within a few steps. A power of two. */
+function slotsFor(streams: number): number {
+  return 2 ** Math.ceil(Math.log2((5 * streams) / 3));
+}
+
+function fillSlots(table: StreamTable, size: number): void {
+  (table.slots.buffer as ArrayBuffer).transfer(0);
+  const slots = new Int32Array(size).fill(EMPTY);
+  const mask = size - 1;
   for (let index = 0; index < table.count; index += 1) {
     let slot = table.hashes[index]! & mask;
     while (slots[slot] !== EMPTY) slot = (slot + 1) & mask;
@@ -441,7 +451,7 @@ function growSlots(table: StreamTable): void {
 }
 
 function growNames(table: StreamTable, more: number): void {
-  const size = Math.max(table.names.length * 2, table.namesUsed + more);
+  const size = Math.max(grown(table.names.length), table.namesUsed + more);
   table.names = new Uint8Array(resize(table.names, size));
 }
 

@@ -9,7 +9,7 @@ export interface JobOrder {
  * Part of the name of the queue: workers that speak another one never see the job. It grows whenever what a job or a result holds changes
  * in a way that an older worker, or coordinator, would not understand.
  */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Jobs that others wait for go first. */
 export const PRIORITY = { restore: 40, backup: 30, verify: 20, sync: 10, drill: 0 } as const;

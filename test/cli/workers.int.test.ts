@@ -12,6 +12,7 @@ import type { Vault } from '../../src/core/vault.ts';
 import { readCatalog } from '../../src/format/catalog.ts';
 import { openBundle } from '../../src/format/open-bundle.ts';
 import { openKeys } from '../../src/keys/open.ts';
+import { PROTOCOL } from '../../src/workers/protocol.ts';
 import { awaitCommand, digestAt, fillStore, makeFolder, type Ran, startCommand } from '../harness/command.ts';
 import { freePort } from '../harness/free-port.ts';
 import { startFreezingProxy } from '../harness/freezing-proxy.ts';
@@ -251,7 +252,7 @@ describe('work that is done by workers', { concurrency: true }, () => {
   });
 
   async function countJobs(schema: string, state: string): Promise<number> {
-    const sql = `SELECT count(*)::int AS jobs FROM ${schema}.job WHERE name = 'jobs-1' AND state ${state}`;
+    const sql = `SELECT count(*)::int AS jobs FROM ${schema}.job WHERE name = 'jobs-${PROTOCOL}' AND state ${state}`;
     const [found] = await server.exec(sql, 'jobs');
     return found!.jobs as number;
   }

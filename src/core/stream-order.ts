@@ -1,4 +1,3 @@
-import { endianness } from 'node:os';
 import type { StreamTable } from './stream-table.ts';
 
 /** So many with one beginning are put in order by moving each to its place. */
@@ -14,7 +13,8 @@ interface Keyed {
   readonly halves: Uint32Array;
 }
 
-const [KEY, STREAM] = endianness() === 'LE' ? [1, 0] : [0, 1];
+/** Which of the two comes first is the processor's choice. */
+const [KEY, STREAM] = new Uint32Array(BigUint64Array.of(1n).buffer)[0] === 1 ? [1, 0] : [0, 1];
 
 /**
  * Stream indexes in the byte order of their names. Sorts by three bytes at a time, then each group that is alike in these by the next three

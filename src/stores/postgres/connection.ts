@@ -165,6 +165,17 @@ export function dropConnection(database: Database, client: pg.Client): void {
   client.connection.stream.destroy();
 }
 
+/** A server that still answers has rolled back long before that. */
+const ROLLBACK_MS = 1000;
+
+/** Rolls back what is open and cuts the connection: its locks are free then. Where no answer comes, as amid a COPY, it is only cut. */
+export async function abandonConnection(database: Database, client: pg.Client): Promise<void> {
+  const late = setTimeout(() => client.connection.stream.destroy(), ROLLBACK_MS);
+  await client.query('ROLLBACK').catch(ignore);
+  clearTimeout(late);
+  dropConnection(database, client);
+}
+
 /**
  * Runs a short operation on a connection that is kept for such; one that is left in a transaction is not used again. Behind a pooler it is
  * one transaction.

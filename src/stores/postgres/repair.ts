@@ -4,7 +4,7 @@ import type { RepairOptions, RepairSession, RepairStatement } from '../../core/r
 import { EVENTS } from '../layouts/eventcore-postgres.ts';
 import { endWithUs } from './bulk-session.ts';
 import { qualified, requireEvents, requireOwn } from './catalog.ts';
-import { type Database, dropConnection, endConnection, openConnection } from './connection.ts';
+import { abandonConnection, type Database, endConnection, openConnection } from './connection.ts';
 import { putBack } from './put-back.ts';
 import { ensureRecord, inSavepoint, keepStatement, type Repair, recordTable } from './repair-record.ts';
 import { tableSql } from './schema.ts';
@@ -35,7 +35,7 @@ export async function openRepair(
     await ensureRecord(repair);
     await client.query(`${tableSql('pg_temp', EVENTS, 'TEMP ')} ON COMMIT DROP`);
   } catch (error) {
-    dropConnection(database, client);
+    await abandonConnection(database, client);
     throw explain(database, error);
   }
   return session(database, repair);
@@ -65,7 +65,7 @@ function session(database: Database, repair: Repair): RepairSession {
     discard: async () => {
       if (isOver) return;
       isOver = true;
-      dropConnection(database, client);
+      await abandonConnection(database, client);
     },
   };
 }

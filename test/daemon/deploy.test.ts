@@ -197,6 +197,11 @@ describe('docs/metrics.md', () => {
   });
 });
 
+it('what docs/kubernetes.md has an autoscaler follow is exposed', () => {
+  const [, expr] = /^ {4}(sum\(.*eventcore_.*)$/m.exec(read('docs/kubernetes.md'))!;
+  assert.deepEqual(examine(expr!).metrics, ['eventcore_work_queue_jobs']);
+});
+
 it('the ways out of alerts name no command and no flag that there is not', async () => {
   const named = namedCommands(
     `${read('docs/metrics.md')}\n${rules.map(({ annotations }) => annotations.runbook).join('\n')}`,

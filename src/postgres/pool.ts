@@ -18,6 +18,8 @@ const IDLE_MS = 10_000;
 export function makePool(most: number, open: () => Promise<pg.Client>): ConnectionPool {
   const idle = new Map<pg.Client, NodeJS.Timeout>();
   const waiting: (() => void)[] = [];
+  /** The server said good-bye to them; it may take a while until it has closed them, and they answer nothing any more. */
+  const lost = new WeakSet<pg.Client>();
   let used = 0;
   let isEnded = false;
   /** Whoever waits gets the place of one that leaves. */
@@ -35,14 +37,14 @@ export function makePool(most: number, open: () => Promise<pg.Client>): Connecti
       await enter();
       try {
         if (isEnded) throw new Error('Cannot use a pool after calling end on the pool');
-        return takeIdle(idle) ?? (await open().then((client) => watched(idle, client)));
+        return takeIdle(idle) ?? (await open().then((client) => watched(idle, lost, client)));
       } catch (error) {
         leave();
         throw error;
       }
     },
     give: (client, isUsable) => {
-      if (isUsable && !isEnded && socketOf(client).writable) keep(idle, client);
+      if (isUsable && !isEnded && !lost.has(client) && socketOf(client).writable) keep(idle, client);
       else socketOf(client).destroy();
       leave();
     },
@@ -70,7 +72,16 @@ function takeIdle(idle: Map<pg.Client, NodeJS.Timeout>): pg.Client | null {
 }
 
 /** One that is lost while nobody uses it is not kept. */
-function watched(idle: Map<pg.Client, NodeJS.Timeout>, client: pg.Client): pg.Client {
+function watched(
+  idle: Map<pg.Client, NodeJS.Timeout>,
+  lost: WeakSet<pg.Client>,
+  client: pg.Client,
+): pg.Client {
+  client.on('error', () => {
+    lost.add(client);
+    if (idle.has(client)) socketOf(client).destroy();
+    forget(idle, client);
+  });
   client.once('end', () => forget(idle, client));
   return client;
 }

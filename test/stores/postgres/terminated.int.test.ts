@@ -48,11 +48,14 @@ it('whenever the server ends connections, operations fail with what the contract
     }
   })();
   await Promise.all([...[1, 2, 3, 4].map(work), ending]);
+  // However little comes through meanwhile: all does when it is over.
+  await store.append([{ streamId: 'after', events: [{ type: 'T', data: '{}' }] }]);
+  assert.equal((await store.readStream('after', { limit: 1 })).length, 1);
   await store.close();
   await sleep(200);
   process.off('uncaughtException', note);
   assert.deepEqual(uncaught, []);
-  assert.ok(counts.done > 0 && counts.failed > 10, JSON.stringify(counts));
+  assert.ok(counts.failed > 10, JSON.stringify(counts));
 });
 
 it('a process does not end before its store is closed, and ends when it is', async () => {
